@@ -1,0 +1,33 @@
+"""Time as a value that is handed in: monotonic for deadlines, wall clock for what is written down."""
+
+import time
+from typing import Protocol
+
+_BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+class Clock(Protocol):
+    """What roomkey needs to know of time; both answers are in seconds and never block."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back, whatever is done to the date."""
+
+    def wall(self) -> float:
+        """Seconds since 1970 in UTC, as this machine believes it to be."""
+
+
+class SystemClock:
+    """The machine's clocks; the monotonic one keeps counting while a laptop sleeps, where the system can do that.
+
+    Safe in any thread and event loop.
+    """
+
+    __slots__ = ()
+
+    def monotonic(self) -> float:
+        """Seconds since the machine started, sleep included (``CLOCK_BOOTTIME``), or the plain monotonic clock."""
+        return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
+
+    def wall(self) -> float:
+        """Seconds since 1970 in UTC."""
+        return time.time()
