@@ -2,12 +2,11 @@ import threading
 
 import pytest
 
-from roomkey.clock import Clock
 from roomkey.testing.clock import FakeClock
 
 
 def test_it_stands_still_until_it_is_moved():
-    clock: Clock = FakeClock()
+    clock = FakeClock()
     assert (clock.monotonic(), clock.wall()) == (1000.0, 1_700_000_000.0)
     assert (clock.monotonic(), clock.wall()) == (1000.0, 1_700_000_000.0)
 

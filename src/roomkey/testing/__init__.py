@@ -1,1 +1,28 @@
-""""""
+"""For your own tests: a real issuer and a real API on loopback, a clock that you move, a search for leaked secrets.
+
+>>> from roomkey.testing import Issuer, ProtectedAPI
+>>> with Issuer(lifetime=5) as issuer, ProtectedAPI(issuer) as api:
+...     token = issuer.issue()
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from roomkey.testing.clock import FakeClock as FakeClock
+    from roomkey.testing.issuer import Issuer as Issuer
+    from roomkey.testing.token_endpoint import TokenRequest as TokenRequest
+
+_HOMES: Final = {
+    "FakeClock": "clock",
+    "Issuer": "issuer",
+    "TokenRequest": "token_endpoint",
+}
+
+__all__ = ["FakeClock", "Issuer", "TokenRequest"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -6,7 +6,7 @@ import threading
 class FakeClock:
     """A :class:`roomkey.clock.Clock` that only moves when it is told to.
 
-    ``monotonic`` and ``wall`` are where the two clocks start, in seconds. Does no I/O; safe in any thread and event loop.
+    ``monotonic`` and ``wall`` are where the two clocks start, in seconds. Does no I/O; safe in any thread and loop.
     """
 
     __slots__ = ("_lock", "_monotonic", "_wall")
