@@ -1,0 +1,186 @@
+"""The keys that seal what a store keeps: AES-256-GCM, the first key seals, every key opens."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self, final
+
+from roomkey.errors import KeyringError
+from roomkey.secret import Confidential
+from roomkey.stores.envelope import NONCE_BYTES, Envelope, Miss, associated_data, unpack
+from roomkey.stores.key_file import KeyFile
+from roomkey.stores.keys import Key, KeyText, parse
+
+
+class Opened(Confidential):
+    """The plaintext of an envelope; ``current`` is False where an older key than the first one had sealed it."""
+
+    __slots__ = ("current", "plaintext")
+
+    def __init__(self, plaintext: bytes, *, current: bool) -> None:
+        self.plaintext = plaintext
+        self.current = current
+
+    def __repr__(self) -> str:
+        return f"Opened({len(self.plaintext)} bytes, current={self.current})"
+
+
+@final
+class Keyring(Confidential):
+    """Seals bytes under a name and opens them under the same name only.
+
+    Made by :meth:`from_env`, :meth:`from_file`, :meth:`from_callable` or :meth:`generate`. Its repr shows key ids
+    only; it is never pickled. Safe in any thread, event loop and after a fork. One key should seal fewer than 2**32
+    times (NIST SP 800-38D, section 8.3): at one token a second that is a century.
+    """
+
+    __slots__ = ("_description", "_file", "_ids", "_source")
+
+    def __init__(self, read: Callable[[], tuple[Key, ...]], *, description: str, file: Path | None = None) -> None:
+        """For this module's own use: ``read`` answers with the keys, or raises KeyringError."""
+        self._source = read
+        self._description = description
+        self._file = file
+        self._ids: tuple[str, ...] = ()
+
+    @classmethod
+    def from_env(cls, name: str) -> Self:
+        """Keys from the environment variable ``name``, read now: ``id:key,id:key`` or one bare key.
+
+        Keys are 32 bytes in base64url, with or without padding. To rotate on several machines, add the new key at the
+        end everywhere, then move it to the front everywhere. Raises KeyringError.
+        """
+        if not os.environ.get(name):
+            raise KeyringError(
+                f"The environment variable {name} is not set or empty; set it to id:key, with a key of 32 bytes in "
+                "base64url."
+            )
+        keys = parse(KeyText(os.environ[name]))
+        if isinstance(keys, str):
+            raise KeyringError(f"The environment variable {name} holds no usable keys: {keys}.")
+        ring = cls(lambda: keys, description=f"the environment variable {name}")
+        ring._read()
+        return ring
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], *, create: bool = False) -> Self:
+        """Keys from the file at ``path``, separated by commas or line ends; read again whenever the file changes.
+
+        The file must be a regular one, of this user or root, that nobody else can read (mode 0600); a symlink is
+        refused. With ``create`` it is made with a new key when it is first needed and missing, and no I/O happens
+        now; without, it is read now. When it turns unreadable later, the keys that were read last go on being used,
+        with one warning. Raises KeyringError.
+        """
+        file = KeyFile(Path(path).absolute(), create=create)
+        ring = cls(file.read, description=f"the key file {os.fspath(path)}", file=file.path)
+        if not create:
+            ring._read()
+        return ring
+
+    @classmethod
+    def from_callable(cls, read: Callable[[], str]) -> Self:
+        """Keys from ``read()``, which answers in the form that ``from_env`` reads, for example from a key service.
+
+        It is called for each seal and open, on worker threads, and may do I/O; what is slow it should cache. What it
+        raises becomes a KeyringError that tells the type only.
+        """
+        where = f"the callable {getattr(read, '__qualname__', type(read).__name__)}"
+
+        def keys() -> tuple[Key, ...]:
+            found = _call(read)
+            if isinstance(found, str):
+                raise KeyringError(f"No keys could be had from {where}: {found}.")
+            return found
+
+        return cls(keys, description=where)
+
+    @classmethod
+    def generate(cls) -> Self:
+        """One new random key that lives as long as this object and is written nowhere."""
+        key = Key.generate()
+        ring = cls(lambda: (key,), description="a key of this process")
+        ring._read()
+        return ring
+
+    def _read(self) -> tuple[Key, ...]:
+        keys = self._source()
+        self._ids = tuple(key.id for key in keys)
+        return keys
+
+    @property
+    def description(self) -> str:
+        """Where the keys come from, as words for a message. No I/O."""
+        return self._description
+
+    @property
+    def file(self) -> Path | None:
+        """The key file, where the keys come from one. No I/O."""
+        return self._file
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the keys, the sealing one first. May do I/O; raises KeyringError."""
+        self._read()
+        return self._ids
+
+    def seal(self, plaintext: bytes, *, key: str) -> bytes:
+        """Encrypt ``plaintext`` with the first key, bound to the store key ``key``. Raises KeyringError; may do I/O."""
+        sealed = self._seal(plaintext, key)
+        if isinstance(sealed, bytes):
+            return sealed
+        del plaintext  # a traceback that shows local variables must not show this one
+        raise KeyringError(sealed)
+
+    def _seal(self, plaintext: bytes, name: str) -> bytes | str:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        try:
+            first = self._read()[0]
+        except KeyringError as error:
+            return str(error)
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        ciphertext = AESGCM(first.value).encrypt(nonce, plaintext, associated_data(first.id, name))
+        return Envelope(first.id, nonce, ciphertext).pack()
+
+    def open(self, sealed: bytes, *, key: str) -> Opened | Miss:
+        """Decrypt what was sealed under the store key ``key``, or say why not; nothing in ``sealed`` makes it raise.
+
+        Raises KeyringError where the keys cannot be had; may do I/O.
+        """
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        envelope = unpack(sealed)
+        if isinstance(envelope, Miss):
+            return envelope
+        keys = self._read()
+        for number, candidate in enumerate(keys):
+            if candidate.id == envelope.key_id:
+                bound_to = associated_data(candidate.id, key)
+                try:
+                    plaintext = AESGCM(candidate.value).decrypt(envelope.nonce, envelope.ciphertext, bound_to)
+                except InvalidTag:
+                    return Miss.DAMAGED
+                return Opened(plaintext, current=number == 0)
+        return Miss.UNKNOWN_KEY
+
+    def derive(self, label: str) -> bytes:
+        """32 bytes that follow from the first key and ``label``, and tell nothing of the key. Raises KeyringError."""
+        return hmac.digest(self._read()[0].value, b"roomkey derived key:" + label.encode("utf-8"), hashlib.sha256)
+
+    def __repr__(self) -> str:
+        return f"Keyring({', '.join(self._ids) or 'not read yet'}; from {self._description})"
+
+
+def _call(read: Callable[[], str]) -> tuple[Key, ...] | str:
+    """What the callable answered, parsed; or what went wrong, in words that carry nothing of the answer."""
+    try:
+        answer = read()
+    except Exception as error:  # noqa: BLE001 - a user's callable may raise anything, with anything in its message
+        return f"it raised {type(error).__name__}"
+    if not isinstance(answer, str):
+        return f"it answered with {type(answer).__name__} instead of text"
+    return parse(KeyText(answer))
