@@ -31,6 +31,8 @@ class FaultyServer:
     Attributes:
         delay: seconds to wait before an answer, faulty or not.
         date_offset: seconds by which this server's clock is wrong: its ``Date`` header and the times in its tokens.
+        observer: called with each request and its answer (None: the connection is dropped) before that is sent, from
+            many threads at once; for a live trace.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class FaultyServer:
     ) -> None:
         self.delay = delay
         self.date_offset = date_offset
+        self.observer: Callable[[ReceivedRequest, Answer | None], None] | None = None
         self._normal = respond
         self._true_wall = wall
         self._spoils = spoils
@@ -52,7 +55,7 @@ class FaultyServer:
         self._released = threading.Event()
         self._gate = threading.Lock()
         self._busy = 0
-        self._server = LoopbackServer(self._respond, self.wall)
+        self._server = LoopbackServer(self._observed, self.wall)
         self.most_at_once = 0
 
     def start(self) -> Self:
@@ -148,6 +151,12 @@ class FaultyServer:
         with self._gate:
             self._faults.extend([fault] * times)
 
+    def _observed(self, request: ReceivedRequest) -> Answer | None:
+        answer = self._respond(request)
+        if self.observer is not None:
+            self.observer(request, answer)
+        return answer
+
     def _respond(self, request: ReceivedRequest) -> Answer | None:
         if not self._spoils(request):
             return self._normal(request)
@@ -158,13 +167,18 @@ class FaultyServer:
             self._arrived(request)
             if self.delay > 0 and self._server.pause(self.delay):
                 return None
-            return self._spoilt(request)
+            answer = self._spoilt(request)
+            self._answered(request, answer)
+            return answer
         finally:
             with self._gate:
                 self._busy -= 1
 
     def _arrived(self, request: ReceivedRequest) -> None:
         """What is noted of a request before its fate is decided; a subclass keeps its records here."""
+
+    def _answered(self, request: ReceivedRequest, answer: Answer | None) -> None:
+        """What is noted of a request just before its answer leaves; None where the connection is dropped."""
 
     def _spoilt(self, request: ReceivedRequest) -> Answer | None:
         with self._gate:
