@@ -9,17 +9,25 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from roomkey.testing.api import APIRequest as APIRequest
+    from roomkey.testing.api import ProtectedAPI as ProtectedAPI
     from roomkey.testing.clock import FakeClock as FakeClock
     from roomkey.testing.issuer import Issuer as Issuer
+    from roomkey.testing.leaks import Leak as Leak
+    from roomkey.testing.leaks import LeakDetector as LeakDetector
     from roomkey.testing.token_endpoint import TokenRequest as TokenRequest
 
 _HOMES: Final = {
+    "APIRequest": "api",
+    "ProtectedAPI": "api",
+    "Leak": "leaks",
+    "LeakDetector": "leaks",
     "FakeClock": "clock",
     "Issuer": "issuer",
     "TokenRequest": "token_endpoint",
 }
 
-__all__ = ["FakeClock", "Issuer", "TokenRequest"]
+__all__ = ["APIRequest", "FakeClock", "Issuer", "Leak", "LeakDetector", "ProtectedAPI", "TokenRequest"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from roomkey.testing.ledger import Grant, User, digest
-from roomkey.testing.loopback import Answer, ReceivedRequest
+from roomkey.testing.loopback import Answer, ReceivedRequest, json_answer
 from roomkey.testing.token_endpoint import Authentication, TokenRequest
 
 if TYPE_CHECKING:
     from roomkey.testing.issuer import Issuer
 
-_JSON: Final = ("content-type", "application/json")
 _PREFIX: Final = "/login/"
 
 
@@ -72,12 +71,8 @@ def _tokens(issuer: "Issuer", subject: str) -> dict[str, object]:
     return issuer.token_members(Grant(issuer.client.client_id, subject, issuer.client.scope, (issuer.audience,)))
 
 
-def _json(members: object, status: int = 200) -> Answer:
-    return Answer(status, json.dumps(members).encode(), [_JSON])
-
-
 def _refused() -> Answer:
-    return _json({"status": "error", "message": "unknown user or wrong password"}, 401)
+    return json_answer({"status": "error", "message": "unknown user or wrong password"}, 401)
 
 
 def _nested(issuer: "Issuer", request: ReceivedRequest) -> Answer:
@@ -90,7 +85,7 @@ def _nested_answer(members: dict[str, object]) -> Answer:
     auth = {"token": members["access_token"], "expiresIn": members["expires_in"]}
     if "refresh_token" in members:
         auth["refreshToken"] = members["refresh_token"]
-    return _json({"status": "ok", "data": {"auth": auth}})
+    return json_answer({"status": "ok", "data": {"auth": auth}})
 
 
 def _nested_refresh(issuer: "Issuer", request: ReceivedRequest) -> Answer:
@@ -115,7 +110,7 @@ def _bare(issuer: "Issuer", request: ReceivedRequest) -> Answer:
 def _quoted(issuer: "Issuer", request: ReceivedRequest) -> Answer:
     """The token as a bare JSON string."""
     user = _user(issuer, request)
-    return _refused() if user is None else _json(_tokens(issuer, user.username)["access_token"])
+    return _refused() if user is None else json_answer(_tokens(issuer, user.username)["access_token"])
 
 
 def _header(issuer: "Issuer", request: ReceivedRequest) -> Answer:
@@ -135,19 +130,19 @@ def _dated(issuer: "Issuer", request: ReceivedRequest) -> Answer:
         return _refused()
     members = _tokens(issuer, user.username)
     end = datetime.fromtimestamp(issuer.wall(), UTC) + timedelta(seconds=float(str(members["expires_in"])))
-    return _json({"access": members["access_token"], "validUntil": end.isoformat()})
+    return json_answer({"access": members["access_token"], "validUntil": end.isoformat()})
 
 
 def _service(issuer: "Issuer", request: ReceivedRequest) -> Answer:
     """Wants a live app token as Bearer and a user in the body: ``{"userToken": …, "expiresInSeconds": …}``."""
     scheme, _, token = (request.header("authorization") or "").partition(" ")
     if scheme.lower() != "bearer" or not issuer.is_live(token):
-        return Answer(401, b"{}", [_JSON, ("www-authenticate", 'Bearer error="invalid_token"')])
+        return json_answer({}, 401, ("www-authenticate", 'Bearer error="invalid_token"'))
     user = _user(issuer, request)
     if user is None:
         return _refused()
     members = _tokens(issuer, user.username)
-    return _json({"userToken": members["access_token"], "expiresInSeconds": members["expires_in"]})
+    return json_answer({"userToken": members["access_token"], "expiresInSeconds": members["expires_in"]})
 
 
 LOGINS: Final = {

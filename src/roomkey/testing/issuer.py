@@ -1,6 +1,5 @@
 """A real OAuth 2.0 authorization server on loopback, for tests: short tokens, honest errors, faults on demand."""
 
-import json
 import math
 import secrets
 from collections.abc import Callable, Iterable
@@ -10,7 +9,7 @@ from roomkey.clock import Clock, SystemClock
 from roomkey.testing import custom_logins
 from roomkey.testing.faults import FaultyServer
 from roomkey.testing.ledger import ALL_GRANTS, Client, Grant, Ledger, User
-from roomkey.testing.loopback import Answer, ReceivedRequest
+from roomkey.testing.loopback import Answer, ReceivedRequest, json_answer
 from roomkey.testing.signing import public_jwk, sign
 from roomkey.testing.token_endpoint import (
     Refusal,
@@ -21,7 +20,6 @@ from roomkey.testing.token_endpoint import (
 )
 
 DEFAULT_SCOPE: Final = "orders:read orders:write"
-_JSON: Final = ("content-type", "application/json")
 _TOKEN: Final = "/oauth2/token"  # noqa: S105 - a path
 _REVOKE: Final = "/oauth2/revoke"
 _KEYS: Final = "/oauth2/jwks"
@@ -224,23 +222,24 @@ class Issuer(FaultyServer):
         if path == _REVOKE and request.method == "POST":
             return self._revocation(request)
         if path == _KEYS:
-            return _json(200, {"keys": [public_jwk()]})
+            return json_answer({"keys": [public_jwk()]})
         if request.path == f"/.well-known/oauth-authorization-server{self._path}" and "oauth" in self.metadata_paths:
-            return _json(200, self._metadata())
+            return json_answer(self._metadata())
         if path == "/.well-known/openid-configuration" and "openid" in self.metadata_paths:
-            return _json(200, self._metadata())
-        return _json(404, {"error": "not_found"})
+            return json_answer(self._metadata())
+        return json_answer({"error": "not_found"}, 404)
 
     def _token(self, request: ReceivedRequest) -> Answer:
         if request.method != "POST":
             return Answer(405, headers=[("allow", "POST")])
         if (request.header("content-type") or "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
-            return _json(400, {"error": "invalid_request"})
+            return json_answer({"error": "invalid_request"}, 400)
         try:
             members = answer_members(self, self._submission(request))
         except Refusal as refusal:
             return _refused(refusal, request)
-        return _json(200, members if self.shape is None else self.shape(members), ("cache-control", "no-store"))
+        answered = members if self.shape is None else self.shape(members)
+        return json_answer(answered, 200, ("cache-control", "no-store"))
 
     def _revocation(self, request: ReceivedRequest) -> Answer:
         sent = self._submission(request)
@@ -271,11 +270,7 @@ def _whole(seconds: float) -> int | float:
     return int(seconds) if float(seconds).is_integer() else round(seconds, 3)
 
 
-def _json(status: int, members: object, *headers: tuple[str, str]) -> Answer:
-    return Answer(status, json.dumps(members).encode(), (_JSON, *headers))
-
-
 def _refused(refusal: Refusal, request: ReceivedRequest) -> Answer:
     asked_by_basic = refusal.status == 401 and request.header("authorization") is not None
     challenge = (("www-authenticate", 'Basic realm="token endpoint"'),) if asked_by_basic else ()
-    return _json(refusal.status, {"error": refusal.error}, *challenge)
+    return json_answer({"error": refusal.error}, refusal.status, *challenge)

@@ -1,6 +1,7 @@
 """A small HTTP/1.1 server on 127.0.0.1: keep-alive, a thread per connection, quick to start and to stop."""
 
 import contextlib
+import json
 import os
 import socket
 import threading
@@ -67,6 +68,11 @@ class Answer(Confidential):
 
     def __repr__(self) -> str:
         return f"Answer({self.status})"
+
+
+def json_answer(members: object, status: int = 200, *headers: tuple[str, str]) -> Answer:
+    """``members`` as a JSON answer."""
+    return Answer(status, json.dumps(members).encode(), (("content-type", "application/json"), *headers))
 
 
 class _Reader(Protocol):
@@ -192,7 +198,7 @@ class LoopbackServer:
             answer = self._respond(request)
         except Exception as error:  # noqa: BLE001 - a mistake in an answer must reach the test, not end the thread
             self.failures.append(f"{request.method} {request.path}: {type(error).__name__}")
-            answer = Answer(500, b'{"error":"failure_in_the_test_server"}', [("content-type", "application/json")])
+            answer = json_answer({"error": "failure_in_the_test_server"}, 500)
         if answer is None:
             return False
         close = (request.header("connection") or "").lower() == "close"

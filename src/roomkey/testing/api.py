@@ -1,0 +1,201 @@
+"""A real protected API on loopback, for tests: it checks tokens, refuses as RFC 6750 says, and remembers who came."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from roomkey.clock import Clock, SystemClock
+from roomkey.testing.faults import FaultyServer
+from roomkey.testing.issuer import Issuer
+from roomkey.testing.ledger import digest
+from roomkey.testing.loopback import Answer, ReceivedRequest, json_answer
+from roomkey.testing.signing import verified_claims
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HIDDEN: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
+_MOST_VERIFIED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class APIRequest:
+    """One request to the API, as its records keep it: without the token that it carried.
+
+    ``token_digest`` is the SHA-256 (hex) of the bearer token, or None where none came, ``body_digest`` that of the
+    body. ``headers`` are (lower-case name, value) pairs without those that carry credentials; ``status`` is what was
+    answered (0: nothing was), and ``arrived`` is ``time.monotonic()`` in seconds.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...]
+    token_digest: str | None
+    body_length: int
+    body_digest: str
+    status: int
+    arrived: float
+
+    @property
+    def had_token(self) -> bool:
+        """Whether a bearer token came with it."""
+        return self.token_digest is not None
+
+    def carried(self, token: str) -> bool:
+        """Whether it came with exactly this token."""
+        return self.token_digest == digest(token)
+
+
+class ProtectedAPI(FaultyServer):
+    """A resource server on 127.0.0.1 that takes the tokens of an :class:`Issuer`; a context manager.
+
+    Without an issuer it is a foreign host: it takes every request, looks at no token, and records whether one came.
+
+    Every path answers 200 with JSON (``method``, ``path``, ``subject``, ``client_id``, ``scope``) to a live token;
+    these do more: ``/echo`` adds ``length`` and ``sha256`` of the body; ``/scoped/NAME`` wants the scope ``NAME``;
+    ``/public`` wants no token; ``/redirect?to=URL&status=307`` sends elsewhere (to ``/landed`` by default), token or
+    none; ``/drip?seconds=0.01`` sends its body byte by byte. The faults of the base class concern every path.
+    The attributes below may be changed while it runs; safe in any thread.
+
+    Attributes:
+        reject_all: refuse every token, also good ones.
+        rejects: says for a token whether to refuse it, or None.
+        challenge: True for the ``WWW-Authenticate`` of RFC 6750, False for none, or the text to send instead.
+        rejection_status: what a refused token is answered with: 401, or 403 as some APIs do.
+        error_in_body: answer 200 with ``{"errors": [{"code": "TOKEN_EXPIRED"}]}`` in place of a refusal.
+        forbid: answer a plain 403 (without a challenge) to every live token.
+        required_scope: a scope that every path wants, or None.
+        requests: every request so far that was answered, as :class:`APIRequest` values.
+    """
+
+    def __init__(
+        self,
+        issuer: Issuer | None = None,
+        *,
+        audience: str | None = None,
+        delay: float = 0.0,
+        clock: Clock | None = None,
+    ) -> None:
+        """``audience`` is what ``aud`` must contain, the issuer's own by default; ``clock`` is for a foreign host."""
+        wall = issuer.wall if issuer is not None else (clock or SystemClock()).wall
+        super().__init__(self._answer, wall=wall, spoils=lambda _request: True, delay=delay)
+        self.issuer = issuer
+        self.audience = audience
+        self.reject_all = False
+        self.rejects: Callable[[str], bool] | None = None
+        self.challenge: bool | str = True
+        self.rejection_status = 401
+        self.error_in_body = False
+        self.forbid = False
+        self.required_scope: str | None = None
+        self.requests: list[APIRequest] = []
+        self._verified: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._verified_lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """``http://127.0.0.1:port``, without a slash at the end."""
+        return self.origin
+
+    def _answered(self, request: ReceivedRequest, answer: Answer | None) -> None:
+        token = _bearer(request)
+        self.requests.append(
+            APIRequest(
+                request.method,
+                request.path,
+                request.query,
+                tuple((name, value) for name, value in request.headers if name not in _HIDDEN),
+                None if token is None else digest(token),
+                len(request.body),
+                hashlib.sha256(request.body).hexdigest(),
+                0 if answer is None else answer.status,
+                request.arrived,
+            )
+        )
+
+    def _answer(self, request: ReceivedRequest) -> Answer:
+        if request.path == "/redirect":
+            return Answer(
+                int(request.parameter("status") or 307), b"", [("location", request.parameter("to") or "/landed")]
+            )
+        token = _bearer(request)
+        claims: dict[str, Any] = {}
+        if request.path != "/public" and (self.issuer is not None or self.reject_all):
+            known = None if token is None else self._claims(token)
+            if known is None:
+                return self._refusal(had_token=token is not None)
+            if self.forbid:
+                return json_answer({"error": "forbidden"}, 403)
+            claims = known
+            wanted = self.required_scope or _scope_of(request.path)
+            if wanted is not None and wanted not in str(claims.get("scope", "")).split():
+                challenge = f'Bearer error="insufficient_scope", scope="{wanted}"'
+                return json_answer({"error": "insufficient_scope"}, 403, ("www-authenticate", challenge))
+        members = {"method": request.method, "path": request.path}
+        members |= {name: claims[claim] for name, claim in _SHOWN if claim in claims}
+        if request.path == "/echo":
+            return json_answer(
+                {**members, "length": len(request.body), "sha256": hashlib.sha256(request.body).hexdigest()}
+            )
+        answer = json_answer(members)
+        if request.path == "/drip":
+            return Answer(200, answer.body, answer.headers, drip=float(request.parameter("seconds") or 0.01))
+        return answer
+
+    def _claims(self, token: str) -> dict[str, Any] | None:
+        """What the API knows of ``token`` where it takes it, else None."""
+        issuer = self.issuer
+        if self.reject_all or issuer is None or (self.rejects is not None and self.rejects(token)):
+            return None
+        held = issuer.ledger.access(token)
+        if held is None:
+            return None
+        grant = held.grant
+        if token.count(".") != 2:
+            known = {"sub": grant.subject, "client_id": grant.client_id, "scope": grant.scope}
+            return known if (self.audience or issuer.audience) in grant.audience else None
+        verified = self._verified_claims(token)
+        if verified is None or verified.get("iss") != issuer.url or not verified.get("exp", 0) > self.wall():
+            return None
+        audience = verified.get("aud")
+        names = audience if isinstance(audience, list) else [audience]
+        return verified if (self.audience or issuer.audience) in names else None
+
+    def _verified_claims(self, token: str) -> dict[str, Any] | None:
+        """The signature is checked once per token: a benchmark must not measure this server's arithmetic."""
+        key = digest(token)
+        claims = self._verified.get(key)
+        if claims is None and (claims := verified_claims(token)) is not None:
+            with self._verified_lock:
+                self._verified[key] = claims
+                while len(self._verified) > _MOST_VERIFIED:
+                    self._verified.popitem(last=False)
+        return claims
+
+    def _refusal(self, *, had_token: bool) -> Answer:
+        if self.error_in_body:
+            return json_answer({"errors": [{"code": "TOKEN_EXPIRED", "message": "the session has ended"}]})
+        headers: tuple[tuple[str, str], ...] = ()
+        if self.challenge is True:  # RFC 6750 section 3.1: no error code where no token came
+            headers = (("www-authenticate", 'Bearer realm="api"' + (', error="invalid_token"' if had_token else "")),)
+        elif self.challenge:
+            headers = (("www-authenticate", self.challenge),)
+        return json_answer({"error": "unauthorized"}, self.rejection_status, *headers)
+
+    def __repr__(self) -> str:
+        return f"ProtectedAPI({self.url}, {len(self.requests)} requests)"
+
+
+_SHOWN: Final = (("subject", "sub"), ("client_id", "client_id"), ("scope", "scope"))
+
+
+def _bearer(request: ReceivedRequest) -> str | None:
+    scheme, _, token = (request.header("authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def _scope_of(path: str) -> str | None:
+    return path.removeprefix("/scoped/") if path.startswith("/scoped/") else None
