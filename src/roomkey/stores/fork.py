@@ -3,41 +3,53 @@
 import os
 import weakref
 from collections.abc import Callable
-from itertools import count
-from typing import Final
-
-Step = Callable[[], None]
-
-_names = count()
-_before: Final[dict[int, "weakref.WeakMethod[Step]"]] = {}
-_in_parent: Final[dict[int, "weakref.WeakMethod[Step]"]] = {}
-_in_child: Final[dict[int, "weakref.WeakMethod[Step]"]] = {}
 
 
-def at_fork(*, before: Step | None = None, in_parent: Step | None = None, in_child: Step | None = None) -> None:
-    """Call bound methods around every ``os.fork`` of this process, for as long as their objects live.
+class Forkable:
+    """Something with a lock or a connection; none of the three methods may raise or wait without a limit."""
 
-    None of them may raise or wait without a limit. Processes started by ``subprocess`` are no forks.
+    __slots__ = ("__weakref__",)
+
+    def before_fork(self) -> None:
+        """Called in the thread that forks, just before it does."""
+
+    def after_fork_in_parent(self) -> None:
+        """Called in the parent, just after."""
+
+    def after_fork_in_child(self) -> None:
+        """Called in the child, where the thread that forked is the only one left."""
+
+
+_told: list["weakref.ref[Forkable]"] = []
+
+
+def tell_of_forks(thing: Forkable) -> None:
+    """Call the methods of ``thing`` around every ``os.fork`` of this process, for as long as it lives.
+
+    Processes started by ``subprocess`` are no forks. No I/O; safe in any thread.
     """
-    for steps, method in ((_before, before), (_in_parent, in_parent), (_in_child, in_child)):
-        if method is not None:
-            _keep(steps, method)
+    for reference in tuple(_told):
+        if reference() is None:
+            _forget(reference)
+    _told.append(weakref.ref(thing))
 
 
-def _keep(steps: dict[int, "weakref.WeakMethod[Step]"], method: Step) -> None:
-    name = next(_names)
-    steps[name] = weakref.WeakMethod(method, lambda _: steps.pop(name, None))
+def _forget(reference: "weakref.ref[Forkable]") -> None:
+    try:
+        _told.remove(reference)
+    except ValueError:  # another thread was quicker
+        return
 
 
-def _run(steps: dict[int, "weakref.WeakMethod[Step]"]) -> None:
-    for reference in list(steps.values()):
-        if (method := reference()) is not None:
-            method()
+def _tell(call: Callable[[Forkable], None]) -> None:
+    for reference in tuple(_told):
+        if (thing := reference()) is not None:
+            call(thing)
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=lambda: _run(_before),
-        after_in_parent=lambda: _run(_in_parent),
-        after_in_child=lambda: _run(_in_child),
+        before=lambda: _tell(lambda thing: thing.before_fork()),
+        after_in_parent=lambda: _tell(lambda thing: thing.after_fork_in_parent()),
+        after_in_child=lambda: _tell(lambda thing: thing.after_fork_in_child()),
     )

@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from roomkey.stores.keys import MOST_KEYS, Key, KeyText, parse
 
 _log = logging.getLogger("roomkey.stores")
 _LARGEST: Final = 8192
+_LONGEST_WAIT: Final = 5.0
 _HEADER: Final = b"# Keys that seal stored tokens, the sealing one first. Keep this file secret, and keep it.\n"
 
 _Mark = tuple[int, int, int, int]
@@ -66,7 +68,7 @@ class KeyFile:
         """The keys, or a clause that says what is wrong. The file is checked by the same handle that it is read by."""
         if self.path.is_symlink():
             return str(private_file.distrust(self.path.lstat()))
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
             if (reason := private_file.distrust(os.fstat(descriptor))) is not None:
                 return f"{reason}, or hand the keys in with Keyring.from_env or Keyring.from_callable"
@@ -96,40 +98,52 @@ class KeyFile:
         """Put a new key first and keep the others, up to 16 keys in all; returns the new one. Raises KeyringError.
 
         Everybody who uses the file seals with the new key from the next record on. Of several processes that rotate
-        at once each adds its key. Does I/O and waits for another rotation to end.
+        at once each adds its key. Does I/O, and waits up to 5 seconds for another rotation to end.
         """
+        self.read()
         key = Key.generate()
-        with self._locked():
-            keys = self.read()
-            try:
-                private_file.replace(self.path, _text((key, *keys[: MOST_KEYS - 1])))
-            except OSError as error:
-                problem = f"The key file {self.path} cannot be replaced ({error.strerror}); its keys are unchanged."
-            else:
-                return key
-        raise KeyringError(problem)
+        try:
+            with self._locked():
+                problem = self._put_first(key)
+        except OSError as error:
+            problem = f"cannot be replaced ({error.strerror or error})"
+        if problem is None:
+            return key
+        raise KeyringError(f"The key file {self.path} {problem}; nothing was rotated.")
+
+    def _put_first(self, key: Key) -> str | None:
+        """Write the file anew, or say what is wrong with the one that is there: keys must not be lost over it."""
+        keys = self._read_file()
+        if isinstance(keys, str):
+            return keys
+        private_file.replace(self.path, _text((key, *keys[: MOST_KEYS - 1])))
+        return None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other rotations out by a lock on the file itself, which must still be the one at its path."""
-        self.read()
-        while True:
+        """Keep other rotations out by a lock on the file, which must still be the one at its path. Raises OSError."""
+        deadline = time.monotonic() + _LONGEST_WAIT
+        while time.monotonic() < deadline:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
             try:
-                descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-            except OSError as error:
-                problem = f"The key file {self.path} cannot be opened ({error.strerror})."
-                break
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                if os.fstat(descriptor).st_ino == self.path.lstat().st_ino:
+                if _lock(descriptor) and os.fstat(descriptor).st_ino == self.path.lstat().st_ino:
                     yield
                     return
             finally:
                 os.close(descriptor)
-        raise KeyringError(problem)
+            time.sleep(0.01)
+        raise TimeoutError("another process is rotating it")
 
     def __repr__(self) -> str:
         return f"KeyFile({self.path})"
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _mark(found: os.stat_result) -> _Mark:

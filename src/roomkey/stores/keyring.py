@@ -39,7 +39,7 @@ class Keyring(Confidential):
 
     __slots__ = ("_description", "_file", "_ids", "_source")
 
-    def __init__(self, read: Callable[[], tuple[Key, ...]], *, description: str, file: Path | None = None) -> None:
+    def __init__(self, read: Callable[[], tuple[Key, ...]], *, description: str, file: KeyFile | None = None) -> None:
         """For this module's own use: ``read`` answers with the keys, or raises KeyringError."""
         self._source = read
         self._description = description
@@ -75,7 +75,7 @@ class Keyring(Confidential):
         with one warning. Raises KeyringError.
         """
         file = KeyFile(Path(path).absolute(), create=create)
-        ring = cls(file.read, description=f"the key file {os.fspath(path)}", file=file.path)
+        ring = cls(file.read, description=f"the key file {os.fspath(path)}", file=file)
         if not create:
             ring._read()
         return ring
@@ -118,7 +118,7 @@ class Keyring(Confidential):
     @property
     def file(self) -> Path | None:
         """The key file, where the keys come from one. No I/O."""
-        return self._file
+        return None if self._file is None else self._file.path
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -166,6 +166,15 @@ class Keyring(Confidential):
                     return Miss.DAMAGED
                 return Opened(plaintext, current=number == 0)
         return Miss.UNKNOWN_KEY
+
+    def rotate(self) -> str:
+        """Put a new key first in the key file, keep the old ones, and return the new key's id.
+
+        Raises KeyringError where the keys do not come from a file or it cannot be replaced. Does I/O.
+        """
+        if self._file is None:
+            raise KeyringError(f"The keys come from {self._description}; put a new key first there, as id:key,id:key.")
+        return self._file.rotate().id
 
     def derive(self, label: str) -> bytes:
         """32 bytes that follow from the first key and ``label``, and tell nothing of the key. Raises KeyringError."""

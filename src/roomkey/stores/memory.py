@@ -5,7 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from roomkey.clock import Clock, SystemClock
-from roomkey.stores.fork import at_fork
+from roomkey.stores.fork import Forkable, tell_of_forks
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.store import Stored, checked_lease
 
@@ -16,7 +16,7 @@ class _Lease:
     ends: float
 
 
-class MemoryStore:
+class MemoryStore(Forkable):
     """Keeps sealed records in memory, for one process; they are gone when it ends.
 
     ``keyring`` seals them, by default one made for this object alone, so that a dump of the store shows no token.
@@ -34,7 +34,7 @@ class MemoryStore:
         self._records: OrderedDict[str, Stored] = OrderedDict()
         self._leases: dict[str, _Lease] = {}
         self._last_generation = 0
-        at_fork(in_child=self._after_fork)
+        tell_of_forks(self)
 
     @property
     def keyring(self) -> Keyring:
@@ -104,8 +104,8 @@ class MemoryStore:
     def close(self) -> None:
         """Nothing to give back: the records stay for as long as the object."""
 
-    def _after_fork(self) -> None:
-        """In the child: the lock may have been held, and the leases belong to threads that do not exist here."""
+    def after_fork_in_child(self) -> None:
+        """The lock may have been held, and the leases belong to threads that do not exist here."""
         self._lock = threading.Lock()
         self._leases = {}
 

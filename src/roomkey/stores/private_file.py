@@ -4,8 +4,9 @@ import os
 import stat
 import tempfile
 from pathlib import Path
+from typing import Final
 
-_NEW: int = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_NEW: Final = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW
 
 
 def distrust(found: os.stat_result) -> str | None:
@@ -89,7 +90,7 @@ def _write_beside(path: Path, content: bytes) -> Path:
 
 def sync_folder(folder: Path) -> None:
     """Make sure that a new name in ``folder`` outlives a power cut. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:

@@ -12,7 +12,7 @@ from typing import Final
 from roomkey.errors import KeyringError, StoreUnavailable
 from roomkey.secret import Confidential
 from roomkey.stores.envelope import VERSION, Miss
-from roomkey.stores.fork import at_fork
+from roomkey.stores.fork import Forkable, tell_of_forks
 from roomkey.stores.keyring import Opened
 from roomkey.stores.store import Store
 
@@ -56,7 +56,7 @@ class Misses:
         return self.damaged + self.unknown_key + self.newer_version
 
 
-class Vault:
+class Vault(Forkable):
     """Seals payloads with the store's keyring, bound to their names, and opens them again.
 
     Every method may block on I/O, is safe in any thread and after a fork, and raises StoreUnavailable only. What a
@@ -68,9 +68,10 @@ class Vault:
         self._lock = threading.Lock()  # guards the counter; held for a moment only, and never during I/O
         self._misses: Counter[Miss] = Counter()
         self._fingerprint_key: _HashKey | None = None
-        at_fork(in_child=self._after_fork)
+        tell_of_forks(self)
 
-    def _after_fork(self) -> None:
+    def after_fork_in_child(self) -> None:
+        """The lock may have been held by a thread that does not exist here."""
         self._lock = threading.Lock()
 
     @property
@@ -185,7 +186,7 @@ class Vault:
         raise StoreUnavailable(problem)
 
     def _without_keys(self, error: KeyringError) -> str:
-        return f"The {self._store.name} store cannot be read or written without its keys. {error}"
+        return f"What is kept in {self._store.name} cannot be sealed or opened. {error}"
 
     def __repr__(self) -> str:
         return f"Vault({self._store.name})"
