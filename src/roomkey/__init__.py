@@ -1,3 +1,83 @@
-"""Token-based authentication for the REST APIs that Python code calls and serves."""
+"""Token-based authentication for the REST APIs that Python code calls and serves.
+
+The public names stand here and are loaded when they are first used: ``import roomkey`` alone loads neither an HTTP
+library nor cryptography.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from roomkey.client.access_token import AccessToken as AccessToken
+    from roomkey.client.acquisition import Limits as Limits
+    from roomkey.client.credential import Credential as Credential
+    from roomkey.client.credential import Rejection as Rejection
+    from roomkey.client.lifetime import RefreshWindow as RefreshWindow
+    from roomkey.client.lifetime import TokenState as TokenState
+    from roomkey.client.manager import TokenManager as TokenManager
+    from roomkey.client.retry import RetryPolicy as RetryPolicy
+    from roomkey.client.status import CredentialStatus as CredentialStatus
+    from roomkey.client.transport import Transport as Transport
+    from roomkey.config import Configuration as Configuration
+    from roomkey.config import load as load
+    from roomkey.errors import ConfigurationError as ConfigurationError
+    from roomkey.errors import KeyringError as KeyringError
+    from roomkey.errors import LoginRequired as LoginRequired
+    from roomkey.errors import OriginNotAllowed as OriginNotAllowed
+    from roomkey.errors import RoomkeyError as RoomkeyError
+    from roomkey.errors import SecretUnavailable as SecretUnavailable
+    from roomkey.errors import StoreUnavailable as StoreUnavailable
+    from roomkey.errors import TokenRejected as TokenRejected
+    from roomkey.errors import TokenUnavailable as TokenUnavailable
+    from roomkey.integrations.options import CallOptions as CallOptions
+    from roomkey.integrations.options import CallReport as CallReport
+    from roomkey.oauth.custom_login import CustomLogin as CustomLogin
+    from roomkey.oauth.grants import ClientCredentials as ClientCredentials
+    from roomkey.oauth.grants import Password as Password
+    from roomkey.oauth.service_account_token import ServiceAccountToken as ServiceAccountToken
+    from roomkey.secret import Secret as Secret
+    from roomkey.stores.keyring import Keyring as Keyring
+    from roomkey.stores.memory import MemoryStore as MemoryStore
+    from roomkey.stores.sqlite import SQLiteStore as SQLiteStore
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "client.access_token": "AccessToken",
+    "client.acquisition": "Limits",
+    "client.credential": "Credential Rejection",
+    "client.lifetime": "RefreshWindow TokenState",
+    "client.manager": "TokenManager",
+    "client.retry": "RetryPolicy",
+    "client.status": "CredentialStatus",
+    "client.transport": "Transport",
+    "config": "Configuration load",
+    "errors": (
+        "ConfigurationError KeyringError LoginRequired OriginNotAllowed RoomkeyError SecretUnavailable "
+        "StoreUnavailable TokenRejected TokenUnavailable"
+    ),
+    "integrations.options": "CallOptions CallReport",
+    "oauth.custom_login": "CustomLogin",
+    "oauth.grants": "ClientCredentials Password",
+    "oauth.service_account_token": "ServiceAccountToken",
+    "secret": "Secret",
+    "stores.keyring": "Keyring",
+    "stores.memory": "MemoryStore",
+    "stores.sqlite": "SQLiteStore",
+}
+_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names.split()}
+
+__all__ = sorted(_PLACE_OF)  # noqa: PLE0605 - one list of names, above
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACE_OF.get(name)
+    if place is None:
+        raise AttributeError(f"module 'roomkey' has no attribute {name!r}")
+    value = getattr(import_module(f"roomkey.{place}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACE_OF})

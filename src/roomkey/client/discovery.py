@@ -1,0 +1,70 @@
+"""Where an issuer's token endpoint is: asked once, remembered for an hour (RFC 8414, OpenID Connect Discovery 1.0)."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from roomkey.client.transport import Transport, TransportError
+from roomkey.clock import Clock
+from roomkey.oauth.messages import Request
+from roomkey.oauth.metadata import ServerMetadata, read_metadata, well_known_urls
+from roomkey.oauth.token_response import TokenEndpointError
+
+_REMEMBERED_SECONDS: Final = 3600.0
+_MOST_ISSUERS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    metadata: ServerMetadata
+    until: float
+
+
+class Discovery:
+    """Finds token endpoints by issuer; an answer that is an hour old is used on while no newer one can be had.
+
+    Safe in any thread; blocks on I/O when an issuer is new.
+    """
+
+    __slots__ = ("_clock", "_known", "_lock", "_transport")
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._lock = threading.Lock()  # guards _known
+        self._known: OrderedDict[str, _Remembered] = OrderedDict()
+
+    def token_endpoint(self, issuer: str, *, seconds: float) -> str:
+        """The token endpoint of ``issuer``, asked for within ``seconds``.
+
+        Raises TransportError or TokenEndpointError where the issuer gives no usable answer and none is remembered.
+        """
+        with self._lock:
+            known = self._known.get(issuer)
+        now = self._clock.monotonic()
+        if known is None or now >= known.until:
+            try:
+                known = _Remembered(self._ask(issuer, seconds), now + _REMEMBERED_SECONDS)
+            except (TransportError, TokenEndpointError):
+                if known is None:
+                    raise
+            with self._lock:
+                self._known[issuer] = known
+                self._known.move_to_end(issuer)
+                if len(self._known) > _MOST_ISSUERS:
+                    self._known.popitem(last=False)
+        return known.metadata.token_endpoint
+
+    def _ask(self, issuer: str, seconds: float) -> ServerMetadata:
+        urls = well_known_urls(issuer)
+        for url in urls[:-1]:
+            answer = self._transport.send(Request("GET", url, (("Accept", "application/json"),)), seconds=seconds)
+            if answer.response.status not in {400, 403, 404, 405}:
+                return read_metadata(answer.response, issuer)
+        answer = self._transport.send(Request("GET", urls[-1], (("Accept", "application/json"),)), seconds=seconds)
+        return read_metadata(answer.response, issuer)
+
+    def reset_after_fork(self) -> None:
+        """Make the lock anew in a child process, where another thread's hold on it would last for ever."""
+        self._lock = threading.Lock()

@@ -1,0 +1,109 @@
+"""One conversation with a token endpoint: find it, build the request, send it, read the answer."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from roomkey.client.discovery import Discovery
+from roomkey.client.transport import Answer, Transport, TransportError
+from roomkey.clock import Clock
+from roomkey.oauth.messages import Request
+from roomkey.oauth.source import Revealed, Source
+from roomkey.oauth.token_response import TokenAnswer, TokenEndpointError, server_date
+from roomkey.secret import Secret
+
+_CLOCK_NOISE: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A token answer with the times around it.
+
+    Attributes:
+        answer: what the endpoint granted.
+        round_trip: seconds between the request and its answer.
+        offset: seconds that the server's clock is ahead of this machine's; 0 where that is no more than noise.
+    """
+
+    answer: TokenAnswer
+    round_trip: float
+    offset: float
+
+
+class Budget:
+    """Seconds that are left for one attempt, whatever it consists of."""
+
+    __slots__ = ("_clock", "_end")
+
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self._clock = clock
+        self._end = clock.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds left; below zero when it is spent."""
+        return self._end - self._clock.monotonic()
+
+
+class Exchange:
+    """Asks token endpoints. Blocks on I/O; safe in any thread; holds no state but what discovery remembers."""
+
+    __slots__ = ("_clock", "_discovery", "_transport")
+
+    def __init__(self, transport: Transport, discovery: Discovery, clock: Clock) -> None:
+        self._transport = transport
+        self._discovery = discovery
+        self._clock = clock
+
+    def endpoint(self, source: Source, budget: Budget) -> str:
+        """The URL that ``source`` gets its tokens from; raises TransportError or TokenEndpointError."""
+        if source.token_endpoint is not None:
+            return source.token_endpoint
+        assert source.issuer is not None  # noqa: S101 - every source checks that it has one of the two
+        return self._discovery.token_endpoint(source.issuer, seconds=budget.left)
+
+    def login(self, source: Source, revealed: Revealed, budget: Budget) -> Granted:
+        """Get a token with the source's own credentials; raises TransportError or TokenEndpointError.
+
+        A login that carries the app's own token is tried once more with a new one when that was refused.
+        """
+        endpoint = self.endpoint(source, budget)
+        app = source.authenticated_by
+        answer = self._send(source.login_request(endpoint, revealed), budget)
+        if app is not None and answer.response.status == 401 and revealed.authorization is not None:
+            app.reject(revealed.authorization, origin=endpoint)
+            renewed = app.header()
+            if renewed != revealed.authorization:
+                answer = self._send(source.login_request(endpoint, revealed.authorized_by(renewed)), budget)
+        return self._read(source, answer)
+
+    def refresh(self, source: Source, revealed: Revealed, refresh_token: Secret, budget: Budget) -> Granted:
+        """Spend ``refresh_token`` for a new token; raises TransportError or TokenEndpointError.
+
+        When the answer was lost the same refresh token is sent once more: inside the server's grace window that gives
+        the same answer, and outside of it nothing is lost that was not lost already (RFC 9700, 4.14).
+        """
+        endpoint = self.endpoint(source, budget)
+        request = source.refresh_request(endpoint, revealed, refresh_token.reveal())
+        try:
+            answer = self._send(request, budget)
+        except TransportError as error:
+            if not error.sent:
+                raise
+            answer = self._send(request, budget)
+        return self._read(source, answer)
+
+    def reset_after_fork(self) -> None:
+        """Make what the discovery locks with anew in a child process."""
+        self._discovery.reset_after_fork()
+
+    def _send(self, request: Request, budget: Budget) -> Answer:
+        return self._transport.send(request, seconds=budget.left)
+
+    def _read(self, source: Source, answer: Answer) -> Granted:
+        wall = self._clock.wall()
+        granted = source.read_answer(answer.response, wall=wall)
+        if granted.lifetime is not None and granted.lifetime <= 0.0:
+            raise TokenEndpointError("expired_on_arrival", status=answer.response.status)
+        date = server_date(answer.response)
+        ahead = 0.0 if date is None else date - wall
+        return Granted(granted, answer.round_trip, ahead if abs(ahead) > _CLOCK_NOISE + answer.round_trip else 0.0)

@@ -1,0 +1,118 @@
+"""One attempt to get a token, shared by all who wait for it: threads, asyncio tasks and trio tasks alike."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Flight(Generic[Result]):
+    """A job that runs once, wherever it is claimed first, and a result that any number of callers wait for.
+
+    It belongs to none of them: a caller that is cancelled, times out or closes its event loop leaves it flying.
+    Safe in any thread and event loop.
+    """
+
+    __slots__ = ("_claimed", "_done", "_job", "_lock", "_result", "_wakers", "awaited")
+
+    def __init__(self, job: Callable[[], Result]) -> None:
+        """Make a flight of ``job``, which must not raise."""
+        # _lock guards _claimed, _result and _wakers.
+        self._lock = threading.Lock()
+        self._job: Callable[[], Result] | None = job
+        self._claimed = False
+        self._result: Result | None = None
+        self._done = threading.Event()
+        self._wakers: dict[object, Callable[[], None]] = {}
+        self.awaited = False
+        """True where no thread has been found for the job, so that a caller who waits does it."""
+
+    def run(self) -> None:
+        """Do the job in this thread, unless another thread has begun it."""
+        with self._lock:
+            if self._claimed:
+                return
+            self._claimed = True
+            job, self._job = self._job, None
+        assert job is not None  # noqa: S101 - set until claimed
+        result = job()
+        with self._lock:
+            self._result = result
+            self._done.set()
+            wakers = list(self._wakers.values())
+            self._wakers.clear()
+        for wake in wakers:
+            wake()
+
+    @property
+    def done(self) -> bool:
+        """True when the result is there."""
+        return self._done.is_set()
+
+    def wait(self, seconds: float) -> Result | None:
+        """Block for at most ``seconds``; the result, or None when the time is over."""
+        return self._result if self._done.wait(seconds) else None
+
+    async def wait_async(self, seconds: float) -> Result | None:
+        """Wait on asyncio or trio, without a thread, for at most ``seconds``; the result, or None."""
+        if not self._done.is_set():
+            await (self._wait_trio(seconds) if _in_trio() else self._wait_asyncio(seconds))
+        return self._result
+
+    async def _wait_asyncio(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        landed: asyncio.Future[None] = loop.create_future()
+
+        def settle() -> None:
+            if not landed.done():
+                landed.set_result(None)
+
+        def wake() -> None:
+            try:
+                loop.call_soon_threadsafe(settle)
+            except RuntimeError:  # that loop was closed, so nobody waits there any more
+                return
+
+        if self._wake_with(wake):
+            try:
+                await asyncio.wait({landed}, timeout=seconds)
+            finally:
+                self._forget(wake)
+
+    async def _wait_trio(self, seconds: float) -> None:
+        import trio  # only ever reached inside a trio task
+
+        token = trio.lowlevel.current_trio_token()
+        landed = trio.Event()
+
+        def wake() -> None:
+            try:
+                token.run_sync_soon(landed.set)
+            except trio.RunFinishedError:  # that run has ended, so nobody waits there any more
+                return
+
+        if self._wake_with(wake):
+            try:
+                with trio.move_on_after(seconds):
+                    await landed.wait()
+            finally:
+                self._forget(wake)
+
+    def _wake_with(self, wake: Callable[[], None]) -> bool:
+        with self._lock:
+            if self._done.is_set():
+                return False
+            self._wakers[wake] = wake
+            return True
+
+    def _forget(self, wake: Callable[[], None]) -> None:
+        with self._lock:
+            self._wakers.pop(wake, None)
+
+
+def _in_trio() -> bool:
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_task())

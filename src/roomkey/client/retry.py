@@ -1,0 +1,176 @@
+"""Whether a refused request is sent once more: one pure decision over values (DESIGN 6, RFC 6750 section 3.1)."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from roomkey.oauth.challenge import Challenge
+
+_PROXY_AUTHENTICATION_REQUIRED: Final = 407
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """What counts as "the token was refused" at one API, and which requests may then be sent once more.
+
+    Never more than one retry, whatever is set here. Holds no secret; safe in any thread.
+
+    Attributes:
+        rejecting_statuses: statuses that refuse the token. Add 403 for an API that answers 403 to an expired one.
+        rejecting_errors: OAuth error codes that refuse the token; a challenge without a code refuses it too. Any other
+            code (``invalid_request``) says that a new token would not help.
+        wider_scopes: scope words that may be asked for when an API answers ``insufficient_scope``; empty: none.
+        methods: methods that may be sent again; None for all, as an API that refuses a token has done nothing yet.
+            An empty collection turns the retry off: the token is still dropped.
+    """
+
+    rejecting_statuses: Collection[int] = frozenset({401})
+    rejecting_errors: Collection[str] = frozenset({"invalid_token"})
+    wider_scopes: str = ""
+    methods: Collection[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Check and normalise; raises TypeError and ValueError. Does no I/O."""
+        for name in ("rejecting_statuses", "rejecting_errors", "methods"):
+            if isinstance(getattr(self, name), str | bytes):
+                raise TypeError(f"RetryPolicy({name}=...) takes a collection such as a tuple or a set, not one text")
+        if not isinstance(self.wider_scopes, str):
+            raise TypeError('RetryPolicy(wider_scopes=...) takes scope words in one text, such as "orders:write"')
+        object.__setattr__(self, "rejecting_statuses", frozenset(self.rejecting_statuses))
+        object.__setattr__(self, "rejecting_errors", frozenset(self.rejecting_errors))
+        object.__setattr__(self, "wider_scopes", _text(self.wider_scopes.split()))
+        if self.methods is not None:
+            object.__setattr__(self, "methods", frozenset(method.upper() for method in self.methods))
+        for status in self.rejecting_statuses:
+            if not 400 <= status <= 599 or status == _PROXY_AUTHENTICATION_REQUIRED:
+                raise ValueError(
+                    f"RetryPolicy(rejecting_statuses=...) takes statuses from 400 to 599 but 407, not {status}; "
+                    "for an error inside a 200 answer use BearerAuth(rejected=...)"
+                )
+
+    @property
+    def statuses(self) -> frozenset[int]:
+        """Every status that this policy looks at; all others are successes to it."""
+        return frozenset(self.rejecting_statuses) | {401, 403}
+
+    def wider_scope(self, held: str | None, required: str | None) -> str | None:
+        """The scope to ask for so that ``required`` is granted too, or None where that is not allowed or no help.
+
+        ``required`` is the challenge's ``scope`` (RFC 6750 section 3), None where the API does not say: then every
+        scope that may be asked for is. ``held`` is what the refused token was asked with.
+        """
+        allowed = set(self.wider_scopes.split())
+        had = set((held or "").split())
+        missing = (set(required.split()) if required else allowed) - had
+        return _text(had | missing) if missing and missing <= allowed else None
+
+
+class Action(StrEnum):
+    """What to do with an answer."""
+
+    RETURN = "return"
+    """Hand it to the caller; the token stays."""
+    DROP = "drop"
+    """Drop the token, and hand the answer to the caller."""
+    RENEW = "renew"
+    """Drop the token, and send the request once more with another one."""
+    WIDEN = "widen"
+    """Keep the token, and send the request once more with one of a wider scope."""
+
+
+class Reason(StrEnum):
+    """Why: a stable word for reports and logs."""
+
+    FINE = "fine"
+    NOT_OURS = "not_our_token"
+    FORBIDDEN = "forbidden"
+    OTHER_ERROR = "other_error"
+    REFUSED = "token_refused"
+    REFUSED_AGAIN = "token_refused_again"
+    SCOPE = "insufficient_scope"
+    SCOPE_AGAIN = "insufficient_scope_again"
+    METHOD = "method_is_not_sent_again"
+    BODY = "body_cannot_be_sent_again"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The request that was answered.
+
+    Attributes:
+        method: the HTTP method, in upper case.
+        replayable: its body can be sent again, byte for byte.
+        ours: it really carried the credential's token (not so after a redirect to another origin).
+        attempt: 1 for the first, 2 for the one retry.
+        scope: what its token was asked with; None where the server chose.
+    """
+
+    method: str
+    replayable: bool
+    ours: bool
+    attempt: int
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The API's answer: its status, its ``WWW-Authenticate`` challenges, and what the app's own predicate says."""
+
+    status: int
+    challenges: tuple[Challenge, ...] = ()
+    rejected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, why, and with which scope (where the action is WIDEN)."""
+
+    action: Action
+    reason: Reason
+    scope: str | None = None
+
+
+def decide(policy: RetryPolicy, sent: Sent, answered: Answered) -> Decision:
+    """What to do with an answer (client 38-44, 47). Pure: no I/O, no clock."""
+    reason = _reason(policy, sent, answered)
+    if reason not in (Reason.REFUSED, Reason.SCOPE):
+        return Decision(Action.RETURN, reason)
+    scope = policy.wider_scope(sent.scope, _required(answered.challenges)) if reason is Reason.SCOPE else None
+    if reason is Reason.SCOPE and (scope is None or sent.attempt > 1):
+        return Decision(Action.RETURN, Reason.SCOPE if sent.attempt == 1 else Reason.SCOPE_AGAIN)
+    obstacle = _obstacle(policy, sent)
+    if obstacle is not None:
+        return Decision(Action.DROP if reason is Reason.REFUSED else Action.RETURN, obstacle)
+    return Decision(Action.RENEW if scope is None else Action.WIDEN, reason, scope)
+
+
+def _reason(policy: RetryPolicy, sent: Sent, answered: Answered) -> Reason:
+    errors = {error for challenge in answered.challenges if (error := challenge.parameter("error"))}
+    refused = answered.status in policy.rejecting_statuses
+    if not sent.ours:
+        return Reason.NOT_OURS
+    if answered.rejected or (refused and not errors.isdisjoint(policy.rejecting_errors)):
+        return Reason.REFUSED
+    if answered.status in policy.statuses and Reason.SCOPE in errors:
+        return Reason.SCOPE
+    if refused:
+        return Reason.OTHER_ERROR if errors else Reason.REFUSED
+    return Reason.FORBIDDEN if answered.status == 403 else Reason.FINE
+
+
+def _obstacle(policy: RetryPolicy, sent: Sent) -> Reason | None:
+    if sent.attempt > 1:
+        return Reason.REFUSED_AGAIN
+    if policy.methods is not None and sent.method not in policy.methods:
+        return Reason.METHOD
+    return None if sent.replayable else Reason.BODY
+
+
+def _required(challenges: Iterable[Challenge]) -> str | None:
+    named = (each.parameter("scope") for each in challenges if each.parameter("error") == Reason.SCOPE)
+    return next((scope for scope in named if scope), None)
+
+
+def _text(scopes: Iterable[str]) -> str:
+    return " ".join(sorted(set(scopes)))
