@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from roomkey.testing.issuer import Issuer as Issuer
     from roomkey.testing.leaks import Leak as Leak
     from roomkey.testing.leaks import LeakDetector as LeakDetector
+    from roomkey.testing.process import ServerProcess as ServerProcess
+    from roomkey.testing.serve import Counts as Counts
+    from roomkey.testing.serve import Settings as Settings
     from roomkey.testing.token_endpoint import TokenRequest as TokenRequest
 
 _HOMES: Final = {
@@ -24,10 +27,24 @@ _HOMES: Final = {
     "LeakDetector": "leaks",
     "FakeClock": "clock",
     "Issuer": "issuer",
+    "ServerProcess": "process",
+    "Counts": "serve",
+    "Settings": "serve",
     "TokenRequest": "token_endpoint",
 }
 
-__all__ = ["APIRequest", "FakeClock", "Issuer", "Leak", "LeakDetector", "ProtectedAPI", "TokenRequest"]
+__all__ = [
+    "APIRequest",
+    "Counts",
+    "FakeClock",
+    "Issuer",
+    "Leak",
+    "LeakDetector",
+    "ProtectedAPI",
+    "ServerProcess",
+    "Settings",
+    "TokenRequest",
+]
 
 
 def __getattr__(name: str) -> Any:
