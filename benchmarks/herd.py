@@ -160,9 +160,9 @@ def main() -> None:
                 table, f"{name}  {THREADS} threads", [of_peer(server, build) for _ in range(PEER_ROUNDS)], judged=False
             )
     table.note(
-        f"{ROUNDS} rounds ({PEER_ROUNDS} for the peers) with nothing cached: the most token requests, the median of the "
-        "longest waits in ms, and the worst of them. Each process has fetched another token before, as a running app "
-        "has. MSAL and the azure libraries accept only https: their waits have TLS handshakes in them."
+        f"{ROUNDS} rounds ({PEER_ROUNDS} for the peers) with nothing cached: the most token requests, the median of "
+        "the longest waits in ms, and the worst of them. Each process has fetched another token before, as a running "
+        "app has. MSAL and the azure libraries accept only https: their waits have TLS handshakes in them."
     )
     table.show()
 

@@ -75,10 +75,9 @@ def compare(
         )
         if failed:
             table.note(f"{name} failed: {', '.join(f'{n} x {word}' for word, n in Counter(failed).most_common())}")
-    table.note(f"{ROUNDS} interleaved rounds of {seconds:.0f} s at {RATE:.0f} requests/s; milliseconds, medians of the")
     table.note(
-        f"{ROUNDS} interleaved rounds of {seconds:.0f} s at {RATE:.0f} requests/s; milliseconds, medians of the rounds; "
-        "failed: the sum of all rounds. roomkey with its SQLite store; Authlib with leeway=1, because its default of "
-        "60 s would renew a 5-second token before every request."
+        f"{ROUNDS} interleaved rounds of {seconds:.0f} s at {RATE:.0f} requests/s; milliseconds, medians of the "
+        "rounds; failed: the sum of all rounds. roomkey with its SQLite store; Authlib with leeway=1, because its "
+        "default of 60 s would renew a 5-second token before every request."
     )
     return table
