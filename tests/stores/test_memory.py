@@ -6,6 +6,8 @@ from roomkey.stores.memory import MemoryStore
 from roomkey.testing.clock import FakeClock
 from roomkey.testing.store_conformance import KEY, OTHER, StoreConformance
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 
 class MemoryWorld:
     """Memory is shared by the threads of one process, so that every handle is the same store."""

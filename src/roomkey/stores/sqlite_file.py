@@ -68,9 +68,11 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 
 def _check_schema(connection: Connection, path: Path) -> None:
     """Refuse what another program or a newer roomkey wrote, before anything is written to it."""
+    connection.execute("BEGIN")  # one look, while another process may be making the tables
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    connection.execute("COMMIT")
     if application != _APPLICATION and (application or version or objects):
         raise StoreUnavailable(
             f"The SQLite file {path} belongs to another program; name a file of its own for roomkey."
