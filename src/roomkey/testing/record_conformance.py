@@ -1,0 +1,195 @@
+# ruff: noqa: S101 - a suite of tests consists of asserts
+"""What every store must do with records: one writer wins, nothing is lost, nothing comes back, nothing is torn."""
+
+import threading
+
+from roomkey.stores.vault import Vault
+from roomkey.testing.store_world import KEY, OTHER, StoreWorld, at_once, held, written
+
+
+class RecordConformance:
+    """get, put, delete, keys and close. Every test takes the fixture ``world`` and works on a store of its own."""
+
+    def test_what_was_put_is_got(self, world: StoreWorld) -> None:
+        """A record comes back as it was written, whatever its bytes."""
+        store = world.open()
+        value = bytes(range(256)) * 300
+        generation = written(store.put(KEY, value, generation=0))
+        assert generation > 0
+        stored = held(store)
+        assert (stored.value, stored.generation) == (value, generation)
+
+    def test_there_is_nothing_before_the_first_put(self, world: StoreWorld) -> None:
+        """An absent key is None, and nothing to delete."""
+        store = world.open()
+        assert store.get(KEY) is None
+        assert store.keys() == []
+        assert store.delete(KEY) is False
+
+    def test_another_handle_sees_it_at_once(self, world: StoreWorld) -> None:
+        """What one process wrote is there for the next one."""
+        writer, reader = world.open(), world.open()
+        assert reader.get(KEY) is None
+        first = written(writer.put(KEY, b"one", generation=0))
+        stored = held(reader)
+        assert (stored.value, stored.generation) == (b"one", first)
+        second = written(reader.put(KEY, b"two", generation=first))
+        stored = held(writer)
+        assert (stored.value, stored.generation) == (b"two", second)
+        assert writer.delete(KEY) is True
+        assert reader.get(KEY) is None
+
+    def test_put_refuses_a_generation_that_is_not_the_stored_one(self, world: StoreWorld) -> None:
+        """Nobody overwrites what they have not seen, and a refused put changes nothing."""
+        store = world.open()
+        first = written(store.put(KEY, b"one", generation=0))
+        assert store.put(KEY, b"blind", generation=0) is None
+        assert store.put(KEY, b"ahead", generation=first + 1) is None
+        second = written(store.put(KEY, b"two", generation=first))
+        assert second > first
+        assert store.put(KEY, b"late", generation=first) is None
+        stored = held(store)
+        assert (stored.value, stored.generation) == (b"two", second)
+
+    def test_put_does_not_bring_a_deleted_record_back(self, world: StoreWorld) -> None:
+        """A holder of the generation before the deletion loses."""
+        store = world.open()
+        first = written(store.put(KEY, b"one", generation=0))
+        assert store.delete(KEY) is True
+        assert store.put(KEY, b"ghost", generation=first) is None
+        assert store.get(KEY) is None
+
+    def test_generations_never_come_back(self, world: StoreWorld) -> None:
+        """A key that was deleted and made again is not taken for the old one, by put or by delete."""
+        store, other = world.open(), world.open()
+        seen = []
+        for value in (b"one", b"two", b"three"):
+            generation = written(store.put(KEY, value, generation=0))
+            assert generation not in seen
+            seen.append(generation)
+            assert other.delete(KEY) is True
+        assert seen == sorted(seen)
+        written(store.put(KEY, b"fresh", generation=0))
+        for old in seen:
+            assert other.put(KEY, b"stale", generation=old) is None
+            assert other.delete(KEY, generation=old) is False
+        stored = held(store)
+        assert stored.value == b"fresh"
+
+    def test_delete_can_compare_first(self, world: StoreWorld) -> None:
+        """A newer record than the one that was meant stays."""
+        store = world.open()
+        first = written(store.put(KEY, b"one", generation=0))
+        second = store.put(KEY, b"two", generation=first)
+        assert store.delete(KEY, generation=first) is False
+        assert store.get(KEY) is not None
+        assert store.delete(KEY, generation=second) is True
+        assert store.get(KEY) is None
+        assert store.delete(KEY) is False
+
+    def test_keys_are_listed_in_order(self, world: StoreWorld) -> None:
+        """Every record's key, once."""
+        store = world.open()
+        for key in (OTHER, KEY, "v1:fingerprint-key"):
+            assert store.put(key, b"value", generation=0) is not None
+        assert store.keys() == sorted([OTHER, KEY, "v1:fingerprint-key"])
+        store.delete(OTHER)
+        assert store.keys() == sorted([KEY, "v1:fingerprint-key"])
+
+    def test_records_do_not_touch_each_other(self, world: StoreWorld) -> None:
+        """Generations are compared per key."""
+        store = world.open()
+        mine = store.put(KEY, b"mine", generation=0)
+        theirs = store.put(OTHER, b"theirs", generation=0)
+        assert mine is not None
+        assert theirs is not None
+        assert mine != theirs
+        assert store.delete(OTHER, generation=mine) is False
+        assert store.delete(KEY, generation=mine) is True
+        stored = held(store, OTHER)
+        assert stored.value == b"theirs"
+
+    def test_of_racing_puts_exactly_one_wins(self, world: StoreWorld) -> None:
+        """Threads on two handles put over the same generation: one writes, and its value is what is stored."""
+        handles = (world.open(), world.open())
+        generation = 0
+        for turn in range(10):
+
+            def put(number: int, turn: int = turn, seen: int = generation) -> int | None:
+                return handles[number % 2].put(KEY, b"%d of %d" % (number, turn), generation=seen)
+
+            answers = at_once(8, put)
+            winners = [number for number, answer in enumerate(answers) if answer is not None]
+            assert len(winners) == 1
+            stored = held(handles[0])
+            assert stored.value == b"%d of %d" % (winners[0], turn)
+            assert stored.generation == answers[winners[0]]
+            generation = stored.generation
+
+    def test_no_increment_is_lost(self, world: StoreWorld) -> None:
+        """Read, change, put if unchanged: with eight writers every change arrives."""
+        handles = (world.open(), world.open())
+
+        def count(number: int) -> int:
+            store, conflicts, added = handles[number % 2], 0, 0
+            while added < 10:
+                stored = store.get(KEY)
+                value, generation = (int(stored.value), stored.generation) if stored is not None else (0, 0)
+                if store.put(KEY, b"%d" % (value + 1), generation=generation) is None:
+                    conflicts += 1
+                else:
+                    added += 1
+            return conflicts
+
+        at_once(8, count)
+        stored = held(handles[1])
+        assert stored.value == b"80"
+
+    def test_a_reader_never_sees_half_a_write(self, world: StoreWorld) -> None:
+        """Value and generation belong together at every moment."""
+        writer, reader = world.open(), world.open()
+        done = threading.Event()
+
+        def write() -> int:
+            generation = 0
+            for number in range(60):
+                generation = written(writer.put(KEY, b"%d" % (number % 10) * 5000, generation=generation))
+            done.set()
+            return generation
+
+        def read() -> int:
+            seen: dict[int, bytes] = {}
+            while not done.is_set():
+                stored = reader.get(KEY)
+                if stored is not None:
+                    assert len(set(stored.value)) == 1
+                    assert len(stored.value) == 5000
+                    assert seen.setdefault(stored.generation, stored.value) == stored.value
+            assert list(seen) == sorted(seen)
+            return len(seen)
+
+        at_once(2, lambda number: write() if number == 0 else read())
+
+    def test_it_works_again_after_close(self, world: StoreWorld) -> None:
+        """Closing gives back what can be made again, and nothing else; twice is once."""
+        store, other = world.open(), world.open()
+        generation = store.put(KEY, b"value", generation=0)
+        assert store.lease(KEY, owner="a", seconds=30) is True
+        store.close()
+        store.close()
+        stored = held(store)
+        assert stored.generation == generation
+        assert other.lease(KEY, owner="b", seconds=30) is False
+
+    def test_what_it_holds_is_sealed(self, world: StoreWorld) -> None:
+        """What goes in through the vault comes out on another handle, and the store never holds it in clear."""
+        store = world.open()
+        payload = b"a payload that must not be seen"
+        generation = Vault(store).save(KEY, payload, 0)
+        loaded = Vault(world.open()).load(KEY)
+        assert loaded.payload == payload
+        assert loaded.generation == generation
+        for key in store.keys():  # noqa: SIM118 - a store is no mapping
+            stored = held(store, key)
+            assert payload not in stored.value
+        assert payload.decode() not in repr(store) + repr(vars(store))
