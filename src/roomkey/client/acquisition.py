@@ -18,7 +18,7 @@ from roomkey.client.shelf import Shelf
 from roomkey.clock import Clock
 from roomkey.errors import LoginRequired, RoomkeyError, StoreUnavailable
 from roomkey.oauth.service_account_token import ServiceAccountToken
-from roomkey.oauth.source import Revealed, Source
+from roomkey.oauth.source import Revealed, Source, reveal
 
 _log = logging.getLogger("roomkey")
 
@@ -89,9 +89,11 @@ class Acquisition:
 
     def _bring(self, order: Order) -> Landing:
         source = order.subject.source
-        revealed = source.reveal()
         if isinstance(source, ServiceAccountToken):
+            revealed = reveal(source.secrets())
             return handed.bring(source, revealed, clock=self._clock, label=order.subject.label)
+        app = source.authenticated_by
+        revealed = reveal(source.secrets(), None if app is None else app.header())
         order = order.for_secrets(revealed.mark)
         try:
             landing = self._shared(source, order, revealed)

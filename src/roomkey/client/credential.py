@@ -92,7 +92,7 @@ class Credential(Confidential):
         return self._wait(self._usable(), None).header
 
     async def header_async(self) -> str:
-        """``header()`` for asyncio and trio: never blocks the event loop, and may be cancelled without harm to others."""
+        """``header()`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
         held = self._held
         if self._now() < held.soft:
             return held.header

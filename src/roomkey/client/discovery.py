@@ -7,9 +7,9 @@ from typing import Final
 
 from roomkey.client.transport import Transport, TransportError
 from roomkey.clock import Clock
+from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.messages import Request
 from roomkey.oauth.metadata import ServerMetadata, read_metadata, well_known_urls
-from roomkey.oauth.token_response import TokenEndpointError
 
 _REMEMBERED_SECONDS: Final = 3600.0
 _MOST_ISSUERS: Final = 256

@@ -6,9 +6,10 @@ from typing import Final
 from roomkey.client.discovery import Discovery
 from roomkey.client.transport import Answer, Transport, TransportError
 from roomkey.clock import Clock
+from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.messages import Request
 from roomkey.oauth.source import Revealed, Source
-from roomkey.oauth.token_response import TokenAnswer, TokenEndpointError, server_date
+from roomkey.oauth.token_response import TokenAnswer, server_date
 from roomkey.secret import Secret
 
 _CLOCK_NOISE: Final = 5.0
@@ -102,7 +103,7 @@ class Exchange:
     def _read(self, source: Source, answer: Answer) -> Granted:
         wall = self._clock.wall()
         granted = source.read_answer(answer.response, wall=wall)
-        if granted.lifetime is not None and granted.lifetime <= 0.0:
+        if granted.lifetime <= 0.0:
             raise TokenEndpointError("expired_on_arrival", status=answer.response.status)
         date = server_date(answer.response)
         ahead = 0.0 if date is None else date - wall

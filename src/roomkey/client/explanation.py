@@ -11,7 +11,7 @@ _ADVICE: Final = {
     "invalid_scope": "The auth service does not grant this scope; correct scope= or allow it for the client.",
     "invalid_target": "The auth service does not know this audience or resource; correct audience= or resource=.",
     "unsupported_grant_type": "The auth service does not offer this grant; use another source.",
-    "invalid_request": "The auth service does not understand the request; compare the source's parameters with its manual.",
+    "invalid_request": "The auth service does not understand it; compare the source's parameters with its manual.",
     "invalid_grant": "The sign-in was refused; {secrets}. Nothing is tried again until that changes.",
     "access_denied": "The auth service denies this; ask its administrator.",
 }

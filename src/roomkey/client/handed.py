@@ -26,7 +26,7 @@ def bring(source: ServiceAccountToken, revealed: Revealed, *, clock: Clock, labe
     for warning in answer.warnings:
         _log.warning("The app token for %s: %s", label, warning)
     now = clock.monotonic()
-    duration = _UNKNOWN_END if answer.lifetime is None else answer.lifetime
+    duration = min(answer.lifetime, _UNKNOWN_END)
     end = now + duration
     soft = end if source.token.kind == "value" else min(now + RECHECK_SECONDS, end)
     record = Record(

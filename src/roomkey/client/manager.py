@@ -22,7 +22,7 @@ from roomkey.clock import Clock, SystemClock
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Source, canonical
 from roomkey.stores.default import default_store
-from roomkey.stores.fork import at_fork
+from roomkey.stores.fork import Forkable, tell_of_forks
 from roomkey.stores.store import Store
 from roomkey.stores.vault import Vault
 
@@ -30,7 +30,7 @@ _REMEMBERED_CREDENTIALS = 1024
 
 
 @final
-class TokenManager:
+class TokenManager(Forkable):
     """Gets, keeps, reuses, refreshes and drops tokens, for any number of credentials.
 
     Parameters:
@@ -44,7 +44,7 @@ class TokenManager:
     Making one does no I/O. Safe in any thread, event loop and after a fork; also a context manager, sync and async.
     """
 
-    __slots__ = ("__weakref__", "_credentials", "_engine", "_lock", "_recent", "_vault")
+    __slots__ = ("_credentials", "_engine", "_lock", "_recent", "_vault")
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class TokenManager:
         self._lock = threading.Lock()
         self._credentials: weakref.WeakValueDictionary[bytes, Credential] = weakref.WeakValueDictionary()
         self._recent: OrderedDict[bytes, Credential] = OrderedDict()
-        at_fork(in_child=self._after_fork)
+        tell_of_forks(self)
         _managers.add(self)
 
     def credential(self, source: Source | ServiceAccountToken, context: str = "", *, name: str = "") -> Credential:
@@ -124,7 +124,7 @@ class TokenManager:
         return (*self._engine.counters.read(), *(Count(f"unreadable_records.{why}", n) for why, n in unreadable if n))
 
     def close(self) -> None:
-        """Give back the store's connections and forget all tokens in memory; waits only for a refresh token's answer."""
+        """Give back the store's connections and forget the tokens in memory; waits for a refresh token's answer only."""
         self._finish()
         self._engine.closed = True
         with self._lock:
@@ -152,7 +152,8 @@ class TokenManager:
     def __repr__(self) -> str:
         return f"TokenManager({self._vault.store.name})"
 
-    def _after_fork(self) -> None:
+    def after_fork_in_child(self) -> None:
+        """Make locks, threads and flights anew; tokens stay usable."""
         self._lock = threading.Lock()
         self._engine.reset_after_fork()
         for credential in list(self._credentials.values()):
@@ -170,4 +171,4 @@ _managers: "weakref.WeakSet[TokenManager]" = weakref.WeakSet()
 @atexit.register
 def _at_exit() -> None:
     for manager in list(_managers):
-        manager._finish()  # noqa: SLF001
+        manager._finish()

@@ -8,7 +8,7 @@ from typing import Any, Final, Self, final
 from roomkey.client.failure import Failure
 from roomkey.secret import Confidential
 
-# Part of every store key too, so that two versions of roomkey on one store never read or overwrite each other's records.
+# Part of every store key too, so that two versions of roomkey on one store never touch each other's records.
 RECORD_VERSION: Final = 1
 CLOCK_TOLERANCE: Final = 30.0
 _MOST_ORIGINS: Final = 16

@@ -92,6 +92,8 @@ class Reason(StrEnum):
     SCOPE_AGAIN = "insufficient_scope_again"
     METHOD = "method_is_not_sent_again"
     BODY = "body_cannot_be_sent_again"
+    CIRCUIT = "circuit_open"
+    SAME_TOKEN = "no_other_token"  # noqa: S105 - a word for reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,8 @@ def decide(policy: RetryPolicy, sent: Sent, answered: Answered) -> Decision:
 def _reason(policy: RetryPolicy, sent: Sent, answered: Answered) -> Reason:
     errors = {error for challenge in answered.challenges if (error := challenge.parameter("error"))}
     refused = answered.status in policy.rejecting_statuses
+    if answered.status not in policy.statuses and not answered.rejected:
+        return Reason.FINE
     if not sent.ours:
         return Reason.NOT_OURS
     if answered.rejected or (refused and not errors.isdisjoint(policy.rejecting_errors)):

@@ -25,7 +25,7 @@ class Shelf:
         self._out_of_order = False
 
     def key(self, subject: Subject, revealed: Revealed) -> str:
-        """The store key of ``subject``: a hash over all that shapes its token, secrets by their keyed fingerprint only."""
+        """The store key of ``subject``: a hash over all that shapes its token, secrets by keyed fingerprint only."""
         secrets = self._vault.fingerprint(revealed.joined())
         return canonical(
             f"{RECORD_VERSION}:{subject.source.kind}", subject.source.parameters(), subject.context, secrets.encode()

@@ -1,7 +1,6 @@
-"""The only place on the client's side that opens connections: one request to a token endpoint, one answer, one deadline."""
+"""The only place on the client's side that opens connections: one request, one answer, one deadline."""
 
 import contextlib
-import ipaddress
 import logging
 import ssl
 import threading
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from roomkey.oauth.messages import Request, Response
+from roomkey.oauth.metadata import is_loopback
 
 if TYPE_CHECKING:
     import httpx2
@@ -85,7 +85,7 @@ def _exchange(settings: Transport, request: Request, seconds: float) -> Response
 
     guard = _Deadline(seconds)
     try:
-        with _silence(), _client(httpx2, settings, request.url, seconds) as client, guard:
+        with _silence(), _client(settings, request.url, seconds) as client, guard:
             return _read(client, request, guard)
     except httpx2.ConnectTimeout:
         return TransportError("unreachable", "the connection attempt timed out", sent=False)
@@ -103,15 +103,14 @@ def _exchange(settings: Transport, request: Request, seconds: float) -> Response
         return TransportError("connection_lost", f"the connection broke ({type(error).__name__})", sent=True)
 
 
-def _client(httpx2: Any, settings: Transport, url: str, seconds: float) -> "httpx2.Client":
+def _client(settings: Transport, url: str, seconds: float) -> "httpx2.Client":
+    import httpx2
+
     local = is_loopback(urlsplit(url).hostname or "")
     proxy = None if local else settings.proxy
     timeout = httpx2.Timeout(seconds, connect=min(settings.connect_timeout, seconds))
     verify = _trusted() if settings.verify is None else settings.verify
-    client: httpx2.Client = httpx2.Client(
-        verify=verify, proxy=proxy, timeout=timeout, follow_redirects=False, trust_env=not local
-    )
-    return client
+    return httpx2.Client(verify=verify, proxy=proxy, timeout=timeout, follow_redirects=False, trust_env=not local)
 
 
 def _read(client: "httpx2.Client", request: Request, guard: "_Deadline") -> Response:
@@ -161,16 +160,6 @@ class _Deadline:
         self._timer.cancel()
 
 
-def is_loopback(host: str) -> bool:
-    """True for ``localhost`` and the loopback addresses, written as names or numbers. Looks nothing up."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 _context: ssl.SSLContext | None = None
 
 
@@ -186,7 +175,7 @@ def _trusted() -> ssl.SSLContext:
 _mute = threading.local()
 
 
-def _audible(record: logging.LogRecord) -> bool:
+def _audible(_: logging.LogRecord) -> bool:
     return not getattr(_mute, "on", False)
 
 

@@ -28,7 +28,7 @@ class Workers:
         self._idle = 0
 
     def submit(self, job: Callable[[], None]) -> bool:
-        """Run ``job`` soon; False when no thread is free to begin it now, so that a caller who can may run it itself."""
+        """Run ``job`` soon; False when no thread is free to begin it now, so that a waiting caller may do it."""
         with self._ready:
             self._jobs.append(job)
             if self._idle >= len(self._jobs):
@@ -42,6 +42,8 @@ class Workers:
         except RuntimeError:  # no thread to be had: the interpreter is ending, or the system's limit is reached
             with self._ready:
                 self._threads -= 1
+                if self._threads == 0 and job in self._jobs:
+                    self._jobs.remove(job)
             return False
         return True
 

@@ -1,0 +1,213 @@
+"""The grants of RFC 6749 that need no browser: client credentials and password, with refresh (pure)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Final, Self
+from urllib.parse import urlsplit
+
+from roomkey.errors import ConfigurationError
+from roomkey.oauth.answer_paths import AnswerPaths
+from roomkey.oauth.client_authentication import METHODS, ClientAuthentication, Form, authenticated_request
+from roomkey.oauth.messages import Request, Response
+from roomkey.oauth.metadata import check_endpoint_url
+from roomkey.oauth.source import AppCredential, Parameters, Revealed, words
+from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
+from roomkey.secret import Secret
+
+Many = str | Iterable[str] | None
+Extra = Mapping[str, Many] | Iterable[tuple[str, str]]
+
+_OWN: Final = frozenset({"grant_type", "client_id", "client_secret", "username", "password", "refresh_token", "scope"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grant:
+    """What both grants have in common.
+
+    Parameters:
+        issuer: the auth service, whose metadata names the token endpoint; or
+        token_endpoint: its absolute URL, which skips discovery.
+        client_id: the client.
+        client_secret: its secret, as text or ``Secret``; none for a public client.
+        scope: space-separated words.
+        audience: the API that the token is for, where the auth service wants that parameter.
+        resource: one URL or several (RFC 8707).
+        extra: more form parameters; a name may have several values.
+        authentication: how the client proves who it is; by default Basic where there is a secret.
+        repeat_on_refresh: send scope, audience, resource and extra with a refresh too.
+        default_lifetime: seconds that count where neither answer nor token tells a lifetime.
+        answer: where in the answer things stand.
+    """
+
+    issuer: str | None = None
+    token_endpoint: str | None = None
+    client_id: str = ""
+    client_secret: Secret | str | None = None
+    scope: str | None = None
+    audience: str | None = None
+    resource: Many = ()
+    extra: Extra = ()
+    authentication: ClientAuthentication | None = None
+    repeat_on_refresh: bool = False
+    default_lifetime: float = 300.0
+    answer: AnswerPaths = field(default_factory=AnswerPaths)
+
+    kind: ClassVar[str]
+    _secret_names: ClassVar[tuple[str, ...]] = ("client_secret",)
+
+    def __post_init__(self) -> None:
+        if (self.issuer is None) == (self.token_endpoint is None):
+            raise ConfigurationError("Give either issuer= or token_endpoint=.")
+        check_endpoint_url(self.issuer or self.token_endpoint or "", "issuer=" if self.issuer else "token_endpoint=")
+        self._set("resource", _values(self.resource))
+        self._set("extra", _pairs(self.extra))
+        if self.client_secret is not None:
+            self._set("client_secret", Secret.of(self.client_secret))
+        method = self.authentication or ("none" if self.client_secret is None else "client_secret_basic")
+        if method not in METHODS:
+            raise ConfigurationError(f"authentication= is one of {', '.join(METHODS)}.")
+        if (method == "none") != (self.client_secret is None):
+            raise ConfigurationError(f"authentication={method!r} and client_secret= do not go together.")
+        self._set("authentication", method)
+        if not 0.0 < self.default_lifetime <= LONGEST_LIFETIME:
+            raise ConfigurationError("default_lifetime= is a number of seconds above 0 and up to 366 days.")
+        for name, _ in self._extra_pairs:
+            if name in _OWN:
+                raise ConfigurationError(f"extra= cannot set {name}, which has a setting of its own.")
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def _extra_pairs(self) -> Form:
+        return self.extra  # type: ignore[return-value] # normalised in __post_init__
+
+    @property
+    def authenticated_by(self) -> AppCredential | None:
+        """None: the client proves itself in the token request."""
+        return None
+
+    @property
+    def description(self) -> str:
+        """Kind, client and host in words."""
+        return f"{self.kind} {self.client_id or 'without client_id'} at {_host(self.issuer or self.token_endpoint)}"
+
+    def parameters(self) -> Parameters:
+        """Every setting but the secrets; the order and repetition of scopes does not count, their case does."""
+        return tuple(
+            (one.name, words(self.scope or "") if one.name == "scope" else _texts(getattr(self, one.name)))
+            for one in fields(self)
+            if one.name not in self._secret_names
+        )
+
+    def secrets(self) -> tuple[tuple[str, Secret], ...]:
+        """The secrets by name."""
+        named = ((name, getattr(self, name)) for name in self._secret_names)
+        return tuple((name, secret) for name, secret in named if secret is not None)
+
+    def refresh_request(self, endpoint: str, revealed: Revealed, refresh_token: str) -> Request:
+        """The request that spends ``refresh_token`` (RFC 6749 section 6)."""
+        form: Form = (("grant_type", "refresh_token"), ("refresh_token", refresh_token))
+        return self._request(endpoint, (*form, *self._asked()) if self.repeat_on_refresh else form, revealed)
+
+    def read_answer(self, response: Response, *, wall: float) -> TokenAnswer:
+        """The token in ``response``; raises TokenEndpointError."""
+        return read_token_response(response, wall=wall, paths=self.answer, default_lifetime=self.default_lifetime)
+
+    def with_scope(self, scope: str) -> Self:
+        """The same source for another scope."""
+        return replace(self, scope=scope)
+
+    def _asked(self) -> Form:
+        asked: list[tuple[str, str]] = []
+        if self.scope:
+            asked.append(("scope", self.scope))
+        if self.audience is not None:
+            asked.append(("audience", self.audience))
+        asked += [("resource", one) for one in _values(self.resource)]
+        return (*asked, *self._extra_pairs)
+
+    def _request(self, endpoint: str, form: Form, revealed: Revealed) -> Request:
+        assert self.authentication is not None  # noqa: S101 - set in __post_init__
+        return authenticated_request(
+            endpoint,
+            form,
+            method=self.authentication,
+            client_id=self.client_id,
+            client_secret=None if self.client_secret is None else revealed["client_secret"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCredentials(_Grant):
+    """An app's own identity: the client credentials grant (RFC 6749 section 4.4).
+
+    >>> ClientCredentials(issuer="https://auth.example", client_id="reports", client_secret="…").scope is None
+    True
+    """
+
+    kind: ClassVar[str] = "client_credentials"
+    __doc__ = f"{__doc__}\n{_Grant.__doc__}"
+
+    def __post_init__(self) -> None:
+        _Grant.__post_init__(self)
+        if not self.client_id:
+            raise ConfigurationError("client_id= is missing; client credentials need a client.")
+
+    def login_request(self, endpoint: str, revealed: Revealed) -> Request:
+        """The token request of RFC 6749 section 4.4.2."""
+        return self._request(endpoint, (("grant_type", "client_credentials"), *self._asked()), revealed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Password(_Grant):
+    """A person's own name and password, sent by a client that may prove itself too (RFC 6749 section 4.3).
+
+    ``username`` and ``password`` come on top of the settings of ``ClientCredentials``; with ``client_id`` and
+    ``client_secret`` the token says who the user is and which app acts.
+    """
+
+    username: str
+    password: Secret | str
+
+    kind: ClassVar[str] = "password"
+    _secret_names: ClassVar[tuple[str, ...]] = ("client_secret", "password")
+
+    def __post_init__(self) -> None:
+        _Grant.__post_init__(self)
+        if not self.username:
+            raise ConfigurationError("username= is missing; the password grant needs one.")
+        self._set("password", Secret.of(self.password))
+
+    @property
+    def description(self) -> str:
+        """Kind, user and host in words."""
+        return f"{self.kind} {self.username} at {_host(self.issuer or self.token_endpoint)}"
+
+    def login_request(self, endpoint: str, revealed: Revealed) -> Request:
+        """The token request of RFC 6749 section 4.3.2."""
+        form = (("grant_type", "password"), ("username", self.username), ("password", revealed["password"]))
+        return self._request(endpoint, (*form, *self._asked()), revealed)
+
+
+def _host(url: str | None) -> str:
+    return urlsplit(url or "").netloc
+
+
+def _values(value: Many) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _pairs(extra: Extra) -> Form:
+    if isinstance(extra, Mapping):
+        return tuple((name, one) for name, value in extra.items() for one in _values(value))
+    return tuple((name, value) for name, value in extra)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """A setting as texts that differ whenever the setting does: None, the empty text and no values are three things."""
+    if isinstance(value, tuple):
+        return tuple(text for one in value for text in (one if isinstance(one, tuple) else (one,)))
+    return () if value is None else (repr(value) if not isinstance(value, str) else value,)

@@ -1,0 +1,130 @@
+"""What every way to get a token has in common, and what tells two of them apart (pure)."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, final
+
+from roomkey.oauth.messages import Request, Response
+from roomkey.secret import Confidential, Secret, fingerprint
+
+if TYPE_CHECKING:
+    from roomkey.oauth.token_response import TokenAnswer
+
+Parameters = tuple[tuple[str, tuple[str, ...]], ...]
+"""(name, values) of everything in a source that shapes its token and is no secret."""
+
+
+class AppCredential(Protocol):
+    """The app's own managed token, which a login call may carry."""
+
+    def header(self) -> str:
+        """The ``Authorization`` value; may block."""
+
+    def reject(self, token: str, *, origin: str = "") -> object:
+        """Say that ``token`` was refused."""
+
+
+@final
+class Revealed(Confidential):
+    """A source's secrets in clear while one request is built, and the app's own header where the login carries one."""
+
+    __slots__ = ("_values", "authorization", "origins")
+
+    def __init__(self, values: Mapping[str, str], *, authorization: str | None = None, origins: str = "") -> None:
+        """Hold ``values`` by name; ``origins`` says in words where they came from."""
+        self._values = dict(values)
+        self.authorization = authorization
+        self.origins = origins
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def joined(self) -> bytes:
+        """All values in one byte string, from which none can be mistaken for another."""
+        return _length_prefixed(
+            part.encode("utf-8", "surrogatepass")
+            for name in sorted(self._values)
+            for part in (name, self._values[name])
+        )
+
+    @property
+    def mark(self) -> str:
+        """Tells one set of secrets from another within this process; reveals nothing."""
+        return fingerprint(self.joined())
+
+    def authorized_by(self, authorization: str) -> "Revealed":
+        """The same secrets with another header of the app."""
+        return Revealed(self._values, authorization=authorization, origins=self.origins)
+
+    def __repr__(self) -> str:
+        return f"Revealed({', '.join(sorted(self._values))})"
+
+
+class Source(Protocol):
+    """A way to get a token from an endpoint; implementations are frozen values that do no I/O."""
+
+    kind: ClassVar[str]
+
+    @property
+    def issuer(self) -> str | None:
+        """The issuer whose metadata names the token endpoint, or None."""
+
+    @property
+    def token_endpoint(self) -> str | None:
+        """The absolute URL that is asked, or None where the issuer's metadata names it."""
+
+    @property
+    def scope(self) -> str | None:
+        """The scope that is asked for, or None."""
+
+    @property
+    def authenticated_by(self) -> AppCredential | None:
+        """The app's own credential, where the login carries its token."""
+
+    @property
+    def description(self) -> str:
+        """Kind, client and endpoint in words, without a secret."""
+
+    def parameters(self) -> Parameters:
+        """Everything that shapes the token and is no secret."""
+
+    def secrets(self) -> tuple[tuple[str, Secret], ...]:
+        """The secrets by name."""
+
+    def login_request(self, endpoint: str, revealed: Revealed) -> Request:
+        """The request that gets a token from scratch."""
+
+    def refresh_request(self, endpoint: str, revealed: Revealed, refresh_token: str) -> Request:
+        """The request that spends ``refresh_token``."""
+
+    def read_answer(self, response: Response, *, wall: float) -> "TokenAnswer":
+        """The token in ``response``, which arrived at second ``wall``; raises TokenEndpointError."""
+
+    def with_scope(self, scope: str) -> Self:
+        """The same source for another scope."""
+
+
+def reveal(secrets: Iterable[tuple[str, Secret]], authorization: str | None = None) -> Revealed:
+    """Read ``secrets`` from where they are kept; may block on a file or a callable, raises SecretUnavailable."""
+    named = tuple(secrets)
+    origins = " and ".join(dict.fromkeys(f"{name} came from {secret.origin}" for name, secret in named))
+    return Revealed({name: secret.reveal() for name, secret in named}, authorization=authorization, origins=origins)
+
+
+def canonical(kind: str, parameters: Parameters, context: str, *secrets: bytes) -> bytes:
+    """32 bytes that are equal for equal arguments only: every part is preceded by its length, so no separator in a
+    value can make two different sources look alike. ``secrets`` are fingerprints, never the secrets."""
+    parts = [kind, context]
+    for name, values in parameters:
+        parts += [name, str(len(values)), *values]
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return hashlib.sha256(_length_prefixed([*encoded, *secrets])).digest()
+
+
+def words(scope: str) -> tuple[str, ...]:
+    """The words of a scope, each once, in one order; their case matters (RFC 6749 section 3.3)."""
+    return tuple(sorted(set(scope.split())))
+
+
+def _length_prefixed(parts: Iterable[bytes]) -> bytes:
+    return b"".join(len(part).to_bytes(8) + part for part in parts)

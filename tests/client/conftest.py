@@ -1,0 +1,42 @@
+"""A manager against a real issuer, on the machine's clock or on one that is moved by hand."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import roomkey
+from roomkey.testing import FakeClock, Issuer
+from tests.client.sources import client_credentials
+
+MakeManager = Callable[..., roomkey.TokenManager]
+
+
+@pytest.fixture
+def make_manager() -> Iterator[MakeManager]:
+    made: list[roomkey.TokenManager] = []
+
+    def make(store: object = None, **settings: object) -> roomkey.TokenManager:
+        manager = roomkey.TokenManager(store or roomkey.MemoryStore(), **settings)  # type: ignore[arg-type]
+        made.append(manager)
+        return manager
+
+    yield make
+    for manager in made:
+        manager.close()
+
+
+@pytest.fixture
+def source(issuer: Issuer) -> roomkey.ClientCredentials:
+    return client_credentials(issuer)
+
+
+@pytest.fixture
+def orders(make_manager: MakeManager, source: roomkey.ClientCredentials) -> roomkey.Credential:
+    """A credential on the machine's clock."""
+    return make_manager().credential(source, "acme", name="orders")
+
+
+@pytest.fixture
+def timed(make_manager: MakeManager, source: roomkey.ClientCredentials, clock: FakeClock) -> roomkey.Credential:
+    """A credential whose time is moved by hand."""
+    return make_manager(clock=clock).credential(source, "acme", name="orders")

@@ -1,0 +1,141 @@
+"""One job, many who wait for it."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+import trio
+
+from roomkey.client.flight import Flight
+from roomkey.client.workers import Workers
+
+
+def in_thread(flight: Flight[str]) -> threading.Thread:
+    thread = threading.Thread(target=flight.run)
+    thread.start()
+    return thread
+
+
+def slow(seconds: float = 0.05) -> Flight[str]:
+    def job() -> str:
+        time.sleep(seconds)
+        return "landed"
+
+    return Flight(job)
+
+
+def test_the_job_is_done_once_whoever_runs_it() -> None:
+    runs: list[int] = []
+    flight = Flight(lambda: runs.append(1))
+    threads = [threading.Thread(target=flight.run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert runs == [1]
+
+
+def test_threads_and_tasks_of_two_loops_and_trio_wait_for_one_flight() -> None:  # client 3, 13
+    flight, results = slow(), []
+
+    async def task() -> None:
+        results.append(await flight.wait_async(5.0))
+
+    async def tasks() -> None:
+        await asyncio.gather(*(task() for _ in range(50)))
+
+    async def nursery() -> None:
+        async with trio.open_nursery() as opened:
+            for _ in range(50):
+                opened.start_soon(task)
+
+    waiters = [
+        threading.Thread(target=lambda: results.append(flight.wait(5.0))),
+        threading.Thread(target=lambda: asyncio.run(tasks())),
+        threading.Thread(target=lambda: asyncio.run(tasks())),
+        threading.Thread(target=lambda: trio.run(nursery)),
+    ]
+    for waiter in waiters:
+        waiter.start()
+    in_thread(flight).join()
+    for waiter in waiters:
+        waiter.join()
+    assert results == ["landed"] * 151
+
+
+def test_waiting_tasks_take_no_threads() -> None:
+    flight = slow(0.2)
+
+    async def crowd() -> int:
+        waiting = [asyncio.create_task(flight.wait_async(5.0)) for _ in range(500)]
+        await asyncio.sleep(0)
+        threads = threading.active_count()
+        await asyncio.gather(*waiting)
+        return threads
+
+    before = threading.active_count()
+    thread = in_thread(flight)
+    assert asyncio.run(crowd()) <= before + 1
+    thread.join()
+
+
+def test_a_cancelled_task_ends_nobody_elses_wait() -> None:  # client 10
+    flight = slow(0.1)
+
+    async def crowd() -> list[object]:
+        waiting = [asyncio.create_task(flight.wait_async(5.0)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        waiting[0].cancel()
+        return list(await asyncio.gather(*waiting, return_exceptions=True))
+
+    thread = in_thread(flight)
+    first, *others = asyncio.run(crowd())
+    thread.join()
+    assert isinstance(first, asyncio.CancelledError)
+    assert others == ["landed", "landed"]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, trio.run])
+def test_a_waiter_out_of_time_ends_alone(run: object) -> None:  # client 11
+    flight = slow(0.15)
+
+    async def two() -> tuple[str | None, str | None]:
+        return await flight.wait_async(0.01), await flight.wait_async(5.0)
+
+    thread = in_thread(flight)
+    assert flight.wait(0.01) is None
+    assert run(two) == (None, "landed") if run is trio.run else asyncio.run(two()) == (None, "landed")
+    thread.join()
+
+
+def test_a_loop_that_was_closed_while_it_waited_harms_nobody() -> None:  # client 13
+    flight = slow(0.1)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(flight.wait_async(5.0))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    thread = in_thread(flight)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    loop.close()
+    thread.join()
+    assert flight.wait(0.0) == "landed"
+
+
+def test_a_hundred_jobs_run_on_few_threads_and_all_end() -> None:  # client 61
+    workers, done, most = Workers(), threading.Semaphore(0), 0
+    lock = threading.Lock()
+
+    def job() -> None:
+        nonlocal most
+        with lock:
+            most = max(most, sum(thread.name == "roomkey" for thread in threading.enumerate()))
+        time.sleep(0.002)
+        done.release()
+
+    begun = [workers.submit(job) for _ in range(100)]
+    for _ in range(100):
+        assert done.acquire(timeout=5.0)
+    assert most <= 32
+    assert not all(begun)

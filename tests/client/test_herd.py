@@ -1,0 +1,167 @@
+"""Many callers, one token request."""
+
+import asyncio
+import statistics
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import trio
+
+import roomkey
+from roomkey.testing import Issuer
+
+LATENCY = 0.2
+ALLOWED = LATENCY + 0.05
+
+
+def timed_calls(credential: roomkey.Credential, callers: int) -> tuple[set[str], list[float]]:
+    """What each of many threads got when all called at the same moment, and how long each waited."""
+    gate = threading.Barrier(callers)
+
+    def call(_: int) -> tuple[str, float]:
+        gate.wait()
+        started = time.monotonic()
+        return credential.header(), time.monotonic() - started
+
+    with ThreadPoolExecutor(callers) as pool:
+        results = list(pool.map(call, range(callers)))
+    return {header for header, _ in results}, [waited for _, waited in results]
+
+
+def test_64_threads_send_one_token_request(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 1
+    issuer.delay = LATENCY
+    headers, waits = timed_calls(orders, 64)
+    assert len(issuer.token_requests) == 1
+    assert len(headers) == 1
+    assert statistics.median(waits) < 2 * ALLOWED
+
+
+def test_500_tasks_send_one_token_request_and_never_block_the_loop(
+    issuer: Issuer, orders: roomkey.Credential
+) -> None:  # client 2
+    issuer.delay = LATENCY
+    gaps: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.001)
+            gaps.append(time.monotonic() - before)
+
+    async def crowd() -> set[str]:
+        watcher = asyncio.create_task(watch())
+        headers = set(await asyncio.gather(*(orders.header_async() for _ in range(500))))
+        watcher.cancel()
+        return headers
+
+    assert len(asyncio.run(crowd())) == 1
+    assert len(issuer.token_requests) == 1
+    assert statistics.median(gaps) < 0.01
+
+
+def test_threads_and_tasks_of_two_kinds_share_one_request(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 3
+    issuer.delay = LATENCY
+    headers: list[str] = []
+
+    async def task() -> None:
+        headers.append(await orders.header_async())
+
+    async def tasks() -> None:
+        await asyncio.gather(*(task() for _ in range(50)))
+
+    async def nursery() -> None:
+        async with trio.open_nursery() as opened:
+            for _ in range(50):
+                opened.start_soon(task)
+
+    callers = [threading.Thread(target=lambda: headers.append(orders.header())) for _ in range(20)]
+    callers += [threading.Thread(target=lambda: asyncio.run(tasks())), threading.Thread(target=lambda: trio.run(nursery))]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert (len(headers), len(set(headers)), len(issuer.token_requests)) == (120, 1, 1)
+
+
+def test_a_slow_endpoint_of_one_key_delays_no_other_key(make_manager: object, issuer: Issuer) -> None:  # client 4
+    manager = make_manager()  # type: ignore[operator]
+    with Issuer() as slow:
+        slow.delay = 1.0
+        source = roomkey.ClientCredentials(
+            token_endpoint=slow.token_endpoint, client_id="reports", client_secret=slow.client.client_secret
+        )
+        waiting = threading.Thread(target=manager.credential(source).header)
+        waiting.start()
+        quick = roomkey.ClientCredentials(
+            token_endpoint=issuer.token_endpoint, client_id="reports", client_secret=issuer.client.client_secret
+        )
+        started = time.monotonic()
+        manager.credential(quick).header()
+        assert time.monotonic() - started < 0.7
+        waiting.join()
+
+
+def test_forty_slow_keys_do_not_wait_for_a_free_worker(make_manager: object) -> None:  # client 4
+    manager = make_manager()  # type: ignore[operator]
+    with Issuer() as slow:
+        slow.delay = 0.3
+        source = roomkey.ClientCredentials(
+            token_endpoint=slow.token_endpoint, client_id="reports", client_secret=slow.client.client_secret
+        )
+        credentials = [manager.credential(source, f"tenant {number}") for number in range(40)]
+        started = time.monotonic()
+        with ThreadPoolExecutor(40) as pool:
+            headers = set(pool.map(roomkey.Credential.header, credentials))
+        assert len(headers) == 40
+        assert slow.most_at_once > 32
+        assert time.monotonic() - started < 3.0
+
+
+def test_a_follower_out_of_time_ends_alone(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 11
+    issuer.delay = LATENCY
+    leader = threading.Thread(target=orders.header)
+    leader.start()
+    try:
+        orders.token(timeout=0.02)
+    except roomkey.TokenUnavailable as error:
+        assert error.reason == "timeout"
+    else:
+        raise AssertionError("no token could be there yet")
+    leader.join()
+    assert orders.header()
+    assert len(issuer.token_requests) == 1
+
+
+def test_a_cancelled_leader_leaves_the_token_to_its_followers(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 10
+    issuer.delay = LATENCY
+
+    async def crowd() -> list[object]:
+        leader = asyncio.create_task(orders.header_async())
+        await asyncio.sleep(0.01)
+        followers = [asyncio.create_task(orders.header_async()) for _ in range(5)]
+        await asyncio.sleep(0.01)
+        leader.cancel()
+        return list(await asyncio.gather(*followers))
+
+    assert len(set(asyncio.run(crowd()))) == 1
+    assert len(issuer.token_requests) == 1
+
+
+def test_a_manager_outlives_the_event_loop_that_it_was_first_used_in(
+    issuer: Issuer, orders: roomkey.Credential
+) -> None:  # client 13
+    first = asyncio.run(orders.header_async())
+    issuer.revoke_all()
+    assert orders.reject(first) is roomkey.Rejection.RENEW
+    second = asyncio.run(orders.header_async())
+    assert first != second
+    assert trio.run(orders.header_async) == second
+
+
+def test_a_late_caller_gets_the_new_token_without_another_request(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 12
+    old = orders.token()
+    new = orders.refresh()
+    assert orders.reject(old) is roomkey.Rejection.SUPERSEDED
+    assert orders.token().value == new.value != old.value
+    assert len(issuer.token_requests) == 2

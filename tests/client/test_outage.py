@@ -1,0 +1,205 @@
+"""The token endpoint is down, slow or refuses."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+
+import pytest
+
+import roomkey
+from roomkey.testing import FakeClock, Issuer
+from tests.client.sources import client_credentials, settle
+
+
+def test_a_stale_token_is_served_through_an_outage_with_one_attempt_per_step(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
+) -> None:  # client 23
+    first = timed.header()
+    issuer.outage(503)
+    clock.advance(250.0)
+    for attempts in (2, 3, 4):
+        assert {timed.header() for _ in range(50)} == {first}
+        settle(timed, lambda attempts=attempts: len(issuer.token_requests) == attempts and "failed" in timed.status().reason)  # type: ignore[misc]
+        assert {timed.header() for _ in range(50)} == {first}
+        assert len(issuer.token_requests) == attempts
+        clock.advance(timed.status().next_attempt_in + 0.01)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("trouble", ["outage", "unreachable", "drop"])
+def test_a_token_good_for_twenty_more_seconds_is_used_while_none_can_be_had(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock, trouble: str
+) -> None:  # client 23
+    first = timed.header()
+    clock.advance(280.0)
+    {"outage": issuer.outage, "unreachable": issuer.unreachable, "drop": lambda: issuer.drop(times=50)}[trouble]()
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(lambda _: timed.header(), range(200))) == {first}
+    clock.advance(20.1)
+    with pytest.raises(roomkey.TokenUnavailable):
+        timed.header()
+
+
+def test_a_new_process_uses_a_token_good_for_twenty_more_seconds_too(issuer: Issuer) -> None:  # client 23
+    store, source, clock = roomkey.MemoryStore(), client_credentials(issuer), FakeClock()
+    with roomkey.TokenManager(store, clock=clock) as manager:
+        first = manager.credential(source).header()
+    clock.advance(280.0)
+    issuer.outage(503)
+    with roomkey.TokenManager(store, clock=clock) as manager:
+        assert {manager.credential(source).header() for _ in range(20)} == {first}
+    assert len(issuer.token_requests) == 2
+
+
+def test_20_threads_without_a_token_and_an_endpoint_at_503_cause_one_hit(
+    issuer: Issuer, orders: roomkey.Credential
+) -> None:  # client 9, 24
+    issuer.outage(503)
+    gate = threading.Barrier(20)
+
+    def call(_: int) -> roomkey.TokenUnavailable:
+        gate.wait()
+        with pytest.raises(roomkey.TokenUnavailable) as caught:
+            orders.header()
+        return caught.value
+
+    with ThreadPoolExecutor(20) as pool:
+        errors = list(pool.map(call, range(20)))
+    assert len(issuer.token_requests) == 1
+    assert {error.reason for error in errors} == {"server_error"}
+    assert len({id(error) for error in errors}) == 20
+    started = time.monotonic()
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        orders.header()
+    assert time.monotonic() - started < 0.05
+    assert 0.0 < caught.value.retry_after <= 1.0  # type: ignore[operator]
+    assert len(issuer.token_requests) == 1
+
+
+def test_the_first_success_ends_the_failure_for_all(issuer: Issuer, timed: roomkey.Credential, clock: FakeClock) -> None:  # client 25
+    issuer.outage(503)
+    for _ in range(3):
+        with pytest.raises(roomkey.TokenUnavailable):
+            timed.header()
+        clock.advance(10.0)
+    issuer.recover()
+    header = timed.header()
+    assert timed.status().last_error == ""
+    assert {timed.header() for _ in range(20)} == {header}
+    assert len(issuer.token_requests) == 4
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_honoured(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock, status: int, form: str
+) -> None:  # client 26
+    issuer.outage(status, 30 if form == "seconds" else formatdate(time.time() + 30.0, usegmt=True))
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        timed.header()
+    assert caught.value.retry_after == pytest.approx(30.0, abs=1.5)
+    issuer.recover()
+    clock.advance(25.0)
+    with pytest.raises(roomkey.TokenUnavailable):
+        timed.header()
+    assert len(issuer.token_requests) == 1
+    clock.advance(6.5)
+    assert timed.header()
+
+
+def test_an_hour_is_the_longest_retry_after(issuer: Issuer, timed: roomkey.Credential) -> None:  # client 26
+    issuer.outage(429, 10**9)
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        timed.header()
+    assert caught.value.retry_after == pytest.approx(3600.0, abs=1.0)
+
+
+def test_a_refused_client_is_not_hammered_until_its_secret_changes(
+    issuer: Issuer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:  # client 27
+    monkeypatch.setenv("ORDERS_SECRET", "wrong")
+    source = client_credentials(issuer, client_secret=roomkey.Secret.from_env("ORDERS_SECRET"))
+    with roomkey.TokenManager(roomkey.MemoryStore(), clock=clock) as manager:
+        orders = manager.credential(source, name="orders")
+        for _ in range(20):
+            with pytest.raises(roomkey.TokenUnavailable) as caught:
+                orders.header()
+            clock.advance(60.0)
+        assert caught.value.reason == "invalid_client"
+        assert caught.value.retry_after is None
+        assert "ORDERS_SECRET" in str(caught.value)
+        assert len(issuer.token_requests) == 1
+        monkeypatch.setenv("ORDERS_SECRET", issuer.client.client_secret or "")
+        clock.advance(5.1)
+        assert orders.header()
+
+
+def test_another_process_leaves_a_refused_client_alone_too(issuer: Issuer) -> None:  # client 27
+    store, source = roomkey.MemoryStore(), client_credentials(issuer, client_secret="wrong")
+    for _ in range(3):
+        with roomkey.TokenManager(store) as manager, pytest.raises(roomkey.TokenUnavailable, match="invalid_client"):
+            manager.credential(source).header()
+    assert len(issuer.token_requests) == 1
+
+
+def test_discovery_finds_the_endpoint_once(issuer: Issuer) -> None:
+    source = client_credentials(issuer, token_endpoint=None, issuer=issuer.url)
+    with roomkey.TokenManager(roomkey.MemoryStore()) as manager:
+        orders = manager.credential(source)
+        assert orders.header() != orders.refresh().value
+    assert [path for _, path in issuer.other_requests] == ["/.well-known/oauth-authorization-server"]
+
+
+def test_an_issuer_that_claims_another_name_is_refused(issuer: Issuer) -> None:
+    issuer.claimed_issuer = "https://evil.example"
+    source = client_credentials(issuer, token_endpoint=None, issuer=issuer.url)
+    with roomkey.TokenManager(roomkey.MemoryStore()) as manager, pytest.raises(roomkey.TokenUnavailable, match="issuer"):
+        manager.credential(source).header()
+    assert issuer.token_requests == []
+
+
+def test_openid_metadata_serves_where_there_is_no_other(issuer: Issuer) -> None:
+    issuer.metadata_paths = ("openid",)
+    source = client_credentials(issuer, token_endpoint=None, issuer=issuer.url)
+    with roomkey.TokenManager(roomkey.MemoryStore()) as manager:
+        assert manager.credential(source).header()
+
+
+def test_a_redirecting_token_endpoint_gets_no_second_request(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 56
+    with Issuer() as other:
+        issuer.redirect_to(other.token_endpoint, status=308)
+        with pytest.raises(roomkey.TokenUnavailable):
+            orders.header()
+        assert other.token_requests == []
+
+
+def test_a_plain_http_endpoint_is_refused_except_on_loopback(issuer: Issuer) -> None:  # client 56
+    with pytest.raises(roomkey.ConfigurationError, match="https"):
+        client_credentials(issuer, token_endpoint="http://auth.example/token")
+
+
+ODD_ANSWERS = {
+    "error with status 200": (200, {"error": "server_error"}),
+    "4xx without error": (400, {"problem": "yes"}),
+    "a gateway's page": (502, "<html>Bad gateway secret-body</html>"),
+    "empty": (200, b""),
+    "no content": (204, b""),
+    "two megabytes": (200, b"{" + b" " * 2_000_000 + b"}"),
+    "not JSON": (200, b"\xff\xfe"),
+    "no token": (200, {"expires_in": 3600}),
+    "an empty token": (200, {"access_token": ""}),
+    "a number": (200, {"access_token": 17}),
+    "a line end": (200, {"access_token": "abc\r\nX-Evil: 1"}),
+    "a space": (200, {"access_token": "abc def"}),
+}
+
+
+@pytest.mark.parametrize("name", ODD_ANSWERS)
+def test_an_odd_answer_is_an_error_without_its_body(issuer: Issuer, orders: roomkey.Credential, name: str) -> None:  # client 49, 50
+    status, body = ODD_ANSWERS[name]
+    issuer.answer_with(status, body=body)
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        orders.header()
+    assert "secret-body" not in str(caught.value)
+    assert "X-Evil" not in str(caught.value)
+    assert orders.status().state is roomkey.TokenState.ABSENT

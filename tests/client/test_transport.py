@@ -1,0 +1,118 @@
+"""One request, one answer, one deadline."""
+
+import logging
+import time
+
+import pytest
+
+from roomkey.client.transport import Transport, TransportError
+from roomkey.oauth.messages import Request
+from roomkey.testing import Issuer, ProtectedAPI
+
+TRANSPORT = Transport()
+
+
+def ask(issuer: Issuer, seconds: float = 5.0) -> Request:
+    return Request(
+        "POST", issuer.token_endpoint, (("Content-Type", "application/x-www-form-urlencoded"),), b"x=secretvalue"
+    )
+
+
+def test_an_answer_comes_with_its_round_trip(issuer: Issuer) -> None:
+    issuer.delay = 0.05
+    answer = TRANSPORT.send(ask(issuer), seconds=5.0)
+    assert answer.response.status == 400
+    assert 0.05 <= answer.round_trip < 1.0
+    assert answer.response.header("date") is not None
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(issuer: Issuer, api: ProtectedAPI) -> None:  # client 56
+    issuer.redirect_to(api.url + "/orders", status=307)
+    assert TRANSPORT.send(ask(issuer), seconds=5.0).response.status == 307
+    assert api.requests == []
+
+
+def test_a_refused_connection_surely_sent_nothing() -> None:
+    with pytest.raises(TransportError) as caught:
+        TRANSPORT.send(Request("POST", "http://127.0.0.1:1/token", (), b"x"), seconds=5.0)
+    assert (caught.value.reason, caught.value.sent) == ("unreachable", False)
+
+
+def test_a_host_without_an_address_is_unreachable() -> None:  # client 23
+    with pytest.raises(TransportError) as caught:
+        TRANSPORT.send(Request("POST", "http://no-such-host.invalid/token"), seconds=5.0)
+    assert (caught.value.reason, caught.value.sent) == ("unreachable", False)
+
+
+def test_an_endpoint_that_says_nothing_ends_with_the_deadline(issuer: Issuer) -> None:
+    issuer.hang()
+    started = time.monotonic()
+    with pytest.raises(TransportError) as caught:
+        TRANSPORT.send(ask(issuer), seconds=0.3)
+    assert (caught.value.reason, caught.value.sent) == ("timeout", True)
+    assert time.monotonic() - started < 1.5
+
+
+def test_an_endpoint_that_dribbles_ends_with_the_deadline(issuer: Issuer) -> None:
+    issuer.drip(0.05)
+    started = time.monotonic()
+    with pytest.raises(TransportError) as caught:
+        TRANSPORT.send(ask(issuer), seconds=0.4)
+    assert caught.value.reason == "timeout"
+    assert time.monotonic() - started < 1.5
+
+
+def test_a_broken_connection_may_have_sent_it(issuer: Issuer) -> None:
+    issuer.drop()
+    with pytest.raises(TransportError) as caught:
+        TRANSPORT.send(ask(issuer), seconds=5.0)
+    assert (caught.value.reason, caught.value.sent) == ("connection_lost", True)
+
+
+def test_an_answer_of_two_megabytes_is_cut_off(issuer: Issuer) -> None:  # client 49
+    issuer.answer_with(body=b"x" * 2_000_000)
+    with pytest.raises(TransportError) as caught:
+        TRANSPORT.send(ask(issuer), seconds=5.0)
+    assert caught.value.reason == "answer_too_large"
+
+
+def test_no_time_left_sends_nothing(issuer: Issuer) -> None:
+    with pytest.raises(TransportError):
+        TRANSPORT.send(ask(issuer), seconds=0.0)
+    assert issuer.token_requests == []
+
+
+def test_a_token_in_an_answers_header_is_not_logged_by_the_http_library(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:  # client 67
+    caplog.set_level(logging.DEBUG)
+    issuer.answer_with(headers={"X-Token": "header-token-value"}, body=b"{}")
+    answer = TRANSPORT.send(ask(issuer), seconds=5.0)
+    assert answer.response.header("x-token") == "header-token-value"
+    assert "header-token-value" not in caplog.text
+    assert "secretvalue" not in caplog.text
+
+
+def test_an_error_carries_nothing_of_the_request(issuer: Issuer) -> None:  # client 66
+    issuer.drop()
+    with pytest.raises(TransportError) as caught:
+        TRANSPORT.send(ask(issuer), seconds=5.0)
+    error: BaseException | None = caught.value
+    while error is not None:
+        frames = error.__traceback__
+        while frames is not None:
+            assert "site-packages" not in frames.tb_frame.f_code.co_filename
+            frames = frames.tb_next
+        error = error.__context__
+
+
+def test_https_to_a_server_that_speaks_none_is_unreachable(issuer: Issuer) -> None:
+    with pytest.raises(TransportError) as caught:
+        TRANSPORT.send(Request("POST", issuer.token_endpoint.replace("http:", "https:"), (), b"x"), seconds=5.0)
+    assert (caught.value.reason, caught.value.sent) == ("unreachable", False)
+
+
+def test_a_proxy_of_the_environment_is_not_used_for_loopback(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    assert TRANSPORT.send(ask(issuer), seconds=5.0).response.status == 400
