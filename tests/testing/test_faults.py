@@ -125,6 +125,9 @@ def test_recovery_forgets_what_was_prepared(http, issuer):
 
 
 def test_it_counts_how_many_requests_were_answered_at_one_time(http, issuer):
+    for _ in range(3):
+        ask(http, issuer)
+    assert issuer.most_at_once == 1
     issuer.delay = 0.2
     threads = [threading.Thread(target=ask, args=(http, issuer)) for _ in range(6)]
     for thread in threads:

@@ -103,6 +103,7 @@ def test_a_public_client_names_itself_without_a_secret(http):
         form = {"grant_type": "password", "client_id": "app", "username": "alice", "password": issuer.user.password}
         assert http.post(issuer.token_endpoint, data=form).status_code == 200
         assert issuer.token_requests[0].authentication == "none"
+        assert http.post(issuer.token_endpoint, data=form | {"client_secret": "any"}).status_code == 401
         alone = http.post(issuer.token_endpoint, data={"grant_type": "client_credentials", "client_id": "app"})
     assert alone.json() == {"error": "unauthorized_client"}
 
@@ -135,6 +136,12 @@ def test_wrong_requests_get_the_error_of_rfc_6749(http, form, status, error):
     with Issuer() as issuer:
         answer = ask(http, issuer, **form)
     assert (answer.status_code, answer.json()) == (status, {"error": error})
+
+
+def test_two_ways_of_authentication_at_once_are_invalid(http, issuer):
+    form = {"grant_type": "client_credentials", "client_secret": issuer.client.client_secret}
+    answer = http.post(issuer.token_endpoint, data=form, auth=("reports", issuer.client.client_secret))
+    assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request"})
 
 
 def test_a_grant_that_the_client_may_not_use_is_unauthorized(http):
@@ -331,3 +338,14 @@ def test_no_repr_shows_a_secret(http):
         )  # fmt: skip
         assert len(issuer.secret_values) == 4
         assert not [secret for secret in issuer.secret_values if secret in shown]
+
+
+def test_the_fixture_fails_a_test_in_which_the_server_itself_failed(http):
+    from roomkey.testing.fixtures import issuer as fixture
+
+    running = fixture.__wrapped__()
+    issuer = next(running)
+    issuer.shape = lambda members: {"not": object()}
+    assert ask(http, issuer, grant_type="client_credentials").status_code == 500
+    with pytest.raises(AssertionError, match="POST /oauth2/token: TypeError"):
+        next(running)

@@ -33,6 +33,7 @@ SECRET = 's3cr3t/with+odd "signs" & ümlaut'
         repr(SECRET.encode()),
         SECRET.encode().hex(),
         SECRET[:17] + "\n   " + SECRET[17:],
+        "\n  ".join(SECRET[start : start + 7] for start in range(0, len(SECRET), 7)),
         "│ " + SECRET[:11] + " │\n│ " + SECRET[11:] + " │",
         SECRET[5:17],
     ],

@@ -42,7 +42,8 @@ def test_one_connection_serves_many_requests_without_delay(server):
             answer = http.post(f"{server.origin}/a?n={number}", content=b"x" * number)
             assert answer.json() == {"path": "/a", "query": [["n", str(number)]], "length": number}
         assert time.monotonic() - start < 1.0  # 50 delays of Nagle's algorithm would take two seconds
-        assert len(server._connections) == 1
+        (connection,) = server._connections
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_64_connections_are_served_at_one_time(server):
@@ -140,12 +141,26 @@ def test_it_can_be_started_again_at_the_same_port():
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # newer Pythons warn of threads, which is the point
 def test_a_forked_child_cannot_stop_its_parents_server(server):
-    child = os.fork()
-    if child == 0:
-        server.stop()
-        os._exit(0)
-    os.waitpid(child, 0)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+        assert b'"/a"' in connection.recv(1000)
+        child = os.fork()
+        if child == 0:
+            server.stop()
+            os._exit(0)
+        os.waitpid(child, 0)
+        connection.sendall(b"GET /b HTTP/1.1\r\n\r\n")
+        assert b'"/b"' in connection.recv(1000)
     assert httpx2.get(server.origin).status_code == 200
+
+
+def test_a_connection_is_closed_where_the_client_asks_for_it(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(b"GET /a HTTP/1.1\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while piece := connection.recv(1000):
+            answer += piece
+    assert b"connection: close" in answer
 
 
 def test_unusual_answers_are_sent_as_they_are():
