@@ -17,5 +17,7 @@ def source(token_endpoint: str) -> roomkey.ClientCredentials:
 
 def warmed_up(manager: roomkey.TokenManager, token_endpoint: str, context: str = "orders") -> roomkey.Credential:
     """A credential without a token, in a process that has fetched another one before, as a running app has."""
-    manager.credential(source(token_endpoint), context="somebody else").header()
+    with roomkey.TokenManager(roomkey.MemoryStore()) as other:
+        other.credential(source(token_endpoint)).header()  # this process has used HTTP …
+    manager.credential(source(token_endpoint), context="somebody else").header()  # … and its store
     return manager.credential(source(token_endpoint), context=context)
