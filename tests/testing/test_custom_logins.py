@@ -1,15 +1,8 @@
 from datetime import datetime
 
-import httpx2
 import pytest
 
 from roomkey.testing import FakeClock, Issuer
-
-
-@pytest.fixture
-def http():
-    with httpx2.Client(timeout=5.0) as client:
-        yield client
 
 
 def credentials(issuer):

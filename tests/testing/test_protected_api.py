@@ -1,16 +1,9 @@
 import hashlib
 import time
 
-import httpx2
 import pytest
 
 from roomkey.testing import FakeClock, Issuer, ProtectedAPI
-
-
-@pytest.fixture
-def http():
-    with httpx2.Client(timeout=5.0) as client:
-        yield client
 
 
 def bearer(token):
