@@ -1,0 +1,75 @@
+"""The commands and how they are reached; what they do stands in a file for each, loaded when it is called."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+from roomkey.cli import call, demo, inspect, status, store, token
+from roomkey.cli.exit_code import ExitCode
+
+_HELP: Final = "Token-based authentication for the REST APIs that you call."
+_CODES: Final = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<4} {code.meaning}" for code in ExitCode)
+_LONG_WORD: Final = re.compile(r"[^\s'\"]{25,}")
+
+app = typer.Typer(
+    name="roomkey",
+    help=_HELP,
+    epilog=_CODES,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("token", short_help="Get or reuse a token; show its expiry and claims.")(token.token)
+app.command("call", short_help="Call an API with a credential's token.")(call.call)
+app.command("status", short_help="Show what the store holds for each credential.")(status.status)
+app.command("inspect", short_help="Show what stands in a JWT from standard input.")(inspect.inspect)
+app.command("demo", short_help="Show a managed token at work, on this machine.")(demo.demo)
+app.add_typer(store.app, name="store", short_help="List and clear the store; change its key.")
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+    if wanted:
+        from roomkey import __version__
+
+        typer.echo(f"roomkey {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def roomkey(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Token-based authentication for the REST APIs that you call."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; raises what the command raises."""
+    from roomkey.cli.failure import complain, show_notes
+
+    show_notes()
+    command = typer.main.get_command(app)
+    try:
+        result = command(list(arguments) or ["--help"], prog_name="roomkey", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except _USAGE_ERROR as error:
+        problem = error
+    else:
+        return int(result or 0)
+    # What is quoted from the arguments is cut: a long word may be a secret that was put in the wrong place.
+    sentence = _LONG_WORD.sub("…", str(getattr(problem, "format_message", problem.__str__)()))
+    context = getattr(problem, "ctx", None)
+    path = context.command_path if context is not None else "roomkey"
+    complain(sentence or "A command is missing.", f"{path} --help")
+    return ExitCode.USAGE
+
+
+# Newer versions of typer carry their own copy of click; the name that they all export leads to the right family.
+_USAGE_ERROR: Final[type[Exception]] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)

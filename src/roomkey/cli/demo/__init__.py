@@ -1,0 +1,10 @@
+"""``roomkey demo``: a managed token calls a protected API before your eyes, with real servers on loopback."""
+
+
+def demo() -> int:
+    """Show a managed token at work: real servers on loopback, five steps, every claim counted. About ten seconds."""
+
+    from roomkey.cli.demo.play import play
+    from roomkey.cli.look import output
+
+    return play(output())

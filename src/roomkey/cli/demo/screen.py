@@ -1,0 +1,133 @@
+"""What the demo shows: a line for each exchange, a mark for each claim, a table at the end."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from roomkey.cli.demo.exchange import Exchange
+from roomkey.cli.demo.outcome import Check, Outcome
+from roomkey.cli.look import ledger, paragraph
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+_NARROWEST: Final = 60
+_WIDEST: Final = 87
+
+
+class Screen:
+    """Prints the demo on ``console``; ``start`` is the monotonic second that times are counted from."""
+
+    def __init__(self, console: Console, *, start: float) -> None:
+        self._console = console
+        self._start = start
+        self._width = max(_NARROWEST, min(console.width, _WIDEST))
+        self._request = max(25, min(33, self._width - 54))
+
+    def head(self, parts: Sequence[tuple[str, str, str]]) -> None:
+        """The title and the three parts: name, address, what it does."""
+        self._line(("roomkey demo", "title"), "   real servers and a real client on this machine")
+        self._line()
+        for name, address, words in parts:
+            self._line("  ", (f"{name:<8}", "action"), f"{address:<28}", (words, "quiet"))
+
+    def step(self, number: int, title: str, sentence: str) -> None:
+        """The head of a step."""
+        self._line()
+        rule = "─" * max(0, self._width - len(title) - 5)
+        self._line((f"{number}", "key"), "  ", (title, "title"), " ", (rule, "quiet"))
+        self._line((sentence, "quiet"), indent=3)
+        self._line()
+
+    def exchange(self, seen: Exchange) -> None:
+        """One line: when it was answered, from whom to whom, what, the answer, how long it took."""
+        request = Text(seen.request)
+        if seen.sent_key:
+            request.append("  ").append(f"key {seen.sent_key}", style="key")
+        self._exchange(
+            f"{max(0.0, seen.arrived + seen.took - self._start) * 1000:.0f} ms",
+            Text.assemble("client ", ("→", "action"), f" {seen.server}"),
+            request,
+            self._answer(seen),
+            f"{seen.took * 1000:.0f} ms",
+        )
+
+    def more(self, seen: Exchange, count: int) -> None:
+        """That ``count`` more exchanges like ``seen`` followed."""
+        words = f"… {count} more like this"
+        self._exchange("", Text(), Text(words, style="quiet"), Text(f"{seen.status} each", style="quiet"), "")
+
+    def note(self, words: str) -> None:
+        """What somebody did meanwhile that is no exchange: the issuer breaks down, a key is revoked."""
+        self._line((f"· {words}", "action"), indent=9)
+
+    def waiting(self, words: str) -> "Status":
+        """A moving line for as long as its context lasts; nothing in a pipe."""
+        return self._console.status(Text(words, style="quiet"), spinner="dots", spinner_style="action")
+
+    def checks(self, checks: Sequence[Check]) -> None:
+        """The step's claims, each with its mark."""
+        self._line()
+        for check in checks:
+            mark = ("✓", "ok") if check.held else ("✗", "bad")
+            tail = "" if check.held else f"  ({check.wanted})"
+            self._line(mark, " ", check.claim, (tail, "bad"), indent=3)
+
+    def broken(self, problem: str) -> None:
+        """That a step ended in an error."""
+        self._line(("✗", "bad"), " ", problem, indent=3)
+
+    def summary(self, rows: Sequence[tuple[str, Outcome | None]], seconds: float) -> None:
+        """The table of all steps and the verdict."""
+        table = ledger("", "step", "calls", "answered", "token requests", "slowest", "")
+        for column in table.columns:
+            column.no_wrap = True
+        table.columns[0].style = "key"
+        for column in table.columns[2:6]:
+            column.justify = "right"
+        for number, (title, outcome) in enumerate(rows, start=1):
+            table.add_row(f"{number}", title, *_figures(outcome))
+        self._line()
+        self._line(("Summary", "title"))
+        self._line()
+        self._console.print(table)
+        outcomes = [outcome for _, outcome in rows if outcome is not None]
+        held = sum(outcome.held for outcome in outcomes)
+        mark, style = ("✓", "ok") if held == len(rows) else ("✗", "bad")
+        calls = sum(outcome.calls for outcome in outcomes)
+        requests = sum(outcome.token_requests for outcome in outcomes)
+        self._line()
+        self._line(
+            (f"{mark} {held} of {len(rows)} steps held", style),
+            (f"   {calls} calls, {requests} token requests, {seconds:.1f} s", "quiet"),
+        )
+
+    def _exchange(self, at: str, route: Text, request: Text, answer: Text, took: str) -> None:
+        route.pad_right(max(0, 15 - route.cell_len))
+        request.pad_right(max(0, self._request - request.cell_len))
+        answer.pad_right(max(0, 17 - answer.cell_len))
+        self._line((f"{at:>7}", "quiet"), "  ", route, "  ", request, "  ", answer, (f"{took:>8}", "quiet"))
+
+    def _answer(self, seen: Exchange) -> Text:
+        style = "ok" if 200 <= seen.status < 300 else "bad"
+        answer = Text(f"{seen.status or 'no answer'}", style=style)
+        if seen.got_key:
+            answer.append(" ").append(f"key {seen.got_key}", style="key")
+        elif seen.error:
+            answer.append(f" {seen.error}")
+        return answer
+
+    def _line(self, *parts: str | Text | tuple[str, str], indent: int = 0) -> None:
+        text = Text.assemble(*parts)
+        text.rstrip()
+        paragraph(self._console, text, indent=indent)
+
+
+def _figures(outcome: Outcome | None) -> tuple[str | Text, ...]:
+    if outcome is None:
+        return ("", "", "", "", Text("✗ broken", style="bad"))
+    mark = Text("✓ held", style="ok") if outcome.held else Text("✗ not so", style="bad")
+    counted = (outcome.calls, outcome.answered, outcome.token_requests)
+    return (*(f"{number}" for number in counted), f"{outcome.slowest * 1000:.0f} ms", mark)

@@ -1,0 +1,189 @@
+"""The five steps of the demo. Each one makes its claim and holds it against what the servers counted."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from roomkey.cli.demo.outcome import Check, Outcome, at_least, below, exactly, so
+from roomkey.cli.demo.stage import ISSUER_DELAY, SHORT_TOKEN_SECONDS, TOKEN_SECONDS, Application, Stage
+
+THREADS: Final = 64
+_LONGEST_STEP: Final = 6.0
+_ATTEMPTS: Final = 2
+_SOON: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: its title, what it shows, and what it does."""
+
+    title: str
+    sentence: str
+    play: Callable[[Stage], Outcome]
+
+
+def first_call(stage: Stage) -> Outcome:
+    """An application calls the API twice: one token request, and nothing readable on the disk."""
+    reports = stage.application("reports")
+    stage.begin()
+    reports.call()
+    reports.call()
+    counted = stage.counted()
+    held = stage.store_bytes()
+    readable = any(secret.encode() in held for secret in stage.issuer.secret_values)
+    return _outcome(
+        stage,
+        reports,
+        exactly(len(counted.tokens), 1, "token request"),
+        exactly(_answered(reports), 2, "call answered 200", "calls answered 200"),
+        so(
+            "the store's file holds the key sealed, not in plain text",
+            bool(held) and not readable,
+        ),
+    )
+
+
+def many_threads(stage: Stage) -> Outcome:
+    """64 threads without a token call the API at the same moment: one token request for all of them."""
+    imports = stage.application("imports")
+    stage.begin()
+    imports.call_at_once(THREADS)
+    counted = stage.counted()
+    return _outcome(
+        stage,
+        imports,
+        exactly(len(counted.tokens), 1, "token request"),
+        exactly(_answered(imports), THREADS, "call answered 200", "calls answered 200"),
+        exactly(
+            len({call.token_digest for call in counted.calls}), 1, "key shown at the door", "keys shown at the door"
+        ),
+    )
+
+
+def background_refresh(stage: Stage) -> Outcome:
+    """A short-lived token is replaced while calls go on with the old one."""
+    sync = stage.application("sync")
+    stage.issuer.lifetime = SHORT_TOKEN_SECONDS
+    stage.issuer.delay = 2 * ISSUER_DELAY
+    sync.call()  # the key that is going to be replaced; counting begins after it
+    sync.calls.clear()
+    stage.begin()
+    with stage.screen.waiting("calling every 10 ms while the key grows old …"):
+        sync.call_until(lambda: _keys(stage) > 1, seconds=_LONGEST_STEP)
+    counted = stage.counted()
+    slow = stage.issuer.delay
+    stage.issuer.lifetime, stage.issuer.delay = TOKEN_SECONDS, ISSUER_DELAY
+    asked = [request.arrived for request in counted.tokens]
+    meanwhile = [call for call in counted.calls if asked and asked[0] < call.arrived < asked[0] + slow]
+    return _outcome(
+        stage,
+        sync,
+        exactly(len(counted.tokens), 1, "token request for the next key", "token requests for the next key"),
+        at_least(len(meanwhile), 5, "calls went on with the old key while the new one was on its way"),
+        _none_failed(sync),
+        below(_slowest(sync), slow, f"nobody waited {slow * 1000:.0f} ms for the issuer; slowest call"),
+    )
+
+
+def revoked_token(stage: Stage) -> Outcome:
+    """The issuer revokes the token; the API answers 401; the call is answered all the same."""
+    billing = stage.application("billing")
+    billing.call()
+    billing.calls.clear()
+    stage.begin()
+    stage.trace.take()
+    stage.issuer.revoke_all()
+    stage.screen.note("the issuer revokes every key")
+    billing.call()
+    counted = stage.counted()
+    statuses = [call.status for call in counted.calls]
+    return _outcome(
+        stage,
+        billing,
+        so(f"the API answered {', then '.join(map(str, statuses))}", statuses == [401, 200]),
+        exactly(len(counted.tokens), 1, "token request for the new key", "token requests for the new key"),
+        so("the application saw one call, answered 200", [call.status for call in billing.calls] == [200]),
+    )
+
+
+def outage(stage: Stage) -> Outcome:
+    """The issuer answers 503 while the token grows stale; calls go on, the issuer is spared, then it recovers."""
+    orders = stage.application("orders")
+    stage.issuer.lifetime = SHORT_TOKEN_SECONDS
+    orders.call()
+    orders.calls.clear()
+    stage.begin()
+    stage.trace.take()
+    stage.issuer.outage(503)
+    stage.screen.note("the issuer breaks down")
+    with stage.screen.waiting("calling every 10 ms while the issuer is down …"):
+        orders.call_until(lambda: _refused_attempts(stage) >= _ATTEMPTS, seconds=_LONGEST_STEP)
+    during = stage.counted()
+    stage.issuer.recover()
+    stage.trace.take()
+    stage.screen.note("the issuer is back")
+    with stage.screen.waiting("calling every 10 ms until the next attempt …"):
+        orders.call_until(lambda: _keys(stage) > 1, seconds=_LONGEST_STEP)
+    stage.issuer.lifetime = TOKEN_SECONDS
+    served = sum(call.status == 200 for call in during.calls)
+    later = len(stage.counted().tokens) - len(during.tokens)
+    return _outcome(
+        stage,
+        orders,
+        _none_failed(orders),
+        at_least(served, 50, "calls were served with the old key meanwhile"),
+        so(f"the broken issuer was asked {len(during.tokens)} times, not once a call", len(during.tokens) == _ATTEMPTS),
+        so(f"once it was back, {later} attempt brought the new key", later == 1 and _keys(stage) == 2),
+    )
+
+
+def _refused_attempts(stage: Stage) -> int:
+    """How many attempts the broken issuer has answered by now; it notes them when they arrive."""
+    answered = time.monotonic() - stage.issuer.delay - _SOON
+    return sum(request.arrived < answered for request in stage.counted().tokens)
+
+
+def _outcome(stage: Stage, application: Application, *checks: Check) -> Outcome:
+    return Outcome(
+        checks=checks,
+        calls=len(application.calls),
+        answered=_answered(application),
+        token_requests=len(stage.counted().tokens),
+        slowest=_slowest(application),
+    )
+
+
+def _answered(application: Application) -> int:
+    return sum(1 for call in application.calls if call.status == 200)
+
+
+def _none_failed(application: Application) -> Check:
+    made = len(application.calls)
+    failed = made - _answered(application)
+    return so(f"{failed} of {made} calls failed", failed == 0)
+
+
+def _slowest(application: Application) -> float:
+    return max((call.seconds for call in application.calls), default=0.0)
+
+
+def _keys(stage: Stage) -> int:
+    return len({call.token_digest for call in stage.counted().calls})
+
+
+STEPS: Final = (
+    Step("First call", "Show who you are once, get a key; the next call only shows the key.", first_call),
+    Step(f"{THREADS} threads", "All of them without a key at the same moment: one goes to the desk.", many_threads),
+    Step(
+        "Background refresh",
+        "The next key is fetched before the old one ends; nobody waits for it.",
+        background_refresh,
+    ),
+    Step(
+        "Revoked token",
+        "The door refuses a key: get a new one, and make the call once more.",
+        revoked_token,
+    ),
+    Step("Outage", "The desk is closed while a key grows old: the old one serves meanwhile.", outage),
+)

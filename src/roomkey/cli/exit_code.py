@@ -1,0 +1,64 @@
+"""What the exit codes of the command line mean, in one place."""
+
+from enum import IntEnum
+
+from roomkey.errors import (
+    ConfigurationError,
+    OriginNotAllowed,
+    RoomkeyError,
+    StoreUnavailable,
+    TokenRejected,
+    TokenUnavailable,
+)
+
+
+class ExitCode(IntEnum):
+    """How a command ended; scripts may rely on these numbers."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NO_TOKEN = 3
+    REJECTED = 4
+    STORE = 5
+    API_ERROR = 6
+    UNREACHABLE = 7
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """A few words for ``--help``."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "done",
+    ExitCode.FAILED: "a step of the demo failed, or roomkey itself did",
+    ExitCode.USAGE: "wrong arguments or configuration",
+    ExitCode.NO_TOKEN: "no token can be had now",
+    ExitCode.REJECTED: "the API refused the token (401, 403)",
+    ExitCode.STORE: "the store cannot be used",
+    ExitCode.API_ERROR: "the API answered another error (4xx, 5xx)",
+    ExitCode.UNREACHABLE: "the API did not answer",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+_BY_ERROR: tuple[tuple[type[RoomkeyError], ExitCode], ...] = (
+    (ConfigurationError, ExitCode.USAGE),
+    (OriginNotAllowed, ExitCode.USAGE),
+    (TokenUnavailable, ExitCode.NO_TOKEN),
+    (TokenRejected, ExitCode.REJECTED),
+    (StoreUnavailable, ExitCode.STORE),
+)
+
+
+def exit_code_of(error: RoomkeyError) -> ExitCode:
+    """The exit code that tells of ``error``. Pure."""
+    return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), ExitCode.FAILED)
+
+
+def exit_code_of_answer(status: int) -> ExitCode:
+    """The exit code that tells of an API's answer with this HTTP status. Pure."""
+    if status in (401, 403):
+        return ExitCode.REJECTED
+    return ExitCode.API_ERROR if status >= 400 else ExitCode.OK

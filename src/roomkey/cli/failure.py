@@ -1,0 +1,79 @@
+"""How a failure is told: one sentence and the next step on stderr, never a traceback with values in it."""
+
+import logging
+import os
+import traceback
+from pathlib import Path
+from typing import Final
+
+from rich.text import Text
+
+from roomkey.cli.exit_code import ExitCode, exit_code_of
+from roomkey.cli.look import errors, paragraph, shown
+from roomkey.cli.time_words import duration
+from roomkey.errors import LoginRequired, RoomkeyError, StoreUnavailable, TokenRejected, TokenUnavailable
+
+DEBUG_VARIABLE: Final = "ROOMKEY_DEBUG"
+
+
+def complain(sentence: str, step: str = "") -> None:
+    """Print ``sentence`` and, on a line of its own, the next ``step`` on stderr."""
+    console = errors()
+    first, *more = [shown(line.strip()) for line in sentence.splitlines() if line.strip()] or [""]
+    lines = [Text.assemble(("roomkey: ", "bad"), first), *(Text(line) for line in more)]
+    if step:
+        lines.append(Text.assemble(("next: ", "action"), shown(step)))
+    for number, line in enumerate(lines):
+        paragraph(console, line, indent=2 if number else 0)
+
+
+def explain(error: RoomkeyError) -> ExitCode:
+    """Print what ``error`` says and what to do next; the answer is the exit code that tells of it."""
+    complain(str(error) or type(error).__name__, _next_step(error))
+    return exit_code_of(error)
+
+
+def _next_step(error: RoomkeyError) -> str:
+    if isinstance(error, TokenRejected):
+        return error.advice
+    if isinstance(error, LoginRequired):
+        return "sign in again, or put a new token or password where the configuration reads it."
+    if isinstance(error, TokenUnavailable):
+        return (
+            f"try again in {duration(error.retry_after)}."
+            if error.retry_after
+            else "roomkey status shows what is held."
+        )
+    if isinstance(error, StoreUnavailable):
+        return "look at [store] in roomkey.toml and at the rights of its file."
+    return ""
+
+
+def unexpected(error: BaseException) -> ExitCode:
+    """Tell of a failure that roomkey did not foresee by its place only: its words may hold a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    wish = "" if os.environ.get(DEBUG_VARIABLE) else f"run it again with {DEBUG_VARIABLE}=1 to see where it happened."
+    complain(f"This should not happen: {type(error).__name__}{place}.", wish)
+    if os.environ.get(DEBUG_VARIABLE):
+        for frame in frames:
+            errors().print(
+                f"  {frame.filename}:{frame.lineno} in {frame.name}", style="quiet", soft_wrap=True, markup=False
+            )
+    return ExitCode.FAILED
+
+
+class NoteHandler(logging.Handler):
+    """Shows roomkey's own warnings as one line on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the record's message; never raises."""
+        paragraph(errors(), Text.assemble(("note: ", "warn"), shown(record.getMessage())))
+
+
+def show_notes() -> None:
+    """Send the warnings of roomkey's loggers to stderr and keep those of other packages quiet."""
+    logger = logging.getLogger("roomkey")
+    logger.addHandler(NoteHandler(logging.WARNING))
+    logger.propagate = False
+    logging.getLogger().addHandler(logging.NullHandler())

@@ -1,0 +1,102 @@
+"""The look of the terminal: petrol for what is done, brass for keys, a shape and a word beside every colour."""
+
+import os
+import re
+import sys
+from typing import Final
+
+from rich.box import Box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+from rich.theme import Theme
+
+# One set of middle tones that keeps about 3:1 on a white and on a black terminal; where there are only the
+# sixteen colours of the terminal itself, those that people have chosen for themselves.
+_TONES: Final = {
+    "action": "#1f918c",
+    "key": "#b58a2f",
+    "quiet": "#7d8683",
+    "ok": "#2f9a58",
+    "warn": "#b58a2f",
+    "bad": "#d4564c",
+}
+_SIXTEEN: Final = {"action": "cyan", "key": "yellow", "quiet": "dim", "ok": "green", "warn": "yellow", "bad": "red"}
+LEDGER: Final = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
+"""Columns without frames: a hairline under the head, air for the rest."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def output() -> Console:
+    """A console on stdout; colours and the terminal's width only where a person looks."""
+    return themed(Console(highlight=False, emoji=False, markup=False, width=_width(sys.stdout.isatty())))
+
+
+def errors() -> Console:
+    """A console on stderr."""
+    return themed(Console(highlight=False, emoji=False, markup=False, stderr=True, width=_width(sys.stderr.isatty())))
+
+
+def themed(console: Console) -> Console:
+    """``console`` with the house's styles in as many colours as it has."""
+    tones = _SIXTEEN if console.color_system == "standard" else _TONES
+    console.push_theme(Theme({"title": "bold", **tones}))
+    return console
+
+
+def _width(is_terminal: bool) -> int | None:  # noqa: FBT001 - one private question
+    # In a pipe nobody knows a width: lines keep their length there, unless somebody asks for one.
+    return None if is_terminal or os.environ.get("COLUMNS") else 100
+
+
+def paragraph(console: Console, text: Text, *, indent: int = 0) -> None:
+    """Print ``text`` under an indent of its own; in a pipe as one line, however long."""
+    if not text:
+        console.print()
+    elif console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, indent), expand=False))
+    else:
+        console.print(Text(" " * indent).append_text(text), soft_wrap=True)
+
+
+def ledger(*heads: str, title: str | None = None) -> Table:
+    """An empty table in the look of the house."""
+    table = Table(
+        box=LEDGER,
+        title=title,
+        title_justify="left",
+        title_style="title",
+        header_style="quiet",
+        border_style="quiet",
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for head in heads:
+        table.add_column(head)
+    return table
+
+
+def facts(*pairs: tuple[str, str | Text]) -> Table:
+    """Names and values in two columns."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="action", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        table.add_row(name, Text(value) if isinstance(value, str) else value)
+    return table
+
+
+def shown(value: str, *, lines: bool = False) -> str:
+    """``value`` with control and direction characters made visible, so that it cannot steer a terminal. Pure.
+
+    Line ends and tabs are kept where ``lines`` says so.
+    """
+    return _CONTROL.sub(lambda found: found[0] if lines and found[0] in "\n\t" else f"\\u{ord(found[0]):04x}", value)
+
+
+def key(fingerprint: str) -> Text:
+    """A token as it is ever shown: its fingerprint."""
+    return Text(f"key {fingerprint}", style="key")

@@ -1,0 +1,95 @@
+"""``roomkey status``: the configured credentials and what the store holds for them."""
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from roomkey.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.text import Text
+
+    from roomkey.cli.stored import StoredToken
+
+_STYLES: Final = {"fresh": "ok", "stale": "warn", "expiring": "warn", "expired": "bad", "absent": "quiet"}
+_MARKS: Final = {"fresh": "●", "stale": "◐", "expiring": "◐", "expired": "○", "absent": "·"}
+
+
+def status(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for a script.")] = False,
+) -> int:
+    """Show every configured credential and what the store holds for it; asks no server and shows no token."""
+    from roomkey.cli.stored import stored_tokens
+    from roomkey.config import load
+
+    with load() as configuration:
+        found = stored_tokens(configuration)
+        if as_json:
+            _print_json(str(configuration.path), configuration.store.name, found)
+        else:
+            _print(str(configuration.path), configuration.store.name, found)
+    return ExitCode.OK
+
+
+def _print_json(path: str, store: str, found: "Sequence[StoredToken]") -> None:
+    import json
+    from dataclasses import asdict
+
+    credentials = [{**asdict(each), "state": each.state.value} for each in found]
+    typer.echo(json.dumps({"file": path, "store": store, "credentials": credentials}, indent=2))
+
+
+def _print(path: str, store: str, found: "Sequence[StoredToken]") -> None:
+    from rich.text import Text
+
+    from roomkey.cli.look import facts, ledger, output, shown
+
+    console = output()
+    console.print(facts(("file", shown(path)), ("store", shown(store))))
+    console.print()
+    table = ledger("credential", "source", "state", "expires", "gen.", "last error")
+    table.columns[4].justify = "right"
+    for column in table.columns[:5]:
+        column.no_wrap = True
+    table.columns[0].overflow = "ellipsis"
+    for each in found:
+        table.add_row(
+            Text.assemble((each.name, "bold"), (f"  {each.context}" if each.context else "", "quiet")),
+            each.kind.replace("_", " "),
+            _state(each),
+            _expires(each),
+            f"{each.generation}" if each.generation else "",
+            Text(shown(each.error), style="bad"),
+        )
+    console.print(
+        table if found else Text("No credentials are configured; add a table such as [credentials.orders].", "quiet")
+    )
+    troubled = [each for each in found if each.problem]
+    for each in troubled:
+        console.print()
+        console.print(Text.assemble((f"{each.name}: ", "bold"), shown(each.problem), _next(each)))
+
+
+def _state(each: "StoredToken") -> "Text":
+    from rich.text import Text
+
+    word = each.state.value
+    return Text(f"{_MARKS[word]} {word}", style=_STYLES[word])
+
+
+def _expires(each: "StoredToken") -> "Text":
+    from rich.text import Text
+
+    from roomkey.cli.time_words import duration
+
+    text = Text("" if each.expires_in is None else f"in {duration(each.expires_in)}")
+    return text.append(" ↻", style="key") if each.refreshable else text
+
+
+def _next(each: "StoredToken") -> str:
+    from roomkey.cli.time_words import duration
+
+    return "" if not each.next_attempt_in else f" Next attempt in {duration(each.next_attempt_in)}."

@@ -1,0 +1,105 @@
+"""What the store holds for the configured credentials, read without asking a token endpoint."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roomkey.client.counters import Counters
+from roomkey.client.lifetime import Lifetime, RefreshWindow, TokenState
+from roomkey.client.order import Subject
+from roomkey.client.record import Record
+from roomkey.client.shelf import Shelf
+from roomkey.errors import ConfigurationError
+from roomkey.oauth.service_account_token import ServiceAccountToken
+from roomkey.oauth.source import reveal
+from roomkey.stores.vault import Vault
+
+if TYPE_CHECKING:
+    from roomkey.config import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """What is known of one credential without its token.
+
+    Attributes:
+        name: of the credential.
+        kind: of its source.
+        context: the tenant or technical client, or "".
+        state: what may be done with the token.
+        expires_in: seconds until its end, or None without a token or an end.
+        generation: of its record in the store, 0 where there is none.
+        refreshable: True where a refresh token is kept with it.
+        error: a stable word for what went wrong last, or "".
+        problem: the sentence for it, or "".
+        next_attempt_in: seconds until the token endpoint is asked again after a failure, or None.
+    """
+
+    name: str
+    kind: str
+    context: str
+    state: TokenState
+    expires_in: float | None = None
+    generation: int = 0
+    refreshable: bool = False
+    error: str = ""
+    problem: str = ""
+    next_attempt_in: float | None = None
+
+
+def stored_tokens(configuration: "Configuration") -> tuple[StoredToken, ...]:
+    """One value for each configured credential. Reads secrets and the store; raises StoreUnavailable."""
+    return tuple(_stored(configuration, name) for name in configuration.names)
+
+
+def store_key(configuration: "Configuration", name: str) -> str | None:
+    """The key of ``name``'s record in the store; None for a token that was handed in, which is not stored."""
+    source = configuration.source(name)
+    if isinstance(source, ServiceAccountToken):
+        return None
+    subject = Subject(source, configuration.context(name), name)
+    return Shelf(Vault(configuration.store), Counters()).key(subject, reveal(source.secrets()))
+
+
+def _stored(configuration: "Configuration", name: str) -> StoredToken:
+    kind, context = configuration.kind(name), configuration.context(name)
+    try:
+        if isinstance(configuration.source(name), ServiceAccountToken):
+            return _handed_in(configuration, name)
+        key = store_key(configuration, name)
+    except ConfigurationError as error:
+        return StoredToken(name, kind, context, TokenState.ABSENT, error=error.code, problem=str(error))
+    assert key is not None  # noqa: S101 - only handed-in tokens have none
+    found = Shelf(Vault(configuration.store), Counters()).load(key)
+    if found.record is None:
+        return StoredToken(name, kind, context, TokenState.ABSENT)
+    record, wall = found.record, time.time()
+    left = record.duration - record.age(wall)
+    failure = record.failure
+    return StoredToken(
+        name,
+        kind,
+        context,
+        _state(record, wall),
+        expires_in=left if record.access_token and left > 0 else None,
+        generation=found.generation,
+        refreshable=bool(record.refresh_token),
+        error="" if failure is None else failure.reason,
+        problem="" if failure is None else failure.message,
+        next_attempt_in=None if failure is None else max(0.0, failure.until - wall),
+    )
+
+
+def _state(record: Record, wall: float) -> TokenState:
+    if not record.access_token:
+        return TokenState.ABSENT
+    return Lifetime.of(received=0.0, duration=record.duration, window=RefreshWindow(), jitter=0.0).state(
+        record.age(wall)
+    )
+
+
+def _handed_in(configuration: "Configuration", name: str) -> StoredToken:
+    credential = configuration.credential(name)
+    token = credential.token()
+    status = credential.status()
+    return StoredToken(name, configuration.kind(name), status.context, status.state, expires_in=token.expires_in)

@@ -1,0 +1,187 @@
+"""The configuration as a value, and the manager and credentials that are made from it when they are asked for."""
+
+import os
+import threading
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self, final
+
+from roomkey.config.credential_settings import CredentialSettings, read_credential
+from roomkey.config.location import find
+from roomkey.config.store_settings import StoreSettings, read_store
+from roomkey.config.table import Table, suggestion
+from roomkey.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from roomkey.client.credential import Credential
+    from roomkey.client.manager import TokenManager
+    from roomkey.oauth.service_account_token import ServiceAccountToken
+    from roomkey.oauth.source import Source
+    from roomkey.stores.store import Store
+
+_LARGEST_FILE: Final = 1_048_576
+
+
+@final
+class Configuration:
+    """What ``roomkey.toml`` says; store, manager and credentials are made when they are first asked for.
+
+    A context manager: at its end the manager is closed. Safe in any thread.
+
+    Attributes:
+        path: the file that was read.
+        names: of the configured credentials, in the file's order.
+    """
+
+    def __init__(self, path: Path, store: StoreSettings, credentials: tuple[CredentialSettings, ...]) -> None:
+        self.path = path
+        self.names = tuple(each.name for each in credentials)
+        self._settings = {each.name: each for each in credentials}
+        self._store_settings = store
+        self._lock = threading.RLock()  # guards the two below it
+        self._store: Store | None = None
+        self._manager: TokenManager | None = None
+
+    def credential(self, name: str, context: str | None = None) -> "Credential":
+        """The credential ``name``, for the ``context`` of the file or another one.
+
+        Raises ConfigurationError for a name that is not configured, KeyringError where the store's keys cannot be
+        read. Asks no server; may read the store's keys.
+        """
+        settings = self._of(name)
+        chosen = settings.context if context is None else context
+        return self.manager.credential(self.source(name), chosen, name=name)
+
+    def source(self, name: str) -> "Source | ServiceAccountToken":
+        """Where the tokens of the credential ``name`` come from; asks no server."""
+        settings = self._of(name)
+        app = None if settings.authenticated_by is None else self.credential(settings.authenticated_by)
+        return settings.source(app)
+
+    def base_url(self, name: str) -> str | None:
+        """The address of the API that the credential ``name`` is for, and the only origin that gets its token."""
+        return self._of(name).base_url
+
+    def kind(self, name: str) -> str:
+        """The kind of the credential's source, such as ``client_credentials``."""
+        return self._of(name).made.kind
+
+    def context(self, name: str) -> str:
+        """The tenant or technical client that the credential is for, or ""."""
+        return self._of(name).context
+
+    @property
+    def store(self) -> "Store":
+        """The store, opened when it is first asked for; its keys may be read, KeyringError tells that they cannot."""
+        with self._lock:
+            if self._store is None:
+                self._store = self._store_settings.open()
+            return self._store
+
+    @property
+    def manager(self) -> "TokenManager":
+        """The one manager of all these credentials."""
+        from roomkey.client.manager import TokenManager
+
+        with self._lock:
+            if self._manager is None:
+                self._manager = TokenManager(self.store)
+            return self._manager
+
+    def close(self) -> None:
+        """Close the manager and the store; the configuration can be used again and opens them anew."""
+        with self._lock:
+            manager, store = self._manager, self._store
+            self._manager = self._store = None
+        if manager is not None:
+            manager.close()
+        elif store is not None:
+            store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.close()
+
+    def _of(self, name: str) -> CredentialSettings:
+        settings = self._settings.get(name)
+        if settings is not None:
+            return settings
+        known = f"configured: {', '.join(self.names)}." if self.names else f"add a table [credentials.{name}]."
+        raise ConfigurationError(
+            f'There is no credential "{name}" in {self.path}; {suggestion(name, self.names) or known}'
+        )
+
+    def __repr__(self) -> str:
+        return f"Configuration({self.path}, credentials: {', '.join(self.names) or 'none'})"
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Configuration:
+    """Read the configuration: ``path``, or ``$ROOMKEY_CONFIG``, ``./roomkey.toml`` or the user's own file.
+
+    The file is checked as a whole: an unknown key, a wrong type, a missing setting or a secret in plain text raises
+    ConfigurationError, which names file, table and key. Secrets are read when a token needs them, not now. Reads one
+    file; safe in any thread.
+    """
+    return _configuration(_parsed(find(path)))
+
+
+def _parsed(file: Path) -> Table:
+    """The file as a table. Its text stays in frames that are gone when an error is raised: it may hold a secret."""
+    found = _tables(file)
+    if isinstance(found, str):
+        raise ConfigurationError(f"{file}: {found}")
+    return found
+
+
+def _tables(file: Path) -> Table | str:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        return f"the file cannot be read: {error.strerror}."
+    if len(data) > _LARGEST_FILE:
+        return "the file is larger than 1 MiB, which is no configuration."
+    try:
+        return Table(tomllib.loads(data.decode("utf-8-sig")), file=file)
+    except UnicodeDecodeError:
+        return "the file is not UTF-8 text."
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return _where(str(error))
+
+
+def _where(message: str) -> str:
+    # Only the position is taken over: the rest may repeat a key or a letter of the file.
+    _, found, place = message.rpartition("(at ")
+    return f"this is not valid TOML {'at ' + place.rstrip(')') if found else 'in its nesting'}."
+
+
+def _configuration(top: Table) -> Configuration:
+    top.expect(("store", "credentials"))
+    store = read_store(top.table("store"))
+    group = top.table("credentials")
+    credentials = () if group is None else tuple(read_credential(group, name) for name in group.keys)
+    _check_chains(top.file, {each.name: each.authenticated_by for each in credentials})
+    return Configuration(top.file, store, credentials)
+
+
+def _check_chains(file: Path, chains: dict[str, str | None]) -> None:
+    for name in chains:
+        seen = [name]
+        while (following := chains[seen[-1]]) is not None:
+            place = f"{file}: [credentials.{seen[-1]}] authenticated_by"
+            if following not in chains:
+                near = suggestion(following, chains)
+                raise ConfigurationError(f"{place} names a credential that is not there; {near or 'add it.'}")
+            if following in seen:
+                raise ConfigurationError(
+                    f"{place} goes round in a circle: {' → '.join([*seen, following])}; let one sign in by itself."
+                )
+            seen.append(following)

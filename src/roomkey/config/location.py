@@ -1,0 +1,42 @@
+"""Where ``roomkey.toml`` is looked for."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from roomkey.errors import ConfigurationError
+
+FILE_NAME: Final = "roomkey.toml"
+VARIABLE: Final = "ROOMKEY_CONFIG"
+
+
+def user_folder() -> Path:
+    """The folder of a person's own roomkey.toml: ``$XDG_CONFIG_HOME/roomkey``, or ``~/.config/roomkey``. No I/O."""
+    named = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(named) if Path(named).is_absolute() else Path("~/.config").expanduser()) / "roomkey"
+
+
+def find(path: str | os.PathLike[str] | None = None) -> Path:
+    """The configuration file: ``path``, else ``$ROOMKEY_CONFIG``, ``./roomkey.toml`` or the user's own one.
+
+    Raises ConfigurationError where there is none; a path that was named is never replaced by another file.
+    Looks at the file system; safe in any thread.
+    """
+    if path is not None:
+        return _named(Path(path), "")
+    variable = os.environ.get(VARIABLE, "")
+    if variable:
+        return _named(Path(variable), f", which the environment variable {VARIABLE} names,")
+    candidates = (Path(FILE_NAME), user_folder() / FILE_NAME)
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if found is None:
+        raise ConfigurationError(
+            f"There is no {FILE_NAME} here and none in {user_folder()}; make one, or name it with {VARIABLE}."
+        )
+    return found.absolute()
+
+
+def _named(path: Path, why: str) -> Path:
+    if not path.is_file():
+        raise ConfigurationError(f"The configuration file {path}{why} is not there; make it, or name another one.")
+    return path.absolute()

@@ -1,0 +1,155 @@
+"""The sources as the file writes them: one reader for each kind, its keys the parameters of the source itself."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+from roomkey.config.secret_reference import FORM, PLACES, needed_secret, read_secret
+from roomkey.config.table import Table
+from roomkey.oauth.answer_paths import AnswerPaths
+from roomkey.oauth.client_authentication import METHODS
+from roomkey.oauth.custom_login import CustomLogin, LoginCall, Value
+from roomkey.oauth.grants import ClientCredentials, Password
+from roomkey.oauth.service_account_token import ServiceAccountToken
+
+MadeSource = ClientCredentials | Password | ServiceAccountToken | CustomLogin
+
+_GRANT: Final = (
+    "issuer",
+    "token_endpoint",
+    "client_id",
+    "client_secret",
+    "scope",
+    "audience",
+    "resource",
+    "extra",
+    "authentication",
+    "repeat_on_refresh",
+    "default_lifetime",
+    "answer",
+)
+_CALL: Final = ("url", "method", "body", "fields", "headers")
+_PATHS: Final = tuple(one.name for one in fields(AnswerPaths))
+_SECRET_NAME: Final = re.compile(
+    r"(.*[-_.])?(authorization|cookie|credentials?|token)|.*(passw(or)?d|passphrase|secret|(api|private|access)[-_]?key)",
+    re.IGNORECASE,
+)
+
+
+def _client_credentials(table: Table) -> ClientCredentials:
+    table.required("client_id")
+    if table.text("authentication") != "none":
+        needed_secret(table, "client_secret")
+    return ClientCredentials(**_grant(table))
+
+
+def _password(table: Table) -> Password:
+    username = table.required("username")
+    return Password(username=username, password=needed_secret(table, "password"), **_grant(table))
+
+
+def _grant(table: Table) -> Mapping[str, Any]:
+    if "issuer" in table and "token_endpoint" in table:
+        raise table.problem("token_endpoint", "and issuer exclude each other; keep one.")
+    if "token_endpoint" not in table:
+        table.required("issuer")
+    return _given(
+        issuer=table.text("issuer"),
+        token_endpoint=table.text("token_endpoint"),
+        client_id=table.text("client_id"),
+        client_secret=read_secret(table, "client_secret"),
+        scope=table.text("scope"),
+        audience=table.text("audience"),
+        resource=table.texts("resource"),
+        extra=_extra(table),
+        authentication=table.choice("authentication", METHODS) if "authentication" in table else None,
+        repeat_on_refresh=table.flag("repeat_on_refresh"),
+        default_lifetime=table.number("default_lifetime"),
+        answer=_answer(table),
+    )
+
+
+def _service_account_token(table: Table) -> ServiceAccountToken:
+    token = needed_secret(table, "token")
+    return ServiceAccountToken(token, **_given(warn_before=table.number("warn_before")))
+
+
+def _custom_login(table: Table) -> CustomLogin:
+    refresh = table.table("refresh")
+    if refresh is not None:
+        refresh.expect(_CALL)
+    return CustomLogin(
+        **_call(table),
+        **_given(
+            answer=_answer(table),
+            scheme=table.text("scheme"),
+            refresh=None if refresh is None else LoginCall(**_call(refresh)),
+            refresh_field=table.text("refresh_field"),
+            app_header=table.text("app_header"),
+            default_lifetime=table.number("default_lifetime"),
+        ),
+    )
+
+
+def _call(table: Table) -> Mapping[str, Any]:
+    return _given(
+        url=table.required("url"),
+        method=table.text("method"),
+        body=table.choice("body", ("json", "form", "none")) if "body" in table else None,
+        fields=_values(table.table("fields")),
+        headers=_values(table.table("headers")),
+    )
+
+
+def _answer(table: Table) -> AnswerPaths | None:
+    paths = table.table("answer")
+    if paths is None:
+        return None
+    paths.expect(_PATHS)
+    texts = {name: paths.text(name) for name in _PATHS if name != "whole_body"}
+    return AnswerPaths(**_given(**texts, whole_body=paths.flag("whole_body")))
+
+
+def _extra(table: Table) -> Mapping[str, tuple[str, ...]] | None:
+    extra = table.table("extra")
+    if extra is None:
+        return None
+    for name in extra.keys:
+        if _SECRET_NAME.fullmatch(name):
+            raise extra.problem(name, "looks like a secret in plain text; extra parameters cannot be secret.")
+    return {name: extra.texts(name) for name in extra.keys}
+
+
+def _values(table: Table | None, prefix: str = "") -> dict[str, Value]:
+    """Names and values of a login's fields or headers; a table in it is a secret's place, or a part of dotted names."""
+    found: dict[str, Value] = {}
+    for name in () if table is None else table.keys:
+        assert table is not None  # noqa: S101 - it has names
+        inner = table.table(name) if table.is_table(name) else None
+        if inner is not None and not set(inner.keys) <= set(PLACES):
+            found |= _values(inner, f"{prefix}{name}.")
+        elif inner is not None:
+            found[prefix + name] = needed_secret(table, name)
+        elif _SECRET_NAME.fullmatch(name):
+            raise table.problem(name, f"looks like a secret in plain text; write {name} = {FORM}.")
+        else:
+            found[prefix + name] = table.required(name)
+    return found
+
+
+def _given(**values: object) -> Mapping[str, Any]:
+    """``values`` without those that the file leaves to the source's own defaults."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+KINDS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Table], MadeSource]]]] = {
+    "client_credentials": (_GRANT, _client_credentials),
+    "password": (("username", "password", *_GRANT), _password),
+    "service_account_token": (("token", "warn_before"), _service_account_token),
+    "custom_login": (
+        (*_CALL, "answer", "scheme", "refresh", "refresh_field", "authenticated_by", "app_header", "default_lifetime"),
+        _custom_login,
+    ),
+}
+"""By kind: the keys of its table, and what reads them."""

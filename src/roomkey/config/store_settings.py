@@ -1,0 +1,88 @@
+"""The ``[store]`` table: where tokens are kept, and where the keys that seal them come from."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from roomkey.config.secret_reference import SecretReference, read_reference
+from roomkey.config.table import Table, suggestion
+
+if TYPE_CHECKING:
+    from roomkey.stores.keyring import Keyring
+    from roomkey.stores.store import Store
+
+_KEYS: Final = ("url", "keys")
+_FORMS: Final = "memory:, sqlite:///PATH (relative to the file) or sqlite:////PATH (absolute)"
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,31}")
+_LATER: Final = {"redis": "redis", "rediss": "redis", "postgresql": "sql", "postgres": "sql", "mysql": "sql"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """What ``[store]`` says.
+
+    Attributes:
+        kind: ``memory``, ``sqlite``, or ``default``: the SQLite file in the user's state folder.
+        path: of the SQLite file; None for the other kinds.
+        keys: where the sealing keys are read; None: the store makes its own.
+    """
+
+    kind: str = "default"
+    path: Path | None = None
+    keys: SecretReference | None = None
+
+    def open(self) -> "Store":
+        """The store itself, with its keys. May read the keys; raises KeyringError or SecretUnavailable."""
+        from roomkey.stores.default import default_store
+        from roomkey.stores.memory import MemoryStore
+        from roomkey.stores.sqlite import SQLiteStore
+
+        if self.kind == "memory":
+            return MemoryStore(self._keyring())
+        return default_store() if self.path is None else SQLiteStore(self.path, self._keyring())
+
+    def _keyring(self) -> "Keyring | None":
+        from roomkey.stores.keyring import Keyring
+
+        if self.keys is None:
+            return None
+        if self.keys.kind == "env":
+            return Keyring.from_env(self.keys.place)
+        if self.keys.kind == "file":
+            return Keyring.from_file(self.keys.place)
+        return Keyring.from_callable(self.keys.secret().reveal)
+
+
+def read_store(table: Table | None) -> StoreSettings:
+    """The settings in ``table``, or the default ones where there is none. Raises ConfigurationError; does no I/O."""
+    if table is None:
+        return StoreSettings()
+    table.expect(_KEYS)
+    url = table.text("url")
+    keys = read_reference(table, "keys")
+    if url is None:
+        if keys is not None:
+            raise table.problem("url", f"is needed where keys are named; write {_FORMS}.")
+        return StoreSettings()
+    if url == "memory:":
+        return StoreSettings("memory", None, keys)
+    return StoreSettings("sqlite", _sqlite_path(table, url), keys)
+
+
+def _sqlite_path(table: Table, url: str) -> Path:
+    scheme, _, rest = url.partition(":")
+    extra = _LATER.get(scheme.partition("+")[0])
+    if extra is not None:
+        raise table.problem(
+            "url",
+            f"names a {scheme.partition('+')[0]} store, which comes with roomkey[{extra}] in a later version; "
+            f"for now write {_FORMS}.",
+        )
+    if scheme != "sqlite":
+        near = suggestion(scheme, ("memory", "sqlite")) if _SCHEME.fullmatch(scheme) else ""
+        raise table.problem("url", f"must be {_FORMS}; {near}" if near else f"must be {_FORMS}.")
+    path = rest.removeprefix("///")
+    if not rest.startswith("///") or not path or path in (":memory:", "/") or "?" in path or "#" in path:
+        raise table.problem("url", f"must be {_FORMS}.")
+    return table.path(path)
