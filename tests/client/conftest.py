@@ -26,6 +26,14 @@ def make_manager() -> Iterator[MakeManager]:
 
 
 @pytest.fixture
+def issuer(request: pytest.FixtureRequest) -> Iterator[Issuer]:
+    """An issuer that lives by the test's own clock where the test has one."""
+    clock = request.getfixturevalue("clock") if "clock" in request.fixturenames else None
+    with Issuer(clock=clock) as server:
+        yield server
+
+
+@pytest.fixture
 def source(issuer: Issuer) -> roomkey.ClientCredentials:
     return client_credentials(issuer)
 

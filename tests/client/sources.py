@@ -7,11 +7,11 @@ import roomkey
 from roomkey.testing import Issuer
 
 
-def client_credentials(issuer: Issuer, **changes: object) -> roomkey.ClientCredentials:
+def client_credentials(server: Issuer, **changes: object) -> roomkey.ClientCredentials:
     settings = {
-        "token_endpoint": issuer.token_endpoint,
-        "client_id": issuer.client.client_id,
-        "client_secret": issuer.client.client_secret,
+        "token_endpoint": server.token_endpoint,
+        "client_id": server.client.client_id,
+        "client_secret": server.client.client_secret,
         "scope": "orders:read",
     }
     return roomkey.ClientCredentials(**settings | changes)  # type: ignore[arg-type]

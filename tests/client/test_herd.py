@@ -60,7 +60,9 @@ def test_500_tasks_send_one_token_request_and_never_block_the_loop(
     assert statistics.median(gaps) < 0.01
 
 
-def test_threads_and_tasks_of_two_kinds_share_one_request(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 3
+def test_threads_and_tasks_of_two_kinds_share_one_request(
+    issuer: Issuer, orders: roomkey.Credential
+) -> None:  # client 3
     issuer.delay = LATENCY
     headers: list[str] = []
 
@@ -76,7 +78,10 @@ def test_threads_and_tasks_of_two_kinds_share_one_request(issuer: Issuer, orders
                 opened.start_soon(task)
 
     callers = [threading.Thread(target=lambda: headers.append(orders.header())) for _ in range(20)]
-    callers += [threading.Thread(target=lambda: asyncio.run(tasks())), threading.Thread(target=lambda: trio.run(nursery))]
+    callers += [
+        threading.Thread(target=lambda: asyncio.run(tasks())),
+        threading.Thread(target=lambda: trio.run(nursery)),
+    ]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -133,7 +138,9 @@ def test_a_follower_out_of_time_ends_alone(issuer: Issuer, orders: roomkey.Crede
     assert len(issuer.token_requests) == 1
 
 
-def test_a_cancelled_leader_leaves_the_token_to_its_followers(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 10
+def test_a_cancelled_leader_leaves_the_token_to_its_followers(
+    issuer: Issuer, orders: roomkey.Credential
+) -> None:  # client 10
     issuer.delay = LATENCY
 
     async def crowd() -> list[object]:
@@ -159,7 +166,9 @@ def test_a_manager_outlives_the_event_loop_that_it_was_first_used_in(
     assert trio.run(orders.header_async) == second
 
 
-def test_a_late_caller_gets_the_new_token_without_another_request(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 12
+def test_a_late_caller_gets_the_new_token_without_another_request(
+    issuer: Issuer, orders: roomkey.Credential
+) -> None:  # client 12
     old = orders.token()
     new = orders.refresh()
     assert orders.reject(old) is roomkey.Rejection.SUPERSEDED

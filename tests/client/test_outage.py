@@ -20,7 +20,10 @@ def test_a_stale_token_is_served_through_an_outage_with_one_attempt_per_step(
     clock.advance(250.0)
     for attempts in (2, 3, 4):
         assert {timed.header() for _ in range(50)} == {first}
-        settle(timed, lambda attempts=attempts: len(issuer.token_requests) == attempts and "failed" in timed.status().reason)  # type: ignore[misc]
+        settle(
+            timed,
+            lambda attempts=attempts: len(issuer.token_requests) == attempts and "failed" in timed.status().reason,
+        )  # type: ignore[misc]
         assert {timed.header() for _ in range(50)} == {first}
         assert len(issuer.token_requests) == attempts
         clock.advance(timed.status().next_attempt_in + 0.01)  # type: ignore[operator]
@@ -76,7 +79,9 @@ def test_20_threads_without_a_token_and_an_endpoint_at_503_cause_one_hit(
     assert len(issuer.token_requests) == 1
 
 
-def test_the_first_success_ends_the_failure_for_all(issuer: Issuer, timed: roomkey.Credential, clock: FakeClock) -> None:  # client 25
+def test_the_first_success_ends_the_failure_for_all(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
+) -> None:  # client 25
     issuer.outage(503)
     for _ in range(3):
         with pytest.raises(roomkey.TokenUnavailable):
@@ -94,7 +99,7 @@ def test_the_first_success_ends_the_failure_for_all(issuer: Issuer, timed: roomk
 def test_retry_after_is_honoured(
     issuer: Issuer, timed: roomkey.Credential, clock: FakeClock, status: int, form: str
 ) -> None:  # client 26
-    issuer.outage(status, 30 if form == "seconds" else formatdate(time.time() + 30.0, usegmt=True))
+    issuer.outage(status, 30 if form == "seconds" else formatdate(clock.wall() + 30.0, usegmt=True))
     with pytest.raises(roomkey.TokenUnavailable) as caught:
         timed.header()
     assert caught.value.retry_after == pytest.approx(30.0, abs=1.5)
@@ -153,7 +158,10 @@ def test_discovery_finds_the_endpoint_once(issuer: Issuer) -> None:
 def test_an_issuer_that_claims_another_name_is_refused(issuer: Issuer) -> None:
     issuer.claimed_issuer = "https://evil.example"
     source = client_credentials(issuer, token_endpoint=None, issuer=issuer.url)
-    with roomkey.TokenManager(roomkey.MemoryStore()) as manager, pytest.raises(roomkey.TokenUnavailable, match="issuer"):
+    with (
+        roomkey.TokenManager(roomkey.MemoryStore()) as manager,
+        pytest.raises(roomkey.TokenUnavailable, match="issuer"),
+    ):
         manager.credential(source).header()
     assert issuer.token_requests == []
 
@@ -165,7 +173,9 @@ def test_openid_metadata_serves_where_there_is_no_other(issuer: Issuer) -> None:
         assert manager.credential(source).header()
 
 
-def test_a_redirecting_token_endpoint_gets_no_second_request(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 56
+def test_a_redirecting_token_endpoint_gets_no_second_request(
+    issuer: Issuer, orders: roomkey.Credential
+) -> None:  # client 56
     with Issuer() as other:
         issuer.redirect_to(other.token_endpoint, status=308)
         with pytest.raises(roomkey.TokenUnavailable):
@@ -195,7 +205,9 @@ ODD_ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ODD_ANSWERS)
-def test_an_odd_answer_is_an_error_without_its_body(issuer: Issuer, orders: roomkey.Credential, name: str) -> None:  # client 49, 50
+def test_an_odd_answer_is_an_error_without_its_body(
+    issuer: Issuer, orders: roomkey.Credential, name: str
+) -> None:  # client 49, 50
     status, body = ODD_ANSWERS[name]
     issuer.answer_with(status, body=body)
     with pytest.raises(roomkey.TokenUnavailable) as caught:

@@ -27,7 +27,9 @@ def test_a_stale_token_is_served_while_the_next_one_is_fetched(
     assert len(issuer.token_requests) == 2
 
 
-def test_an_expired_token_is_never_served(issuer: Issuer, timed: roomkey.Credential, clock: FakeClock) -> None:  # client 22
+def test_an_expired_token_is_never_served(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
+) -> None:  # client 22
     first = timed.header()
     clock.advance(301.0)
     assert timed.header() != first
@@ -72,7 +74,7 @@ def test_a_machine_whose_clock_is_wrong_shares_its_tokens_with_one_whose_clock_i
         with roomkey.TokenManager(store, clock=right) as second:
             shared = second.credential(source)
             if wrong > 0:
-                assert shared.header() != "" # a token from the future is not believed, see below
+                assert shared.header() != ""  # a token from the future is not believed, see below
             shared.refresh()
             assert shared.header() != token
             assert 299.0 <= shared.status().expires_in <= 301.0  # type: ignore[operator]
@@ -99,7 +101,9 @@ def test_a_token_that_seems_to_come_from_the_future_is_fetched_anew(issuer: Issu
         assert manager.credential(source).header() != token
 
 
-def test_a_token_that_has_already_ended_is_an_error_and_not_a_loop(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 28
+def test_a_token_that_has_already_ended_is_an_error_and_not_a_loop(
+    issuer: Issuer, orders: roomkey.Credential
+) -> None:  # client 28
     issuer.lifetime = 0
     for _ in range(5):
         with pytest.raises(roomkey.TokenUnavailable) as caught:
@@ -129,14 +133,18 @@ def test_the_same_token_again_does_not_live_longer_and_causes_no_loop(
     assert len(issuer.token_requests) < 12
 
 
-def test_an_idle_credential_asks_for_nothing(issuer: Issuer, timed: roomkey.Credential, clock: FakeClock) -> None:  # client 31
+def test_an_idle_credential_asks_for_nothing(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
+) -> None:  # client 31
     timed.header()
     for _ in range(20):
         clock.advance(300.0)
     assert len(issuer.token_requests) == 1
 
 
-def test_a_refresh_on_demand_is_shared_by_those_who_demand_it_together(issuer: Issuer, orders: roomkey.Credential) -> None:
+def test_a_refresh_on_demand_is_shared_by_those_who_demand_it_together(
+    issuer: Issuer, orders: roomkey.Credential
+) -> None:
 
     first = orders.token()
     issuer.delay = 0.1

@@ -193,6 +193,7 @@ class Attempt:
             generation=self._found.generation,
             saved=saved,
             failure=failure,
+            fetched=failure is None,
             offset=offset,
             reason=reason,
         )

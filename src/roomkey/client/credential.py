@@ -230,8 +230,9 @@ class Credential(Confidential):
                 self._out_of_time()
             if landing.failure is not None:
                 raise self._error(landing)
-            if landing.held is not None and landing.held.lifetime.received >= asked:
-                return landing.held
+            held = landing.held
+            if held is not None and (landing.fetched or held.lifetime.received >= asked):
+                return held
         self._out_of_time()
 
     def _ready(self) -> Held | Flight[Landing]:

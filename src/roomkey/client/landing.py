@@ -60,13 +60,14 @@ class Landing(Confidential):
         held: the token to use, or None.
         generation: of the record in the store; 0 where it is not stored.
         saved: False where the record should be in the store and is not.
+        fetched: True where the token comes from the endpoint now.
         failure: why there is no new token, or None.
         offset: seconds that the server's clock is ahead of this machine's, or None where it was not asked.
         secrets_mark: tells one set of the source's secrets from another within this process.
         reason: what was done, such as ``fetched`` or ``found in the store``.
     """
 
-    __slots__ = ("failure", "generation", "held", "offset", "reason", "record", "saved", "secrets_mark")
+    __slots__ = ("failure", "fetched", "generation", "held", "offset", "reason", "record", "saved", "secrets_mark")
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class Landing(Confidential):
         held: Held | None = None,
         generation: int = 0,
         saved: bool = True,
+        fetched: bool = False,
         failure: Failure | None = None,
         offset: float | None = None,
         secrets_mark: str = "",
@@ -84,6 +86,7 @@ class Landing(Confidential):
         self.held = held
         self.generation = generation
         self.saved = saved
+        self.fetched = fetched
         self.failure = failure
         self.offset = offset
         self.secrets_mark = secrets_mark

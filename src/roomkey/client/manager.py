@@ -124,7 +124,7 @@ class TokenManager(Forkable):
         return (*self._engine.counters.read(), *(Count(f"unreadable_records.{why}", n) for why, n in unreadable if n))
 
     def close(self) -> None:
-        """Give back the store's connections and forget the tokens in memory; waits for a refresh token's answer only."""
+        """Give back the store's connections and forget the tokens in memory; waits for a refresh token's answer."""
         self._finish()
         self._engine.closed = True
         with self._lock:

@@ -1,0 +1,187 @@
+"""Refresh tokens: rotated, lost, spent by a sibling, never thrown away by mistake."""
+
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+import roomkey
+from roomkey.testing import FakeClock, Issuer
+from tests.client.sources import password, settle
+
+
+@pytest.fixture
+def user(issuer: Issuer, make_manager: object, clock: FakeClock) -> roomkey.Credential:
+    issuer.refresh_tokens = True
+    return make_manager(clock=clock).credential(password(issuer), name="user")  # type: ignore[operator]
+
+
+def grants(issuer: Issuer) -> list[str]:
+    return [request.grant_type for request in issuer.token_requests]
+
+
+def test_a_rotated_refresh_token_is_used_next_time(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock
+) -> None:  # client 32
+    for _ in range(4):
+        user.header()
+        clock.advance(301.0)
+    assert grants(issuer) == ["password", "refresh_token", "refresh_token", "refresh_token"]
+
+
+def test_a_refresh_token_is_kept_where_the_answer_brings_none(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock
+) -> None:  # client 32
+    issuer.rotate_refresh_tokens = False
+    for _ in range(3):
+        user.header()
+        clock.advance(301.0)
+    assert grants(issuer) == ["password", "refresh_token", "refresh_token"]
+
+
+def test_a_lost_answer_is_asked_for_once_more_with_the_same_refresh_token(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock
+) -> None:  # client 33
+    issuer.reuse_grace = 60.0
+    user.header()
+    clock.advance(301.0)
+    issuer.drop(processed=True)
+    assert user.header()
+    assert grants(issuer) == ["password", "refresh_token", "refresh_token"]
+
+
+def test_a_lost_answer_outside_the_grace_window_ends_in_a_new_sign_in(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock
+) -> None:  # client 33
+    issuer.reuse_grace = -1.0  # the clock stands still, so that zero seconds would still be a window
+    user.header()
+    clock.advance(301.0)
+    issuer.drop(processed=True)
+    assert user.header()
+    assert grants(issuer) == ["password", "refresh_token", "refresh_token", "password"]
+
+
+def test_a_refused_refresh_token_falls_back_to_a_whole_sign_in(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock
+) -> None:  # client 34
+    user.header()
+    issuer.answer_with(400, body={"error": "invalid_grant"})
+    clock.advance(301.0)
+    assert user.header()
+    assert grants(issuer) == ["password", "refresh_token", "password"]
+
+
+def test_a_refused_password_needs_a_person(issuer: Issuer, make_manager: object) -> None:  # client 34
+    user = make_manager().credential(password(issuer, password="wrong"))  # type: ignore[operator]
+    for _ in range(3):
+        with pytest.raises(roomkey.LoginRequired) as caught:
+            user.header()
+    assert caught.value.reason == "invalid_grant"
+    assert len(issuer.token_requests) == 1
+
+
+def test_a_sibling_that_was_faster_wins(issuer: Issuer, clock: FakeClock) -> None:  # client 34, 35
+    """The refresh token in hand was spent by another process between the read and the request."""
+    issuer.refresh_tokens = True
+    store, source = roomkey.MemoryStore(), password(issuer)
+    with roomkey.TokenManager(store, clock=clock) as one, roomkey.TokenManager(store, clock=clock) as two:
+        here, there = one.credential(source), two.credential(source)
+        here.header()
+        clock.advance(301.0)
+        # The other one renews while this one's lease has run out unnoticed: its request is answered late.
+        issuer.delay = 0.3
+        slow = threading.Thread(target=here.header)
+        slow.start()
+        settle(here, lambda: len(issuer.token_requests) == 2)
+        clock.advance(31.0)  # the lease of the slow one ends
+        issuer.delay = 0.0
+        assert there.header()
+        slow.join()
+        assert here.header()
+        assert here.header() == there.header()
+
+
+def test_a_refresh_that_was_refused_leaves_a_newer_record_alone(issuer: Issuer, clock: FakeClock) -> None:  # client 35
+    issuer.refresh_tokens = True
+    store, source = roomkey.MemoryStore(), password(issuer)
+    with roomkey.TokenManager(store, clock=clock) as one, roomkey.TokenManager(store, clock=clock) as two:
+        here, there = one.credential(source), two.credential(source)
+        here.header()
+        clock.advance(301.0)
+        newest = there.header()
+        assert here.header() == newest
+        issuer.answer_with(400, body={"error": "invalid_grant"})
+        clock.advance(301.0)
+        here.header()
+        assert there.header() == here.header()
+
+
+def test_a_new_pair_is_in_the_store_before_it_is_used(issuer: Issuer, tmp_path: Path) -> None:  # client 32
+    issuer.refresh_tokens = True
+    source, path = password(issuer), tmp_path / "tokens.db"
+    with roomkey.TokenManager(roomkey.SQLiteStore(path)) as manager:
+        token = manager.credential(source).header()
+    with roomkey.TokenManager(roomkey.SQLiteStore(path)) as manager:
+        again = manager.credential(source)
+        assert again.header() == token
+        again.refresh()
+    assert grants(issuer) == ["password", "refresh_token"]
+
+
+def test_a_pair_that_cannot_be_saved_is_used_from_memory_and_saved_later(
+    issuer: Issuer, tmp_path: Path, caplog: pytest.LogCaptureFixture, clock: FakeClock
+) -> None:  # client 15, 32
+    issuer.refresh_tokens = True
+    folder = tmp_path / "state"
+    path = folder / "tokens.db"
+    with roomkey.TokenManager(roomkey.SQLiteStore(path), clock=clock) as manager:
+        user = manager.credential(password(issuer), name="user")
+        user.header()
+        path.rename(tmp_path / "away.db")
+        for rest in folder.glob("tokens.db-*"):
+            rest.unlink()
+        path.mkdir()
+        clock.advance(301.0)
+        second = user.header()
+        assert not user.status().saved
+        assert [record.message for record in caplog.records if "memory" in record.message] != []
+        path.rmdir()
+        clock.advance(6.0)
+        assert user.header() == second
+        settle(user, lambda: user.status().saved)
+        clock.advance(301.0)
+        user.header()
+    assert grants(issuer) == ["password", "refresh_token", "refresh_token"]
+
+
+def test_the_interpreters_exit_waits_for_a_refresh_token_that_is_being_spent(
+    issuer: Issuer, tmp_path: Path
+) -> None:  # client 16
+    issuer.refresh_tokens = True
+    program = textwrap.dedent(
+        """
+        import sys, threading, time, roomkey
+        endpoint, client, secret, user, password, store = sys.argv[1:]
+        manager = roomkey.TokenManager(roomkey.SQLiteStore(store))
+        credential = manager.credential(roomkey.Password(token_endpoint=endpoint, client_id=client, client_secret=secret,
+                                                         username=user, password=password))
+        credential.header()
+        threading.Thread(target=credential.refresh, daemon=True).start()
+        time.sleep(0.15)
+        """
+    )
+    issuer.delay = 0.4
+    arguments = [issuer.token_endpoint, "reports", str(issuer.client.client_secret), "alice", issuer.user.password]
+    path = tmp_path / "tokens.db"
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments, str(path)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 0
+    assert "Traceback" not in ended.stderr
+    issuer.delay = 0.0
+    with roomkey.TokenManager(roomkey.SQLiteStore(path)) as manager:
+        manager.credential(password(issuer)).refresh()
+    assert grants(issuer) == ["password", "refresh_token", "refresh_token"]
