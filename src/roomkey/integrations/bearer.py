@@ -1,0 +1,222 @@
+"""The way of one call that carries a token, written once for synchronous and asynchronous clients (DESIGN 6)."""
+
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Generic, NoReturn, TypeVar, final
+
+from roomkey.client.credential import Credential, Rejection
+from roomkey.client.retry import Action, Answered, Decision, Reason, RetryPolicy, Sent, decide
+from roomkey.integrations.call import EXTENSION, NOT_ATTACHED, CallReport, options_in
+from roomkey.integrations.message import Request, Response
+from roomkey.integrations.origins import AllowedOrigins, origin_of, origin_text
+from roomkey.integrations.refusal import token_rejected
+from roomkey.integrations.replay import Body
+from roomkey.oauth.challenge import Challenge, parse_challenges
+from roomkey.secret import Confidential, fingerprint
+
+RequestT = TypeVar("RequestT", bound=Request)
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+_ONCE: Final = RetryPolicy()
+_SENT_TWICE: Final = (Action.RENEW, Action.WIDEN)
+_REFUSED_FOR_GOOD: Final = (Reason.REFUSED_AGAIN, Reason.SCOPE_AGAIN, Reason.CIRCUIT, Reason.SAME_TOKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to wait for between two sends: ``now`` blocks, ``later`` is the same for an event loop."""
+
+    now: Callable[[], Any]
+    later: Callable[[], Awaitable[Any]]
+
+
+@final
+class Attached(Confidential):
+    """The header value that went with a request, and the report of a call that needed nothing else."""
+
+    __slots__ = ("header", "report")
+
+    def __init__(self, header: str) -> None:
+        self.header = header
+        self.report = CallReport("attached", token=fingerprint(header.rpartition(" ")[2]))
+
+    def __repr__(self) -> str:
+        return f"Attached({self.report.token}…)"
+
+
+class BearerFlow(Generic[RequestT, ResponseT]):
+    """What the ``BearerAuth`` of each HTTP library is made of; its documentation is there.
+
+    A call is a generator of things to do: a request is sent and its response comes back; a :class:`Step` is done in
+    the caller's way, and its result comes back. The two doors below drive it.
+    """
+
+    library: ClassVar[str]
+    parse_url: ClassVar[type[Any]]
+    bytes_type: ClassVar[type[Any]]
+
+    def __init__(
+        self,
+        credential: Credential,
+        *,
+        origins: Iterable[str] | None = None,
+        retry: RetryPolicy = _ONCE,
+        rejected: Callable[[ResponseT], bool] | None = None,
+        raise_on_rejection: bool = False,
+    ) -> None:
+        """Attach the token of ``credential``; raises TypeError and ConfigurationError. Does no I/O."""
+        if not isinstance(credential, Credential):
+            raise TypeError(
+                f"BearerAuth takes a Credential, as manager.credential(...) makes it, not {type(credential).__name__}"
+            )
+        if not isinstance(retry, RetryPolicy):
+            raise TypeError(f"BearerAuth(retry=...) takes a RetryPolicy, not {type(retry).__name__}")
+        if inspect.iscoroutinefunction(rejected):
+            raise TypeError("BearerAuth(rejected=...) takes a plain function; the answer's body is read before it")
+        self._credential = credential
+        self._origins = AllowedOrigins(origins, self.parse_url)
+        self._policy = retry
+        self._watched = self._policy.statuses
+        self._rejected = rejected
+        self._raise = raise_on_rejection
+        self._ask = Step(credential.header, credential.header_async)
+        self._latest = Attached("")
+
+    def __repr__(self) -> str:
+        return f"<BearerAuth for {self.library}: {self._credential!r}, {self._origins}>"
+
+    # -- two doors -----------------------------------------------------------------------------------------------------
+
+    def sync_auth_flow(self, request: RequestT) -> Generator[RequestT, ResponseT, None]:
+        """For the library's synchronous client."""
+        call = self._call(request)
+        step = next(call)
+        while True:
+            try:
+                # No local holds what a step brings: it may be a token, and tracebacks can show locals.
+                step = call.send(step.now() if isinstance(step, Step) else (yield step))
+            except StopIteration:
+                return
+
+    async def async_auth_flow(self, request: RequestT) -> AsyncGenerator[RequestT, ResponseT]:
+        """For the library's asynchronous client, on asyncio and trio; never blocks the event loop."""
+        call = self._call(request)
+        step = next(call)
+        while True:
+            try:
+                step = call.send(await step.later() if isinstance(step, Step) else (yield step))
+            except StopIteration:
+                return
+
+    def auth_flow(self, _request: RequestT) -> NoReturn:
+        """Refuse: the libraries' own version of this method would send the request without a token."""
+        raise TypeError("BearerAuth is driven by sync_auth_flow or async_auth_flow; auth_flow alone cannot wait")
+
+    # -- one call ------------------------------------------------------------------------------------------------------
+
+    def _call(self, request: RequestT) -> Generator[RequestT | Step, Any, None]:
+        options = options_in(request.extensions) if EXTENSION in request.extensions else None
+        if options is not None and not options.attach:
+            response = yield request
+            response.extensions[EXTENSION] = NOT_ATTACHED
+            return
+        if origin_of(request.url) not in self._origins.known:
+            self._origins.admit(request.url)
+        credential, ask = self._credential, self._ask
+        body = None if isinstance(request.stream, self.bytes_type) else Body(request.stream)
+        if options is not None:
+            if options.scope is not None:
+                credential = credential.with_scope(options.scope)
+                ask = Step(credential.header, credential.header_async)
+            if options.refresh:
+                yield Step(credential.refresh, credential.refresh_async)
+            if options.buffer_body and body is not None:
+                yield Step(request.read, request.aread)
+        attached = self._attached(credential.held_header() or (yield ask))
+        request.headers["Authorization"] = attached.header
+        response = yield request
+        if response.status_code in self._watched or self._rejected is not None:
+            yield from self._look_at(response, credential, attached, body)
+        else:
+            response.extensions[EXTENSION] = attached.report
+
+    def _look_at(
+        self, response: ResponseT, credential: Credential, attached: Attached, body: Body | None
+    ) -> Generator[RequestT | Step, Any, None]:
+        """Decide what an answer means, and send its request (the last one, after redirects) once more if that helps."""
+        request = response.request
+        decision = yield from self._decision(response, credential, attached, body, attempt=1)
+        decision = self._dropped(decision, response, credential, attached)
+        if decision.action not in _SENT_TWICE:
+            self._close(response, decision, attached, attempts=1)
+            return
+        yield Step(response.read, response.aread)  # gives the connection back before a token is fetched
+        redirects = list(response.history)
+        if body is not None and body.is_in(request) and not body.rewind():
+            self._close(response, Decision(Action.RETURN, Reason.BODY), attached, attempts=1)
+            return
+        if decision.scope is not None:
+            credential = credential.with_scope(decision.scope)
+        other = self._attached(credential.held_header() or (yield Step(credential.header, credential.header_async)))
+        if other.header == attached.header:
+            self._close(response, Decision(Action.RETURN, Reason.SAME_TOKEN), attached, attempts=1)
+            return
+        request.headers["Authorization"] = other.header
+        response = yield request
+        response.history = redirects + response.history
+        final = yield from self._decision(response, credential, other, body, attempt=2)
+        self._dropped(final, response, credential, other)
+        if final.reason is Reason.FINE:
+            action: Any = "renewed" if decision.action is Action.RENEW else "widened"
+            response.extensions[EXTENSION] = CallReport(action, decision.reason, 2, other.report.token)
+        else:
+            self._close(response, final, other, attempts=2)
+
+    def _decision(
+        self, response: ResponseT, credential: Credential, attached: Attached, body: Body | None, *, attempt: int
+    ) -> Generator[RequestT | Step, Any, Decision]:
+        request, status = response.request, response.status_code
+        ours = request.url in self._origins and request.headers.get("Authorization") == attached.header
+        rejected = False
+        if self._rejected is not None and ours and status not in self._policy.rejecting_statuses:
+            yield Step(response.read, response.aread)
+            rejected = bool(self._rejected(response))
+        replayable = isinstance(request.stream, self.bytes_type)
+        if body is not None and body.is_in(request):
+            replayable = body.replayable
+        sent = Sent(request.method, replayable, ours, attempt, credential.scope)
+        return decide(self._policy, sent, Answered(status, self._challenges(response), rejected))
+
+    def _dropped(self, decision: Decision, response: ResponseT, credential: Credential, attached: Attached) -> Decision:
+        if decision.action not in (Action.DROP, Action.RENEW):
+            return decision
+        rejection = credential.reject(attached.header, origin=origin_text(origin_of(response.request.url)))
+        if rejection is Rejection.CIRCUIT_OPEN and decision.action is Action.RENEW:
+            return Decision(Action.RETURN, Reason.CIRCUIT)
+        return decision
+
+    def _close(self, response: ResponseT, decision: Decision, attached: Attached, *, attempts: int) -> None:
+        """Report that the answer goes to the caller as it is, or raise TokenRejected (the client closes it then)."""
+        if decision.reason is Reason.FINE:
+            response.extensions[EXTENSION] = attached.report
+            return
+        response.extensions[EXTENSION] = CallReport("returned", decision.reason, attempts, attached.report.token)
+        if self._raise and decision.reason in _REFUSED_FOR_GOOD:
+            raise token_rejected(
+                origin=origin_text(origin_of(response.request.url)),
+                credential=self._credential.description,
+                status=response.status_code,
+                challenges=self._challenges(response),
+                reason=decision.reason,
+                attempts=attempts,
+            )
+
+    def _challenges(self, response: ResponseT) -> tuple[Challenge, ...]:
+        return parse_challenges(response.headers.get_list("WWW-Authenticate"))
+
+    def _attached(self, header: str) -> Attached:
+        latest = self._latest
+        if latest.header != header:
+            latest = self._latest = Attached(header)
+        return latest

@@ -1,0 +1,34 @@
+"""Only what is asked for is imported, and a missing library is named."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def run(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["roomkey", "roomkey.integrations", "roomkey.client.retry"])
+def test_no_http_library_is_imported_without_need(module):  # client 70
+    found = run(f"import sys, {module}; print([name for name in ('httpx', 'httpx2') if name in sys.modules])")
+    assert found.strip() == "[]"
+
+
+@pytest.mark.parametrize(("library", "other"), [("httpx", "httpx2"), ("httpx2", "httpx")])
+def test_each_library_is_enough_by_itself(library, other):  # client 70
+    found = run(
+        f"import sys; sys.modules['{other}'] = None\n"
+        f"from roomkey.integrations.{library} import BearerAuth; print(BearerAuth.library)"
+    )
+    assert found.strip() == library
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_a_missing_library_is_named_with_what_to_do(library):  # client 70
+    said = run(f"import sys; sys.modules['{library}'] = None\nimport roomkey.integrations.{library}")
+    assert f"ImportError: roomkey.integrations.{library} needs the package {library}" in said
+    assert f"pip install {library}" in said
+    assert "During handling" not in said
