@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from roomkey.errors import StoreUnavailable as StoreUnavailable
     from roomkey.errors import TokenRejected as TokenRejected
     from roomkey.errors import TokenUnavailable as TokenUnavailable
-    from roomkey.integrations.options import CallOptions as CallOptions
-    from roomkey.integrations.options import CallReport as CallReport
+    from roomkey.integrations.call import CallOptions as CallOptions
+    from roomkey.integrations.call import CallReport as CallReport
     from roomkey.oauth.custom_login import CustomLogin as CustomLogin
     from roomkey.oauth.grants import ClientCredentials as ClientCredentials
     from roomkey.oauth.grants import Password as Password
@@ -56,7 +56,7 @@ _PLACES = {
         "ConfigurationError KeyringError LoginRequired OriginNotAllowed RoomkeyError SecretUnavailable "
         "StoreUnavailable TokenRejected TokenUnavailable"
     ),
-    "integrations.options": "CallOptions CallReport",
+    "integrations.call": "CallOptions CallReport",
     "oauth.custom_login": "CustomLogin",
     "oauth.grants": "ClientCredentials Password",
     "oauth.service_account_token": "ServiceAccountToken",

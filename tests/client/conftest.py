@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.client.sources import client_credentials
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
-from tests.client.sources import client_credentials
 
 MakeManager = Callable[..., roomkey.TokenManager]
 

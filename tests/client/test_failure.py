@@ -5,7 +5,7 @@ import pytest
 from roomkey.client.failure import Failure, step
 
 
-def pause(count: int = 1, **values: float | None | bool) -> float:
+def pause(count: int = 1, **values: float | bool | None) -> float:
     given = {"retry_after": None, "permanent": False, "usable_for": 0.0, "jitter": 0.0} | values
     return step(count=count, **given)
 

@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import trio
 
 import roomkey
@@ -127,12 +128,9 @@ def test_a_follower_out_of_time_ends_alone(issuer: Issuer, orders: roomkey.Crede
     issuer.delay = LATENCY
     leader = threading.Thread(target=orders.header)
     leader.start()
-    try:
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
         orders.token(timeout=0.02)
-    except roomkey.TokenUnavailable as error:
-        assert error.reason == "timeout"
-    else:
-        raise AssertionError("no token could be there yet")
+    assert caught.value.reason == "timeout"
     leader.join()
     assert orders.header()
     assert len(issuer.token_requests) == 1

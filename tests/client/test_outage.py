@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
 import pytest
+from tests.client.sources import client_credentials, settle
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
-from tests.client.sources import client_credentials, settle
 
 
 def test_a_stale_token_is_served_through_an_outage_with_one_attempt_per_step(

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.client.sources import client_credentials, settle
 
 import roomkey
 from roomkey.testing import Issuer
-from tests.client.sources import client_credentials, settle
 
 WORKER = textwrap.dedent(
     """
@@ -25,7 +25,8 @@ WORKER = textwrap.dedent(
     limits = roomkey.Limits(fetch=1.0, lease=float(sys.argv[5]))
     manager = roomkey.TokenManager(roomkey.SQLiteStore(path), limits=limits)
     credential = manager.credential(
-        roomkey.ClientCredentials(token_endpoint=endpoint, client_id="reports", client_secret=secret, scope="orders:read"))
+        roomkey.ClientCredentials(
+            token_endpoint=endpoint, client_id="reports", client_secret=secret, scope="orders:read"))
     gate = threading.Barrier(int(threads))
     print("ready", flush=True)
     sys.stdin.readline()

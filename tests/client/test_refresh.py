@@ -3,10 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.client.sources import client_credentials, settle
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
-from tests.client.sources import client_credentials, settle
 
 
 def test_a_fresh_token_is_reused(issuer: Issuer, timed: roomkey.Credential, clock: FakeClock) -> None:

@@ -7,10 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.client.sources import password, settle
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
-from tests.client.sources import password, settle
 
 
 @pytest.fixture
@@ -166,8 +166,8 @@ def test_the_interpreters_exit_waits_for_a_refresh_token_that_is_being_spent(
         import sys, threading, time, roomkey
         endpoint, client, secret, user, password, store = sys.argv[1:]
         manager = roomkey.TokenManager(roomkey.SQLiteStore(store))
-        credential = manager.credential(roomkey.Password(token_endpoint=endpoint, client_id=client, client_secret=secret,
-                                                         username=user, password=password))
+        credential = manager.credential(roomkey.Password(
+            token_endpoint=endpoint, client_id=client, client_secret=secret, username=user, password=password))
         credential.header()
         threading.Thread(target=credential.refresh, daemon=True).start()
         time.sleep(0.15)

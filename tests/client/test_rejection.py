@@ -4,10 +4,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.client.sources import client_credentials, password
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
-from tests.client.sources import client_credentials, password
 
 API = "https://orders.example"
 OTHER = "https://invoices.example"

@@ -1,0 +1,181 @@
+"""The store is down: tokens are still obtained, one warning is given, nothing is lost."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from tests.client.sources import client_credentials, settle
+
+import roomkey
+from roomkey.errors import StoreUnavailable
+from roomkey.stores.keyring import Keyring
+from roomkey.stores.store import Stored
+from roomkey.testing import FakeClock, Issuer
+
+
+class FailingStore:
+    """A memory store that can be switched off, as a Redis server can."""
+
+    def __init__(self) -> None:
+        self.inner = roomkey.MemoryStore()
+        self.down = False
+        self.name = "switched store"
+
+    @property
+    def keyring(self) -> Keyring:
+        return self.inner.keyring
+
+    def _check(self) -> None:
+        if self.down:
+            raise StoreUnavailable("The switched store is off; switch it on.")
+
+    def get(self, key: str) -> Stored | None:
+        self._check()
+        return self.inner.get(key)
+
+    def put(self, key: str, value: bytes, *, generation: int) -> int | None:
+        self._check()
+        return self.inner.put(key, value, generation=generation)
+
+    def delete(self, key: str, *, generation: int | None = None) -> bool:
+        self._check()
+        return self.inner.delete(key, generation=generation)
+
+    def lease(self, key: str, *, owner: str, seconds: float) -> bool:
+        self._check()
+        return self.inner.lease(key, owner=owner, seconds=seconds)
+
+    def release(self, key: str, *, owner: str) -> None:
+        self._check()
+        self.inner.release(key, owner=owner)
+
+    def keys(self) -> list[str]:
+        self._check()
+        return self.inner.keys()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def count(manager: roomkey.TokenManager, name: str) -> int:
+    return next((one.times for one in manager.counts() if one.name == name), 0)
+
+
+def test_a_store_that_is_down_costs_one_warning_and_no_call(
+    issuer: Issuer, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:  # client 15
+    store = FailingStore()
+    store.down = True
+    with roomkey.TokenManager(store, clock=clock) as manager:
+        for tenant in range(5):
+            assert manager.credential(client_credentials(issuer), f"tenant {tenant}").header()
+        assert len(warnings(caplog)) == 1
+        assert "switched store" in warnings(caplog)[0]
+        assert count(manager, "store_failures") >= 5
+
+
+def test_what_was_got_while_it_was_down_is_in_it_afterwards(
+    issuer: Issuer, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:  # client 15
+    store, source = FailingStore(), client_credentials(issuer)
+    with roomkey.TokenManager(store, clock=clock) as manager:
+        orders = manager.credential(source)
+        store.down = True
+        token = orders.header()
+        assert not orders.status().saved
+        clock.advance(6.0)
+        assert orders.header() == token
+        store.down = False
+        clock.advance(6.0)
+        settle(orders, lambda: orders.header() == token and orders.status().saved)
+        with roomkey.TokenManager(store, clock=clock) as other:
+            assert other.credential(source).header() == token
+    assert len(issuer.token_requests) == 1
+
+
+def test_a_manager_saves_what_it_can_when_it_is_closed(issuer: Issuer) -> None:  # client 15
+    store, source = FailingStore(), client_credentials(issuer)
+    manager = roomkey.TokenManager(store)
+    store.down = True
+    token = manager.credential(source).header()
+    store.down = False
+    manager.close()
+    with roomkey.TokenManager(store) as other:
+        assert other.credential(source).header() == token
+
+
+def test_a_stale_token_is_renewed_while_the_store_is_down(issuer: Issuer, clock: FakeClock) -> None:  # client 15
+    store = FailingStore()
+    with roomkey.TokenManager(store, clock=clock) as manager:
+        orders = manager.credential(client_credentials(issuer))
+        first = orders.header()
+        store.down = True
+        clock.advance(301.0)
+        assert orders.header() != first
+        issuer.outage(503)
+        clock.advance(301.0)
+        for _ in range(5):
+            with pytest.raises(roomkey.TokenUnavailable):
+                orders.header()
+    assert len(issuer.token_requests) == 3
+
+
+def test_a_read_only_folder_is_a_store_that_is_down(
+    issuer: Issuer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:  # client 15
+    (tmp_path / "file").write_text("not a folder")
+    with roomkey.TokenManager(roomkey.SQLiteStore(tmp_path / "file" / "tokens.db")) as manager:
+        assert manager.credential(client_credentials(issuer)).header()
+    assert len(warnings(caplog)) >= 1
+
+
+def test_a_damaged_record_is_a_miss_that_is_counted(issuer: Issuer) -> None:  # client 62
+    store, source = roomkey.MemoryStore(), client_credentials(issuer)
+    with roomkey.TokenManager(store) as manager:
+        first = manager.credential(source).header()
+    for key in store.keys():
+        stored = store.get(key)
+        assert stored is not None
+        if len(stored.value) > 120:
+            store.put(key, stored.value[:-1] + bytes([stored.value[-1] ^ 1]), generation=stored.generation)
+    with roomkey.TokenManager(store) as manager:
+        assert manager.credential(source).header() != first
+        assert count(manager, "unreadable_records.damaged") >= 1
+
+
+def test_the_lease_is_not_held_while_the_token_is_used(issuer: Issuer) -> None:  # client 7
+    store = roomkey.MemoryStore()
+    with roomkey.TokenManager(store) as manager:
+        manager.credential(client_credentials(issuer)).header()
+        for key in store.keys():
+            assert store.lease(key, owner="somebody else", seconds=1.0)
+
+
+def test_the_store_is_read_again_once_the_lease_is_had(issuer: Issuer, clock: FakeClock) -> None:  # client 8
+    """The other process renewed both tokens between this one's first look and its lease."""
+    issuer.refresh_tokens = True
+    from tests.client.sources import password
+
+    source = password(issuer)
+
+    class LateStore(FailingStore):
+        before_lease = None
+
+        def lease(self, key: str, *, owner: str, seconds: float) -> bool:
+            if self.before_lease is not None:
+                act, self.before_lease = self.before_lease, None
+                act()
+            return super().lease(key, owner=owner, seconds=seconds)
+
+    store = LateStore()
+    with roomkey.TokenManager(store.inner, clock=clock) as other, roomkey.TokenManager(store, clock=clock) as manager:
+        here, there = manager.credential(source), other.credential(source)
+        here.header()
+        clock.advance(301.0)
+        store.before_lease = there.header
+        assert here.header() == there.header()
+    assert [request.grant_type for request in issuer.token_requests] == ["password", "refresh_token"]
