@@ -26,7 +26,5 @@ class SystemClock:
     __slots__ = ()
 
     # Called before every request that carries a token, so each is the C function itself and not a method around it.
-    monotonic = staticmethod(
-        time.monotonic if _BOOTTIME is None else functools.partial(time.clock_gettime, _BOOTTIME)
-    )
+    monotonic = staticmethod(time.monotonic if _BOOTTIME is None else functools.partial(time.clock_gettime, _BOOTTIME))
     wall = staticmethod(time.time)

@@ -44,6 +44,7 @@ class Home:
             [sys.executable, "-c", "import sys; from roomkey.cli.main import main; sys.exit(main())", *arguments],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
+            check=False,
             cwd=self.folder,
             env={**self.environment, **environment},
             timeout=60,

@@ -87,6 +87,11 @@ def test_other_statuses_are_none_of_our_business(status):  # client 44
     assert decision(status, 'Bearer error="invalid_token"', policy=WIDER) == Decision(Action.RETURN, Reason.FINE)
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_success_is_a_success_whoever_it_was_for(ours):
+    assert decision(200, ours=ours) == Decision(Action.RETURN, Reason.FINE)
+
+
 def test_a_plain_403_is_returned_and_the_token_kept():  # client 43
     assert decision(403) == Decision(Action.RETURN, Reason.FORBIDDEN)
     assert decision(403, "Bearer", policy=WIDER) == Decision(Action.RETURN, Reason.FORBIDDEN)
@@ -108,6 +113,16 @@ def test_insufficient_scope_is_sent_again_only_with_a_scope_that_may_be_asked_fo
 def test_a_wider_token_that_is_not_enough_either_is_returned():  # client 43
     held = "orders:read orders:write"
     assert decision(403, NARROW, policy=WIDER, attempt=2, scope=held) == Decision(Action.RETURN, Reason.SCOPE_AGAIN)
+
+
+def test_an_api_that_asks_for_one_scope_after_another_is_not_followed():  # client 43
+    policy = RetryPolicy(wider_scopes="orders:write admin")
+    assert decision(403, NARROW, policy=policy, attempt=2, scope="admin") == Decision(Action.RETURN, Reason.SCOPE_AGAIN)
+
+
+def test_only_the_challenge_that_complains_of_the_scope_names_it():  # client 43, 45
+    policy = RetryPolicy(wider_scopes="orders:write admin")
+    assert decision(403, 'DPoP scope="admin"', NARROW, policy=policy).scope == "orders:read orders:write"
 
 
 def test_a_scope_that_was_asked_for_already_is_not_asked_for_again():  # client 43

@@ -9,6 +9,7 @@ from roomkey.client.retry import RetryPolicy
 from roomkey.errors import TokenUnavailable
 from roomkey.integrations import CallReport
 from roomkey.secret import fingerprint
+from roomkey.testing import ProtectedAPI
 
 
 def report(response) -> CallReport:
@@ -91,6 +92,15 @@ def test_a_new_token_that_is_refused_too_is_returned_and_causes_no_storm(door, o
     assert report(answers[3]) == CallReport("returned", "circuit_open", 1, mark(orders))
 
 
+def test_an_api_that_refuses_everything_does_not_spoil_the_others(door, orders, api, issuer):  # client 40
+    with ProtectedAPI(issuer) as other:
+        other.reject_all = True
+        auth = door.BearerAuth(orders, origins=[api.url, other.url])
+        assert door.send(auth, "GET", other.url).status_code == 401
+        issuer.revoke_all()
+        assert door.send(auth, "GET", api.url).status_code == 200
+
+
 def test_a_source_that_gives_the_refused_token_again_is_not_sent_again(door, orders, api, issuer):  # client 30, 40
     issuer.same_token = True
     api.reject_all = True
@@ -137,6 +147,16 @@ def test_a_wider_scope_is_asked_for_once_where_the_app_allows_it(door, orders, a
     assert (report(response).action, report(response).attempts) == ("widened", 2)
     assert orders.token().value == held
     assert len(issuer.token_requests) == 2
+
+
+def test_a_wider_token_that_is_refused_is_dropped_in_its_turn(door, orders, api, issuer):  # client 40, 43
+    auth = door.BearerAuth(orders, retry=RetryPolicy(wider_scopes="orders:write"))
+    held = orders.token().value
+    issuer.revoke(orders.with_scope("orders:read orders:write").token().value)
+    url = f"{api.url}/scoped/orders:write"
+    assert [answer.status_code for answer in door.send_all(auth, [("GET", url, {})] * 2)] == [401, 200]
+    assert orders.token().value == held
+    assert len(issuer.token_requests) == 3
 
 
 def test_a_wider_scope_is_never_asked_for_without_leave(door, orders, api, issuer):  # client 43

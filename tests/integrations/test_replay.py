@@ -135,6 +135,42 @@ def test_a_file_that_cannot_go_back_any_more_is_not_sent_again(sync_door, revoke
     assert len(issuer.token_requests) == 2
 
 
+class OnlyPretends(io.BytesIO):
+    """Some wrappers of network streams have a seek that does nothing, and say so only when they are asked."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, offset, whence=0):
+        return offset
+
+
+def test_a_file_that_only_pretends_to_go_back_is_not_sent_again_empty(sync_door, revoked, api):  # client 41
+    body = {"content": OnlyPretends(b"once"), "headers": {"Content-Length": "4"}}
+    response = sync_door.send(sync_door.BearerAuth(revoked), "POST", f"{api.url}/echo", **body)
+    assert response.status_code == 401
+    assert bodies(api) == [(401, digest(b"once"))]
+
+
+def test_a_body_that_a_hook_puts_in_place_of_another_is_not_sent_again(sync_door, revoked, api):  # client 41
+    class Other(sync_door.library.SyncByteStream):
+        def __iter__(self):
+            yield b"other"
+
+    def compress(request) -> None:
+        request.stream = Other()
+
+    response = sync_door.send(
+        sync_door.BearerAuth(revoked),
+        "POST",
+        f"{api.url}/echo",
+        content=b"five!",
+        client={"event_hooks": {"request": [compress]}},
+    )
+    assert response.status_code == 401
+    assert bodies(api) == [(401, digest(b"other"))]
+
+
 def test_multipart_with_files_is_sent_again_whole(door, revoked, api, tmp_path):  # client 41
     path = tmp_path / "upload"
     path.write_bytes(CONTENT)

@@ -1,4 +1,5 @@
 import base64
+import fcntl
 import logging
 import os
 import stat
@@ -9,6 +10,7 @@ import textwrap
 import pytest
 
 from roomkey.errors import KeyringError
+from roomkey.stores import key_file, private_file
 from roomkey.stores.keyring import Keyring
 from roomkey.testing.store_conformance import KEY, at_once
 
@@ -123,6 +125,15 @@ def test_a_file_is_made_when_it_is_first_needed_and_not_before(tmp_path):  # cli
     assert Keyring.from_file(path).open(sealed, key=KEY).plaintext == b"payload"
 
 
+def test_a_file_that_was_there_is_not_made_again_when_it_goes(path):  # client 15
+    write(path, ONE)
+    keys = Keyring.from_file(path, create=True)
+    assert keys.ids == ("one",)
+    path.unlink()
+    assert keys.ids == ("one",)
+    assert not path.exists()
+
+
 def test_threads_that_race_make_one_key(path):
     rings = [Keyring.from_file(path, create=True) for _ in range(8)]
     assert len(set(at_once(8, lambda number: rings[number].ids))) == 1
@@ -130,7 +141,8 @@ def test_threads_that_race_make_one_key(path):
 
 PROCESS = """
     import sys, time
-    from roomkey.stores.keyring import Keyring
+    from roomkey.stores import key_file, private_file
+from roomkey.stores.keyring import Keyring
     keys = Keyring.from_file(sys.argv[1], create=True)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -164,6 +176,26 @@ def test_processes_that_rotate_at_once_each_add_their_key(path):
     assert len(set(added)) == 6
     assert set(Keyring.from_file(path).ids) == {*added, "one"}
     assert [entry.name for entry in path.parent.iterdir()] == ["keys"]
+
+
+def test_a_rotation_holds_the_lock_of_the_file_that_it_replaces(path, monkeypatch):
+    write(path, ONE)
+    lock, replace, others = key_file._lock, private_file.replace, []
+
+    def lock_a_file_that_was_just_replaced(descriptor):
+        monkeypatch.setattr(key_file, "_lock", lock)
+        others.append(Keyring.from_file(path).rotate())
+        monkeypatch.setattr(private_file, "replace", replace_while_locked)
+        return lock(descriptor)
+
+    def replace_while_locked(target, content):
+        with target.open() as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        replace(target, content)
+
+    monkeypatch.setattr(key_file, "_lock", lock_a_file_that_was_just_replaced)
+    new = Keyring.from_file(path).rotate()
+    assert Keyring.from_file(path).ids == (new, *others, "one")
 
 
 def test_rotation_puts_a_new_key_first_and_keeps_the_others(path):
@@ -203,8 +235,6 @@ def test_a_rotation_never_writes_over_what_it_cannot_read(path, trouble):
 
 
 def test_a_rotation_that_never_ends_is_not_waited_for_without_limit(path, monkeypatch):
-    import fcntl
-
     monkeypatch.setattr("roomkey.stores.key_file._LONGEST_WAIT", 0.1)
     write(path, ONE)
     with path.open() as other:

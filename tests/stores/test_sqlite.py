@@ -177,7 +177,7 @@ def test_a_damaged_database_is_refused_never_destroyed_and_works_once_it_is_move
         store.get("7")
     with pytest.raises(StoreUnavailable, match="it is damaged; move it away"):
         store.put("7", b"value", generation=0)
-    store.close()
+    assert str(world.path) not in open_files()  # the next use starts afresh
     assert world.path.read_bytes() == damaged
     world.path.rename(world.path.with_suffix(".damaged"))
     assert store.put("7", b"value", generation=0) is not None

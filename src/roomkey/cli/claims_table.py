@@ -30,7 +30,8 @@ _NAMES: Final = {
 
 def claims_table(title: str, members: Mapping[str, Any], *, now: float) -> Table:
     """A table of ``members`` at the wall-clock second ``now``: name, value, and what the name means. Pure."""
-    table = ledger(title, "", "")
+    table = ledger("", "", "", title=title)
+    table.show_header = False
     table.columns[0].no_wrap = True
     table.columns[0].style = "action"
     table.columns[1].overflow = "fold"

@@ -10,8 +10,7 @@ from rich.text import Text
 
 from roomkey.cli.exit_code import ExitCode, exit_code_of
 from roomkey.cli.look import errors, paragraph, shown
-from roomkey.cli.time_words import duration
-from roomkey.errors import LoginRequired, RoomkeyError, StoreUnavailable, TokenRejected, TokenUnavailable
+from roomkey.errors import RoomkeyError, TokenRejected
 
 DEBUG_VARIABLE: Final = "ROOMKEY_DEBUG"
 
@@ -28,25 +27,9 @@ def complain(sentence: str, step: str = "") -> None:
 
 
 def explain(error: RoomkeyError) -> ExitCode:
-    """Print what ``error`` says and what to do next; the answer is the exit code that tells of it."""
-    complain(str(error) or type(error).__name__, _next_step(error))
+    """Print what ``error`` says, which is what happened and what to do, and return the exit code that tells of it."""
+    complain(str(error) or type(error).__name__, error.advice if isinstance(error, TokenRejected) else "")
     return exit_code_of(error)
-
-
-def _next_step(error: RoomkeyError) -> str:
-    if isinstance(error, TokenRejected):
-        return error.advice
-    if isinstance(error, LoginRequired):
-        return "sign in again, or put a new token or password where the configuration reads it."
-    if isinstance(error, TokenUnavailable):
-        return (
-            f"try again in {duration(error.retry_after)}."
-            if error.retry_after
-            else "roomkey status shows what is held."
-        )
-    if isinstance(error, StoreUnavailable):
-        return "look at [store] in roomkey.toml and at the rights of its file."
-    return ""
 
 
 def unexpected(error: BaseException) -> ExitCode:

@@ -66,7 +66,7 @@ def _lines(store: "Store") -> tuple[tuple[Line, ...], int]:
     known = set(vault.keys())
     return tuple(
         Line(
-            key=each.key[:12],
+            key=each.key[:12] if each.key in known else each.key,
             label=_label(vault, each.key) if each.key in known else "the store itself",
             generation=each.generation,
             size=each.size,

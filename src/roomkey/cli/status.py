@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _STYLES: Final = {"fresh": "ok", "stale": "warn", "expiring": "warn", "expired": "bad", "absent": "quiet"}
 _MARKS: Final = {"fresh": "●", "stale": "◐", "expiring": "◐", "expired": "○", "absent": "·"}
+_KINDS: Final = {"service_account_token": "app token"}
 
 
 def status(
@@ -58,7 +59,7 @@ def _print(path: str, store: str, found: "Sequence[StoredToken]") -> None:
     for each in found:
         table.add_row(
             Text.assemble((each.name, "bold"), (f"  {each.context}" if each.context else "", "quiet")),
-            each.kind.replace("_", " "),
+            _KINDS.get(each.kind, each.kind.replace("_", " ")),
             _state(each),
             _expires(each),
             f"{each.generation}" if each.generation else "",
@@ -67,6 +68,8 @@ def _print(path: str, store: str, found: "Sequence[StoredToken]") -> None:
     console.print(
         table if found else Text("No credentials are configured; add a table such as [credentials.orders].", "quiet")
     )
+    if any(each.refreshable for each in found):
+        console.print(Text("↻ a refresh token is kept too", style="quiet"))
     troubled = [each for each in found if each.problem]
     for each in troubled:
         console.print()
@@ -83,9 +86,9 @@ def _state(each: "StoredToken") -> "Text":
 def _expires(each: "StoredToken") -> "Text":
     from rich.text import Text
 
-    from roomkey.cli.time_words import duration
+    from roomkey.cli.time_words import coarse
 
-    text = Text("" if each.expires_in is None else f"in {duration(each.expires_in)}")
+    text = Text("" if each.expires_in is None else f"in {coarse(each.expires_in)}")
     return text.append(" ↻", style="key") if each.refreshable else text
 
 

@@ -20,6 +20,12 @@ def duration(seconds: float) -> str:
     return f"{rest} s"
 
 
+def coarse(seconds: float) -> str:
+    """``seconds``, not negative, in their largest unit alone, rounded down: ``4 min``, ``39 d``."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), _UNITS[-1])
+    return f"{int(seconds // size)} {unit}"
+
+
 def date(epoch: float) -> str:
     """Seconds since 1970 as a date in UTC, or as a number where no calendar has it."""
     try:

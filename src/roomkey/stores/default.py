@@ -7,7 +7,7 @@ from roomkey.stores.sqlite import SQLiteStore
 
 
 def state_folder() -> Path:
-    """The folder of what roomkey keeps for a person: ``$XDG_STATE_HOME/roomkey``, or ``~/.local/state/roomkey``. No I/O."""
+    """Where roomkey keeps a person's tokens: ``$XDG_STATE_HOME/roomkey``, or ``~/.local/state/roomkey``. No I/O."""
     named = os.environ.get("XDG_STATE_HOME", "")
     return (Path(named) if Path(named).is_absolute() else Path("~/.local/state").expanduser()) / "roomkey"
 

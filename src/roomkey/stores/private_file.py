@@ -40,10 +40,7 @@ def make_empty(path: Path) -> bool:
         descriptor = os.open(path, _NEW, 0o600)
     except FileExistsError:
         return False
-    try:
-        os.fchmod(descriptor, 0o600)  # whatever the umask left of it
-    finally:
-        os.close(descriptor)
+    os.close(descriptor)
     sync_folder(path.parent)
     return True
 

@@ -189,7 +189,7 @@ class RecordConformance:
         loaded = Vault(world.open()).load(KEY)
         assert loaded.payload == payload
         assert loaded.generation == generation
-        for key in store.keys():  # noqa: SIM118 - a store is no mapping
+        for key in store.keys():
             stored = held(store, key)
             assert payload not in stored.value
         assert payload.decode() not in repr(store) + repr(vars(store))

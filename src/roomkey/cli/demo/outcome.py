@@ -53,11 +53,6 @@ def at_least(count: int, least: int, name: str) -> Check:
     return Check(f"{count} {name}", count >= least, f"wanted {least} or more")
 
 
-def below(seconds: float, limit: float, name: str) -> Check:
-    """That something took less than ``limit`` seconds."""
-    return Check(f"{name} {seconds * 1000:.0f} ms", seconds < limit, f"wanted less than {limit * 1000:.0f} ms")
-
-
 def so(claim: str, held: bool) -> Check:  # noqa: FBT001 - reads as "so(claim, fact)"
     """That ``claim`` is the fact ``held``."""
     return Check(claim, held, "this is not so")

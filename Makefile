@@ -1,0 +1,57 @@
+# Everything that a person does with this checkout. Set-up happens by itself, once, and is remembered in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+
+.PHONY: demo test check bench docs fuzz clean
+
+demo: .venv/.runtime  # a managed token calls a protected API, live
+	@$(BIN)/roomkey demo
+
+test: .venv/.development  # every test
+	@$(BIN)/pytest --numprocesses auto --quiet
+
+check: .venv/.development  # formatting, lint, types, floors
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fuzz: .venv/.development  # ten minutes of input that nobody thought of
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --numprocesses auto --quiet -m fuzz
+
+bench: .venv-bench/.ready  # the figures, beside the peers
+	@.venv-bench/bin/python benchmarks/run.py
+
+docs: .venv/.documentation  # the reference, made from the docstrings
+	@$(BIN)/pdoc --output-directory build/docs roomkey
+	@echo "The reference is in build/docs/index.html"
+
+clean:
+	rm -rf .venv .venv-bench build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# pip itself comes first: the one that Debian 12 ships knows no dependency groups.
+.venv/.pip: constraints.txt
+	@echo "Setting up .venv (once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(INSTALL) pip
+	@touch $@
+
+.venv/.runtime: .venv/.pip pyproject.toml
+	@$(INSTALL) --editable '.[cli]'
+	@touch $@
+
+.venv/.development: .venv/.runtime
+	@$(INSTALL) --group dev
+	@touch $@
+
+.venv/.documentation: .venv/.runtime
+	@$(INSTALL) --group docs
+	@touch $@
+
+.venv-bench/.ready: benchmarks/requirements.txt benchmarks/constraints.txt pyproject.toml
+	@echo "Setting up .venv-bench (once) ..."
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint benchmarks/constraints.txt --requirement benchmarks/requirements.txt --editable .
+	@touch $@

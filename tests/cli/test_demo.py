@@ -1,0 +1,145 @@
+"""The demo itself, and that it notices when one of its claims is not so."""
+
+import io
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from roomkey.cli.demo.play import play
+from roomkey.cli.demo.steps import STEPS
+from roomkey.cli.exit_code import ExitCode
+from roomkey.cli.look import themed
+from roomkey.testing import Issuer, LeakDetector, ProtectedAPI
+
+FIRST, THREADS, REFRESH, REVOKED, OUTAGE = STEPS
+
+
+def played(*steps, width=80, terminal=False, issuer=None, api=None):
+    target = io.StringIO()
+    color = "truecolor" if terminal else None
+    console = themed(Console(file=target, width=width, force_terminal=terminal, color_system=color, markup=False))
+    return play(console, steps=steps, issuer=issuer, api=api), target.getvalue()
+
+
+def test_the_demo_ends_by_itself_with_code_0_and_leaves_no_file(home, tmp_path: Path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    begun = time.monotonic()
+    done = home.run("demo", TMPDIR=str(folder))
+    assert time.monotonic() - begun < 20
+    assert done.returncode == 0, done.stdout
+    assert done.stderr == ""
+    assert "5 of 5 steps held" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert list(folder.iterdir()) == []
+    assert sorted(path.name for path in home.folder.iterdir()) == ["roomkey.toml"]
+
+
+def test_every_step_tells_its_claims_and_its_numbers():
+    code, text = played(FIRST, REVOKED)
+    assert code is ExitCode.OK
+    assert text.count("✓ 1 token request") == 2
+    assert "✓ the API answered 401, then 200" in text
+    assert re.search(r"1  First call +2 +2 +1 +\d+ ms  ✓ held", text)
+    assert re.search(r"client → api +GET /orders  key [0-9a-f]{8} +401 invalid_token", text)
+
+
+def test_no_token_and_no_secret_is_shown():
+    issuer = Issuer(lifetime=300)
+    _, text = played(FIRST, REVOKED, issuer=issuer)
+    LeakDetector(issuer.secret_values).assert_clean(text)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_is_wider_than_the_terminal(width):
+    _, text = played(FIRST, REVOKED, width=width, terminal=True)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert max(len(line.rstrip()) for line in plain.splitlines()) <= width
+
+
+def test_without_colour_no_colour_is_sent(home):
+    assert "\x1b" not in home.run("inspect", stdin="x", NO_COLOR="1", FORCE_COLOR="").stderr
+
+
+class LyingIssuer(Issuer):
+    """Says that it is out of order, and works on."""
+
+    def outage(self, status: int = 503, retry_after: float | str | None = None) -> None:
+        del status, retry_after
+
+
+class ForgetfulIssuer(Issuer):
+    """Gives out keys that end at once, whatever lifetime it is told."""
+
+    @property
+    def lifetime(self) -> float:
+        return 0.05
+
+    @lifetime.setter
+    def lifetime(self, value: float) -> None:
+        del value
+
+
+class DeadIssuer(Issuer):
+    """Answers one token request and no other."""
+
+    def _arrived(self, request) -> None:
+        if self.token_requests:
+            super().outage(503)
+        super()._arrived(request)
+
+
+class StubbornIssuer(Issuer):
+    """Revokes nothing."""
+
+    def revoke_all(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("step", "issuer", "words"),
+    [
+        (THREADS, ForgetfulIssuer(delay=0.01), "wanted 1"),
+        (REFRESH, DeadIssuer(), "(wanted 5 or more)"),
+        (REVOKED, StubbornIssuer(), "✗ the API answered 200"),
+        (OUTAGE, LyingIssuer(delay=0.01), "✗ the broken issuer was asked"),
+    ],
+    ids=["threads", "refresh", "revoked", "outage"],
+)
+def test_a_claim_that_is_not_so_fails_the_run(step, issuer, words):
+    code, text = played(step, issuer=issuer)
+    assert code is ExitCode.FAILED
+    assert words in text
+    assert "✗ 0 of 1 steps held" in text
+
+
+def test_an_api_that_refuses_everything_fails_the_run():
+    issuer = Issuer(lifetime=300)
+    api = ProtectedAPI(issuer)
+    api.reject_all = True
+    code, text = played(FIRST, issuer=issuer, api=api)
+    assert code is ExitCode.FAILED
+    assert "✗ 0 calls answered 200  (wanted 2)" in text
+
+
+def test_a_step_that_breaks_off_fails_the_run_and_the_others_go_on():
+    class Broken(ProtectedAPI):
+        @property
+        def url(self) -> str:
+            return "not an address"
+
+    issuer = Issuer(lifetime=300)
+    code, text = played(FIRST, REVOKED, issuer=issuer, api=Broken(issuer))
+    assert code is ExitCode.FAILED
+    assert text.count("The step broke off") + text.count("0 calls answered 200") >= 1
+    assert "✗ 0 of 2 steps held" in text
+
+
+def test_the_temporary_folder_is_gone_even_when_a_step_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    played(REVOKED, issuer=StubbornIssuer())
+    assert list(tmp_path.iterdir()) == []
