@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from roomkey.client.manager import TokenManager as TokenManager
     from roomkey.client.retry import RetryPolicy as RetryPolicy
     from roomkey.client.status import CredentialStatus as CredentialStatus
-    from roomkey.client.transport import Transport as Transport
     from roomkey.config import Configuration as Configuration
     from roomkey.config import load as load
     from roomkey.errors import ConfigurationError as ConfigurationError
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from roomkey.stores.keyring import Keyring as Keyring
     from roomkey.stores.memory import MemoryStore as MemoryStore
     from roomkey.stores.sqlite import SQLiteStore as SQLiteStore
+    from roomkey.wire.transport import Transport as Transport
 
 __version__ = "0.1.0"
 
@@ -50,7 +50,7 @@ _PLACES = {
     "client.manager": "TokenManager",
     "client.retry": "RetryPolicy",
     "client.status": "CredentialStatus",
-    "client.transport": "Transport",
+    "wire.transport": "Transport",
     "config": "Configuration load",
     "errors": (
         "ConfigurationError KeyringError LoginRequired OriginNotAllowed RoomkeyError SecretUnavailable "

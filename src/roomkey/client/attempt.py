@@ -11,12 +11,12 @@ from roomkey.client.landing import Landing
 from roomkey.client.order import Found, Order
 from roomkey.client.record import Record
 from roomkey.client.shelf import Shelf
-from roomkey.client.transport import TransportError
 from roomkey.clock import Clock
 from roomkey.errors import StoreUnavailable
 from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.source import Revealed, Source
 from roomkey.secret import Secret
+from roomkey.wire.transport import TransportError
 
 _log = logging.getLogger("roomkey")
 

@@ -5,11 +5,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from roomkey.client.transport import Transport, TransportError
 from roomkey.clock import Clock
 from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.oauth.messages import Request
 from roomkey.oauth.metadata import ServerMetadata, read_metadata, well_known_urls
+from roomkey.wire.messages import Request
+from roomkey.wire.transport import Transport, TransportError
 
 _REMEMBERED_SECONDS: Final = 3600.0
 _MOST_ISSUERS: Final = 256

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from roomkey.client.discovery import Discovery
-from roomkey.client.transport import Answer, Transport, TransportError
 from roomkey.clock import Clock
 from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.oauth.messages import Request
 from roomkey.oauth.source import Revealed, Source
 from roomkey.oauth.token_response import TokenAnswer, server_date
 from roomkey.secret import Secret
+from roomkey.wire.messages import Request
+from roomkey.wire.transport import Answer, Transport, TransportError
 
 _CLOCK_NOISE: Final = 5.0
 

@@ -17,7 +17,6 @@ from roomkey.client.flight import Flight
 from roomkey.client.lifetime import RefreshWindow
 from roomkey.client.order import Subject
 from roomkey.client.shelf import Shelf
-from roomkey.client.transport import Transport
 from roomkey.clock import Clock, SystemClock
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Source, canonical
@@ -25,6 +24,7 @@ from roomkey.stores.default import default_store
 from roomkey.stores.fork import Forkable, tell_of_forks
 from roomkey.stores.store import Store
 from roomkey.stores.vault import Vault
+from roomkey.wire.transport import Transport
 
 _REMEMBERED_CREDENTIALS = 1024
 

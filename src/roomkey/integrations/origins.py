@@ -6,7 +6,7 @@ from typing import Any, Final, cast, final
 
 from roomkey.errors import ConfigurationError, OriginNotAllowed
 from roomkey.integrations.message import URL
-from roomkey.oauth.metadata import is_loopback
+from roomkey.wire.address import is_loopback
 
 Origin = tuple[str, bytes, int | None]
 """Scheme, host in lower-case ASCII (RFC 3490), port; None is the scheme's own port."""

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from roomkey.errors import ConfigurationError
 from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.oauth.messages import Response
+from roomkey.wire.messages import Response
 
 _LARGEST_BODY = 65_536
 

@@ -8,11 +8,11 @@ from urllib.parse import urlencode, urlsplit
 
 from roomkey.errors import ConfigurationError
 from roomkey.oauth.answer_paths import AnswerPaths
-from roomkey.oauth.messages import Request, Response
-from roomkey.oauth.metadata import check_endpoint_url
 from roomkey.oauth.source import AppCredential, Parameters, Revealed
 from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
 from roomkey.secret import Secret
+from roomkey.wire.address import check_endpoint_url
+from roomkey.wire.messages import Request, Response
 
 Value = str | Secret
 Body = Literal["json", "form", "none"]

@@ -1,13 +1,12 @@
 """What an issuer says of itself, and which addresses may be asked (RFC 8414, OpenID Connect Discovery 1.0; pure)."""
 
-import ipaddress
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-from roomkey.errors import ConfigurationError
 from roomkey.oauth.answer_paths import read_members
 from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.oauth.messages import Response
+from roomkey.wire.address import address_problem
+from roomkey.wire.messages import Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,51 +15,6 @@ class ServerMetadata:
 
     issuer: str
     token_endpoint: str
-
-
-def check_endpoint_url(url: str, setting: str) -> str:
-    """``url`` where secrets may be sent to it: https, or http on a loopback address, without user and fragment.
-
-    Raises ConfigurationError, which names ``setting``.
-    """
-    problem = _problem(url)
-    if problem:
-        raise ConfigurationError(f"{setting} {problem}; give an https:// address (http:// is for loopback alone).")
-    return url
-
-
-def _problem(url: str) -> str:
-    if not isinstance(url, str):
-        return "is not a text"
-    if not url.isascii() or any(character.isspace() or not character.isprintable() for character in url):
-        return "holds characters that an address cannot have"
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        return "is not an address"
-    return _part_problem(parts, host)
-
-
-def _part_problem(parts: SplitResult, host: str) -> str:
-    if parts.scheme not in {"https", "http"} or not host:
-        return "is not an https:// address"
-    if parts.scheme == "http" and not is_loopback(host):
-        return "is not https"
-    if parts.username is not None or parts.password is not None:
-        return "has a user name or password in it"
-    return "has a fragment" if parts.fragment else ""
-
-
-def is_loopback(host: str) -> bool:
-    """True for ``localhost`` and the loopback addresses, as names or numbers. Looks nothing up."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def well_known_urls(issuer: str) -> tuple[str, ...]:
@@ -89,7 +43,7 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
             status=response.status,
         )
     endpoint = members.at("token_endpoint")
-    if not isinstance(endpoint, str) or _problem(endpoint):
+    if not isinstance(endpoint, str) or address_problem(endpoint):
         raise TokenEndpointError(
             "no_token_endpoint", "The metadata names no token endpoint that may be used.", status=response.status
         )

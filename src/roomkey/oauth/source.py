@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, final
 
-from roomkey.oauth.messages import Request, Response
 from roomkey.secret import Confidential, Secret, fingerprint
+from roomkey.wire.messages import Request, Response
 
 if TYPE_CHECKING:
     from roomkey.oauth.token_response import TokenAnswer

@@ -9,8 +9,8 @@ from typing import Any, Final, final
 from roomkey.jose.unverified import read_unverified
 from roomkey.oauth.answer_paths import AnswerPaths, Members, read_cookie, read_members, read_text
 from roomkey.oauth.endpoint_error import TokenEndpointError, plain_code
-from roomkey.oauth.messages import Response
 from roomkey.secret import Confidential
+from roomkey.wire.messages import Response
 
 LONGEST_LIFETIME: Final = 366 * 86_400.0
 LONGEST_RETRY_AFTER: Final = 3600.0

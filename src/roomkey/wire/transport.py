@@ -1,4 +1,4 @@
-"""The only place on the client's side that opens connections: one request, one answer, one deadline."""
+"""One request, one answer, one deadline."""
 
 import contextlib
 import logging
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from roomkey.oauth.messages import Request, Response
-from roomkey.oauth.metadata import is_loopback
+from roomkey.wire.address import is_loopback
+from roomkey.wire.messages import Request, Response
 
 if TYPE_CHECKING:
     import httpx2
@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
-    """How token endpoints are reached.
+    """How token endpoints and issuers are reached.
 
     Parameters:
         verify: an ``ssl.SSLContext`` with the certificates to trust and, where asked for, the client's own;

@@ -1,10 +1,10 @@
-"""The two messages of a token endpoint, as values: what is sent and what comes back."""
+"""The two messages of HTTP, as values that keep their contents to themselves: what is sent and what comes back."""
 
 from roomkey.secret import Confidential
 
 
 class Request(Confidential):
-    """One HTTP request to a token endpoint; its repr shows method and URL only.
+    """One HTTP request; its repr shows method and URL only.
 
     ``headers`` are (name, value) pairs; ``body`` is bytes, empty for a request without one.
     """
@@ -22,7 +22,7 @@ class Request(Confidential):
 
 
 class Response(Confidential):
-    """One HTTP answer of a token endpoint; its repr shows the status only.
+    """One HTTP answer; its repr shows the status only.
 
     ``headers`` are (name, value) pairs in the order of arrival; ``body`` is the decoded body, already capped in size.
     """

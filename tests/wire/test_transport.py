@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from roomkey.client.transport import Transport, TransportError
-from roomkey.oauth.messages import Request
 from roomkey.testing import Issuer, ProtectedAPI
+from roomkey.wire.messages import Request
+from roomkey.wire.transport import Transport, TransportError
 
 TRANSPORT = Transport()
 

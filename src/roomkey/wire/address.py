@@ -1,0 +1,52 @@
+"""Which addresses secrets may be sent to (pure)."""
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+from roomkey.errors import ConfigurationError
+
+
+def check_endpoint_url(url: str, setting: str) -> str:
+    """``url`` where secrets may be sent to it: https, or http on a loopback address, without user and fragment.
+
+    Raises ConfigurationError, which names ``setting``.
+    """
+    problem = address_problem(url)
+    if problem:
+        raise ConfigurationError(f"{setting} {problem}; give an https:// address (http:// is for loopback alone).")
+    return url
+
+
+def address_problem(url: str) -> str:
+    """What is wrong with ``url``, as the end of a sentence; empty where secrets may be sent to it."""
+    if not isinstance(url, str):
+        return "is not a text"
+    if not url.isascii() or any(character.isspace() or not character.isprintable() for character in url):
+        return "holds characters that an address cannot have"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        return "is not an address"
+    return _part_problem(parts, host)
+
+
+def _part_problem(parts: SplitResult, host: str) -> str:
+    if parts.scheme not in {"https", "http"} or not host:
+        return "is not an https:// address"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "is not https"
+    if parts.username is not None or parts.password is not None:
+        return "has a user name or password in it"
+    return "has a fragment" if parts.fragment else ""
+
+
+def is_loopback(host: str) -> bool:
+    """True for ``localhost`` and the loopback addresses, as names or numbers. Looks nothing up."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
