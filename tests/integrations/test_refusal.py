@@ -167,7 +167,4 @@ def test_a_challenge_is_told_in_plain_words_only():  # client 66
     assert "secret-in-text" not in str(error)
     assert "\x1b" not in str(error)
     assert error.tried == ("sent", "asked for a wider scope", "sent again")
-    assert (
-        error.challenge
-        == "bearer invalid_token scope a b, bearer invalid_token scope a b, bearer invalid_token scope a b"
-    )
+    assert error.challenge == "bearer invalid_token scope a b, basic, bearer invalid_token scope a b"

@@ -140,9 +140,8 @@ def test_threads_that_race_make_one_key(path):
 
 
 PROCESS = """
-    import sys, time
-    from roomkey.stores import key_file, private_file
-from roomkey.stores.keyring import Keyring
+    import sys
+    from roomkey.stores.keyring import Keyring
     keys = Keyring.from_file(sys.argv[1], create=True)
     print("ready", flush=True)
     sys.stdin.readline()
