@@ -104,9 +104,9 @@ class StubbornIssuer(Issuer):
     ("step", "issuer", "words"),
     [
         (THREADS, ForgetfulIssuer(delay=0.01), "wanted 1"),
-        (REFRESH, DeadIssuer(), "(wanted 5 or more)"),
+        (REFRESH, DeadIssuer(), "calls failed  (this is not so)"),
         (REVOKED, StubbornIssuer(), "✗ the API answered 200"),
-        (OUTAGE, LyingIssuer(delay=0.01), "✗ the broken issuer was asked"),
+        (OUTAGE, LyingIssuer(delay=0.01), "✗ once it was back, the next attempt brought the new key"),
     ],
     ids=["threads", "refresh", "revoked", "outage"],
 )
