@@ -1,0 +1,39 @@
+"""What ``import roomkey`` loads, and that every public name is there."""
+
+import json
+import subprocess
+import sys
+
+import roomkey
+
+HEAVY = ("cryptography", "httpx", "httpx2", "requests", "aiohttp", "ssl", "asyncio", "sqlite3", "http.client", "typer")
+
+
+def loaded_by(code: str) -> set[str]:
+    end = "import json; print(json.dumps(sorted(set(sys.modules) - before)))"
+    program = f"import sys; before = set(sys.modules)\n{code}\n{end}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return set(json.loads(done.stdout))
+
+
+def test_importing_roomkey_loads_neither_an_http_library_nor_cryptography() -> None:  # client 70
+    loaded = loaded_by("import roomkey")
+    assert not loaded & set(HEAVY)
+    assert not {name for name in loaded if name.startswith("roomkey.")}
+
+
+def test_a_manager_and_its_credential_load_no_http_library_until_a_token_is_needed() -> None:  # client 70
+    code = """import roomkey
+source = roomkey.ClientCredentials(token_endpoint="https://auth.example/token", client_id="a", client_secret="b")
+roomkey.TokenManager(roomkey.MemoryStore()).credential(source)"""
+    assert not loaded_by(code) & {"httpx", "httpx2", "requests", "aiohttp"}
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in roomkey.__all__:
+        assert getattr(roomkey, name).__doc__, name
+    assert set(roomkey.__all__) <= set(dir(roomkey))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    assert not hasattr(roomkey, "Nothing")
