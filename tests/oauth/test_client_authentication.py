@@ -1,0 +1,58 @@
+"""How the client's proof and the form travel."""
+
+import base64
+from urllib.parse import parse_qsl, unquote_plus
+
+import pytest
+
+import roomkey
+from roomkey.oauth.client_authentication import authenticated_request
+from roomkey.testing import Issuer
+
+ODD = ("client:1 %+ä", "s:e%c+r e€t")
+
+
+def basic(method: str) -> str:
+    request = authenticated_request("https://a.example", (), method=method, client_id=ODD[0], client_secret=ODD[1])  # type: ignore[arg-type]
+    value = dict(request.headers)["Authorization"].removeprefix("Basic ")
+    return base64.b64decode(value).decode()
+
+
+def test_basic_is_form_encoded_first() -> None:  # client 53
+    name, _, secret = basic("client_secret_basic").partition(":")
+    assert (unquote_plus(name), unquote_plus(secret)) == ODD
+
+
+def test_basic_can_be_sent_raw_to_servers_that_want_it() -> None:  # client 53
+    assert basic("client_secret_basic_raw") == ":".join(ODD)
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_odd_names_and_secrets_are_understood_by_a_server(issuer: Issuer, method: str) -> None:  # client 53
+    issuer.add_client(*ODD)
+    source = roomkey.ClientCredentials(
+        token_endpoint=issuer.token_endpoint, client_id=ODD[0], client_secret=ODD[1], authentication=method
+    )  # type: ignore[arg-type]
+    with roomkey.TokenManager(roomkey.MemoryStore()) as manager:
+        assert manager.credential(source).header()
+    assert issuer.token_requests[0].authentication == method
+
+
+def test_repeated_parameters_are_kept(issuer: Issuer) -> None:  # client 54
+    source = roomkey.ClientCredentials(
+        token_endpoint=issuer.token_endpoint,
+        client_id=issuer.client.client_id,
+        client_secret=issuer.client.client_secret,
+        resource=["https://a.example", "https://b.example"],
+        extra=[("audience", "one"), ("audience", "two")],
+    )
+    with roomkey.TokenManager(roomkey.MemoryStore()) as manager:
+        manager.credential(source).header()
+    sent = issuer.token_requests[0].parameters
+    assert [value for name, value in sent if name == "resource"] == ["https://a.example", "https://b.example"]
+    assert [value for name, value in sent if name == "audience"] == ["one", "two"]
+
+
+def test_a_public_client_names_itself_in_the_form() -> None:
+    request = authenticated_request("https://a.example", (), method="none", client_id="app", client_secret=None)
+    assert parse_qsl(request.body.decode()) == [("client_id", "app")]
