@@ -147,6 +147,8 @@ def test_what_no_header_can_carry_is_no_token(token: object) -> None:  # client 
         (200, b"[" * 100_000, "malformed_response"),
         (302, b"", "unexpected_redirect"),
         (429, b"", "rate_limited"),
+        (401, b"", "invalid_client"),
+        (403, b"<html>blocked</html>", "forbidden"),
         (400, {"error": "secret body\r\n"}, "malformed_response"),
     ],
 )
@@ -195,3 +197,10 @@ def test_no_member_of_an_answer_makes_anything_but_an_answer_or_a_typed_error(me
     except TokenEndpointError:
         return
     assert answer.lifetime <= LONGEST_LIFETIME
+
+
+def test_a_gateways_403_is_tried_again_and_the_issuers_own_is_not() -> None:
+    for body, permanent in ((b"<html>", False), ({"error": "access_denied"}, True)):
+        with pytest.raises(TokenEndpointError) as caught:
+            read(body, 403)
+        assert caught.value.permanent is permanent

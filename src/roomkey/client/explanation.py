@@ -13,6 +13,7 @@ _ADVICE: Final = {
     "unsupported_grant_type": "The auth service does not offer this grant; use another source.",
     "invalid_request": "The auth service does not understand it; compare the source's parameters with its manual.",
     "invalid_grant": "The sign-in was refused; {secrets}. Nothing is tried again until that changes.",
+    "forbidden": "Something in front of it may refuse this machine; look at gateways, firewalls and allow-lists.",
     "access_denied": "The auth service denies this; ask its administrator.",
 }
 

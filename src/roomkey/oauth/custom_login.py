@@ -75,6 +75,9 @@ class LoginCall:
         """The request; ``more`` are further fields, ``app_header`` is the header that carries the app's own token."""
         fields = {name: _clear(f"{prefix}.field.{name}", value, revealed) for name, value in self.fields.items()}
         headers = [(name, _clear(f"{prefix}.header.{name}", value, revealed)) for name, value in self.headers.items()]
+        for name, value in headers:
+            if not value.isprintable():
+                raise ConfigurationError(f"The value for the header {name} holds a line end or control character.")
         if revealed.authorization is not None:
             headers.append((app_header, revealed.authorization))
         kind = {"json": "application/json", "form": "application/x-www-form-urlencoded"}.get(self.body)

@@ -121,7 +121,8 @@ def refusal(response: Response, *, wall: float) -> TokenEndpointError:
     if 300 <= response.status < 400:
         error = "unexpected_redirect"
     elif error is None:
-        error = {401: "invalid_client", 403: "access_denied", 429: "rate_limited"}.get(response.status)
+        # A 403 without an OAuth error may be a gateway's, and gateways change their minds.
+        error = {401: "invalid_client", 403: "forbidden", 429: "rate_limited"}.get(response.status)
     if error is None:
         error = "server_error" if response.status >= 500 else "malformed_response"
     detail = "A redirect of a token endpoint is never followed; configure the final address."

@@ -1,0 +1,22 @@
+"""A user calls the API by way of an app: the claims say who the user is and which app acts."""
+
+import os
+
+import httpx2
+
+import roomkey
+from roomkey.integrations.httpx2 import BearerAuth
+
+with roomkey.TokenManager() as manager:
+    orders = manager.credential(
+        roomkey.Password(
+            issuer=os.environ["AUTH_ISSUER"],
+            client_id="reports",
+            client_secret=roomkey.Secret.from_env("ORDERS_SECRET"),
+            username=os.environ["ORDERS_USER"],
+            password=roomkey.Secret.from_env("ORDERS_PASSWORD"),
+        )
+    )
+
+    with httpx2.Client(base_url=os.environ["ORDERS_URL"], auth=BearerAuth(orders)) as api:
+        print(api.get("/orders").raise_for_status().json())
