@@ -73,15 +73,13 @@ class LyingIssuer(Issuer):
 
 
 class ForgetfulIssuer(Issuer):
-    """Gives out keys that end at once, whatever lifetime it is told."""
+    """Forgets the first key as soon as it was given out, so that the API refuses it."""
 
-    @property
-    def lifetime(self) -> float:
-        return 0.05
-
-    @lifetime.setter
-    def lifetime(self, value: float) -> None:
-        del value
+    def token_members(self, *args, **settings):
+        members = super().token_members(*args, **settings)
+        if len(self.token_requests) == 1:
+            self.revoke_all()
+        return members
 
 
 class DeadIssuer(Issuer):
