@@ -70,7 +70,7 @@ def test_pieces_of_a_jwt_count_but_its_header_does_not(issuer):
     detector = LeakDetector([token])
     assert detector.find_leaks(f"sig {signature[20:32]}")
     assert detector.find_leaks(f"payload {payload[-12:]}")
-    assert not detector.find_leaks(f"sig {signature[20:31]}")
+    assert not detector.find_leaks(f"sig: {signature[20:31]}")
     assert not detector.find_leaks(head)
 
 
