@@ -1,5 +1,22 @@
-"""Fixtures that every test may use: a running issuer and API, a clock that stands still, a search for leaks."""
+"""Fixtures that every test may use, and how hard the tests with made-up input are pressed."""
+
+import os
+
+import pytest
+from hypothesis import is_hypothesis_test, settings
 
 from roomkey.testing.fixtures import api, clock, issuer, leaks
 
 __all__ = ["api", "clock", "issuer", "leaks"]
+
+# Machines are shared: how long one example takes says nothing.
+settings.register_profile("test", deadline=None)
+settings.register_profile("fuzz", deadline=None, max_examples=40_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test with made-up input is part of ``make fuzz``."""
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("fuzz")
