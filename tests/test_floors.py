@@ -20,7 +20,7 @@ def test_every_part_of_roomkey_stands_on_a_floor() -> None:
     assert parts - {"__init__", "__main__"} == floors
 
 
-def test_each_floor_imports_only_from_the_floors_below_it(tmp_path: Path) -> None:
+def test_each_floor_imports_only_from_the_floors_below_it() -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
         check=False, cwd=ROOT, env=os.environ | {"NO_COLOR": "1"}, capture_output=True, text=True, timeout=120,

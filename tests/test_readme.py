@@ -1,10 +1,9 @@
 """What README says is so: its quickstart runs as it is written, and its links lead somewhere."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.programs import output_of
 
 from roomkey.testing import Issuer, ProtectedAPI
 
@@ -17,24 +16,8 @@ def test_the_quickstart_runs_and_its_second_run_needs_no_token_request(
 ) -> None:
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     assert len(code.strip().splitlines()) == 12
-    settings = {
-        "AUTH_ISSUER": issuer.url,
-        "ORDERS_URL": api.url,
-        "ORDERS_SECRET": str(issuer.client.client_secret),
-        "HOME": str(tmp_path),
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            check=False,
-            env=os.environ | settings,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        assert "orders" in done.stdout
+        output_of("-c", code, issuer=issuer, api=api, home=tmp_path)
     assert len(issuer.token_requests) == 1
 
 
