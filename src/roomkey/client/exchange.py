@@ -1,12 +1,13 @@
 """One conversation with a token endpoint: find it, build the request, send it, read the answer."""
 
+import secrets
 from dataclasses import dataclass
 from typing import Final
 
 from roomkey.client.discovery import Discovery
 from roomkey.clock import Clock
 from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.oauth.source import Revealed, Source
+from roomkey.oauth.source import Moment, Revealed, Source
 from roomkey.oauth.token_response import TokenAnswer, server_date
 from roomkey.secret import Secret
 from roomkey.wire.messages import Request
@@ -69,12 +70,13 @@ class Exchange:
         """
         endpoint = self.endpoint(source, budget)
         app = source.authenticated_by
-        answer = self._send(source.login_request(endpoint, revealed), budget)
+        answer = self._send(source.login_request(endpoint, revealed, self._moment()), budget)
         if app is not None and answer.response.status == 401 and revealed.authorization is not None:
             app.reject(revealed.authorization, origin=endpoint)
             renewed = app.header()
             if renewed != revealed.authorization:
-                answer = self._send(source.login_request(endpoint, revealed.authorized_by(renewed)), budget)
+                again = source.login_request(endpoint, revealed.authorized_by(renewed), self._moment())
+                answer = self._send(again, budget)
         return self._read(source, answer)
 
     def refresh(self, source: Source, revealed: Revealed, refresh_token: Secret, budget: Budget) -> Granted:
@@ -84,18 +86,25 @@ class Exchange:
         the same answer, and outside of it nothing is lost that was not lost already (RFC 9700, 4.14).
         """
         endpoint = self.endpoint(source, budget)
-        request = source.refresh_request(endpoint, revealed, refresh_token.reveal())
+
+        def send() -> Answer:
+            request = source.refresh_request(endpoint, revealed, refresh_token.reveal(), self._moment())
+            return self._send(request, budget)
+
         try:
-            answer = self._send(request, budget)
+            answer = send()
         except TransportError as error:
             if not error.sent:
                 raise
-            answer = self._send(request, budget)
+            answer = send()
         return self._read(source, answer)
 
     def reset_after_fork(self) -> None:
         """Make what the discovery locks with anew in a child process."""
         self._discovery.reset_after_fork()
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock.wall(), secrets.token_urlsafe(16))
 
     def _send(self, request: Request, budget: Budget) -> Answer:
         return self._transport.send(request, seconds=budget.left)

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from roomkey.config.secret_reference import FORM, PLACES, needed_secret, read_secret
 from roomkey.config.table import Table
 from roomkey.oauth.answer_paths import AnswerPaths
-from roomkey.oauth.client_authentication import METHODS
+from roomkey.oauth.client_authentication import METHODS, ClientAuthentication
 from roomkey.oauth.custom_login import CustomLogin, LoginCall, Value
 from roomkey.oauth.grants import ClientCredentials, Password
+from roomkey.oauth.private_key_jwt import PrivateKeyJWT
 from roomkey.oauth.service_account_token import ServiceAccountToken
 
 MadeSource = ClientCredentials | Password | ServiceAccountToken | CustomLogin
@@ -29,6 +30,7 @@ _GRANT: Final = (
     "default_lifetime",
     "answer",
 )
+_KEY_PAIR: Final = ("private_key", "key_id", "algorithm", "audience")
 _CALL: Final = ("url", "method", "body", "fields", "headers")
 _PATHS: Final = tuple(one.name for one in fields(AnswerPaths))
 _SECRET_NAME: Final = re.compile(
@@ -39,7 +41,7 @@ _SECRET_NAME: Final = re.compile(
 
 def _client_credentials(table: Table) -> ClientCredentials:
     table.required("client_id")
-    if table.text("authentication") != "none":
+    if not table.is_table("authentication") and table.text("authentication") != "none":
         needed_secret(table, "client_secret")
     return ClientCredentials(**_grant(table))
 
@@ -63,11 +65,23 @@ def _grant(table: Table) -> Mapping[str, Any]:
         audience=table.text("audience"),
         resource=table.texts("resource"),
         extra=_extra(table),
-        authentication=table.choice("authentication", METHODS) if "authentication" in table else None,
+        authentication=_authentication(table),
         repeat_on_refresh=table.flag("repeat_on_refresh"),
         default_lifetime=table.number("default_lifetime"),
         answer=_answer(table),
     )
+
+
+def _authentication(table: Table) -> ClientAuthentication | PrivateKeyJWT | None:
+    """The name of a method, or a table with a private key."""
+    if "authentication" not in table:
+        return None
+    pair = table.table("authentication") if table.is_table("authentication") else None
+    if pair is None:
+        return cast("ClientAuthentication", table.choice("authentication", METHODS))
+    pair.expect(_KEY_PAIR)
+    key = needed_secret(pair, "private_key")
+    return PrivateKeyJWT(private_key=key, **_given(**{name: pair.text(name) for name in _KEY_PAIR[1:]}))
 
 
 def _service_account_token(table: Table) -> ServiceAccountToken:

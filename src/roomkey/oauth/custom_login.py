@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from roomkey.errors import ConfigurationError
 from roomkey.oauth.answer_paths import AnswerPaths
-from roomkey.oauth.source import AppCredential, Parameters, Revealed
+from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed
 from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
 from roomkey.secret import Secret
 from roomkey.wire.address import check_endpoint_url
@@ -169,14 +169,14 @@ class CustomLogin:
         refresh = () if self.refresh is None else self.refresh.secrets("refresh")
         return (*self._login.secrets("login"), *refresh)
 
-    def login_request(self, endpoint: str, revealed: Revealed) -> Request:
+    def login_request(self, endpoint: str, revealed: Revealed, moment: Moment) -> Request:  # noqa: ARG002 - as every source
         """The declared login; ``endpoint`` is its own URL."""
         return replace(self._login, url=endpoint).request("login", revealed, {}, app_header=self.app_header)
 
-    def refresh_request(self, endpoint: str, revealed: Revealed, refresh_token: str) -> Request:
+    def refresh_request(self, endpoint: str, revealed: Revealed, refresh_token: str, moment: Moment) -> Request:
         """The declared refresh; without one, the login again."""
         if self.refresh is None:
-            return self.login_request(endpoint, revealed)
+            return self.login_request(endpoint, revealed, moment)
         more = {self.refresh_field: refresh_token}
         return self.refresh.request("refresh", revealed, more, app_header=self.app_header)
 

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from roomkey.errors import ConfigurationError
 from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.oauth.client_authentication import METHODS, ClientAuthentication, Form, authenticated_request
-from roomkey.oauth.source import AppCredential, Parameters, Revealed, words
+from roomkey.oauth.private_key_jwt import PrivateKeyJWT
+from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed, words
 from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
 from roomkey.secret import Secret
 from roomkey.wire.address import check_endpoint_url
@@ -18,6 +19,7 @@ Many = str | Iterable[str] | None
 Extra = Mapping[str, Many] | Iterable[tuple[str, str]]
 
 _OWN: Final = frozenset({"grant_type", "client_id", "client_secret", "username", "password", "refresh_token", "scope"})
+_ASSERTED: Final = frozenset({"client_assertion", "client_assertion_type"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,8 @@ class _Grant:
         audience: the API that the token is for, where the auth service wants that parameter.
         resource: one URL or several (RFC 8707).
         extra: more form parameters; a name may have several values.
-        authentication: how the client proves who it is; by default Basic where there is a secret.
+        authentication: how the client proves who it is: the name of a method, by default Basic where there is a secret,
+            or ``PrivateKeyJWT(...)``.
         repeat_on_refresh: send scope, audience, resource and extra with a refresh too.
         default_lifetime: seconds that count where neither answer nor token tells a lifetime.
         answer: where in the answer things stand.
@@ -47,7 +50,7 @@ class _Grant:
     audience: str | None = None
     resource: Many = ()
     extra: Extra = ()
-    authentication: ClientAuthentication | None = None
+    authentication: ClientAuthentication | PrivateKeyJWT | None = None
     repeat_on_refresh: bool = False
     default_lifetime: float = 300.0
     answer: AnswerPaths = field(default_factory=AnswerPaths)
@@ -63,17 +66,23 @@ class _Grant:
         self._set("extra", _pairs(self.extra))
         if self.client_secret is not None:
             self._set("client_secret", Secret.of(self.client_secret))
-        method = self.authentication or ("none" if self.client_secret is None else "client_secret_basic")
-        if method not in METHODS:
-            raise ConfigurationError(f"authentication= is one of {', '.join(METHODS)}.")
-        if (method == "none") != (self.client_secret is None):
-            raise ConfigurationError(f"authentication={method!r} and client_secret= do not go together.")
-        self._set("authentication", method)
+        self._set("authentication", self._checked_authentication())
         if not 0.0 < self.default_lifetime <= LONGEST_LIFETIME:
             raise ConfigurationError("default_lifetime= is a number of seconds above 0 and up to 366 days.")
         for name, _ in self._extra_pairs:
-            if name in _OWN:
+            if name in _OWN | _ASSERTED:
                 raise ConfigurationError(f"extra= cannot set {name}, which has a setting of its own.")
+
+    def _checked_authentication(self) -> ClientAuthentication | PrivateKeyJWT:
+        method = self.authentication or ("none" if self.client_secret is None else "client_secret_basic")
+        name = method.name if isinstance(method, PrivateKeyJWT) else method
+        if not isinstance(method, PrivateKeyJWT) and method not in METHODS:
+            raise ConfigurationError(f"authentication= is one of {', '.join(METHODS)}, or PrivateKeyJWT(...).")
+        if name.startswith("client_secret") != (self.client_secret is not None):
+            raise ConfigurationError(f"authentication={name!r} and client_secret= do not go together.")
+        if isinstance(method, PrivateKeyJWT) and not self.client_id:
+            raise ConfigurationError("client_id= is missing; PrivateKeyJWT signs for a client.")
+        return method
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -103,12 +112,13 @@ class _Grant:
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """The secrets by name."""
         named = ((name, getattr(self, name)) for name in self._secret_names)
-        return tuple((name, secret) for name, secret in named if secret is not None)
+        own = tuple((name, secret) for name, secret in named if secret is not None)
+        return (*own, *self.authentication.secrets()) if isinstance(self.authentication, PrivateKeyJWT) else own
 
-    def refresh_request(self, endpoint: str, revealed: Revealed, refresh_token: str) -> Request:
+    def refresh_request(self, endpoint: str, revealed: Revealed, refresh_token: str, moment: Moment) -> Request:
         """The request that spends ``refresh_token`` (RFC 6749 section 6)."""
         form: Form = (("grant_type", "refresh_token"), ("refresh_token", refresh_token))
-        return self._request(endpoint, (*form, *self._asked()) if self.repeat_on_refresh else form, revealed)
+        return self._request(endpoint, (*form, *self._asked()) if self.repeat_on_refresh else form, revealed, moment)
 
     def read_answer(self, response: Response, *, wall: float) -> TokenAnswer:
         """The token in ``response``; raises TokenEndpointError."""
@@ -127,12 +137,20 @@ class _Grant:
         asked += [("resource", one) for one in _values(self.resource)]
         return (*asked, *self._extra_pairs)
 
-    def _request(self, endpoint: str, form: Form, revealed: Revealed) -> Request:
-        assert self.authentication is not None  # noqa: S101 - set in __post_init__
+    def _request(self, endpoint: str, form: Form, revealed: Revealed, moment: Moment) -> Request:
+        method = self.authentication
+        assert method is not None  # noqa: S101 - set in __post_init__
+        if isinstance(method, PrivateKeyJWT):
+            form += method.proof(
+                client_id=self.client_id,
+                revealed=revealed,
+                server=self.issuer or endpoint,
+                moment=moment,
+            )
         return authenticated_request(
             endpoint,
             form,
-            method=self.authentication,
+            method="none" if isinstance(method, PrivateKeyJWT) else method,
             client_id=self.client_id,
             client_secret=None if self.client_secret is None else revealed["client_secret"],
         )
@@ -154,9 +172,9 @@ class ClientCredentials(_Grant):
         if not self.client_id:
             raise ConfigurationError("client_id= is missing; client credentials need a client.")
 
-    def login_request(self, endpoint: str, revealed: Revealed) -> Request:
+    def login_request(self, endpoint: str, revealed: Revealed, moment: Moment) -> Request:
         """The token request of RFC 6749 section 4.4.2."""
-        return self._request(endpoint, (("grant_type", "client_credentials"), *self._asked()), revealed)
+        return self._request(endpoint, (("grant_type", "client_credentials"), *self._asked()), revealed, moment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,10 +202,10 @@ class Password(_Grant):
         """Kind, user and host in words."""
         return f"{self.kind} {self.username} at {_host(self.issuer or self.token_endpoint)}"
 
-    def login_request(self, endpoint: str, revealed: Revealed) -> Request:
+    def login_request(self, endpoint: str, revealed: Revealed, moment: Moment) -> Request:
         """The token request of RFC 6749 section 4.3.2."""
         form = (("grant_type", "password"), ("username", self.username), ("password", revealed["password"]))
-        return self._request(endpoint, (*form, *self._asked()), revealed)
+        return self._request(endpoint, (*form, *self._asked()), revealed, moment)
 
 
 def _host(url: str | None) -> str:
@@ -208,6 +226,8 @@ def _pairs(extra: Extra) -> Form:
 
 def _texts(value: Any) -> tuple[str, ...]:
     """A setting as texts that differ whenever the setting does: None, the empty text and no values are three things."""
+    if isinstance(value, PrivateKeyJWT):
+        return value.parameters()
     if isinstance(value, tuple):
         return tuple(text for one in value for text in (one if isinstance(one, tuple) else (one,)))
     return () if value is None else (repr(value) if not isinstance(value, str) else value,)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, final
 
 from roomkey.secret import Confidential, Secret, fingerprint
@@ -12,6 +13,19 @@ if TYPE_CHECKING:
 
 Parameters = tuple[tuple[str, tuple[str, ...]], ...]
 """(name, values) of everything in a source that shapes its token and is no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What tells one request from every other.
+
+    Attributes:
+        wall: when it is built, in seconds since 1970.
+        identifier: a word that no other request has.
+    """
+
+    wall: float
+    identifier: str
 
 
 class AppCredential(Protocol):
@@ -91,10 +105,10 @@ class Source(Protocol):
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """The secrets by name."""
 
-    def login_request(self, endpoint: str, revealed: Revealed) -> Request:
+    def login_request(self, endpoint: str, revealed: Revealed, moment: Moment) -> Request:
         """The request that gets a token from scratch."""
 
-    def refresh_request(self, endpoint: str, revealed: Revealed, refresh_token: str) -> Request:
+    def refresh_request(self, endpoint: str, revealed: Revealed, refresh_token: str, moment: Moment) -> Request:
         """The request that spends ``refresh_token``."""
 
     def read_answer(self, response: Response, *, wall: float) -> "TokenAnswer":
