@@ -5,9 +5,11 @@ library nor cryptography.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # type checkers know the name; importing typing would take longer than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from roomkey.client.access_token import AccessToken as AccessToken
     from roomkey.client.acquisition import Limits as Limits
     from roomkey.client.credential import Credential as Credential
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from roomkey.oauth.custom_login import CustomLogin as CustomLogin
     from roomkey.oauth.grants import ClientCredentials as ClientCredentials
     from roomkey.oauth.grants import Password as Password
+    from roomkey.oauth.private_key_jwt import PrivateKeyJWT as PrivateKeyJWT
     from roomkey.oauth.service_account_token import ServiceAccountToken as ServiceAccountToken
     from roomkey.secret import Secret as Secret
     from roomkey.stores.keyring import Keyring as Keyring
@@ -59,6 +62,7 @@ _PLACES = {
     "integrations.call": "CallOptions CallReport",
     "oauth.custom_login": "CustomLogin",
     "oauth.grants": "ClientCredentials Password",
+    "oauth.private_key_jwt": "PrivateKeyJWT",
     "oauth.service_account_token": "ServiceAccountToken",
     "secret": "Secret",
     "stores.keyring": "Keyring",
@@ -70,7 +74,7 @@ _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names.s
 __all__ = sorted(_PLACE_OF)  # noqa: PLE0605 - one list of names, above
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     place = _PLACE_OF.get(name)
     if place is None:
         raise AttributeError(f"module 'roomkey' has no attribute {name!r}")

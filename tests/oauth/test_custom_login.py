@@ -5,7 +5,7 @@ import json
 import pytest
 
 import roomkey
-from roomkey.oauth.source import reveal
+from roomkey.oauth.source import Moment, reveal
 
 
 def login(**settings: object) -> roomkey.CustomLogin:
@@ -14,7 +14,7 @@ def login(**settings: object) -> roomkey.CustomLogin:
 
 def test_dotted_fields_make_nested_json_and_secrets_stay_out_of_the_parameters() -> None:
     source = login(fields={"user.name": "reports", "user.password": roomkey.Secret("hidden-value")})
-    request = source.login_request(source.url, reveal(source.secrets()))
+    request = source.login_request(source.url, reveal(source.secrets()), Moment(0.0, "one"))
     assert json.loads(request.body) == {"user": {"name": "reports", "password": "hidden-value"}}
     assert "hidden-value" not in repr(source.parameters()) + repr(source) + repr(request)
 
@@ -38,7 +38,7 @@ def test_every_setting_makes_another_token() -> None:
 def test_a_header_secret_with_a_line_end_is_refused_by_name_without_its_value(value: str) -> None:  # client 50
     source = login(headers={"X-Key": roomkey.Secret(value)})
     with pytest.raises(roomkey.ConfigurationError, match="X-Key") as caught:
-        source.login_request(source.url, reveal(source.secrets()))
+        source.login_request(source.url, reveal(source.secrets()), Moment(0.0, "one"))
     assert "Evil" not in str(caught.value)
 
 
