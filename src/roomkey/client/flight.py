@@ -1,6 +1,5 @@
 """One attempt to get a token, shared by all who wait for it: threads, asyncio tasks and trio tasks alike."""
 
-import asyncio
 import sys
 import threading
 from collections.abc import Callable
@@ -63,6 +62,8 @@ class Flight(Generic[Result]):
         return self._result
 
     async def _wait_asyncio(self, seconds: float) -> None:
+        import asyncio  # a seventh of the import time of all roomkey, and needless to a program without an event loop
+
         loop = asyncio.get_running_loop()
         landed: asyncio.Future[None] = loop.create_future()
 
