@@ -16,8 +16,7 @@ class ServingChild(Confidential):
     """A program that says on its first line of stdout, in JSON, where it serves; its repr shows the process id only.
 
     Starting it blocks until that line has come, for ten seconds at the most, and raises RuntimeError where none comes.
-    ``log`` is an open file that takes its stderr; by default that goes where this process's own goes. Safe in any
-    thread.
+    Its stderr goes where this process's own goes. Safe in any thread.
 
     Attributes:
         started: the members of its first line; credentials may be among them.
@@ -25,9 +24,9 @@ class ServingChild(Confidential):
 
     __slots__ = ("_process", "started")
 
-    def __init__(self, command: Sequence[str], *, log: int | None = None) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - the caller's own program
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
         limit = threading.Timer(_PATIENCE, self._process.kill)
@@ -38,10 +37,6 @@ class ServingChild(Confidential):
             self.stop()
             raise RuntimeError("the server process ended before it served; its stderr says why")
         self.started: Mapping[str, Any] = json.loads(line)
-
-    def signal(self, number: int) -> None:
-        """Send it a signal, such as ``signal.SIGSTOP``."""
-        self._process.send_signal(number)
 
     def stop(self) -> int:
         """Close its stdin, wait for its end (ten seconds, then it is killed) and return its exit code."""
