@@ -29,8 +29,8 @@ class ClaimRules:
     Parameters:
         issuer: what ``iss`` must be, letter for letter.
         audiences: of these ``aud`` must name one, letter for letter; None, on purpose, takes every audience.
-        access_tokens_only: take only the type ``at+jwt`` (RFC 9068 section 4); False takes every type but those that are
-            surely something else.
+        access_tokens_only: take only the type ``at+jwt`` (RFC 9068 section 4); False takes every type but those that
+            are surely something else.
         required: names that must be there, beside ``iss``, ``exp`` and (with ``audiences``) ``aud``.
         leeway: seconds by which clocks may differ, 0 to 300.
         longest_age: seconds after ``iat`` in which a token is taken, or None for as long as it lives.

@@ -40,7 +40,7 @@ class KeyRefused(Exception):
 
     ``malformed``, ``unsupported_key_type``, ``unsupported_curve``, ``unsupported_algorithm``, ``algorithm_mismatch``,
     ``not_for_signatures`` (use, key_ops), ``private_key``, ``symmetric_key`` (in a published set), ``weak_key``,
-    ``oversized_key``, ``roca``, ``invalid_point``.
+    ``oversized_key``, ``roca``, ``invalid_point``, ``ambiguous_kid`` (two shared secrets of one name).
     """
 
     def __init__(self, reason: str) -> None:
@@ -54,15 +54,13 @@ class VerificationKey(Confidential):
 
     Attributes:
         kid: its name, or None.
-        symmetric: True for a shared secret.
         verifiers: what checks a signature, by each algorithm that the key is bound to.
     """
 
-    __slots__ = ("kid", "symmetric", "verifiers")
+    __slots__ = ("kid", "verifiers")
 
-    def __init__(self, kid: str | None, verifiers: Mapping[str, Verifier], *, symmetric: bool = False) -> None:
+    def __init__(self, kid: str | None, verifiers: Mapping[str, Verifier]) -> None:
         self.kid = kid
-        self.symmetric = symmetric
         self.verifiers = verifiers
 
     def __repr__(self) -> str:
@@ -134,7 +132,7 @@ def _secret(secret: bytes, kid: str | None, algorithm: str | None) -> Verificati
     bound = [name for name in wanted if len(secret) * 8 >= int(name[2:])]
     if not bound:
         raise KeyRefused("weak_key")
-    return VerificationKey(kid, {name: secret_verifier(secret, name) for name in bound}, symmetric=True)
+    return VerificationKey(kid, {name: secret_verifier(secret, name) for name in bound})
 
 
 def _check_purpose(jwk: Mapping[str, Any]) -> None:

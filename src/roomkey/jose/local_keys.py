@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
@@ -36,7 +37,7 @@ class Keys(Confidential):
     """The usable keys of one issuer, found by name and algorithm in one look-up; its repr shows how many there are.
 
     Keys without a name answer to every name where no key of the set has one. Of published keys that share name and
-    algorithm up to four are tried; shared secrets must differ in name. Immutable; safe in any thread.
+    algorithm up to four are tried. Immutable; safe in any thread.
     """
 
     __slots__ = ("_eligible", "_kids", "_marks", "_members", "keys", "refused")
@@ -60,11 +61,16 @@ class Keys(Confidential):
         """
         keys: dict[bytes, VerificationKey] = {}
         put_aside = []
+        jwks = tuple(jwks)
+        secrets = Counter(_kid(jwk) for jwk in jwks if isinstance(jwk, Mapping) and jwk.get("kty") == "oct")
         for position, jwk in enumerate(jwks):
             mark = hashlib.sha256(json.dumps(jwk, sort_keys=True).encode()).digest()
             taken = None if known is None else known._marks.get(mark)
             try:
-                keys[mark] = read_jwk(jwk, published=published) if taken is None else taken
+                key = read_jwk(jwk, published=published) if taken is None else taken
+                if key.kid is not None and secrets[key.kid] > 1:
+                    raise KeyRefused("ambiguous_kid")
+                keys[mark] = key
             except KeyRefused as refusal:
                 put_aside.append(RefusedKey(position, _kid(jwk), refusal.reason))
         return cls(keys.values(), put_aside, keys)
@@ -104,13 +110,9 @@ def _eligible(keys: tuple[VerificationKey, ...]) -> Mapping[tuple[str | None, st
             by_algorithm.setdefault(algorithm, []).append(key)
             if key.kid is not None:
                 named.setdefault((key.kid, algorithm), []).append(key)
-    eligible = {name: tuple(found) for name, found in named.items() if _may_be_tried(found)}
+    eligible = {name: tuple(found) for name, found in named.items() if len(found) <= _MOST_TRIES}
     alone = {(None, name): tuple(found) for name, found in by_algorithm.items() if len(found) == 1}
     return eligible | alone
-
-
-def _may_be_tried(found: list[VerificationKey]) -> bool:
-    return len(found) == 1 or (len(found) <= _MOST_TRIES and not any(key.symmetric for key in found))
 
 
 def _kid(jwk: Any) -> str | None:

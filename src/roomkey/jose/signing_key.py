@@ -57,9 +57,10 @@ class SigningKey(Confidential):
         signed = b".".join(
             base64url.encode(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims)
         )
-        return b".".join((signed, base64url.encode(self._signature(signed)))).decode()
+        return b".".join((signed, base64url.encode(self.signature(signed)))).decode()
 
-    def _signature(self, data: bytes) -> bytes:
+    def signature(self, data: bytes) -> bytes:
+        """The signature of ``data`` in the form of RFC 7518."""
         key = self._key
         if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
             return key.sign(data)
@@ -112,13 +113,16 @@ def _parsed(secret: Secret) -> _Parsed | None:
 
 
 def _private_numbers(jwk: Mapping[str, Any]) -> PrivateKey | None:
-    """The key of RFC 7518 section 6 and RFC 8037 section 2; what is missing or damaged raises whatever it likes."""
+    """The key of RFC 7518 section 6 and RFC 8037 section 2."""
 
-    def value(name: str) -> bytes:
-        return base64url.decode(jwk[name].encode()) or b""
+    def octets(name: str) -> bytes:
+        data = base64url.decode(jwk[name].encode())
+        if data is None:
+            raise ValueError("not base64url")
+        return data
 
     def number(name: str) -> int:
-        return int.from_bytes(value(name))
+        return int.from_bytes(octets(name))
 
     match jwk.get("kty"), jwk.get("crv"):
         case "RSA", _:
@@ -131,9 +135,9 @@ def _private_numbers(jwk: Mapping[str, Any]) -> PrivateKey | None:
             point = ec.EllipticCurvePublicNumbers(number("x"), number("y"), JWK_CURVES[curve]())
             return ec.EllipticCurvePrivateNumbers(number("d"), point).private_key()
         case "OKP", "Ed25519":
-            return ed25519.Ed25519PrivateKey.from_private_bytes(value("d"))
+            return ed25519.Ed25519PrivateKey.from_private_bytes(octets("d"))
         case "OKP", "Ed448":
-            return ed448.Ed448PrivateKey.from_private_bytes(value("d"))
+            return ed448.Ed448PrivateKey.from_private_bytes(octets("d"))
     return None
 
 
