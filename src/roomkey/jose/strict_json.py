@@ -59,7 +59,7 @@ def _members_or_none(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_INTEGER:
+    if len(digits) > LONGEST_INTEGER + (digits[0] == "-"):
         raise ValueError("an integer is too long")
     return int(digits)
 
