@@ -59,6 +59,18 @@ def test_a_step_of_the_wall_clock_changes_nothing_in_a_process(
     assert timed.header() != first
 
 
+def test_a_wall_clock_set_back_makes_no_token_young_again(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
+) -> None:  # client 21
+    """A step that is smaller than the token's age: the store's record looks younger than it is."""
+    first = timed.header()
+    clock.advance(250.0)
+    clock.step_wall(-200.0)
+    timed.header()
+    settle(timed, lambda: timed.header() != first)
+    assert len(issuer.token_requests) == 2
+
+
 @pytest.mark.parametrize("wrong", [3600.0, -3600.0])
 def test_a_machine_whose_clock_is_wrong_shares_its_tokens_with_one_whose_clock_is_right(
     issuer: Issuer, wrong: float

@@ -200,8 +200,12 @@ class Acquisition:
 
     def _hold(self, order: Order, record: Record, offset: float | None) -> Held:
         now, wall = self._clock.monotonic(), self._clock.wall()
+        received, earlier = now - record.age(wall, offset), order.held
+        if (record.access_token, record.issued_at) == (earlier.record.access_token, earlier.record.issued_at):
+            # This process saw it arrive: a wall clock that was set back must not make it young again.
+            received = min(received, earlier.lifetime.received)
         lifetime = Lifetime.of(
-            received=now - record.age(wall, offset),
+            received=received,
             duration=record.duration,
             window=self._window,
             jitter=self._jitter(order),
