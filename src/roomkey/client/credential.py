@@ -18,7 +18,8 @@ from roomkey.client.status import CredentialStatus
 from roomkey.client.workers import in_worker
 from roomkey.errors import ConfigurationError, TokenUnavailable
 from roomkey.oauth.service_account_token import ServiceAccountToken
-from roomkey.secret import Confidential, fingerprint
+from roomkey.oauth.source import Parameters
+from roomkey.secret import Confidential, Secret, fingerprint
 
 _SAVE_AGAIN_SECONDS: Final = 5.0
 _LOOK_AT_SECRETS_SECONDS: Final = 5.0
@@ -172,6 +173,15 @@ class Credential(Confidential):
     def description(self) -> str:
         """Name or source in words, for messages; holds no secret."""
         return self._subject.label
+
+    def parameters(self) -> Parameters:
+        """What tells it from another credential and is no secret; for the login that carries its token. No I/O."""
+        source = self._subject.source
+        return (("kind", (source.kind,)), ("context", (self._subject.context,)), *source.parameters())
+
+    def secrets(self) -> tuple[tuple[str, Secret], ...]:
+        """The secrets of its source by name, unread; for the login that carries its token. No I/O."""
+        return self._subject.source.secrets()
 
     def status(self) -> CredentialStatus:
         """How this credential is doing, as far as this process knows; does no I/O and shows no token."""

@@ -89,7 +89,8 @@ class TokenManager(Forkable):
         """
         if not isinstance(context, str) or not isinstance(name, str):
             raise TypeError("context and name of a credential are texts")
-        key = canonical(source.kind, source.parameters(), context, *(secret.identity for _, secret in source.secrets()))
+        secrets = (part for name, secret in source.secrets() for part in (name.encode(), secret.identity))
+        key = canonical(source.kind, source.parameters(), context, *secrets)
         with self._lock:
             known = self._credentials.get(key)
             if known is None:

@@ -152,22 +152,23 @@ class CustomLogin:
 
     def parameters(self) -> Parameters:
         """Everything that shapes the token and is no secret."""
-        app = "" if self.authenticated_by is None else repr(self.authenticated_by)
+        app = () if self.authenticated_by is None else self.authenticated_by.parameters()
         settings = (
             repr(self.answer),
             self.scheme,
             self.refresh_field,
-            app,
             self.app_header,
             str(self.default_lifetime),
         )
         refresh = () if self.refresh is None else self.refresh.parameters("refresh")
-        return (("settings", settings), *self._login.parameters("login"), *refresh)
+        shown = (("settings", settings), *self._login.parameters("login"), *refresh)
+        return (*shown, *((f"app.{name}", values) for name, values in app))
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
-        """The secrets by name."""
+        """The secrets by name, the app's own among them: another app gets the user another token."""
+        app = () if self.authenticated_by is None else self.authenticated_by.secrets()
         refresh = () if self.refresh is None else self.refresh.secrets("refresh")
-        return (*self._login.secrets("login"), *refresh)
+        return (*self._login.secrets("login"), *refresh, *((f"app.{name}", secret) for name, secret in app))
 
     def login_request(self, endpoint: str, revealed: Revealed) -> Request:
         """The declared login; ``endpoint`` is its own URL."""

@@ -23,6 +23,12 @@ class AppCredential(Protocol):
     def reject(self, token: str, *, origin: str = "") -> object:
         """Say that ``token`` was refused."""
 
+    def parameters(self) -> Parameters:
+        """Everything that tells it from another one and is no secret."""
+
+    def secrets(self) -> tuple[tuple[str, Secret], ...]:
+        """Its secrets by name."""
+
 
 @final
 class Revealed(Confidential):
