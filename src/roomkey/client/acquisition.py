@@ -1,5 +1,6 @@
 """Getting a token once for everybody: lease, look again, ask, save, use."""
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from roomkey.client.order import Found, Order, Reason
 from roomkey.client.record import Record
 from roomkey.client.shelf import Shelf
 from roomkey.clock import Clock
-from roomkey.errors import LoginRequired, RoomkeyError, StoreUnavailable
+from roomkey.errors import LoginRequired, RoomkeyError, StoreUnavailable, place_of
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Revealed, Source, reveal
 
@@ -74,7 +75,7 @@ class Acquisition:
         self._owner = owner
 
     def bring(self, order: Order) -> Landing:
-        """Carry out ``order``; never raises: what went wrong is the landing's failure."""
+        """Carry out ``order``; what went wrong is the landing's failure. Raises a person's KeyboardInterrupt alone."""
         label = order.subject.label
         try:
             return self._bring(order)
@@ -82,9 +83,13 @@ class Acquisition:
             failure = Failure(
                 getattr(error, "reason", "") or error.code, str(error), login_required=isinstance(error, LoginRequired)
             )
-        except Exception as error:  # noqa: BLE001 - without an answer its waiters would wait to the end
-            _log.exception("Getting a token for %s failed inside roomkey", label)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - without an answer its waiters would wait to the end
             failure = Failure("internal_error", f"{type(error).__name__} inside roomkey; the log has more.")
+            with contextlib.suppress(Exception):  # perhaps it was the log that failed
+                # Without the traceback: its frames hold secrets, and handlers exist that show them.
+                _log.error("Getting a token for %s: %s at %s", label, type(error).__name__, place_of(error))
         return Landing(failure=failure.pausing(_SECRET_PAUSE, self._clock.wall()), reason="failed")
 
     def _bring(self, order: Order) -> Landing:

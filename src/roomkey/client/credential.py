@@ -271,9 +271,11 @@ class Credential(Confidential):
 
     def _launch(self, reason: Reason) -> Flight[Landing]:
         """The running flight, or a new one; called with the lock held."""
-        if self._flight is not None:
-            return self._flight
         engine = self._engine
+        if self._flight is not None:
+            if self._flight.awaited:
+                self._flight.awaited = not engine.workers.submit(self._flight.run)
+            return self._flight
         if engine.closed:
             raise TokenUnavailable(f"No token for {self._subject.label}: its token manager is closed.", reason="closed")
         last = self._last

@@ -19,7 +19,7 @@ class Flight(Generic[Result]):
     __slots__ = ("_claimed", "_done", "_job", "_lock", "_result", "_wakers", "awaited")
 
     def __init__(self, job: Callable[[], Result]) -> None:
-        """Make a flight of ``job``, which must not raise."""
+        """Make a flight of ``job``, which raises only where its thread is interrupted."""
         # _lock guards _claimed, _result and _wakers.
         self._lock = threading.Lock()
         self._job: Callable[[], Result] | None = job
@@ -28,7 +28,7 @@ class Flight(Generic[Result]):
         self._done = threading.Event()
         self._wakers: dict[object, Callable[[], None]] = {}
         self.awaited = False
-        """True where no thread has been found for the job, so that a caller who waits does it."""
+        """True where no thread does the job, so that a caller who waits does it."""
 
     def run(self) -> None:
         """Do the job in this thread, unless another thread has begun it."""
@@ -38,7 +38,12 @@ class Flight(Generic[Result]):
             self._claimed = True
             job, self._job = self._job, None
         assert job is not None  # noqa: S101 - set until claimed
-        result = job()
+        try:
+            result = job()
+        except BaseException:
+            with self._lock:  # an interrupted thread leaves the job to the next one
+                self._claimed, self._job, self.awaited = False, job, True
+            raise
         with self._lock:
             self._result = result
             self._done.set()

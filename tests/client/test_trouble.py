@@ -1,0 +1,81 @@
+"""What nobody foresaw, inside roomkey and around it: no waiter hangs, no secret is shown, the next call works."""
+
+import asyncio
+import logging
+import sys
+import threading
+from dataclasses import dataclass
+
+import pytest
+from tests.client.conftest import MakeManager
+from tests.client.sources import client_credentials
+
+import roomkey
+from roomkey.oauth.token_response import TokenAnswer
+from roomkey.testing import Issuer
+from roomkey.wire.messages import Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistaken(roomkey.ClientCredentials):
+    """A source of somebody's own, with a mistake in it."""
+
+    def read_answer(self, response: Response, *, wall: float) -> TokenAnswer:
+        token = response.body.decode()
+        raise LookupError(token)
+
+
+def test_an_unforeseen_error_is_told_by_its_place_and_never_with_frames_or_words_that_hold_secrets(
+    issuer: Issuer, make_manager: MakeManager, caplog: pytest.LogCaptureFixture
+) -> None:  # client 66, 67
+    source = Mistaken(
+        token_endpoint=issuer.token_endpoint, client_id="reports", client_secret=issuer.client.client_secret
+    )
+    with pytest.raises(roomkey.TokenUnavailable, match="LookupError") as caught:
+        make_manager().credential(source).header()
+    (record,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
+    assert "LookupError at" in record.getMessage()
+    assert "test_trouble.py:" in record.getMessage()
+    assert record.exc_info is None
+    for secret in issuer.secret_values:
+        assert secret not in caplog.text + str(caught.value)
+
+
+def test_a_secret_that_ends_its_thread_hangs_nobody(issuer: Issuer, make_manager: MakeManager) -> None:
+    source = client_credentials(issuer, client_secret=roomkey.Secret.from_callable(sys.exit))
+    orders = make_manager(limits=roomkey.Limits(wait=5.0)).credential(source)
+    with pytest.raises(roomkey.TokenUnavailable, match="SystemExit") as caught:
+        orders.header()
+    assert caught.value.retry_after == pytest.approx(1.0, abs=0.5)
+
+
+def test_a_log_that_fails_hangs_nobody(issuer: Issuer, make_manager: MakeManager) -> None:
+    def fail(record: logging.LogRecord) -> bool:
+        raise LookupError(record.name)
+
+    orders = make_manager(limits=roomkey.Limits(wait=5.0)).credential(client_credentials(issuer))
+    issuer.answer_with(body={"access_token": "opaque"})  # which is odd, and told in the log
+    logger = logging.getLogger("roomkey")
+    logger.addFilter(fail)
+    try:
+        with pytest.raises(roomkey.TokenUnavailable, match="LookupError"):
+            orders.header()
+    finally:
+        logger.removeFilter(fail)
+
+
+def test_tasks_that_found_no_thread_get_one_at_the_next_call(
+    issuer: Issuer, make_manager: MakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    orders = make_manager(limits=roomkey.Limits(wait=0.1)).credential(client_credentials(issuer))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(roomkey.TokenUnavailable):
+            asyncio.run(orders.header_async())
+    make_manager().credential(client_credentials(issuer)).header()  # so that what is loaded once is loaded
+    issuer.token_requests.clear()
+    assert asyncio.run(orders.header_async())
+    assert len(issuer.token_requests) == 1
