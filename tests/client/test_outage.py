@@ -96,6 +96,21 @@ def test_the_first_success_ends_the_failure_for_all(
     assert len(issuer.token_requests) == 4
 
 
+def test_a_wall_clock_set_back_makes_no_pause_longer(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
+) -> None:  # client 21, 24
+    issuer.outage(503)
+    with pytest.raises(roomkey.TokenUnavailable):
+        timed.header()
+    issuer.recover()
+    clock.step_wall(-1800.0)
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        timed.header()
+    assert caught.value.retry_after <= 1.0  # type: ignore[operator]
+    clock.advance(1.0)
+    assert timed.header()
+
+
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_honoured(
@@ -139,6 +154,19 @@ def test_a_refused_client_is_not_hammered_until_its_secret_changes(
         monkeypatch.setenv("ORDERS_SECRET", issuer.client.client_secret or "")
         clock.advance(5.1)
         assert orders.header()
+
+
+@pytest.mark.parametrize(("status", "error"), [(429, "access_denied"), (503, "invalid_client"), (500, "invalid_grant")])
+def test_an_endpoint_in_trouble_says_nothing_for_good(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock, status: int, error: str
+) -> None:  # client 26, 27
+    """Auth services and the gateways before them limit rates with any error code."""
+    issuer.answer_with(status, {"retry-after": "2"}, {"error": error})
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        timed.header()
+    assert caught.value.retry_after == pytest.approx(2.0)
+    clock.advance(2.1)
+    assert timed.header()
 
 
 def test_another_process_leaves_a_refused_client_alone_too(issuer: Issuer) -> None:  # client 27

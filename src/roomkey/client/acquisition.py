@@ -179,7 +179,7 @@ class Acquisition:
             self._counters.add("found_in_store")
             return Landing(record=record, held=held, generation=found.generation, saved=saved, reason="found")
         failure = record.failure
-        if failure is None or not failure.holds(self._clock.wall()):
+        if failure is None or not failure.left(self._clock.wall()):
             return None
         if failure.permanent and order.reason is Reason.ASKED:
             return None

@@ -311,7 +311,7 @@ class Credential(Confidential):
             if landing.offset is not None:
                 self._offset = landing.offset
             if landing.failure is not None:
-                pause = landing.failure.until - self._engine.clock.wall()
+                pause = landing.failure.left(self._engine.clock.wall())
                 self._failure_until = now + (
                     min(pause, _LOOK_AT_SECRETS_SECONDS) if landing.failure.permanent else pause
                 )
