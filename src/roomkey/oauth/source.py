@@ -104,7 +104,7 @@ class Source(Protocol):
         """The request that spends ``refresh_token``."""
 
     def read_answer(self, response: Response, *, wall: float) -> "TokenAnswer":
-        """The token in ``response``, which arrived at second ``wall``; raises TokenEndpointError."""
+        """The token in ``response``, which arrived at second ``wall`` of its server; raises TokenEndpointError."""
 
     def with_scope(self, scope: str) -> Self:
         """The same source for another scope."""
