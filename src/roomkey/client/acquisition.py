@@ -92,6 +92,23 @@ class Acquisition:
                 _log.error("Getting a token for %s: %s at %s", label, type(error).__name__, place_of(error))
         return Landing(failure=failure.pausing(_SECRET_PAUSE, self._clock.wall()), reason="failed")
 
+    def keep(self, order: Order) -> bool:
+        """Write down what ``order`` knows and the store does not; False where the store is out of order.
+
+        Asks no endpoint, and never raises.
+        """
+        try:
+            revealed = reveal(order.subject.source.secrets())
+            order = order.for_secrets(revealed.mark)
+            if order.record is not None:
+                self._saved(order, order.record, self._shelf.key(order.subject, revealed))
+        except StoreUnavailable as trouble:
+            self._shelf.out_of_order(trouble)
+            return False
+        except RoomkeyError as error:
+            _log.warning("The token for %s was not saved: %s", order.subject.label, str(error))
+        return True
+
     def _bring(self, order: Order) -> Landing:
         source = order.subject.source
         if isinstance(source, ServiceAccountToken):

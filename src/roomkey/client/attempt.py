@@ -187,8 +187,8 @@ class Attempt:
         )
         self._counters.add("failed_token_requests")
         _log.info("No new token for %s: %s", self._order.subject.label, failure.message)
-        self._keep(record.changed(failure=failure, spending=spending))
-        return self._landing(saved=True, failure=failure, reason="failed")
+        saved = self._keep(record.changed(failure=failure, spending=spending))
+        return self._landing(saved=saved or self._order.saved, failure=failure, reason="failed")
 
     def _landing(
         self, *, saved: bool, reason: str, offset: float | None = None, failure: Failure | None = None

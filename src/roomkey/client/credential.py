@@ -278,8 +278,16 @@ class Credential(Confidential):
             return self._flight
         if engine.closed:
             raise TokenUnavailable(f"No token for {self._subject.label}: its token manager is closed.", reason="closed")
+        order = self._order(reason)
+        flight = Flight(lambda: self._land(engine.acquisition.bring(order), order, flight))
+        order.precious = lambda: engine.guard(flight)
+        self._flight = flight
+        flight.awaited = not engine.workers.submit(flight.run)
+        return flight
+
+    def _order(self, reason: Reason) -> Order:
         last = self._last
-        order = Order(
+        return Order(
             subject=self._subject,
             reason=reason,
             held=self._held,
@@ -292,11 +300,6 @@ class Credential(Confidential):
             offset=self._offset,
             made=self._now(),
         )
-        flight = Flight(lambda: self._land(engine.acquisition.bring(order), order, flight))
-        order.precious = lambda: engine.guard(flight)
-        self._flight = flight
-        flight.awaited = not engine.workers.submit(flight.run)
-        return flight
 
     def _land(self, landing: Landing, order: Order, flight: Flight[Landing]) -> Landing:
         """Take over what the flight brought; runs in the flight's thread, just before its waiters wake."""
@@ -316,16 +319,17 @@ class Credential(Confidential):
                     min(pause, _LOOK_AT_SECRETS_SECONDS) if landing.failure.permanent else pause
                 )
             if landing.record is None:
-                kept = self._last
+                last = self._last
                 landing = landing.changed(
-                    record=kept.record, generation=kept.generation, saved=kept.saved, secrets_mark=kept.secrets_mark
+                    record=last.record, generation=last.generation, saved=last.saved, secrets_mark=last.secrets_mark
                 )
             if held is not None:
                 if not landing.saved:
                     held = held.until(now + _SAVE_AGAIN_SECONDS)
                 self._held = held
                 self._rejected = self._rejected_by = ""
-            self._engine.remember(self, saved=landing.saved)
+            kept = landing.record
+            self._engine.remember(self, saved=landing.saved or kept is None or not kept.refresh_token)
             landing = self._last = landing.changed(held=held, reason=f"{landing.reason}: {order.reason.value}")
         return landing
 
@@ -367,13 +371,14 @@ class Credential(Confidential):
         source = self._subject.source
         return isinstance(source, ServiceAccountToken) and source.token.kind == "value"
 
-    def save(self) -> None:
-        """Write the token down where it stands in memory only; blocks, never raises. For the manager's own use."""
+    def save(self) -> bool:
+        """Write the token down where it stands in memory only; False where the store is out of order.
+
+        Blocks on the store, and never raises. For the manager's own use.
+        """
         with self._lock:
-            flight = None if self._last.saved else self._launch(Reason.UNSAVED)
-        if flight is not None:
-            flight.run()
-            flight.wait(self._engine.limits.fetch)
+            order = None if self._last.saved else self._order(Reason.UNSAVED)
+        return order is None or self._engine.acquisition.keep(order)
 
     def drop(self) -> None:
         """Forget the token in memory; the store keeps its record. For the manager's own use when it is closed."""
