@@ -12,6 +12,7 @@ from roomkey.wire.messages import Request
 from roomkey.wire.transport import Transport, TransportError
 
 _REMEMBERED_SECONDS: Final = 3600.0
+_ASK_AGAIN_SECONDS: Final = 60.0
 _MOST_ISSUERS: Final = 256
 
 
@@ -45,10 +46,13 @@ class Discovery:
         now = self._clock.monotonic()
         if known is None or now >= known.until:
             try:
-                known = _Remembered(self._ask(issuer, seconds), now + _REMEMBERED_SECONDS)
+                # With an old answer in hand, half the time must be left for the token itself.
+                asked = self._ask(issuer, seconds if known is None else seconds / 2.0)
+                known = _Remembered(asked, now + _REMEMBERED_SECONDS)
             except (TransportError, TokenEndpointError):
                 if known is None:
                     raise
+                known = _Remembered(known.metadata, now + _ASK_AGAIN_SECONDS)
             with self._lock:
                 self._known[issuer] = known
                 self._known.move_to_end(issuer)
@@ -57,12 +61,12 @@ class Discovery:
         return known.metadata.token_endpoint
 
     def _ask(self, issuer: str, seconds: float) -> ServerMetadata:
-        urls = well_known_urls(issuer)
-        for url in urls[:-1]:
-            answer = self._transport.send(Request("GET", url, (("Accept", "application/json"),)), seconds=seconds)
+        end = self._clock.monotonic() + seconds
+        for url in well_known_urls(issuer):
+            request = Request("GET", url, (("Accept", "application/json"),))
+            answer = self._transport.send(request, seconds=end - self._clock.monotonic())
             if answer.response.status not in {400, 403, 404, 405}:
-                return read_metadata(answer.response, issuer)
-        answer = self._transport.send(Request("GET", urls[-1], (("Accept", "application/json"),)), seconds=seconds)
+                break
         return read_metadata(answer.response, issuer)
 
     def reset_after_fork(self) -> None:
