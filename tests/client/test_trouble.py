@@ -1,9 +1,11 @@
 """What nobody foresaw, inside roomkey and around it: no waiter hangs, no secret is shown, the next call works."""
 
 import asyncio
+import contextlib
 import logging
 import sys
 import threading
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -62,6 +64,57 @@ def test_a_log_that_fails_hangs_nobody(issuer: Issuer, make_manager: MakeManager
             orders.header()
     finally:
         logger.removeFilter(fail)
+
+
+def test_a_log_that_needs_the_token_that_is_being_fetched_does_not_wait_for_itself(
+    issuer: Issuer, make_manager: MakeManager
+) -> None:
+    """Such as a handler that ships records to an API behind the same credential."""
+    orders = make_manager(limits=roomkey.Limits(wait=20.0)).credential(client_credentials(issuer))
+    reasons: list[str] = []
+
+    class Shipping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            with pytest.raises(roomkey.TokenUnavailable) as caught:
+                orders.header()
+            reasons.append(caught.value.reason)
+
+    issuer.answer_with(body={"access_token": "opaque"})  # which is odd, and told in the log
+    logger, handler = logging.getLogger("roomkey"), Shipping(logging.WARNING)
+    logger.addHandler(handler)
+    started = time.monotonic()
+    try:
+        assert orders.header() == "Bearer opaque"
+    finally:
+        logger.removeHandler(handler)
+    assert reasons == ["timeout"]
+    assert time.monotonic() - started < 5.0
+
+
+def test_a_caller_with_little_time_lends_no_thread(issuer: Issuer, make_manager: MakeManager) -> None:  # client 11
+    issuer.hang(times=32)
+    manager, source = make_manager(), client_credentials(issuer)
+
+    def wait(context: str) -> None:
+        with contextlib.suppress(roomkey.TokenUnavailable):  # its connection is cut at the end
+            manager.credential(source, context).header()
+
+    busy = [threading.Thread(target=wait, args=(f"busy {number}",)) for number in range(32)]
+    for thread in busy:
+        thread.start()
+    late = manager.credential(source, "late")
+    end = time.monotonic() + 10.0
+    while len(issuer.token_requests) < 32:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    issuer.delay = 1.0
+    started = time.monotonic()
+    with pytest.raises(roomkey.TokenUnavailable):
+        late.token(timeout=0.1)
+    assert time.monotonic() - started < 0.8
+    issuer.recover()
+    for thread in busy:
+        thread.join(10.0)
 
 
 def test_tasks_that_found_no_thread_get_one_at_the_next_call(

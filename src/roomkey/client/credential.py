@@ -340,8 +340,8 @@ class Credential(Confidential):
         try:
             flight = next(steps)
             while True:
-                # A worker must not wait for a free worker, and a caller has a thread of its own to lend.
-                if flight.awaited or in_worker():
+                # A worker must not wait for a free worker, and a caller with time has a thread of its own to lend.
+                if (flight.awaited and timeout is None) or in_worker():
                     flight.run()
                 flight = steps.send(flight.wait(seconds))
         except StopIteration as done:

@@ -16,14 +16,15 @@ class Flight(Generic[Result]):
     Safe in any thread and event loop.
     """
 
-    __slots__ = ("_claimed", "_done", "_job", "_lock", "_result", "_wakers", "awaited")
+    __slots__ = ("_claimed", "_done", "_job", "_lock", "_result", "_runner", "_wakers", "awaited")
 
     def __init__(self, job: Callable[[], Result]) -> None:
         """Make a flight of ``job``, which raises only where its thread is interrupted."""
-        # _lock guards _claimed, _result and _wakers.
+        # _lock guards _claimed, _runner, _result and _wakers.
         self._lock = threading.Lock()
         self._job: Callable[[], Result] | None = job
         self._claimed = False
+        self._runner = 0
         self._result: Result | None = None
         self._done = threading.Event()
         self._wakers: dict[object, Callable[[], None]] = {}
@@ -35,7 +36,7 @@ class Flight(Generic[Result]):
         with self._lock:
             if self._claimed:
                 return
-            self._claimed = True
+            self._claimed, self._runner = True, threading.get_ident()
             job, self._job = self._job, None
         assert job is not None  # noqa: S101 - set until claimed
         try:
@@ -58,8 +59,12 @@ class Flight(Generic[Result]):
         return self._done.is_set()
 
     def wait(self, seconds: float) -> Result | None:
-        """Block for at most ``seconds``; the result, or None when the time is over."""
-        return self._result if self._done.wait(seconds) else None
+        """Block for at most ``seconds``; the result, or None when the time is over.
+
+        None at once in the thread that does the job: a secret or a log that needs the very token it helps to get.
+        """
+        itself = self._runner == threading.get_ident()
+        return self._result if self._done.wait(0.0 if itself else seconds) else None
 
     async def wait_async(self, seconds: float) -> Result | None:
         """Wait on asyncio or trio, without a thread, for at most ``seconds``; the result, or None."""
