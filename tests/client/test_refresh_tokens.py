@@ -13,6 +13,7 @@ from tests.client.test_store_outage import FailingStore
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
+from roomkey.testing.loopback import Answer
 
 
 @pytest.fixture
@@ -130,6 +131,34 @@ def test_a_refresh_token_that_a_sibling_has_just_spent_is_not_sent_again(issuer:
         clock.advance(301.0)
         assert there.header()
     assert set(grants(issuer)[1:]) == {"refresh_token"}
+
+
+def test_a_refusal_that_a_sibling_has_caused_is_answered_with_the_siblings_refresh_token(
+    issuer: Issuer, clock: FakeClock
+) -> None:  # client 34, 35
+    """The other process rotates while this one's request with the old refresh token is under way."""
+
+    class LostLeases(FailingStore):
+        def lease(self, key: str, *, owner: str, seconds: float) -> bool:
+            return True  # as if each lease had ended while its holder was asleep
+
+    issuer.refresh_tokens = True
+    store, source = LostLeases(), password(issuer)
+    with roomkey.TokenManager(store, clock=clock) as one, roomkey.TokenManager(store, clock=clock) as two:
+        here, there = one.credential(source), two.credential(source)
+        here.header()
+        clock.advance(301.0)
+        issuer.answer_with(400, body={"error": "invalid_grant"})
+
+        def rotate(request: object, answer: Answer | None) -> None:
+            issuer.observer = None
+            there.header()
+
+        issuer.observer = rotate
+        assert here.header()
+        assert grants(issuer) == ["password", "refresh_token", "refresh_token", "refresh_token"]
+        sent = [request.refresh_token_digest for request in issuer.token_requests]
+        assert sent[1] == sent[2] != sent[3]
 
 
 def test_a_refused_password_needs_a_person(issuer: Issuer, make_manager: object) -> None:  # client 34

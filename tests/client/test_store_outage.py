@@ -124,6 +124,23 @@ def test_a_rotated_refresh_token_outlives_an_outage_of_store_and_endpoint_togeth
     assert [request.grant_type for request in issuer.token_requests] == ["password", *["refresh_token"] * 3]
 
 
+def test_a_secret_rotated_while_the_store_is_down_ends_the_refresh_token_of_the_old_one(
+    issuer: Issuer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:  # client 15, 60
+    issuer.refresh_tokens = True
+    store = FailingStore()
+    store.down = True
+    monkeypatch.setenv("ORDERS_SECRET", issuer.client.client_secret or "")
+    source = client_credentials(issuer, client_secret=roomkey.Secret.from_env("ORDERS_SECRET"))
+    with roomkey.TokenManager(store, clock=clock) as manager:
+        orders = manager.credential(source)
+        orders.header()
+        monkeypatch.setenv("ORDERS_SECRET", issuer.rotate_client_secret("reports"))
+        clock.advance(301.0)
+        assert orders.header()
+    assert [request.grant_type for request in issuer.token_requests] == ["client_credentials"] * 2
+
+
 def test_a_store_that_can_be_read_and_not_written_costs_one_warning(
     issuer: Issuer, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:  # client 15
