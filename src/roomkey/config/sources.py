@@ -42,7 +42,7 @@ _SECRET_NAME: Final = re.compile(
 
 def _client_credentials(table: Table) -> ClientCredentials:
     table.required("client_id")
-    if not table.is_table("authentication") and table.text("authentication") != "none":
+    if not isinstance(method := _authentication(table), PrivateKeyJWT) and method != "none":
         needed_secret(table, "client_secret")
     return ClientCredentials(**_grant(table))
 
@@ -78,6 +78,8 @@ def _authentication(table: Table) -> ClientAuthentication | PrivateKeyJWT | None
     if "authentication" not in table:
         return None
     pair = table.table("authentication") if table.is_table("authentication") else None
+    if pair is None and table.text("authentication") == PrivateKeyJWT.name:
+        raise table.problem("authentication", 'names its key: { private_key = { file = "PATH" }, key_id = "…" }.')
     if pair is None:
         return cast("ClientAuthentication", table.choice("authentication", METHODS))
     pair.expect(_KEY_PAIR)
