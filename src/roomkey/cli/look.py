@@ -42,7 +42,11 @@ def errors() -> Console:
 def themed(console: Console) -> Console:
     """``console`` with the house's styles in as many colours as it has."""
     tones = _SIXTEEN if console.color_system == "standard" else _TONES
-    console.push_theme(Theme({"title": "bold", **tones}))
+    json = {"key": tones["action"], "str": "none", "number": tones["key"], "brace": tones["quiet"]}
+    json |= dict.fromkeys(("bool_true", "bool_false", "null"), tones["key"])
+    console.push_theme(
+        Theme({"title": "bold", "alarm": f"bold {tones['bad']}", **tones, **{f"json.{a}": b for a, b in json.items()}})
+    )
     return console
 
 
@@ -59,6 +63,27 @@ def paragraph(console: Console, text: Text, *, indent: int = 0) -> None:
         console.print(Padding(text, (0, 0, 0, indent), expand=False))
     else:
         console.print(Text(" " * indent).append_text(text), soft_wrap=True)
+
+
+def done(sentence: str) -> None:
+    """Say on stdout that something was done."""
+    labelled(output(), ("✓", "ok"), sentence)
+
+
+def labelled(console: Console, label: tuple[str, str], text: str) -> None:
+    """Print ``text`` with a label (its words and style) before it; on a terminal under an indent of the label's width.
+
+    Control characters are made visible, line ends are kept.
+    """
+    words = Text(shown(text, lines=True))
+    if not console.is_terminal:
+        console.print(Text.assemble(label, " ", words), soft_wrap=True)
+        return
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(Text(*label), words)
+    console.print(table)
 
 
 def ledger(*heads: str, title: str | None = None) -> Table:
