@@ -60,7 +60,7 @@ def call(
                 ) as response:
                     return show(response, credential)
             except httpx2.InvalidURL:
-                complain("PATH holds something that no address can hold.", "roomkey call --help")
+                complain("PATH is longer than an address can be.", "roomkey call --help")
                 return ExitCode.USAGE
             except httpx2.RequestError as error:
                 problem = _problem(error)

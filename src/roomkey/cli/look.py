@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from rich.box import Box
@@ -26,6 +27,8 @@ _SIXTEEN: Final = {"action": "cyan", "key": "yellow", "quiet": "dim", "ok": "gre
 LEDGER: Final = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """Columns without frames: a hairline under the head, air for the rest."""
 
+_UNBROKEN: Final = 10_000
+_NARROW: Final = 72
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -52,7 +55,7 @@ def themed(console: Console) -> Console:
 
 def _width(is_terminal: bool) -> int | None:  # noqa: FBT001 - one private question
     # In a pipe nobody knows a width: lines keep their length there, unless somebody asks for one.
-    return None if is_terminal or os.environ.get("COLUMNS") else 100
+    return None if is_terminal or os.environ.get("COLUMNS") else _UNBROKEN
 
 
 def paragraph(console: Console, text: Text, *, indent: int = 0) -> None:
@@ -101,6 +104,30 @@ def ledger(*heads: str, title: str | None = None) -> Table:
     )
     for head in heads:
         table.add_column(head)
+    return table
+
+
+def listed(
+    rows: Iterable[Mapping[str, str | Text]],
+    console: Console,
+    *heads: str,
+    numbers: Sequence[str] = (),
+    folded: str,
+    spared: Sequence[str],
+) -> Table:
+    """A table with a column for each of ``heads``, which are the keys of each row.
+
+    ``numbers`` stand to the right, ``folded`` is the one column whose lines may be broken, and ``spared`` are left out
+    where the console is narrow.
+    """
+    chosen = [head for head in heads if console.width >= _NARROW or head not in spared]
+    table = ledger(*chosen)
+    for head, column in zip(chosen, table.columns, strict=True):
+        column.no_wrap = head != folded
+        column.overflow = "fold" if head == folded else "ellipsis"
+        column.justify = "right" if head in numbers else "left"
+    for row in rows:
+        table.add_row(*(row[head] for head in chosen))
     return table
 
 
