@@ -6,10 +6,12 @@ import io
 import logging
 import os
 import pty
+import select
 import struct
 import subprocess
 import sys
 import termios
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from roomkey.cli.main import main
 from roomkey.testing import Issuer, LeakDetector, ProtectedAPI
 
 COMMAND = (sys.executable, "-c", "import sys; from roomkey.cli.main import main; sys.exit(main())")
+TERMINAL_COMMAND = (*COMMAND[:2], f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {COMMAND[2]}")
 Done = subprocess.CompletedProcess[str]
 
 TOML = """
@@ -99,7 +102,7 @@ class Home:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
         terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
         process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*TERMINAL_COMMAND, *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -108,13 +111,15 @@ class Home:
             start_new_session=True,
         )
         os.close(theirs)
-        os.write(ours, typed.encode())
-        seen = b""
+        seen, unsent, end = b"", typed.encode(), time.monotonic() + 30
         with contextlib.suppress(OSError):  # how Linux says that the other side has ended
-            while piece := os.read(ours, 65_536):
-                seen += piece
+            while select.select([ours], [], [], end - time.monotonic())[0]:
+                seen += os.read(ours, 65_536)
+                if unsent and b": " in seen:  # it asks
+                    unsent = unsent[os.write(ours, unsent) :]
         os.close(ours)
-        return self._printed(Done(process.args, process.wait(60), seen.decode().replace("\r\n", "\n"), ""))
+        process.kill()  # it has ended, but where it hangs
+        return self._printed(Done(process.args, process.wait(10), seen.decode().replace("\r\n", "\n"), ""))
 
     def _printed(self, done: Done) -> Done:
         self.printed += [done.stdout, done.stderr]

@@ -67,6 +67,8 @@ def run(arguments: Sequence[str]) -> int:
     except _USAGE_ERROR as error:
         problem = error
     else:
+        if result == ExitCode.INTERRUPTED:  # what newer versions of typer make of it
+            raise KeyboardInterrupt
         return int(result or 0)
     # What is quoted from the arguments is cut: a long word may be a secret that was put in the wrong place.
     sentence = _LONG_WORD.sub("…", str(getattr(problem, "format_message", problem.__str__)()))

@@ -54,7 +54,7 @@ def rotate_key() -> int:
 
 @app.command("clear", cls=Command, short_help="Forget what is stored for one credential, or for all.")
 def clear(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A credential of roomkey.toml.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A credential of roomkey.toml.")] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Every record, of whatever credential.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
