@@ -1,7 +1,9 @@
 """The command as a process: its arguments, its streams, its signals and how it ends."""
 
+import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 import signal
@@ -48,6 +50,15 @@ def test_the_page_tells_the_same_exit_codes_and_commands():
     }
     for command in COMMANDS:
         assert f"`roomkey {command}" in PAGE
+
+
+def test_the_pages_roomkey_toml_is_one(home, tmp_path):
+    first, pair, login = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    home.file.write_text(first + login)
+    done = home.call("status", "--json", ROOMKEY_KEYS=secrets.token_urlsafe(32))
+    assert [each["kind"] for each in json.loads(done.stdout)["credentials"]] == ["client_credentials", "custom_login"]
+    home.file.write_text(first.replace('client_secret = { env = "ORDERS_SECRET" }\n', pair))
+    assert roomkey.load(home.file).source("orders").authentication.key_id == "2026-11"
 
 
 @pytest.mark.parametrize("command", ["token", "call", "status", "inspect", "demo", "store", "store clear"])
