@@ -9,7 +9,9 @@ import roomkey
 from roomkey import errors
 from roomkey.errors import (
     ConfigurationError,
+    InvalidToken,
     KeyringError,
+    KeysUnavailable,
     LoginRequired,
     OriginNotAllowed,
     RoomkeyError,
@@ -29,6 +31,8 @@ CODES = {
     LoginRequired: "login_required",
     TokenRejected: "token_rejected",
     OriginNotAllowed: "origin_not_allowed",
+    InvalidToken: "invalid_token",
+    KeysUnavailable: "keys_unavailable",
 }
 
 

@@ -23,6 +23,7 @@ from roomkey.testing import Issuer, LeakDetector, ProtectedAPI
 
 COMMAND = (sys.executable, "-c", "import sys; from roomkey.cli.main import main; sys.exit(main())")
 TERMINAL_COMMAND = (*COMMAND[:2], f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {COMMAND[2]}")
+_SILENCE = 0.15
 Done = subprocess.CompletedProcess[str]
 
 TOML = """
@@ -111,12 +112,13 @@ class Home:
             start_new_session=True,
         )
         os.close(theirs)
-        seen, unsent, end = b"", typed.encode(), time.monotonic() + 30
+        seen, untyped, end = b"", typed.encode(), time.monotonic() + 30
         with contextlib.suppress(OSError):  # how Linux says that the other side has ended
-            while select.select([ours], [], [], end - time.monotonic())[0]:
-                seen += os.read(ours, 65_536)
-                if unsent and b": " in seen:  # it asks
-                    unsent = unsent[os.write(ours, unsent) :]
+            while time.monotonic() < end:
+                if select.select([ours], [], [], _SILENCE)[0]:
+                    seen += os.read(ours, 65_536)
+                elif untyped and seen.endswith(b": "):  # it has asked, and waits
+                    untyped = untyped[os.write(ours, untyped) :]
         os.close(ours)
         process.kill()  # it has ended, but where it hangs
         return self._printed(Done(process.args, process.wait(10), seen.decode().replace("\r\n", "\n"), ""))
