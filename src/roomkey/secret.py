@@ -159,7 +159,7 @@ class Secret(Confidential):
                 return cached[1]
             if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_FILE:
                 raise SecretUnavailable(f"The secret file {path} is not a regular file of at most 64 KiB.")
-            value = path.read_bytes()[: _LARGEST_FILE + 1].decode("utf-8").rstrip("\r\n")
+            value = path.read_bytes()[: _LARGEST_FILE + 1].decode("utf-8-sig").rstrip("\r\n")
         except OSError as error:
             raise SecretUnavailable(f"The secret file {path} cannot be read: {error.strerror}.") from None
         except UnicodeDecodeError:
@@ -170,7 +170,8 @@ class Secret(Confidential):
         return value
 
     def __repr__(self) -> str:
-        return f"Secret(from {self.origin})" if self._kind != "value" else "Secret(••••)"
+        # A traceback may show a Secret whose making was refused, and which has no kind yet.
+        return f"Secret(from {self.origin})" if getattr(self, "_kind", "value") != "value" else "Secret(••••)"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and hmac.compare_digest(self.identity, other.identity)

@@ -78,3 +78,16 @@ def test_a_date_that_is_none_is_shown_as_it_is(home):
 def test_an_expiry_ahead_says_how_far(home):
     done = home.run("inspect", stdin=_jwt({}, {"exp": time.time() + 3600}))
     assert "in 59 min" in done.stdout or "in 1 h" in done.stdout
+
+
+def test_on_a_terminal_the_token_is_asked_for_and_not_shown(home, issuer: Issuer, nothing_leaks):
+    done = home.terminal("inspect", typed=issuer.issue() + "\n", NO_COLOR="1")
+    assert done.returncode == 0
+    assert "Token (will not be shown):" in done.stdout
+    assert issuer.url in done.stdout
+
+
+def test_a_line_that_the_terminal_cuts_is_refused(home):
+    done = home.terminal("inspect", typed="eyJ" + "x" * 5000 + "\n", NO_COLOR="1")
+    assert done.returncode == 2
+    assert "does not hold a JWT" in done.stdout

@@ -5,11 +5,12 @@ import sys
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from roomkey.cli.exit_code import ExitCode, exit_code_of_answer
 from roomkey.cli.failure import complain
-from roomkey.cli.look import errors, key, output, paragraph, shown
+from roomkey.cli.look import errors, output, paragraph, shown
 from roomkey.integrations.call import EXTENSION, CallReport
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ def show(response: "httpx2.Response", credential: "Credential") -> ExitCode:
     report = response.extensions.get(EXTENSION)
     report = report if isinstance(report, CallReport) else CallReport("attached")
     body = _read(response)
-    _print_status(response, report)
+    authorization = response.request.headers.get("Authorization", "")
+    _print_status(response, report, authorization)
     if body is None:
         complain("The answer is larger than 64 MiB; it is not shown.")
         return ExitCode.API_ERROR
-    _print_body(_without_token(body, response.request.headers.get("Authorization", ""), report.token or ""))
+    _print_body(_without_token(body, authorization))
     code = exit_code_of_answer(response.status_code)
     if code is ExitCode.REJECTED:
         complain(
@@ -56,13 +58,14 @@ def _tried(report: CallReport) -> str:
     return f" and nothing more was tried: {report.reason.replace('_', ' ')}" if report.reason else ""
 
 
-def _print_status(response: "httpx2.Response", report: CallReport) -> None:
+def _print_status(response: "httpx2.Response", report: CallReport, authorization: str) -> None:
     status = response.status_code
     phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
     style = "ok" if status < 400 else "bad"
     line = Text.assemble((f"{status} {phrase}".strip(), style))
-    if report.token:
-        line.append("  ").append(key(report.token))
+    if status // 100 == 3 and "Location" in response.headers:
+        place = _without_token(response.headers["Location"].encode(), authorization).decode()
+        line.append(f"  not followed: {shown(place)}", style="quiet")
     if report.attempts > 1:
         line.append(
             f"  {report.action}, sent {report.attempts} times: {report.reason.replace('_', ' ')}", style="quiet"
@@ -70,10 +73,10 @@ def _print_status(response: "httpx2.Response", report: CallReport) -> None:
     paragraph(errors(), line)
 
 
-def _without_token(body: bytes, header: str, fingerprint: str) -> bytes:
-    """``body`` with a fingerprint in place of the token, for APIs that echo what they were sent."""
-    sent = header.rpartition(" ")[2].encode()
-    return body.replace(sent, f"[key {fingerprint}]".encode()) if sent else body
+def _without_token(body: bytes, authorization: str) -> bytes:
+    """``body`` without the token, for APIs that echo what they were sent."""
+    sent = authorization.rpartition(" ")[2].encode()
+    return body.replace(sent, b"[the token]") if sent else body
 
 
 def _print_body(body: bytes) -> None:
@@ -87,8 +90,15 @@ def _print_body(body: bytes) -> None:
     except UnicodeDecodeError:
         complain(f"The body is {len(body)} bytes that are no text.", "send it to a file: roomkey call … > file")
         return
-    console = output()
-    try:
-        console.print_json(text) if text.lstrip()[:1] in ("{", "[") else console.print(Text(shown(text, lines=True)))
-    except (ValueError, json.JSONDecodeError, RecursionError):
-        console.print(Text(shown(text, lines=True)))
+    output().print(_laid_out(text), soft_wrap=True)
+
+
+def _laid_out(text: str) -> Text:
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            indented = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            return JSONHighlighter()(shown(indented, lines=True))
+    return Text(shown(text, lines=True))

@@ -8,24 +8,27 @@ import typer
 
 from roomkey.cli import call, demo, inspect, status, store, token
 from roomkey.cli.exit_code import ExitCode
+from roomkey.cli.help import Command, Group
 
-_HELP: Final = "Token-based authentication for the REST APIs that you call."
 _CODES: Final = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<4} {code.meaning}" for code in ExitCode)
 _LONG_WORD: Final = re.compile(r"[^\s'\"]{25,}")
 
 app = typer.Typer(
     name="roomkey",
-    help=_HELP,
+    cls=Group,
     epilog=_CODES,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("token", short_help="Get or reuse a token; show its expiry and claims.")(token.token)
-app.command("call", short_help="Call an API with a credential's token.")(call.call)
-app.command("status", short_help="Show what the store holds for each credential.")(status.status)
-app.command("inspect", short_help="Show what stands in a JWT from standard input.")(inspect.inspect)
-app.command("demo", short_help="Show a managed token at work, on this machine.")(demo.demo)
+for _run, _words in (
+    (demo.demo, "Show a managed token at work, on this machine."),
+    (token.token, "Get or reuse a token; show its expiry and claims."),
+    (call.call, "Call an API with a credential's token."),
+    (status.status, "Show what the store holds for each credential."),
+    (inspect.inspect, "Show what stands in a JWT from standard input."),
+):
+    app.command(cls=Command, short_help=_words)(_run)
 app.add_typer(store.app, name="store", short_help="List and clear the store; change its key.")
 
 
@@ -44,7 +47,11 @@ def roomkey(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Token-based authentication for the REST APIs that you call."""
+    """Token-based authentication for the REST APIs that you call.
+
+    Credentials stand in roomkey.toml: the file that $ROOMKEY_CONFIG names, the one in this folder, or your own in
+    ~/.config/roomkey. Without one, begin with: roomkey demo
+    """
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -60,6 +67,8 @@ def run(arguments: Sequence[str]) -> int:
     except _USAGE_ERROR as error:
         problem = error
     else:
+        if result == ExitCode.INTERRUPTED:  # what newer versions of typer make of it
+            raise KeyboardInterrupt
         return int(result or 0)
     # What is quoted from the arguments is cut: a long word may be a secret that was put in the wrong place.
     sentence = _LONG_WORD.sub("…", str(getattr(problem, "format_message", problem.__str__)()))

@@ -1,10 +1,13 @@
 """``roomkey call``: one request to the credential's API, with its token."""
 
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from roomkey.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    import httpx2
 
 SECONDS: Final = 30.0
 
@@ -50,14 +53,29 @@ def call(
         from roomkey.integrations.httpx2 import BearerAuth
 
         auth = BearerAuth(credential, origins=[base_url])
-        problem = ""
         with httpx2.Client(base_url=base_url, auth=auth, timeout=SECONDS) as client:
             try:
                 with client.stream(
                     request.method, request.path, headers=list(request.headers), content=request.body
                 ) as response:
                     return show(response, credential)
-            except (httpx2.RequestError, httpx2.InvalidURL) as error:
-                problem = type(error).__name__
+            except httpx2.InvalidURL:
+                complain("PATH is longer than an address can be.", "roomkey call --help")
+                return ExitCode.USAGE
+            except httpx2.RequestError as error:
+                problem = _problem(error)
     complain(f"The API at {base_url} gave no usable answer: {problem}.", "is base_url right, and does the service run?")
     return ExitCode.UNREACHABLE
+
+
+def _problem(error: "httpx2.RequestError") -> str:
+    """In words that hold nothing of the request."""
+    import httpx2
+
+    from roomkey.wire.transport import why_no_connection
+
+    if isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
+        return why_no_connection(error)
+    if isinstance(error, httpx2.TimeoutException):
+        return f"nothing came for {SECONDS:.0f} s"
+    return f"the connection broke ({type(error).__name__})"

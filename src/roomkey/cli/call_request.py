@@ -28,6 +28,8 @@ def read_request(
     """The request that the arguments ask for, or what is wrong with them. Reads the file or standard input of ``@``."""
     if not _TOKEN.fullmatch(method):
         return "METHOD must be one word such as GET."
+    if not path.isprintable():
+        return "PATH holds something that no address can hold."
     if "://" in path.partition("?")[0] or path.startswith("//"):
         return (
             "PATH is relative to the credential's base_url, and the token goes nowhere else: give it without the host."
@@ -53,8 +55,8 @@ def read_request(
 
 def _header(text: str) -> tuple[str, str] | str:
     name, colon, value = (part.strip() for part in text.partition(":"))
-    if not colon or not _TOKEN.fullmatch(name) or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-        return "--header must look like 'Name: value'."
+    if not colon or not _TOKEN.fullmatch(name) or not (value.isascii() and value.isprintable()):
+        return "--header must look like 'Name: value', in ASCII."
     if name.lower() == "authorization":
         return "The Authorization header is roomkey's own: the credential's token goes there."
     return name, value

@@ -6,10 +6,8 @@ import traceback
 from pathlib import Path
 from typing import Final
 
-from rich.text import Text
-
 from roomkey.cli.exit_code import ExitCode, exit_code_of
-from roomkey.cli.look import errors, paragraph, shown
+from roomkey.cli.look import errors, labelled
 from roomkey.errors import RoomkeyError, TokenRejected
 
 DEBUG_VARIABLE: Final = "ROOMKEY_DEBUG"
@@ -18,12 +16,9 @@ DEBUG_VARIABLE: Final = "ROOMKEY_DEBUG"
 def complain(sentence: str, step: str = "") -> None:
     """Print ``sentence`` and, on a line of its own, the next ``step`` on stderr."""
     console = errors()
-    first, *more = [shown(line.strip()) for line in sentence.splitlines() if line.strip()] or [""]
-    lines = [Text.assemble(("roomkey: ", "bad"), first), *(Text(line) for line in more)]
+    labelled(console, ("roomkey:", "bad"), sentence)
     if step:
-        lines.append(Text.assemble(("next: ", "action"), shown(step)))
-    for number, line in enumerate(lines):
-        paragraph(console, line, indent=2 if number else 0)
+        labelled(console, ("   next:", "action"), step)
 
 
 def explain(error: RoomkeyError) -> ExitCode:
@@ -51,7 +46,7 @@ class NoteHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record's message; never raises."""
-        paragraph(errors(), Text.assemble(("note: ", "warn"), shown(record.getMessage())))
+        labelled(errors(), ("note:", "warn"), record.getMessage())
 
 
 def show_notes() -> None:

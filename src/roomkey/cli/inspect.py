@@ -78,7 +78,7 @@ def _print(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
     console = output()
     console.print(
         Text.assemble(
-            ("UNVERIFIED", "bad bold"),
+            ("UNVERIFIED", "alarm"),
             ("  nobody has checked the signature: read it, decide nothing by it", "quiet"),
         )
     )

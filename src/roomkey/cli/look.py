@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from rich.box import Box
@@ -26,6 +27,8 @@ _SIXTEEN: Final = {"action": "cyan", "key": "yellow", "quiet": "dim", "ok": "gre
 LEDGER: Final = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """Columns without frames: a hairline under the head, air for the rest."""
 
+_UNBROKEN: Final = 10_000
+_NARROW: Final = 72
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -42,13 +45,17 @@ def errors() -> Console:
 def themed(console: Console) -> Console:
     """``console`` with the house's styles in as many colours as it has."""
     tones = _SIXTEEN if console.color_system == "standard" else _TONES
-    console.push_theme(Theme({"title": "bold", **tones}))
+    json = {"key": tones["action"], "str": "none", "number": tones["key"], "brace": tones["quiet"]}
+    json |= dict.fromkeys(("bool_true", "bool_false", "null"), tones["key"])
+    console.push_theme(
+        Theme({"title": "bold", "alarm": f"bold {tones['bad']}", **tones, **{f"json.{a}": b for a, b in json.items()}})
+    )
     return console
 
 
 def _width(is_terminal: bool) -> int | None:  # noqa: FBT001 - one private question
     # In a pipe nobody knows a width: lines keep their length there, unless somebody asks for one.
-    return None if is_terminal or os.environ.get("COLUMNS") else 100
+    return None if is_terminal or os.environ.get("COLUMNS") else _UNBROKEN
 
 
 def paragraph(console: Console, text: Text, *, indent: int = 0) -> None:
@@ -59,6 +66,27 @@ def paragraph(console: Console, text: Text, *, indent: int = 0) -> None:
         console.print(Padding(text, (0, 0, 0, indent), expand=False))
     else:
         console.print(Text(" " * indent).append_text(text), soft_wrap=True)
+
+
+def done(sentence: str) -> None:
+    """Say on stdout that something was done."""
+    labelled(output(), ("✓", "ok"), sentence)
+
+
+def labelled(console: Console, label: tuple[str, str], text: str) -> None:
+    """Print ``text`` with a label (its words and style) before it; on a terminal under an indent of the label's width.
+
+    Control characters are made visible, line ends are kept.
+    """
+    words = Text(shown(text, lines=True))
+    if not console.is_terminal:
+        console.print(Text.assemble(label, " ", words), soft_wrap=True)
+        return
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(Text(*label), words)
+    console.print(table)
 
 
 def ledger(*heads: str, title: str | None = None) -> Table:
@@ -76,6 +104,30 @@ def ledger(*heads: str, title: str | None = None) -> Table:
     )
     for head in heads:
         table.add_column(head)
+    return table
+
+
+def listed(
+    rows: Iterable[Mapping[str, str | Text]],
+    console: Console,
+    *heads: str,
+    numbers: Sequence[str] = (),
+    folded: str,
+    spared: Sequence[str],
+) -> Table:
+    """A table with a column for each of ``heads``, which are the keys of each row.
+
+    ``numbers`` stand to the right, ``folded`` is the one column whose lines may be broken, and ``spared`` are left out
+    where the console is narrow.
+    """
+    chosen = [head for head in heads if console.width >= _NARROW or head not in spared]
+    table = ledger(*chosen)
+    for head, column in zip(chosen, table.columns, strict=True):
+        column.no_wrap = head != folded
+        column.overflow = "fold" if head == folded else "ellipsis"
+        column.justify = "right" if head in numbers else "left"
+    for row in rows:
+        table.add_row(*(row[head] for head in chosen))
     return table
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from roomkey.cli.look import facts, ledger, output, shown
+from roomkey.cli.look import facts, listed, output, shown
 from roomkey.client.record import Record
 from roomkey.stores.rotation import survey
 from roomkey.stores.vault import Vault
@@ -36,19 +36,28 @@ def print_records(configuration: "Configuration") -> None:
     console = output()
     console.print(facts(("store", shown(store.name)), ("keys", shown(", ".join(store.keyring.ids)))))
     console.print()
-    table = ledger("record", "whose", "gen.", "bytes", "sealed by", "")
-    for column in (table.columns[0], *table.columns[2:]):
-        column.no_wrap = True
-    table.columns[2].justify = table.columns[3].justify = "right"
-    table.columns[1].overflow = "fold"
-    for line in lines:
-        mark = Text("✓ opens", style="ok") if line.readable else Text("✗ unreadable", style="bad")
-        table.add_row(
-            line.key, shown(line.label), f"{line.generation}", f"{line.size}", Text(line.sealed_by, "key"), mark
-        )
+    table = listed(
+        map(_row, lines),
+        console,
+        *("record", "whose", "gen.", "bytes", "sealed by", ""),
+        numbers=("gen.", "bytes"),
+        folded="whose",
+        spared=("record", "gen.", "bytes"),
+    )
     console.print(table if lines else Text("The store is empty.", style="quiet"))
     if others:
         console.print(Text(f"{others} more belong to another version of roomkey and are left alone.", style="quiet"))
+
+
+def _row(line: Line) -> dict[str, str | Text]:
+    return {
+        "record": line.key,
+        "whose": shown(line.label),
+        "gen.": f"{line.generation}",
+        "bytes": f"{line.size}",
+        "sealed by": Text(line.sealed_by, "key"),
+        "": Text("✓ opens", "ok") if line.readable else Text("✗ unreadable", "bad"),
+    }
 
 
 def print_records_json(configuration: "Configuration") -> None:

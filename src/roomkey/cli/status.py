@@ -46,25 +46,19 @@ def _print_json(path: str, store: str, found: "Sequence[StoredToken]") -> None:
 def _print(path: str, store: str, found: "Sequence[StoredToken]") -> None:
     from rich.text import Text
 
-    from roomkey.cli.look import facts, ledger, output, shown
+    from roomkey.cli.look import facts, listed, output, shown
 
     console = output()
     console.print(facts(("file", shown(path)), ("store", shown(store))))
     console.print()
-    table = ledger("credential", "source", "state", "expires", "gen.", "last error")
-    table.columns[4].justify = "right"
-    for column in table.columns[:5]:
-        column.no_wrap = True
-    table.columns[0].overflow = "ellipsis"
-    for each in found:
-        table.add_row(
-            Text.assemble((each.name, "bold"), (f"  {each.context}" if each.context else "", "quiet")),
-            _KINDS.get(each.kind, each.kind.replace("_", " ")),
-            _state(each),
-            _expires(each),
-            f"{each.generation}" if each.generation else "",
-            Text(shown(each.error), style="bad"),
-        )
+    table = listed(
+        map(_row, found),
+        console,
+        *("credential", "source", "state", "expires", "gen.", "last error"),
+        numbers=("gen.",),
+        folded="last error",
+        spared=("source", "gen."),
+    )
     console.print(
         table if found else Text("No credentials are configured; add a table such as [credentials.orders].", "quiet")
     )
@@ -74,6 +68,21 @@ def _print(path: str, store: str, found: "Sequence[StoredToken]") -> None:
     for each in troubled:
         console.print()
         console.print(Text.assemble((f"{each.name}: ", "bold"), shown(each.problem), _next(each)))
+
+
+def _row(each: "StoredToken") -> "dict[str, str | Text]":
+    from rich.text import Text
+
+    from roomkey.cli.look import shown
+
+    return {
+        "credential": Text.assemble((each.name, "bold"), (f"  {shown(each.context)}" if each.context else "", "quiet")),
+        "source": _KINDS.get(each.kind, each.kind.replace("_", " ")),
+        "state": _state(each),
+        "expires": _expires(each),
+        "gen.": f"{each.generation or ''}",
+        "last error": Text(shown(each.error), style="bad"),
+    }
 
 
 def _state(each: "StoredToken") -> "Text":

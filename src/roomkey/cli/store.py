@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roomkey.cli.exit_code import ExitCode
+from roomkey.cli.help import Command, Group
 
 if TYPE_CHECKING:
     from roomkey.config import Configuration
 
-app = typer.Typer(help="The store: list its records, change the key that seals them, forget tokens.")
+app = typer.Typer(cls=Group, help="The store: list its records, change the key that seals them, forget tokens.")
 
 
-@app.command("list")
+@app.command("list", cls=Command, short_help="List the records, and the key that seals each.")
 def list_records(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for a script.")] = False,
@@ -27,37 +28,33 @@ def list_records(
     return ExitCode.OK
 
 
-@app.command("rotate-key")
+@app.command("rotate-key", cls=Command, short_help="Make a new key and seal every record with it.")
 def rotate_key() -> int:
     """Make a new key, put it first in the store's key file and seal every record with it.
 
     Keys in the environment are changed where they come from: put a new one first, then run this.
     """
-    from rich.text import Text
-
     from roomkey.cli.failure import complain
-    from roomkey.cli.look import output
+    from roomkey.cli.look import done
     from roomkey.config import load
     from roomkey.stores.rotation import reseal
     from roomkey.stores.rotation import rotate_key as rotate
 
     with load() as configuration:
         store = configuration.store
-        done = reseal(store) if store.keyring.file is None else rotate(store)
-        output().print(
-            Text.assemble(("✓ ", "ok"), f"The key {done.key_id} seals {_records(done.sealed)} of the {store.name}.")
-        )
-        if done.unreadable:
-            complain(f"{_records(done.unreadable)} cannot be opened with any key of {store.keyring.description}.")
-        if done.behind:
-            complain(f"{_records(done.behind)} changed meanwhile and still need an older key.", "run it once more.")
+        rotated = reseal(store) if store.keyring.file is None else rotate(store)
+        done(f"The key {rotated.key_id} seals {_records(rotated.sealed)} of the {store.name}.")
+        if rotated.unreadable:
+            complain(f"{_records(rotated.unreadable)} cannot be opened with any key of {store.keyring.description}.")
+        if rotated.behind:
+            complain(f"{_records(rotated.behind)} changed meanwhile and still need an older key.", "run it once more.")
             return ExitCode.STORE
     return ExitCode.OK
 
 
-@app.command("clear")
+@app.command("clear", cls=Command, short_help="Forget what is stored for one credential, or for all.")
 def clear(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A credential of roomkey.toml.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A credential of roomkey.toml.")] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Every record, of whatever credential.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -67,6 +64,7 @@ def clear(
     A refresh token is forgotten too; where only a person can sign in, a person will have to.
     """
     from roomkey.cli.failure import complain
+    from roomkey.cli.look import done
     from roomkey.config import load
 
     if (name is None) != everything:
@@ -77,7 +75,7 @@ def clear(
             complain("Nothing was forgotten.", "roomkey store clear --all --yes")
             return ExitCode.USAGE
         gone = _forget_all(configuration) if name is None else _forget(configuration, name)
-        typer.echo(f"{_records(gone)} forgotten.")
+        done(f"{_records(gone)} forgotten.")
     return ExitCode.OK
 
 

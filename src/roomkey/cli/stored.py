@@ -1,5 +1,6 @@
 """What the store holds for the configured credentials, read without asking a token endpoint."""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from roomkey.client.lifetime import Lifetime, RefreshWindow, TokenState
 from roomkey.client.order import Subject
 from roomkey.client.record import Record
 from roomkey.client.shelf import Shelf
-from roomkey.errors import ConfigurationError
+from roomkey.errors import ConfigurationError, LoginRequired
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import reveal
 from roomkey.stores.vault import Vault
@@ -32,7 +33,7 @@ class StoredToken:
         refreshable: True where a refresh token is kept with it.
         error: a stable word for what went wrong last, or "".
         problem: the sentence for it, or "".
-        next_attempt_in: seconds until the token endpoint is asked again after a failure, or None.
+        next_attempt_in: seconds until the token endpoint is asked again after a failure that may pass, or None.
     """
 
     name: str
@@ -64,11 +65,14 @@ def store_key(configuration: "Configuration", name: str) -> str | None:
 def _stored(configuration: "Configuration", name: str) -> StoredToken:
     kind, context = configuration.kind(name), configuration.context(name)
     try:
-        if isinstance(configuration.source(name), ServiceAccountToken):
-            return _handed_in(configuration, name)
+        source = configuration.source(name)
+        if isinstance(source, ServiceAccountToken):
+            left = source.answer(reveal(source.secrets()), wall=time.time()).lifetime
+            return StoredToken(name, kind, context, TokenState.FRESH, expires_in=left if math.isfinite(left) else None)
         key = store_key(configuration, name)
-    except ConfigurationError as error:
-        return StoredToken(name, kind, context, TokenState.ABSENT, error=error.code, problem=str(error))
+    except (ConfigurationError, LoginRequired) as error:
+        state = TokenState.EXPIRED if isinstance(error, LoginRequired) else TokenState.ABSENT
+        return StoredToken(name, kind, context, state, error=error.code, problem=str(error))
     assert key is not None  # noqa: S101 - only handed-in tokens have none
     found = Shelf(Vault(configuration.store), Counters()).load(key)
     if found.record is None:
@@ -86,7 +90,7 @@ def _stored(configuration: "Configuration", name: str) -> StoredToken:
         refreshable=bool(record.refresh_token),
         error="" if failure is None else failure.reason,
         problem="" if failure is None else failure.message,
-        next_attempt_in=None if failure is None else failure.left(wall),
+        next_attempt_in=None if failure is None or failure.permanent else failure.left(wall),
     )
 
 
@@ -96,10 +100,3 @@ def _state(record: Record, wall: float) -> TokenState:
     return Lifetime.of(received=0.0, duration=record.duration, window=RefreshWindow(), jitter=0.0).state(
         record.age(wall)
     )
-
-
-def _handed_in(configuration: "Configuration", name: str) -> StoredToken:
-    credential = configuration.credential(name)
-    token = credential.token()
-    status = credential.status()
-    return StoredToken(name, configuration.kind(name), status.context, status.state, expires_in=token.expires_in)

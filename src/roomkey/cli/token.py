@@ -1,6 +1,6 @@
 """``roomkey token``: a token is got or reused, and what is known of it is shown."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -9,6 +9,13 @@ from roomkey.cli.exit_code import ExitCode
 if TYPE_CHECKING:
     from roomkey.client.access_token import AccessToken
     from roomkey.client.credential import Credential
+    from roomkey.client.status import CredentialStatus
+
+_GOT: Final = {
+    "found": "from the store",
+    "fetched": "from the token endpoint, just now",
+    "read": "from where it was handed in",
+}
 
 
 def token(
@@ -40,6 +47,16 @@ def token(
     return ExitCode.OK
 
 
+def _how(status: "CredentialStatus") -> str:
+    """``found``, ``fetched`` or ``read``; why it was needed goes without saying in a process of one command."""
+    return status.reason.partition(":")[0]
+
+
+def _endless(status: "CredentialStatus") -> bool:
+    """Whether the token was handed in and does not say when it ends."""
+    return _how(status) == "read" and status.lifetime_from != "jwt"
+
+
 def _print_json(credential: "Credential", found: "AccessToken") -> None:
     import json
 
@@ -47,13 +64,13 @@ def _print_json(credential: "Credential", found: "AccessToken") -> None:
     members = {
         "name": credential.name,
         "context": status.context,
-        "fingerprint": status.token,
+        "source": status.source,
         "token_type": found.token_type,
         "scope": found.scope,
-        "expires_in": round(found.expires_in, 1),
+        "expires_in": None if _endless(status) else round(found.expires_in, 1),
         "state": status.state.value,
         "generation": status.generation,
-        "got": status.reason,
+        "got": _how(status),
         "claims_unverified": dict(found.claims_unverified),
     }
     typer.echo(json.dumps(members, indent=2))
@@ -65,20 +82,21 @@ def _print(credential: "Credential", found: "AccessToken") -> None:
     from rich.text import Text
 
     from roomkey.cli.claims_table import claims_table
-    from roomkey.cli.look import facts, key, output, shown
+    from roomkey.cli.look import facts, output, shown
     from roomkey.cli.time_words import date, duration
 
     status = credential.status()
     now = time.time()
     console = output()
+    unknown = Text("the server did not say", style="quiet")
     expiry = Text.assemble(f"in {duration(found.expires_in)}", (f"  {date(now + found.expires_in)}", "quiet"))
     console.print(
         facts(
-            ("credential", credential.name + (f" for {status.context}" if status.context else "")),
-            ("token", key(status.token)),
-            ("expires", expiry),
-            ("scope", shown(found.scope or "") or Text("the server did not say", style="quiet")),
-            ("got", shown(status.reason)),
+            ("credential", credential.name + (f" for {shown(status.context)}" if status.context else "")),
+            ("source", shown(status.source)),
+            ("got", _GOT.get(_how(status), _how(status))),
+            ("expires", unknown if _endless(status) else expiry),
+            ("scope", shown(found.scope or "") or unknown),
         )
     )
     console.print()

@@ -18,7 +18,7 @@ from roomkey.client.record import Record
 from roomkey.client.shelf import Shelf
 from roomkey.clock import Clock
 from roomkey.concurrency.backoff import jitter_of
-from roomkey.errors import LoginRequired, RoomkeyError, StoreUnavailable, place_of
+from roomkey.errors import ConfigurationError, LoginRequired, RoomkeyError, StoreUnavailable, place_of
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Revealed, Source, reveal
 
@@ -81,8 +81,12 @@ class Acquisition:
         try:
             return self._bring(order)
         except RoomkeyError as error:
+            login = isinstance(error, LoginRequired)
             failure = Failure(
-                getattr(error, "reason", "") or error.code, str(error), login_required=isinstance(error, LoginRequired)
+                getattr(error, "reason", "") or error.code,
+                str(error),
+                permanent=login or isinstance(error, ConfigurationError),
+                login_required=login,
             )
         except KeyboardInterrupt:
             raise

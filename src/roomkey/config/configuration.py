@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from roomkey.stores.store import Store
 
 _LARGEST_FILE: Final = 1_048_576
+_LONGEST_NAME_SHOWN: Final = 24
 
 
 @final
@@ -114,9 +115,11 @@ class Configuration:
         settings = self._settings.get(name)
         if settings is not None:
             return settings
-        known = f"configured: {', '.join(self.names)}." if self.names else f"add a table [credentials.{name}]."
+        # A long word may be a token in the wrong place.
+        which = f'"{name}"' if name.isprintable() and len(name) <= _LONGEST_NAME_SHOWN else "of that name"
+        known = f"configured: {', '.join(self.names)}." if self.names else "add a table such as [credentials.orders]."
         raise ConfigurationError(
-            f'There is no credential "{name}" in {self.path}; {suggestion(name, self.names) or known}'
+            f"There is no credential {which} in {self.path}; {suggestion(name, self.names) or known}"
         )
 
     def __repr__(self) -> str:

@@ -1,6 +1,8 @@
 """Where ``roomkey.toml`` is looked for."""
 
+import contextlib
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +14,11 @@ VARIABLE: Final = "ROOMKEY_CONFIG"
 
 def user_folder() -> Path:
     """The folder of a person's own roomkey.toml: ``$XDG_CONFIG_HOME/roomkey``, or ``~/.config/roomkey``. No I/O."""
-    named = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(named) if Path(named).is_absolute() else Path("~/.config").expanduser()) / "roomkey"
+    named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    folder = named if named.is_absolute() else Path("~/.config")
+    with contextlib.suppress(RuntimeError):  # a container's user may have no home; then nothing is found in "~"
+        folder = folder.expanduser()
+    return folder / "roomkey"
 
 
 def find(path: str | os.PathLike[str] | None = None) -> Path:
@@ -28,15 +33,22 @@ def find(path: str | os.PathLike[str] | None = None) -> Path:
     if variable:
         return _named(Path(variable), f", which the environment variable {VARIABLE} names,")
     candidates = (Path(FILE_NAME), user_folder() / FILE_NAME)
-    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    found = next((candidate for candidate in candidates if os.path.lexists(candidate)), None)
     if found is None:
         raise ConfigurationError(
             f"There is no {FILE_NAME} here and none in {user_folder()}; make one, or name it with {VARIABLE}."
         )
-    return found.absolute()
+    return _named(found, "")
 
 
 def _named(path: Path, why: str) -> Path:
-    if not path.is_file():
-        raise ConfigurationError(f"The configuration file {path}{why} is not there; make it, or name another one.")
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", "this is no path")
+        raise ConfigurationError(
+            f"The configuration file {path}{why} cannot be read: {problem}; make it, or name another one."
+        ) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigurationError(f"The configuration file {path}{why} is not a regular file; name another one.")
     return path.absolute()

@@ -46,7 +46,7 @@ def read_reference(table: Table, key: str) -> SecretReference | None:
     place = reference.required(kind)
     if kind == "keyring":
         _check_keyring(table, key, place)
-    return SecretReference(kind, str(table.path(place)) if kind == "file" else place)
+    return SecretReference(kind, str(reference.path(kind, place)) if kind == "file" else place)
 
 
 def read_secret(table: Table, key: str) -> Secret | None:

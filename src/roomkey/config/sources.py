@@ -34,14 +34,15 @@ _KEY_PAIR: Final = ("private_key", "key_id", "algorithm", "audience")
 _CALL: Final = ("url", "method", "body", "fields", "headers")
 _PATHS: Final = tuple(one.name for one in fields(AnswerPaths))
 _SECRET_NAME: Final = re.compile(
-    r"(.*[-_.])?(authorization|cookie|credentials?|token)|.*(passw(or)?d|passphrase|secret|(api|private|access)[-_]?key)",
+    r"(.*[-_.])?(authorization|cookie|credentials?|pin)"
+    r"|.*(token|pwd|passw(or)?d|passcode|passphrase|secret|(api|private|access)[-_]?key)",
     re.IGNORECASE,
 )
 
 
 def _client_credentials(table: Table) -> ClientCredentials:
     table.required("client_id")
-    if not table.is_table("authentication") and table.text("authentication") != "none":
+    if not isinstance(method := _authentication(table), PrivateKeyJWT) and method != "none":
         needed_secret(table, "client_secret")
     return ClientCredentials(**_grant(table))
 
@@ -57,8 +58,8 @@ def _grant(table: Table) -> Mapping[str, Any]:
     if "token_endpoint" not in table:
         table.required("issuer")
     return _given(
-        issuer=table.text("issuer"),
-        token_endpoint=table.text("token_endpoint"),
+        issuer=_address(table, "issuer"),
+        token_endpoint=_address(table, "token_endpoint"),
         client_id=table.text("client_id"),
         client_secret=read_secret(table, "client_secret"),
         scope=table.text("scope"),
@@ -77,6 +78,8 @@ def _authentication(table: Table) -> ClientAuthentication | PrivateKeyJWT | None
     if "authentication" not in table:
         return None
     pair = table.table("authentication") if table.is_table("authentication") else None
+    if pair is None and table.text("authentication") == PrivateKeyJWT.name:
+        raise table.problem("authentication", 'names its key: { private_key = { file = "PATH" }, key_id = "…" }.')
     if pair is None:
         return cast("ClientAuthentication", table.choice("authentication", METHODS))
     pair.expect(_KEY_PAIR)
@@ -107,13 +110,23 @@ def _custom_login(table: Table) -> CustomLogin:
 
 
 def _call(table: Table) -> Mapping[str, Any]:
+    table.required("url")
     return _given(
-        url=table.required("url"),
+        url=_address(table, "url"),
         method=table.text("method"),
         body=table.choice("body", ("json", "form", "none")) if "body" in table else None,
         fields=_values(table.table("fields")),
         headers=_values(table.table("headers")),
     )
+
+
+def _address(table: Table, key: str) -> str | None:
+    """The URL at ``key``; a secret in its query would stand in every message and log that names it."""
+    url = table.text(key)
+    names = (part.partition("=")[0] for part in ("" if url is None else url).partition("?")[2].split("&"))
+    if any(_SECRET_NAME.fullmatch(name) for name in names):
+        raise table.problem(key, "has a secret in its query, in plain text; send it as a field or header of a login.")
+    return url
 
 
 def _answer(table: Table) -> AnswerPaths | None:

@@ -85,4 +85,4 @@ def _sqlite_path(table: Table, url: str) -> Path:
     path = rest.removeprefix("///")
     if not rest.startswith("///") or not path or path in (":memory:", "/") or "?" in path or "#" in path:
         raise table.problem("url", f"must be {_FORMS}.")
-    return table.path(path)
+    return table.path("url", path)

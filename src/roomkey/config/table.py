@@ -126,9 +126,13 @@ class Table(Confidential):
         """Whether a table stands at ``key``."""
         return isinstance(self._values.get(key), dict)
 
-    def path(self, text: str) -> Path:
-        """``text`` as a path, taken from the file's own folder where it is relative; ``~`` is the home folder."""
-        return self.file.parent / Path(text).expanduser()
+    def path(self, key: str, text: str) -> Path:
+        """``text``, which stands at ``key``, as a path: from the file's own folder, with ``~`` for the home folder."""
+        try:
+            return self.file.parent / Path(text).expanduser()
+        except RuntimeError:
+            problem = self.problem(key, "begins with ~, and there is no such home folder; write the whole path.")
+        raise problem
 
     def __repr__(self) -> str:
         return f"Table({self.file}, [{self.name}])"

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from roomkey.errors import ConfigurationError, LoginRequired
 from roomkey.jose.unverified import read_unverified
+from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.source import Parameters, Revealed
 from roomkey.oauth.token_response import TokenAnswer, checked_token
 from roomkey.secret import Secret
@@ -57,9 +58,16 @@ class ServiceAccountToken:
     def answer(self, revealed: Revealed, *, wall: float) -> TokenAnswer:
         """The token as an answer; its lifetime is ``exp`` less ``wall`` (second since 1970), endless for an opaque one.
 
-        Raises LoginRequired when it has ended, TokenEndpointError where it cannot be a token.
+        Raises LoginRequired when it has ended, ConfigurationError where it cannot be a token.
         """
-        value = checked_token(revealed["token"].strip(), status=None)
+        try:
+            value = checked_token(revealed["token"].strip(), status=None)
+        except TokenEndpointError:
+            value = ""
+        if not value:
+            raise ConfigurationError(
+                f"What {self.token.origin} holds is no token: it must be printable ASCII without spaces, up to 16 KiB."
+            )
         ends = _expiry(value)
         if ends is None:
             return TokenAnswer(value)

@@ -3,13 +3,21 @@
 import os
 from pathlib import Path
 
+from roomkey.errors import ConfigurationError
 from roomkey.stores.sqlite import SQLiteStore
 
 
 def state_folder() -> Path:
-    """Where roomkey keeps a person's tokens: ``$XDG_STATE_HOME/roomkey``, or ``~/.local/state/roomkey``. No I/O."""
-    named = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(named) if Path(named).is_absolute() else Path("~/.local/state").expanduser()) / "roomkey"
+    """Where roomkey keeps a person's tokens: ``$XDG_STATE_HOME/roomkey``, or ``~/.local/state/roomkey``. No I/O.
+
+    Raises ConfigurationError for a user without a home folder.
+    """
+    named = Path(os.environ.get("XDG_STATE_HOME", ""))
+    try:
+        return (named if named.is_absolute() else Path("~/.local/state").expanduser()) / "roomkey"
+    except RuntimeError:
+        problem = "This user has no home folder to keep tokens in; name a store, or set XDG_STATE_HOME."
+    raise ConfigurationError(problem)
 
 
 def default_store() -> SQLiteStore:

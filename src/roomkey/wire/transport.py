@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import ssl
 import threading
 import time
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _LARGEST_ANSWER: Final = 1_048_576
+_ERROR_NUMBER: Final = re.compile(r"^\[Errno -?\d+\] ")
 _CHATTY_LOGGERS: Final = (
     "httpx2",
     *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
@@ -106,7 +108,7 @@ def _exchange(settings: Transport, request: Request, seconds: float, largest: in
     except httpx2.ConnectTimeout:
         return TransportError("unreachable", "the connection attempt timed out", sent=False)
     except (httpx2.ConnectError, httpx2.ProxyError) as error:
-        return TransportError("unreachable", str(error)[:200] or "no connection", sent=False)
+        return TransportError("unreachable", why_no_connection(error), sent=False)
     except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
         return TransportError("unreachable", f"the URL cannot be used ({type(error).__name__})", sent=False)
     except httpx2.TimeoutException:
@@ -119,6 +121,11 @@ def _exchange(settings: Transport, request: Request, seconds: float, largest: in
         if guard.over:
             return TransportError("timeout", f"no whole answer within {seconds:.0f} s", sent=True)
         return TransportError("connection_lost", f"the connection broke ({type(error).__name__})", sent=True)
+
+
+def why_no_connection(error: Exception) -> str:
+    """The system's words for a failed connection attempt, without the number before them. Pure."""
+    return _ERROR_NUMBER.sub("", str(error))[:200] or "no connection"
 
 
 def _client(settings: Transport, url: str, seconds: float) -> "httpx2.Client":
