@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roomkey.client.lifetime import Lifetime, RefreshWindow, TokenState, jitter_of
+from roomkey.client.lifetime import Lifetime, RefreshWindow, TokenState
+from roomkey.concurrency.backoff import jitter_of
 
 WINDOW = RefreshWindow()
 

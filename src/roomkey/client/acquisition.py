@@ -11,11 +11,12 @@ from roomkey.client.counters import Counters
 from roomkey.client.exchange import Exchange
 from roomkey.client.failure import Failure
 from roomkey.client.landing import Held, Landing
-from roomkey.client.lifetime import Lifetime, RefreshWindow, TokenState, jitter_of
+from roomkey.client.lifetime import Lifetime, RefreshWindow, TokenState
 from roomkey.client.order import Found, Order, Reason
 from roomkey.client.record import Record
 from roomkey.client.shelf import Shelf
 from roomkey.clock import Clock
+from roomkey.concurrency.backoff import jitter_of
 from roomkey.errors import LoginRequired, RoomkeyError, StoreUnavailable
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Revealed, Source, reveal

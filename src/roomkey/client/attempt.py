@@ -5,13 +5,13 @@ from typing import Final, final
 
 from roomkey.client import explanation
 from roomkey.client.counters import Counters
-from roomkey.client.exchange import Budget, Exchange, Granted
+from roomkey.client.exchange import Exchange, Granted
 from roomkey.client.failure import Failure
 from roomkey.client.landing import Landing
 from roomkey.client.order import Found, Order
 from roomkey.client.record import Record
 from roomkey.client.shelf import Shelf
-from roomkey.clock import Clock
+from roomkey.clock import Budget, Clock
 from roomkey.errors import StoreUnavailable
 from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.source import Revealed, Source

@@ -10,12 +10,11 @@ from roomkey.client.access_token import AccessToken
 from roomkey.client.attempt import CIRCUIT_SECONDS
 from roomkey.client.engine import Engine
 from roomkey.client.explanation import error_of
-from roomkey.client.flight import Flight
 from roomkey.client.landing import NOTHING, Held, Landing
 from roomkey.client.lifetime import TokenState
 from roomkey.client.order import Order, Reason, Subject
 from roomkey.client.status import CredentialStatus
-from roomkey.client.workers import in_worker
+from roomkey.concurrency.flight import Flight, follow, follow_async
 from roomkey.errors import ConfigurationError, TokenUnavailable
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.secret import Confidential, fingerprint
@@ -320,24 +319,10 @@ class Credential(Confidential):
     # -- two doors -----------------------------------------------------------------------------------------------------
 
     def _wait(self, steps: _Steps, timeout: float | None) -> Held:
-        seconds = self._engine.limits.wait if timeout is None else timeout
-        try:
-            flight = next(steps)
-            while True:
-                # A worker must not wait for a free worker, and a caller has a thread of its own to lend.
-                if flight.awaited or in_worker():
-                    flight.run()
-                flight = steps.send(flight.wait(seconds))
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
+        return follow(steps, self._engine.limits.wait if timeout is None else timeout)
 
     async def _wait_async(self, steps: _Steps) -> Held:
-        try:
-            flight = next(steps)
-            while True:
-                flight = steps.send(await flight.wait_async(self._engine.limits.wait))
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
+        return await follow_async(steps, self._engine.limits.wait)
 
     def _out_of_time(self) -> NoReturn:
         raise TokenUnavailable(

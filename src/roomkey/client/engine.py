@@ -5,10 +5,10 @@ from typing import Protocol, final
 
 from roomkey.client.acquisition import Acquisition, Limits
 from roomkey.client.counters import Counters
-from roomkey.client.flight import Flight
 from roomkey.client.landing import Landing
-from roomkey.client.workers import Workers
 from roomkey.clock import Clock
+from roomkey.concurrency.flight import Flight
+from roomkey.concurrency.workers import Workers
 
 
 class Savable(Protocol):

@@ -4,12 +4,13 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from roomkey.client.discovery import Discovery
-from roomkey.clock import Clock
+from roomkey.clock import Budget, Clock
+from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.source import Moment, Revealed, Source
-from roomkey.oauth.token_response import TokenAnswer, server_date
+from roomkey.oauth.token_response import TokenAnswer
 from roomkey.secret import Secret
+from roomkey.wire.headers import server_date
 from roomkey.wire.messages import Request
 from roomkey.wire.transport import Answer, Transport, TransportError
 
@@ -29,21 +30,6 @@ class Granted:
     answer: TokenAnswer
     round_trip: float
     offset: float
-
-
-class Budget:
-    """Seconds that are left for one attempt, whatever it consists of."""
-
-    __slots__ = ("_clock", "_end")
-
-    def __init__(self, seconds: float, clock: Clock) -> None:
-        self._clock = clock
-        self._end = clock.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        """Seconds left; below zero when it is spent."""
-        return self._end - self._clock.monotonic()
 
 
 class Exchange:

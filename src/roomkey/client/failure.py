@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-FIRST_STEP: Final = 1.0
-LONGEST_STEP: Final = 60.0
+from roomkey.concurrency.backoff import FIRST_STEP, backoff
+
 PROBE_WHILE_USABLE: Final = 0.25
 PERMANENT_STEP: Final = 3600.0
 LONGEST_RETRY_AFTER: Final = 3600.0
@@ -61,5 +61,5 @@ def step(*, count: int, retry_after: float | None, permanent: bool, usable_for: 
         return PERMANENT_STEP
     if retry_after is not None:
         return min(max(retry_after, FIRST_STEP), LONGEST_RETRY_AFTER)
-    grown = min(FIRST_STEP * 2.0 ** min(count - 1, 16), LONGEST_STEP) * (1.0 - 0.2 * jitter)
+    grown = backoff(count, jitter)
     return min(grown, max(PROBE_WHILE_USABLE, usable_for / 4.0)) if usable_for > 0.0 else grown

@@ -1,6 +1,5 @@
 """How long a token may be used: fresh, then stale, then expiring, then expired (pure; seconds throughout)."""
 
-import hashlib
 from dataclasses import dataclass
 from enum import Enum
 
@@ -82,9 +81,3 @@ class Lifetime:
         if now < self.hard:
             return TokenState.STALE
         return TokenState.EXPIRING if now < self.end else TokenState.EXPIRED
-
-
-def jitter_of(*parts: str) -> float:
-    """A number between 0 and 1 that is always the same for the same parts and spread evenly over different ones."""
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:6]) / 2**48

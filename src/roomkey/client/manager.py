@@ -10,18 +10,18 @@ from typing import Self, final
 from roomkey.client.acquisition import Acquisition, Limits
 from roomkey.client.counters import Count, Counters
 from roomkey.client.credential import Credential
-from roomkey.client.discovery import Discovery
 from roomkey.client.engine import Engine
 from roomkey.client.exchange import Exchange
-from roomkey.client.flight import Flight
 from roomkey.client.lifetime import RefreshWindow
 from roomkey.client.order import Subject
 from roomkey.client.shelf import Shelf
 from roomkey.clock import Clock, SystemClock
+from roomkey.concurrency.flight import Flight
+from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Source, canonical
 from roomkey.stores.default import default_store
-from roomkey.stores.fork import Forkable, tell_of_forks
 from roomkey.stores.store import Store
 from roomkey.stores.vault import Vault
 from roomkey.wire.transport import Transport

@@ -11,10 +11,11 @@ from roomkey.wire.messages import Response
 
 @dataclass(frozen=True, slots=True)
 class ServerMetadata:
-    """The part of an issuer's metadata that roomkey uses."""
+    """The part of an issuer's metadata that roomkey uses; an address is None where there is none that may be used."""
 
     issuer: str
-    token_endpoint: str
+    token_endpoint: str | None = None
+    jwks_uri: str | None = None
 
 
 def well_known_urls(issuer: str) -> tuple[str, ...]:
@@ -42,9 +43,15 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
             "The metadata belongs to another issuer; issuer= must be equal to it, letter for letter.",
             status=response.status,
         )
-    endpoint = members.at("token_endpoint")
-    if not isinstance(endpoint, str) or address_problem(endpoint):
-        raise TokenEndpointError(
-            "no_token_endpoint", "The metadata names no token endpoint that may be used.", status=response.status
-        )
-    return ServerMetadata(issuer, endpoint)
+    return ServerMetadata(
+        issuer,
+        token_endpoint=_address(members.at("token_endpoint"), issuer),
+        jwks_uri=_address(members.at("jwks_uri"), issuer),
+    )
+
+
+def _address(value: object, issuer: str) -> str | None:
+    # http is for loopback alone, and an issuer elsewhere has no say in what is asked there.
+    if not isinstance(value, str) or address_problem(value):
+        return None
+    return None if urlsplit(issuer).scheme == "https" != urlsplit(value).scheme else value

@@ -3,17 +3,16 @@
 import math
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, final
 
 from roomkey.jose.unverified import read_unverified
 from roomkey.oauth.answer_paths import AnswerPaths, Members, read_cookie, read_members, read_text
 from roomkey.oauth.endpoint_error import TokenEndpointError, plain_code
 from roomkey.secret import Confidential
+from roomkey.wire.headers import http_date, retry_after
 from roomkey.wire.messages import Response
 
 LONGEST_LIFETIME: Final = 366 * 86_400.0
-LONGEST_RETRY_AFTER: Final = 3600.0
 _LONGEST_TOKEN: Final = 16_384
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,9})?")
 # Printable ASCII without spaces: what a header can carry as one word.
@@ -134,24 +133,6 @@ def refusal(response: Response, *, wall: float) -> TokenEndpointError:
     )
 
 
-def retry_after(response: Response, *, wall: float) -> float | None:
-    """Seconds that ``Retry-After`` asks to wait, at most an hour, or None (RFC 9110 section 10.2.3)."""
-    value = (response.header("retry-after") or "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:12]), LONGEST_RETRY_AFTER)
-    date = _http_date(value)
-    if date is None:
-        return None
-    # The server's own clock made the date, so its Date header is what it counts from.
-    now = server_date(response)
-    return min(max(date - (wall if now is None else now), 0.0), LONGEST_RETRY_AFTER)
-
-
-def server_date(response: Response) -> float | None:
-    """The second since 1970 that the server's ``Date`` header names, or None (RFC 9110 section 6.6.1)."""
-    return _http_date(response.header("date") or "")
-
-
 def checked_token(value: object, *, status: int | None) -> str:
     """``value`` where a header can carry it as one word; raises TokenEndpointError otherwise (RFC 6750 section 2.1)."""
     if isinstance(value, str) and _is_word(value):
@@ -242,11 +223,4 @@ def _date(value: Any) -> float | None:
         moment = datetime.fromisoformat(value.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        return _http_date(value)
-
-
-def _http_date(value: str) -> float | None:
-    try:
-        return parsedate_to_datetime(value).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
+        return http_date(value)

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from roomkey.clock import Clock, SystemClock
-from roomkey.stores.fork import Forkable, tell_of_forks
+from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.store import Stored, checked_lease
 

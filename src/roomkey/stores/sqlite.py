@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from roomkey.clock import Clock, SystemClock
+from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.errors import StoreUnavailable
-from roomkey.stores.fork import Forkable, tell_of_forks
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.store import LONGEST_LEASE, Stored, checked_lease
 

@@ -5,6 +5,7 @@ import logging
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +29,7 @@ class TransportError(Exception):
 
     Attributes:
         sent: True where the server may have seen the request; False where it surely has not.
-        reason: ``unreachable``, ``timeout``, ``connection_lost`` or ``answer_too_large``.
+        reason: ``unreachable``, ``timeout``, ``connection_lost``, ``answer_too_large`` or ``answer_unreadable``.
         detail: words for people; they hold nothing of the request or the answer.
     """
 
@@ -65,28 +66,30 @@ class Transport:
     proxy: str | None = field(default=None, repr=False)
     connect_timeout: float = 5.0
 
-    def send(self, request: Request, *, seconds: float) -> Answer:
-        """Send ``request`` and read its answer (at most 1 MiB) within ``seconds`` in all; never follows a redirect.
+    def send(self, request: Request, *, seconds: float, largest: int = _LARGEST_ANSWER) -> Answer:
+        """Send ``request`` and read its answer within ``seconds`` in all; never follows a redirect.
+
+        ``largest`` is what the answer's body may measure, as it travels and unpacked, in bytes.
 
         Raises TransportError.
         """
         if seconds <= 0.0:
             raise TransportError("timeout", "no time was left to ask", sent=False)
         started = time.monotonic()
-        outcome = _exchange(self, request, seconds)
+        outcome = _exchange(self, request, seconds, largest)
         if isinstance(outcome, TransportError):
             raise outcome
         return Answer(outcome, time.monotonic() - started)
 
 
-def _exchange(settings: Transport, request: Request, seconds: float) -> Response | TransportError:
+def _exchange(settings: Transport, request: Request, seconds: float, largest: int) -> Response | TransportError:
     """Errors are returned, not raised: a foreign traceback would carry the request's body along in its frames."""
     import httpx2
 
     guard = _Deadline(seconds)
     try:
         with _silence(), _client(settings, request.url, seconds) as client, guard:
-            return _read(client, request, guard)
+            return _read(client, request, guard, largest)
     except httpx2.ConnectTimeout:
         return TransportError("unreachable", "the connection attempt timed out", sent=False)
     except (httpx2.ConnectError, httpx2.ProxyError) as error:
@@ -96,7 +99,9 @@ def _exchange(settings: Transport, request: Request, seconds: float) -> Response
     except httpx2.TimeoutException:
         return TransportError("timeout", f"no answer within {seconds:.0f} s", sent=True)
     except _TooLarge:
-        return TransportError("answer_too_large", "the answer is larger than 1 MiB", sent=True)
+        return TransportError("answer_too_large", f"the answer is larger than {largest // 1024} KiB", sent=True)
+    except _Unreadable:
+        return TransportError("answer_unreadable", "the answer is packed in a way that cannot be undone", sent=True)
     except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
         if guard.over:
             return TransportError("timeout", f"no whole answer within {seconds:.0f} s", sent=True)
@@ -113,23 +118,46 @@ def _client(settings: Transport, url: str, seconds: float) -> "httpx2.Client":
     return httpx2.Client(verify=verify, proxy=proxy, timeout=timeout, follow_redirects=False, trust_env=not local)
 
 
-def _read(client: "httpx2.Client", request: Request, guard: "_Deadline") -> Response:
+def _read(client: "httpx2.Client", request: Request, guard: "_Deadline", largest: int) -> Response:
     headers = [("Accept-Encoding", "identity"), ("Connection", "close"), *request.headers]
     message = client.build_request(
         request.method, request.url, headers=headers, content=request.body, extensions={"trace": guard.watch}
     )
     with contextlib.closing(client.send(message, stream=True)) as got:
         chunks, size = [], 0
-        for chunk in got.iter_bytes(65_536):
+        for chunk in got.iter_raw(65_536):
             size += len(chunk)
-            if size > _LARGEST_ANSWER:
+            if size > largest:
                 raise _TooLarge
             chunks.append(chunk)
         fields = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in got.headers.raw)
-        return Response(got.status_code, fields, b"".join(chunks))
+        packed = got.headers.get("content-encoding", "").strip().lower()
+        return Response(got.status_code, fields, _unpacked(b"".join(chunks), packed, largest))
+
+
+def _unpacked(body: bytes, packed: str, largest: int) -> bytes:
+    """What was packed although nobody asked for it; the HTTP client's own way would unpack without a limit."""
+    if packed in {"", "identity"} or not body:
+        return body
+    if packed not in {"gzip", "x-gzip", "deflate"}:
+        raise _Unreadable
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        data = unpacker.decompress(body, largest + 1)
+    except zlib.error:
+        raise _Unreadable from None
+    if len(data) > largest:
+        raise _TooLarge
+    if not unpacker.eof:
+        raise _Unreadable
+    return data
 
 
 class _TooLarge(Exception):
+    pass
+
+
+class _Unreadable(Exception):
     pass
 
 

@@ -1,18 +1,19 @@
-"""Where an issuer's token endpoint is: asked once, remembered for an hour (RFC 8414, OpenID Connect Discovery 1.0)."""
+"""Where an issuer's endpoints are: asked once, remembered for an hour (RFC 8414, OpenID Connect Discovery 1.0)."""
 
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from roomkey.clock import Clock
+from roomkey.clock import Budget, Clock
 from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.metadata import ServerMetadata, read_metadata, well_known_urls
 from roomkey.wire.messages import Request
-from roomkey.wire.transport import Transport, TransportError
+from roomkey.wire.transport import Answer, Transport, TransportError
 
 _REMEMBERED_SECONDS: Final = 3600.0
 _MOST_ISSUERS: Final = 256
+_LARGEST_METADATA: Final = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class _Remembered:
 
 
 class Discovery:
-    """Finds token endpoints by issuer; an answer that is an hour old is used on while no newer one can be had.
+    """Finds endpoints by issuer; an answer that is an hour old is used on while no newer one can be had.
 
     Safe in any thread; blocks on I/O when an issuer is new.
     """
@@ -40,6 +41,24 @@ class Discovery:
 
         Raises TransportError or TokenEndpointError where the issuer gives no usable answer and none is remembered.
         """
+        return self._named(self._metadata(issuer, seconds).token_endpoint, issuer, "token_endpoint")
+
+    def jwks_uri(self, issuer: str, *, seconds: float) -> str:
+        """Where ``issuer`` publishes its keys; as ``token_endpoint``."""
+        return self._named(self._metadata(issuer, seconds).jwks_uri, issuer, "jwks_uri")
+
+    def forget(self, issuer: str) -> None:
+        """Ask ``issuer`` anew the next time: what it named did not work."""
+        with self._lock:
+            self._known.pop(issuer, None)
+
+    def _named(self, address: str | None, issuer: str, member: str) -> str:
+        if address is None:
+            self.forget(issuer)
+            raise TokenEndpointError(f"no_{member}", f"The issuer's metadata names no {member} that may be used.")
+        return address
+
+    def _metadata(self, issuer: str, seconds: float) -> ServerMetadata:
         with self._lock:
             known = self._known.get(issuer)
         now = self._clock.monotonic()
@@ -54,16 +73,19 @@ class Discovery:
                 self._known.move_to_end(issuer)
                 if len(self._known) > _MOST_ISSUERS:
                     self._known.popitem(last=False)
-        return known.metadata.token_endpoint
+        return known.metadata
 
     def _ask(self, issuer: str, seconds: float) -> ServerMetadata:
-        urls = well_known_urls(issuer)
+        urls, budget = well_known_urls(issuer), Budget(seconds, self._clock)
         for url in urls[:-1]:
-            answer = self._transport.send(Request("GET", url, (("Accept", "application/json"),)), seconds=seconds)
+            answer = self._send(url, budget.left)
             if answer.response.status not in {400, 403, 404, 405}:
                 return read_metadata(answer.response, issuer)
-        answer = self._transport.send(Request("GET", urls[-1], (("Accept", "application/json"),)), seconds=seconds)
-        return read_metadata(answer.response, issuer)
+        return read_metadata(self._send(urls[-1], budget.left).response, issuer)
+
+    def _send(self, url: str, seconds: float) -> Answer:
+        request = Request("GET", url, (("Accept", "application/json"),))
+        return self._transport.send(request, seconds=seconds, largest=_LARGEST_METADATA)
 
     def reset_after_fork(self) -> None:
         """Make the lock anew in a child process, where another thread's hold on it would last for ever."""

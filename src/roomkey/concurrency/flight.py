@@ -1,11 +1,14 @@
-"""One attempt to get a token, shared by all who wait for it: threads, asyncio tasks and trio tasks alike."""
+"""One job, shared by all who wait for it: threads, asyncio tasks and trio tasks alike."""
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Generic, TypeVar
 
+from roomkey.concurrency.workers import in_worker
+
 Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 
 
 class Flight(Generic[Result]):
@@ -112,6 +115,29 @@ class Flight(Generic[Result]):
     def _forget(self, wake: Callable[[], None]) -> None:
         with self._lock:
             self._wakers.pop(wake, None)
+
+
+def follow(steps: Generator[Flight[Result], Result | None, Outcome], seconds: float) -> Outcome:
+    """What ``steps`` return; each flight that they yield is waited for, for at most ``seconds``. Blocks."""
+    try:
+        flight = next(steps)
+        while True:
+            # A worker must not wait for a free worker, and a caller has a thread of its own to lend.
+            if flight.awaited or in_worker():
+                flight.run()
+            flight = steps.send(flight.wait(seconds))
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+
+
+async def follow_async(steps: Generator[Flight[Result], Result | None, Outcome], seconds: float) -> Outcome:
+    """``follow`` for asyncio and trio; blocks no loop."""
+    try:
+        flight = next(steps)
+        while True:
+            flight = steps.send(await flight.wait_async(seconds))
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
 
 
 def _in_trio() -> bool:

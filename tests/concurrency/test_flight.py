@@ -7,8 +7,8 @@ import time
 import pytest
 import trio
 
-from roomkey.client.flight import Flight
-from roomkey.client.workers import Workers
+from roomkey.concurrency.flight import Flight
+from roomkey.concurrency.workers import Workers
 
 
 def in_thread(flight: Flight[str]) -> threading.Thread:
