@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from roomkey.config import Configuration as Configuration
     from roomkey.config import load as load
     from roomkey.errors import ConfigurationError as ConfigurationError
+    from roomkey.errors import InvalidToken as InvalidToken
     from roomkey.errors import KeyringError as KeyringError
+    from roomkey.errors import KeysUnavailable as KeysUnavailable
     from roomkey.errors import LoginRequired as LoginRequired
     from roomkey.errors import OriginNotAllowed as OriginNotAllowed
     from roomkey.errors import RoomkeyError as RoomkeyError
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from roomkey.errors import TokenUnavailable as TokenUnavailable
     from roomkey.integrations.call import CallOptions as CallOptions
     from roomkey.integrations.call import CallReport as CallReport
+    from roomkey.jose.key_set import KeySet as KeySet
     from roomkey.oauth.custom_login import CustomLogin as CustomLogin
     from roomkey.oauth.grants import ClientCredentials as ClientCredentials
     from roomkey.oauth.grants import Password as Password
@@ -56,10 +59,11 @@ _PLACES = {
     "wire.transport": "Transport",
     "config": "Configuration load",
     "errors": (
-        "ConfigurationError KeyringError LoginRequired OriginNotAllowed RoomkeyError SecretUnavailable "
-        "StoreUnavailable TokenRejected TokenUnavailable"
+        "ConfigurationError InvalidToken KeyringError KeysUnavailable LoginRequired OriginNotAllowed RoomkeyError "
+        "SecretUnavailable StoreUnavailable TokenRejected TokenUnavailable"
     ),
     "integrations.call": "CallOptions CallReport",
+    "jose.key_set": "KeySet",
     "oauth.custom_login": "CustomLogin",
     "oauth.grants": "ClientCredentials Password",
     "oauth.private_key_jwt": "PrivateKeyJWT",

@@ -94,3 +94,35 @@ class OriginNotAllowed(RoomkeyError):
     """A request went to a host that must not see the token; nothing was sent."""
 
     code = "origin_not_allowed"
+
+
+class InvalidToken(RoomkeyError):
+    """A token that is not good for this API; its sentence may be shown to whoever sent it.
+
+    Attributes:
+        reason: a stable word, such as ``expired`` or ``bad_signature``; ``roomkey.jose.refusal`` lists them.
+        claim: the name of the claim at fault, or None.
+    """
+
+    code = "invalid_token"
+
+    def __init__(self, message: str, *, reason: str, claim: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.claim = claim
+
+
+class KeysUnavailable(RoomkeyError):
+    """An issuer's keys cannot be had now, so nobody can say whether a token of it is good: an outage, not a bad token.
+
+    Attributes:
+        reason: a stable word, such as ``unreachable``, ``timeout`` or ``no_usable_keys``.
+        retry_after: seconds until the next attempt.
+    """
+
+    code = "keys_unavailable"
+
+    def __init__(self, message: str, *, reason: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after = retry_after

@@ -1,1 +1,35 @@
-""""""
+"""Signed tokens, judged strictly: the envelope, the keys, the signature, the claims (RFC 7515, 7517, 7519, 8725).
+
+``verify_compact`` and ``KeySet`` are loaded when they are first used: the rest of roomkey reads JSON from here without
+cryptography.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from roomkey.jose.key_fetch import KeySetLimits as KeySetLimits
+    from roomkey.jose.key_set import KeySet as KeySet
+    from roomkey.jose.key_set_status import KeySetState as KeySetState
+    from roomkey.jose.key_set_status import KeySetStatus as KeySetStatus
+    from roomkey.jose.local_keys import RefusedKey as RefusedKey
+    from roomkey.jose.verify import verify_compact as verify_compact
+    from roomkey.jose.verify import verify_compact_async as verify_compact_async
+
+_PLACE_OF: Final = {
+    "KeySet": "key_set",
+    "KeySetLimits": "key_fetch",
+    "KeySetState": "key_set_status",
+    "KeySetStatus": "key_set_status",
+    "RefusedKey": "local_keys",
+    "verify_compact": "verify",
+    "verify_compact_async": "verify",
+}
+
+__all__ = sorted(_PLACE_OF)  # noqa: PLE0605 - one list of names, above
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACE_OF[name]}"), name)

@@ -1,34 +1,21 @@
 """A private key that signs compact JWTs (RFC 7515 section 3.1, RFC 7518 section 3)."""
 
-import base64
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Self, cast, final
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self, cast, final
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from roomkey.errors import ConfigurationError, SecretUnavailable
+from roomkey.jose import base64url
+from roomkey.jose.key_policy import SMALLEST_RSA
+from roomkey.jose.keys import JWK_CURVES
+from roomkey.jose.signature import CURVES, ED448, ED25519, HASHES, RSA
 from roomkey.secret import Confidential, Secret
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
-
-_HASHES: Final[Mapping[str, type[hashes.HashAlgorithm]]] = {
-    "256": hashes.SHA256,
-    "384": hashes.SHA384,
-    "512": hashes.SHA512,
-}
-_RSA: Final = tuple(f"{kind}{size}" for kind in ("RS", "PS") for size in _HASHES)
-_CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
-_JWK_CURVES: Final[Mapping[str, Callable[[], ec.EllipticCurve]]] = {
-    "P-256": ec.SECP256R1,
-    "P-384": ec.SECP384R1,
-    "P-521": ec.SECP521R1,
-    "secp256k1": ec.SECP256K1,
-}
-_SMALLEST_RSA: Final = 2048
 
 
 @final
@@ -65,14 +52,17 @@ class SigningKey(Confidential):
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
         """``claims`` as a compact JWT."""
         header = {"alg": self.algorithm, "typ": typ} | ({} if self.key_id is None else {"kid": self.key_id})
-        signed = b".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-        return b".".join((signed, _encode(self._signature(signed)))).decode()
+        signed = b".".join(
+            base64url.encode(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims)
+        )
+        return b".".join((signed, base64url.encode(self.signature(signed)))).decode()
 
-    def _signature(self, data: bytes) -> bytes:
+    def signature(self, data: bytes) -> bytes:
+        """The signature of ``data`` in the form of RFC 7518."""
         key = self._key
         if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
             return key.sign(data)
-        algorithm = _HASHES[self.algorithm[2:5]]()
+        algorithm = HASHES[self.algorithm[2:5]]()
         if isinstance(key, ec.EllipticCurvePrivateKey):
             size = (key.curve.key_size + 7) // 8
             pair = decode_dss_signature(key.sign(data, ec.ECDSA(algorithm)))
@@ -85,12 +75,12 @@ class SigningKey(Confidential):
 
 
 def _suitable(key: PrivateKey) -> tuple[str, ...]:
-    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= _SMALLEST_RSA:
-        return _RSA
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
-        return (_CURVES[key.curve.name],)
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= SMALLEST_RSA:
+        return RSA
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in CURVES:
+        return (CURVES[key.curve.name],)
     if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
-        return ("EdDSA", "Ed25519" if isinstance(key, ed25519.Ed25519PrivateKey) else "Ed448")
+        return ED25519 if isinstance(key, ed25519.Ed25519PrivateKey) else ED448
     raise ConfigurationError(
         "The private key cannot be used: it must be RSA of 2048 bits or more, P-256, P-384, P-521, secp256k1, "
         "Ed25519 or Ed448."
@@ -121,8 +111,14 @@ def _parsed(secret: Secret) -> _Parsed | None:
 def _private_numbers(jwk: Mapping[str, Any]) -> PrivateKey | None:
     """The key of RFC 7518 section 6 and RFC 8037 section 2."""
 
+    def octets(name: str) -> bytes:
+        data = base64url.decode(jwk[name].encode())
+        if data is None:
+            raise ValueError("not base64url")
+        return data
+
     def number(name: str) -> int:
-        return int.from_bytes(_decode(jwk[name]))
+        return int.from_bytes(octets(name))
 
     match jwk.get("kty"), jwk.get("crv"):
         case "RSA", _:
@@ -131,24 +127,16 @@ def _private_numbers(jwk: Mapping[str, Any]) -> PrivateKey | None:
             return rsa.RSAPrivateNumbers(
                 p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q), public
             ).private_key()
-        case "EC", str(curve) if curve in _JWK_CURVES:
-            point = ec.EllipticCurvePublicNumbers(number("x"), number("y"), _JWK_CURVES[curve]())
+        case "EC", str(curve) if curve in JWK_CURVES:
+            point = ec.EllipticCurvePublicNumbers(number("x"), number("y"), JWK_CURVES[curve]())
             return ec.EllipticCurvePrivateNumbers(number("d"), point).private_key()
         case "OKP", "Ed25519":
-            return ed25519.Ed25519PrivateKey.from_private_bytes(_decode(jwk["d"]))
+            return ed25519.Ed25519PrivateKey.from_private_bytes(octets("d"))
         case "OKP", "Ed448":
-            return ed448.Ed448PrivateKey.from_private_bytes(_decode(jwk["d"]))
+            return ed448.Ed448PrivateKey.from_private_bytes(octets("d"))
     return None
 
 
 def _text(jwk: Mapping[str, Any], name: str) -> str | None:
     value = jwk.get(name)
     return value if isinstance(value, str) else None
-
-
-def _encode(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

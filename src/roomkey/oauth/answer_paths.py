@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import parse_qsl
 
 from roomkey.errors import ConfigurationError
+from roomkey.jose import strict_json
 from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.wire.messages import Response
 
@@ -129,17 +130,10 @@ def _form(body: bytes) -> Any:
 def _json(body: bytes) -> Any:
     # Plain variables of a frame that raises would stand in a traceback; so ValueError is an answer here, not raised.
     try:
-        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_members, parse_constant=_no_constant)
+        return json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=strict_json.unique_members,
+            parse_constant=strict_json.no_constant,
+        )
     except (ValueError, RecursionError):
         return ValueError
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member stands in it twice")
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

@@ -128,6 +128,8 @@ class LoopbackServer:
         """Close the listener and every connection, and wait for their threads (at most about two seconds)."""
         if self._listener is None or os.getpid() != self._process:  # a forked child must not end its parent's server
             return
+        with self._lock:
+            left = dict(self._connections)  # also those that end by themselves as soon as they see that it closes
         self._closing.set()
         with contextlib.suppress(OSError):  # one connection wakes accept() on every system; close() does not
             socket.create_connection(("127.0.0.1", self.port), timeout=1.0).close()
@@ -136,7 +138,7 @@ class LoopbackServer:
         self._listener.close()
         self._listener = None
         with self._lock:
-            left = dict(self._connections)
+            left |= self._connections
         for connection in left:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

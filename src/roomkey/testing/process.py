@@ -2,13 +2,13 @@
 
 import http.client
 import json
-import subprocess
 import sys
-import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, Self
 
 from roomkey.secret import Confidential
+from roomkey.testing.child import ServingChild
 from roomkey.testing.serve import Counts, Settings
 
 _PATIENCE: Final = 10.0
@@ -29,8 +29,8 @@ class ServerProcess(Confidential):
     """
 
     __slots__ = (
+        "_child",
         "_control",
-        "_process",
         "_settings",
         "api_url",
         "client_id",
@@ -43,7 +43,7 @@ class ServerProcess(Confidential):
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings()
-        self._process: subprocess.Popen[str] | None = None
+        self._child: ServingChild | None = None
 
     def start(self) -> Self:
         """Start the process and wait for its first line; raises RuntimeError where it does not come up."""
@@ -51,21 +51,11 @@ class ServerProcess(Confidential):
         for name, value in asdict(self._settings).items():
             option = f"--{name.replace('_', '-')}"
             command += ([option] if value else []) if isinstance(value, bool) else [f"{option}={value}"]
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with numbers as arguments
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
-        limit = threading.Timer(_PATIENCE, self._process.kill)
-        limit.start()
-        line = self._process.stdout.readline()
-        limit.cancel()
-        if not line:
-            self.stop()
-            raise RuntimeError("the server process ended before it served; its stderr says why")
-        self._read(json.loads(line))
+        self._child = ServingChild(command)
+        self._read(self._child.started)
         return self
 
-    def _read(self, started: dict[str, str]) -> None:
+    def _read(self, started: Mapping[str, str]) -> None:
         self.issuer_url = started["issuer"]
         self.token_endpoint = started["token_endpoint"]
         self.api_url = started["api"]
@@ -77,17 +67,8 @@ class ServerProcess(Confidential):
 
     def stop(self) -> int | None:
         """End the process and return its exit code: 0, or 1 where a server failed by itself; None if none runs."""
-        process, self._process = self._process, None
-        if process is None:
-            return None
-        with process:
-            assert process.stdin is not None  # noqa: S101 - a pipe was asked for
-            process.stdin.close()
-            try:
-                return process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                return process.wait()
+        child, self._child = self._child, None
+        return None if child is None else child.stop()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -145,4 +126,4 @@ class ServerProcess(Confidential):
         return members
 
     def __repr__(self) -> str:
-        return "ServerProcess(not running)" if self._process is None else f"ServerProcess({self.issuer_url})"
+        return "ServerProcess(not running)" if self._child is None else f"ServerProcess({self.issuer_url})"

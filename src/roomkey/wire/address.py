@@ -37,6 +37,8 @@ def _part_problem(parts: SplitResult, host: str) -> str:
         return "is not an https:// address"
     if parts.scheme == "http" and not is_loopback(host):
         return "is not https"
+    if _is_link_local(host):
+        return "is an address that only this machine's own network knows"
     if parts.username is not None or parts.password is not None:
         return "has a user name or password in it"
     return "has a fragment" if parts.fragment else ""
@@ -48,5 +50,12 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_link_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_link_local
     except ValueError:
         return False

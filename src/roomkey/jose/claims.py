@@ -1,0 +1,162 @@
+"""Whether the claims of a verified token are good here and now (RFC 7519 section 4.1, RFC 8725, RFC 9068; pure)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from roomkey.jose.refusal import refused
+
+LONGEST_LEEWAY: Final = 300.0
+LATEST_TIME: Final = 253_402_300_799.0
+"""The last second of the year 9999."""
+ACCESS_TOKEN: Final = "at+jwt"  # noqa: S105 - a type
+REQUIRED_OF_ACCESS_TOKENS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
+"""What RFC 9068 section 2.2 asks of every access token."""
+
+Claims = Mapping[str, Any]
+
+_NEVER_ACCESS_TOKENS: Final = frozenset({"dpop+jwt", "logout+jwt", "secevent+jwt"})
+_TEXTS: Final = ("sub", "jti", "client_id")
+# RFC 6749 section 3.3: words of printable ASCII without quotes and backslashes.
+_SCOPES: Final = re.compile(r"[!#-\[\]-~]+(?: +[!#-\[\]-~]+)*|")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRules:
+    """What a token's claims must say.
+
+    Parameters:
+        issuer: what ``iss`` must be, letter for letter.
+        audiences: of these ``aud`` must name one, letter for letter; None, on purpose, takes every audience.
+        access_tokens_only: take only the type ``at+jwt`` (RFC 9068 section 4); False takes every type but those that
+            are surely something else.
+        required: names that must be there, beside ``iss``, ``exp`` and (with ``audiences``) ``aud``.
+        leeway: seconds by which clocks may differ, 0 to 300.
+        longest_age: seconds after ``iat`` in which a token is taken, or None for as long as it lives.
+        issued_in_future: True takes a token whose ``iat`` lies ahead.
+    """
+
+    issuer: str
+    audiences: frozenset[str] | None
+    access_tokens_only: bool = True
+    required: tuple[str, ...] = ()
+    leeway: float = 30.0
+    longest_age: float | None = None
+    issued_in_future: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.issuer, str) or not self.issuer:
+            raise ValueError("issuer= is a text that is not empty")
+        if self.audiences is not None and not (
+            isinstance(self.audiences, frozenset)
+            and self.audiences
+            and all(isinstance(one, str) and one for one in self.audiences)
+        ):
+            raise ValueError("audiences= is a frozenset of texts that are not empty, or None on purpose")
+        if not _is_number(self.leeway) or not 0.0 <= self.leeway <= LONGEST_LEEWAY:
+            raise ValueError("leeway= is a number of seconds from 0 to 300")
+        if self.longest_age is not None and not (_is_number(self.longest_age) and 0.0 < self.longest_age < LATEST_TIME):
+            raise ValueError("longest_age= is a number of seconds above 0, or None")
+
+
+def check_claims(claims: Claims, typ: str | None, rules: ClaimRules, *, now: float) -> None:
+    """Raise InvalidToken, which names the claim, where ``claims`` do not meet ``rules`` at ``now``.
+
+    ``typ`` is the type in the token's header; ``now`` is in seconds since 1970.
+    """
+    check_type(typ, access_tokens_only=rules.access_tokens_only)
+    check_issuer(claims, rules.issuer)
+    check_audience(claims, rules.audiences)
+    check_times(claims, rules, now=now)
+    for name in rules.required:
+        if claims.get(name) is None:
+            raise refused("claim_missing", name)
+    for name in _TEXTS:
+        read_text(claims, name)
+
+
+def check_type(typ: str | None, *, access_tokens_only: bool) -> None:
+    """Raise InvalidToken where a token of the type ``typ`` is not taken (RFC 8725 section 3.11)."""
+    kind = "" if typ is None else typ.lower().removeprefix("application/")
+    if kind in _NEVER_ACCESS_TOKENS or (access_tokens_only and kind != ACCESS_TOKEN):
+        raise refused("wrong_type", "typ")
+
+
+def check_issuer(claims: Claims, issuer: str) -> None:
+    """Raise InvalidToken where ``iss`` is not exactly ``issuer``."""
+    if read_text(claims, "iss", required=True) != issuer:
+        raise refused("wrong_issuer", "iss")
+
+
+def check_audience(claims: Claims, audiences: frozenset[str] | None) -> None:
+    """Raise InvalidToken where ``aud`` is no text or list of texts, or names none of ``audiences``."""
+    value = claims.get("aud")
+    if value is None and "aud" not in claims:
+        if audiences is None:
+            return
+        raise refused("claim_missing", "aud")
+    named = [value] if isinstance(value, str) else value
+    if not isinstance(named, list) or not named or not all(isinstance(one, str) and one for one in named):
+        raise refused("claim_malformed", "aud")
+    if audiences is not None and audiences.isdisjoint(named):
+        raise refused("wrong_audience", "aud")
+
+
+def check_times(claims: Claims, rules: ClaimRules, *, now: float) -> None:
+    """Raise InvalidToken where the token has ended, has not begun, is too old, or a time is no number of seconds."""
+    expires = read_time(claims, "exp")
+    if expires is None:
+        raise refused("claim_missing", "exp")
+    if now >= expires + rules.leeway:
+        raise refused("expired", "exp")
+    begins = read_time(claims, "nbf", earliest=-LATEST_TIME)
+    if begins is not None and now < begins - rules.leeway:
+        raise refused("not_yet_valid", "nbf")
+    issued = read_time(claims, "iat")
+    if issued is not None and not rules.issued_in_future and now < issued - rules.leeway:
+        raise refused("issued_in_future", "iat")
+    if rules.longest_age is not None:
+        if issued is None:
+            raise refused("claim_missing", "iat")
+        if now >= issued + rules.longest_age + rules.leeway:
+            raise refused("too_old", "iat")
+
+
+def read_time(claims: Claims, name: str, *, earliest: float = 0.0) -> float | None:
+    """The time in the claim ``name``, in seconds since 1970, or None where it is absent; raises InvalidToken."""
+    if name not in claims:
+        return None
+    value = claims[name]
+    if not _is_number(value) or not earliest <= value <= LATEST_TIME:
+        raise refused("claim_malformed", name)
+    return value  # type: ignore[no-any-return]
+
+
+def read_text(claims: Claims, name: str, *, required: bool = False) -> str | None:
+    """The text in the claim ``name``, or None where it is absent; raises InvalidToken."""
+    if name not in claims:
+        if required:
+            raise refused("claim_missing", name)
+        return None
+    value = claims[name]
+    if not isinstance(value, str):
+        raise refused("claim_malformed", name)
+    return value
+
+
+def read_scopes(claims: Claims, name: str = "scope", *, lists: bool = False) -> frozenset[str]:
+    """The scopes in the claim ``name``: words with spaces between them (RFC 8693 section 4.2); none where it is absent.
+
+    ``lists`` takes a list of words as well, as some issuers write it. Raises InvalidToken.
+    """
+    value = claims.get(name, "")
+    if lists and isinstance(value, list) and all(isinstance(one, str) and " " not in one for one in value):
+        value = " ".join(value)
+    if not isinstance(value, str) or not _SCOPES.fullmatch(value.strip(" ")):
+        raise refused("claim_malformed", name)
+    return frozenset(value.split())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

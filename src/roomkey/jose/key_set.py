@@ -1,0 +1,215 @@
+"""The keys by which an issuer's tokens are verified: given in code, or published by the issuer (RFC 7517)."""
+
+import json
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, final
+
+from roomkey.clock import Clock, SystemClock
+from roomkey.concurrency.backoff import jitter_of
+from roomkey.errors import ConfigurationError
+from roomkey.jose import strict_json
+from roomkey.jose.envelope import Header
+from roomkey.jose.key_fetch import KeyFetch, KeySetLimits
+from roomkey.jose.key_set_status import KeySetState, KeySetStatus
+from roomkey.jose.keys import KeyRefused, VerificationKey, read_pem, read_secret
+from roomkey.jose.local_keys import Keys
+from roomkey.jose.remote_keys import RemoteKeys
+from roomkey.secret import Secret
+from roomkey.wire.address import check_endpoint_url
+from roomkey.wire.transport import Transport
+
+_log = logging.getLogger("roomkey")
+_PROCESS: Final = secrets.token_hex(8)
+_NOT_SECRETS: Final = ("-----BEGIN", "ssh-", "ecdsa-", "{")
+
+
+class _KeySource(Protocol):
+    def find(self, header: Header) -> tuple[VerificationKey, ...]: ...
+    async def find_async(self, header: Header) -> tuple[VerificationKey, ...]: ...
+    def holds(self, key: VerificationKey) -> bool: ...
+    def status(self) -> KeySetStatus: ...
+
+
+@final
+class KeySet:
+    """The keys of one issuer; made by ``static``, ``remote`` or ``discover``. Its repr shows no key.
+
+    A key is bound to its algorithms when it is loaded; one that is weak, broken or for something else is put aside and
+    spoils no other (``status().refused``). Safe in any thread, in asyncio and trio, and after a fork.
+    """
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: _KeySource) -> None:
+        """For the class's own use."""
+        self._source = source
+
+    @classmethod
+    def static(cls, keys: Mapping[str, Any] | str | bytes | Secret) -> "KeySet":
+        """Keys that never change.
+
+        Parameters:
+            keys: a JWK or a JWK set, parsed or as JSON; a public key as PEM; or a ``Secret`` of at least 32 bytes for
+                HMAC (which is read once, here). Text that is neither JSON nor PEM is never taken for a secret.
+
+        Raises ConfigurationError where no key in it can be used, TypeError where it is something else.
+        """
+        outcome = _read(keys)
+        del keys  # an error report with local variables shows no secret
+        if isinstance(outcome, Keys):
+            return cls(_FixedKeys(outcome))
+        raise ConfigurationError(outcome)
+
+    @classmethod
+    def remote(
+        cls,
+        url: str,
+        *,
+        limits: KeySetLimits | None = None,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+    ) -> "KeySet":
+        """The keys published at ``url`` (https, or http on loopback). Fetched when first needed; making it does no I/O.
+
+        Parameters:
+            url: the address of a JWK set. Redirects are not followed.
+            limits: how long the keys are used and how often they are asked for.
+            transport: how the issuer is reached: certificates, proxy, time-outs.
+            clock: the time; tests hand in one of their own.
+
+        Raises ConfigurationError for an address that may not be used.
+        """
+        check_endpoint_url(url, "url")
+        return cls(_published(url=url, limits=limits, transport=transport, clock=clock))
+
+    @classmethod
+    def discover(
+        cls,
+        issuer: str,
+        *,
+        limits: KeySetLimits | None = None,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+    ) -> "KeySet":
+        """The keys at the ``jwks_uri`` that the metadata of ``issuer`` names (RFC 8414, OpenID Connect Discovery 1.0).
+
+        The metadata must be that of ``issuer``, letter for letter, and is asked again when an hour is over or its
+        address fails. The parameters are those of ``remote``.
+        """
+        check_endpoint_url(issuer, "issuer")
+        return cls(_published(issuer=issuer, limits=limits, transport=transport, clock=clock))
+
+    def find(self, header: Header) -> tuple[VerificationKey, ...]:
+        """The one to four keys that may have signed a token with ``header``; never empty.
+
+        A known key of a fresh set takes no lock and no I/O; else this blocks while keys are fetched, for at most
+        ``limits.fetch`` seconds. Raises InvalidToken where there is no such key, and KeysUnavailable where that cannot
+        be known now.
+        """
+        return self._source.find(header)
+
+    async def find_async(self, header: Header) -> tuple[VerificationKey, ...]:
+        """``find`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
+        return await self._source.find_async(header)
+
+    def holds(self, key: VerificationKey) -> bool:
+        """True while ``key`` is still in use: not withdrawn by its issuer, and the set not too old. Never blocks."""
+        return self._source.holds(key)
+
+    def status(self) -> KeySetStatus:
+        """How the set is doing, for metrics; no I/O."""
+        return self._source.status()
+
+    def __repr__(self) -> str:
+        status = self.status()
+        return f"KeySet({status.source}, {status.state.value}, {status.keys} keys)"
+
+
+@final
+class _FixedKeys:
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def find(self, header: Header) -> tuple[VerificationKey, ...]:
+        found = self._keys.find(header)
+        if not found:
+            raise self._keys.explain(header)
+        return found
+
+    async def find_async(self, header: Header) -> tuple[VerificationKey, ...]:
+        return self.find(header)
+
+    def holds(self, key: VerificationKey) -> bool:
+        return key in self._keys
+
+    def status(self) -> KeySetStatus:
+        keys = self._keys
+        return KeySetStatus(source="static", state=KeySetState.FIXED, keys=len(keys.keys), refused=keys.refused)
+
+
+def _published(
+    *,
+    url: str = "",
+    issuer: str = "",
+    limits: KeySetLimits | None,
+    transport: Transport | None,
+    clock: Clock | None,
+) -> RemoteKeys:
+    limits = KeySetLimits() if limits is None else limits
+    clock = SystemClock() if clock is None else clock
+    transport = Transport() if transport is None else transport
+    fetch = KeyFetch(url=url, issuer=issuer, limits=limits, transport=transport, clock=clock)
+    return RemoteKeys(fetch, limits=limits, clock=clock, jitter=jitter_of(_PROCESS, url, issuer))
+
+
+def _read(given: object) -> Keys | str:
+    """The keys, or why there are none: an exception would have the secret in its frames."""
+    if isinstance(given, Secret):
+        return _one(_read_secret, given.reveal())
+    if isinstance(given, Mapping):
+        try:
+            return _jwks(json.dumps(dict(given)).encode())
+        except (TypeError, ValueError, RecursionError):
+            return "The JWK or JWK set holds something that JSON cannot hold."
+    if not isinstance(given, str | bytes):
+        raise TypeError(f"keys are a JWK, a JWK set, PEM or a Secret, not {type(given).__name__}")
+    text = given.decode("utf-8", "replace") if isinstance(given, bytes) else given
+    text = text.lstrip()
+    if text.startswith("-----BEGIN"):
+        return _one(read_pem, text)
+    if text.startswith("{"):
+        return _jwks(text.encode("utf-8", "replace"))
+    return "The keys are neither JSON nor PEM; wrap a shared secret in roomkey.Secret(...)."
+
+
+def _jwks(data: bytes) -> Keys | str:
+    document = strict_json.read_object_of_objects(data)
+    if document is None:
+        return "The keys are not a JSON object, or it has a member twice; give a JWK or a JWK set."
+    jwks = [document] if "kty" in document else document.get("keys")
+    if not isinstance(jwks, list):
+        return "The keys have neither kty, as a JWK, nor keys, as a JWK set."
+    keys = Keys.read(jwks, published=False)
+    if not keys.keys:
+        why = "; ".join(f"key {one.position}: {one.reason}" for one in keys.refused)
+        return f"No key of the set can be used ({why or 'it is empty'})."
+    for one in keys.refused:
+        _log.warning("Key %d of a static key set is not used: %s.", one.position, one.reason)
+    return keys
+
+
+def _one(read: Callable[[str], VerificationKey], text: str) -> Keys | str:
+    try:
+        return Keys([read(text)])
+    except KeyRefused as refusal:
+        return f"The key cannot be used: {refusal.reason}."
+
+
+def _read_secret(text: str) -> VerificationKey:
+    if text.lstrip().startswith(_NOT_SECRETS):
+        raise KeyRefused("malformed")  # a public key in the place of a secret would let anybody sign
+    return read_secret(text.encode("utf-8", "surrogatepass"))

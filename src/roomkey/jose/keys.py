@@ -1,0 +1,218 @@
+"""One key to verify with, judged when it is loaded: a JWK, a PEM block or a shared secret (RFC 7517, 7518; pure)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from roomkey.jose import base64url
+from roomkey.jose.envelope import LONGEST_KID
+from roomkey.jose.key_policy import edwards_problem, rsa_problem
+from roomkey.jose.signature import (
+    ALGORITHMS,
+    SYMMETRIC,
+    PublicKey,
+    Verifier,
+    secret_verifier,
+    suitable,
+    verifier,
+)
+from roomkey.secret import Confidential
+
+JWK_CURVES: Final[Mapping[str, Callable[[], ec.EllipticCurve]]] = {
+    "P-256": ec.SECP256R1,
+    "P-384": ec.SECP384R1,
+    "P-521": ec.SECP521R1,
+    "secp256k1": ec.SECP256K1,
+}
+_EDWARDS: Final[Mapping[str, tuple[int, Callable[[bytes], PublicKey]]]] = {
+    "Ed25519": (32, ed25519.Ed25519PublicKey.from_public_bytes),
+    "Ed448": (57, ed448.Ed448PublicKey.from_public_bytes),
+}
+_PRIVATE: Final = ("d", "p", "q", "dp", "dq", "qi", "oth")
+_LONGEST_NUMBER: Final = 2_048
+
+
+class KeyRefused(Exception):
+    """A key that is not used; ``reason`` is a stable word, and nothing of the key stands in it.
+
+    ``malformed``, ``unsupported_key_type``, ``unsupported_curve``, ``unsupported_algorithm``, ``algorithm_mismatch``,
+    ``not_for_signatures`` (use, key_ops), ``private_key``, ``symmetric_key`` (in a published set), ``weak_key``,
+    ``oversized_key``, ``roca``, ``invalid_point``, ``ambiguous_kid`` (two shared secrets of one name).
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@final
+class VerificationKey(Confidential):
+    """A key that may be used, ready to be used; its repr shows its name and its algorithms.
+
+    Attributes:
+        kid: its name, or None.
+        verifiers: what checks a signature, by each algorithm that the key is bound to.
+    """
+
+    __slots__ = ("kid", "verifiers")
+
+    def __init__(self, kid: str | None, verifiers: Mapping[str, Verifier]) -> None:
+        self.kid = kid
+        self.verifiers = verifiers
+
+    def __repr__(self) -> str:
+        return f"VerificationKey({self.kid!r}, {' '.join(self.verifiers)})"
+
+
+def read_jwk(jwk: object, *, published: bool) -> VerificationKey:
+    """The key in ``jwk``, a parsed JWK; raises KeyRefused.
+
+    ``published`` is True for one that comes from a URL: a shared secret has no business there.
+    """
+    if not isinstance(jwk, Mapping) or not all(isinstance(name, str) for name in jwk):
+        raise KeyRefused("malformed")
+    kid, kty = _text(jwk, "kid"), _text(jwk, "kty")
+    if kid is not None and len(kid) > LONGEST_KID:
+        raise KeyRefused("malformed")
+    _check_purpose(jwk)
+    algorithm = _text(jwk, "alg")
+    if algorithm is not None and algorithm not in ALGORITHMS:
+        raise KeyRefused("unsupported_algorithm")
+    if kty == "oct":
+        if published:
+            raise KeyRefused("symmetric_key")
+        return _secret(_bytes(jwk, "k"), kid, algorithm)
+    if any(name in jwk for name in _PRIVATE):
+        raise KeyRefused("private_key")
+    return _public(_PUBLIC_KEYS.get(kty or "", _unknown)(jwk), kid, algorithm)
+
+
+def read_pem(text: str) -> VerificationKey:
+    """The public key in a PEM block (SubjectPublicKeyInfo); raises KeyRefused."""
+    if "PRIVATE KEY" in text:
+        raise KeyRefused("private_key")
+    try:
+        key = load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if key is None:
+        raise KeyRefused("malformed")
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        _no(rsa_problem(numbers.n, numbers.e))
+    elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        _no(edwards_problem(key.public_bytes_raw()))
+    elif not isinstance(key, ec.EllipticCurvePublicKey):
+        raise KeyRefused("unsupported_key_type")
+    return _public(key, None, None)
+
+
+def read_secret(secret: bytes) -> VerificationKey:
+    """A shared secret, for HMAC with hashes that are no longer than it is; raises KeyRefused."""
+    return _secret(secret, None, None)
+
+
+def _public(key: PublicKey, kid: str | None, algorithm: str | None) -> VerificationKey:
+    known = suitable(key)
+    if not known:
+        raise KeyRefused("unsupported_curve")
+    if algorithm is not None and algorithm not in known:
+        raise KeyRefused("algorithm_mismatch")
+    bound = known if algorithm is None else (algorithm,)
+    return VerificationKey(kid, {name: verifier(key, name) for name in bound})
+
+
+def _secret(secret: bytes, kid: str | None, algorithm: str | None) -> VerificationKey:
+    if algorithm is not None and algorithm not in SYMMETRIC:
+        raise KeyRefused("algorithm_mismatch")
+    wanted = SYMMETRIC if algorithm is None else (algorithm,)
+    bound = [name for name in wanted if len(secret) * 8 >= int(name[2:])]
+    if not bound:
+        raise KeyRefused("weak_key")
+    return VerificationKey(kid, {name: secret_verifier(secret, name) for name in bound})
+
+
+def _check_purpose(jwk: Mapping[str, Any]) -> None:
+    if _text(jwk, "use") not in {None, "sig"}:
+        raise KeyRefused("not_for_signatures")
+    if "key_ops" in jwk:
+        operations = jwk["key_ops"]
+        if not isinstance(operations, list) or not all(isinstance(one, str) for one in operations):
+            raise KeyRefused("malformed")
+        if "verify" not in operations:
+            raise KeyRefused("not_for_signatures")
+
+
+def _rsa(jwk: Mapping[str, Any]) -> PublicKey:
+    modulus, exponent = int.from_bytes(_bytes(jwk, "n")), int.from_bytes(_bytes(jwk, "e"))
+    _no(rsa_problem(modulus, exponent))
+    return _made(lambda: rsa.RSAPublicNumbers(exponent, modulus).public_key(), "malformed")
+
+
+def _elliptic(jwk: Mapping[str, Any]) -> PublicKey:
+    name = _text(jwk, "crv") or ""
+    if name not in JWK_CURVES:
+        raise KeyRefused("unsupported_curve")
+    curve = JWK_CURVES[name]()
+    x, y = _bytes(jwk, "x"), _bytes(jwk, "y")
+    if not len(x) == len(y) == (curve.key_size + 7) // 8:
+        raise KeyRefused("malformed")
+    numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve)
+    return _made(numbers.public_key, "invalid_point")
+
+
+def _edwards(jwk: Mapping[str, Any]) -> PublicKey:
+    name = _text(jwk, "crv") or ""
+    if name not in _EDWARDS:
+        raise KeyRefused("unsupported_curve")
+    size, make = _EDWARDS[name]
+    encoded = _bytes(jwk, "x")
+    if len(encoded) != size:
+        raise KeyRefused("malformed")
+    _no(edwards_problem(encoded))
+    return _made(lambda: make(encoded), "invalid_point")
+
+
+def _unknown(_: Mapping[str, Any]) -> PublicKey:
+    raise KeyRefused("unsupported_key_type")
+
+
+_PUBLIC_KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], PublicKey]]] = {
+    "RSA": _rsa,
+    "EC": _elliptic,
+    "OKP": _edwards,
+}
+
+
+def _made(make: Callable[[], PublicKey], otherwise: str) -> PublicKey:
+    try:
+        return make()
+    except (ValueError, UnsupportedAlgorithm):
+        raise KeyRefused(otherwise) from None
+
+
+def _no(problem: str) -> None:
+    if problem:
+        raise KeyRefused(problem)
+
+
+def _text(jwk: Mapping[str, Any], name: str) -> str | None:
+    if name not in jwk:
+        return None
+    value = jwk[name]
+    if not isinstance(value, str):
+        raise KeyRefused("malformed")
+    return value
+
+
+def _bytes(jwk: Mapping[str, Any], name: str) -> bytes:
+    value = _text(jwk, name)
+    if value is None or len(value) > _LONGEST_NUMBER or not value.isascii():
+        raise KeyRefused("malformed")
+    data = base64url.decode(value.encode())
+    if data is None:
+        raise KeyRefused("malformed")
+    return data

@@ -1,0 +1,84 @@
+"""JSON as it is trusted: UTF-8, no member twice, finite numbers of a bounded size, bounded depth (RFC 8259; pure)."""
+
+import json
+import math
+from typing import Any, Final, NoReturn
+
+DEEPEST: Final = 32
+LONGEST_INTEGER: Final = 20
+
+
+def read_object(data: bytes) -> dict[str, Any] | None:
+    """The object in ``data``, or None where it holds anything else; the error would carry the data along."""
+    return _object(_STRICT, data)
+
+
+def read_object_of_objects(data: bytes) -> dict[str, Any] | None:
+    """As ``read_object``, but of the objects inside, one with a member twice becomes None and spoils no other."""
+    return _object(_LENIENT, data)
+
+
+def _object(decoder: json.JSONDecoder, data: bytes) -> dict[str, Any] | None:
+    try:
+        value = _bounded(decoder, data.decode("utf-8"))
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _bounded(decoder: json.JSONDecoder, text: str) -> Any:
+    try:
+        value = decoder.decode(text)
+        # Counting brackets is quick, and few of them cannot nest deep.
+        if text.count("{") + text.count("[") > DEEPEST and _depth(value) > DEEPEST:
+            raise ValueError("nested too deep")
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair is not text
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return value
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An ``object_pairs_hook`` that raises ValueError where a member stands twice in one object."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands in it twice")
+    return members
+
+
+def _members_or_none(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else None
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > LONGEST_INTEGER + (digits[0] == "-"):
+        raise ValueError("an integer is too long")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def no_constant(name: str) -> NoReturn:
+    """A ``parse_constant`` that raises ValueError: NaN and the infinities are not JSON."""
+    raise ValueError(f"{name} is not JSON")
+
+
+_STRICT: Final = json.JSONDecoder(
+    object_pairs_hook=unique_members, parse_constant=no_constant, parse_int=_integer, parse_float=_float
+)
+_LENIENT: Final = json.JSONDecoder(
+    object_pairs_hook=_members_or_none, parse_constant=no_constant, parse_int=_integer, parse_float=_float
+)
