@@ -47,12 +47,12 @@ class OIDCProvider:
         self._http.close()
         assert self._child.stop() == 0, "the OpenID server itself failed; its stderr says why"
 
-    def register(self, *grant_types: str) -> Client:
-        """A new client with a new secret (RFC 7591), which may use ``grant_types``."""
+    def register(self, *grant_types: str, **settings: Any) -> Client:
+        """A new client with a new secret (RFC 7591), which may use ``grant_types``; ``settings`` are more metadata."""
         wanted = {"grant_types": grant_types, "redirect_uris": [], "response_types": []}
-        made = self._http.post(self._metadata["registration_endpoint"], json=wanted)
+        made = self._http.post(self._metadata["registration_endpoint"], json=wanted | settings)
         assert made.status_code == 201, made.text
-        return Client(made.json()["client_id"], made.json()["client_secret"])
+        return Client(made.json()["client_id"], made.json().get("client_secret", ""))
 
     def add_user(self, name: str, password: str) -> None:
         self._http.put(f"/users/{name}", content=password.encode()).raise_for_status()

@@ -103,7 +103,8 @@ function recorded(ctx) {
   return {
     client_id: client?.clientId ?? '',
     grant_type: params?.grant_type ?? '',
-    authentication: ctx.headers.authorization ? 'client_secret_basic' : 'client_secret_post',
+    authentication: params?.client_assertion ? 'private_key_jwt'
+      : ctx.headers.authorization ? 'client_secret_basic' : 'client_secret_post',
     error: ctx.body?.error ?? '',
   };
 }

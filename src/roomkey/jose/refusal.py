@@ -25,6 +25,7 @@ REASONS: Final[Mapping[str, str]] = {
     "not_yet_valid": "The token is not valid yet.",
     "issued_in_future": "The token claims to have been issued in the future.",
     "too_old": "The token was issued too long ago.",
+    "bound_to_a_key": "The token is bound to a key, and this request does not prove that its sender has it.",
 }
 
 

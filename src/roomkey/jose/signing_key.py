@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from roomkey.errors import ConfigurationError, SecretUnavailable
 from roomkey.jose import base64url
-from roomkey.jose.key_policy import SMALLEST_RSA
+from roomkey.jose.key_policy import rsa_problem
 from roomkey.jose.keys import JWK_CURVES
-from roomkey.jose.signature import CURVES, ED448, ED25519, HASHES, RSA
+from roomkey.jose.signature import HASHES, suitable
 from roomkey.secret import Confidential, Secret
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
@@ -29,12 +29,14 @@ class SigningKey(Confidential):
 
     def __init__(self, key: PrivateKey, *, algorithm: str | None = None, key_id: str | None = None) -> None:
         """Sign with ``key``; raises ConfigurationError where ``algorithm`` is not one for it, or it is too weak."""
-        suitable = _suitable(key)
-        if algorithm is not None and algorithm not in suitable:
-            raise ConfigurationError(f"This private key signs {' or '.join(suitable)}, not what is named; correct it.")
         self._key = key
-        self.algorithm = algorithm or suitable[0]
+        self.algorithm = algorithm or ""
         self.key_id = key_id
+        known = _suitable(key)
+        if algorithm is None:
+            self.algorithm = known[0]
+        elif algorithm not in known:
+            raise ConfigurationError(f"This private key signs {' or '.join(known)}; name one of these as algorithm=.")
 
     @classmethod
     def read(cls, secret: Secret, *, algorithm: str | None = None, key_id: str | None = None) -> Self:
@@ -75,16 +77,18 @@ class SigningKey(Confidential):
 
 
 def _suitable(key: PrivateKey) -> tuple[str, ...]:
-    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= SMALLEST_RSA:
-        return RSA
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in CURVES:
-        return (CURVES[key.curve.name],)
-    if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
-        return ED25519 if isinstance(key, ed25519.Ed25519PrivateKey) else ED448
-    raise ConfigurationError(
-        "The private key cannot be used: it must be RSA of 2048 bits or more, P-256, P-384, P-521, secp256k1, "
-        "Ed25519 or Ed448."
-    )
+    known: tuple[str, ...] = ()
+    if isinstance(key, rsa.RSAPrivateKey):
+        numbers = key.public_key().public_numbers()
+        known = () if rsa_problem(numbers.n, numbers.e) else suitable(key.public_key())
+    elif isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
+        known = suitable(key.public_key())
+    if not known:
+        raise ConfigurationError(
+            "The private key cannot be used: it must be RSA of 2048 bits or more, P-256, P-384, P-521, secp256k1, "
+            "Ed25519 or Ed448."
+        )
+    return known
 
 
 class _Parsed(NamedTuple):

@@ -1,12 +1,15 @@
 """A client that proves itself by a JWT of its own in place of a shared secret (RFC 7523 section 2.2; pure)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from roomkey.errors import ConfigurationError
 from roomkey.oauth.client_authentication import Form
 from roomkey.oauth.source import Moment, Revealed
 from roomkey.secret import Secret
+
+if TYPE_CHECKING:
+    from roomkey.jose.signing_key import SigningKey
 
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LIFETIME: Final = 60.0
@@ -52,7 +55,15 @@ class PrivateKeyJWT:
         """
         from roomkey.jose.signing_key import SigningKey  # loads cryptography, which few clients need for this
 
-        key = SigningKey.read(Secret(revealed["private_key"]), algorithm=self.algorithm, key_id=self.key_id)
+        try:
+            key = SigningKey.read(Secret(revealed["private_key"]), algorithm=self.algorithm, key_id=self.key_id)
+        except ConfigurationError as error:
+            problem = str(error)
+        else:
+            return self._signed(key, client_id=client_id, server=server, moment=moment)
+        raise ConfigurationError(f"{problem} {revealed.origins}.")
+
+    def _signed(self, key: "SigningKey", *, client_id: str, server: str, moment: Moment) -> Form:
         claims = {
             "iss": client_id,
             "sub": client_id,

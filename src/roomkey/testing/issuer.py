@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from roomkey.clock import Clock, SystemClock
+from roomkey.jose.key_set import KeySet
 from roomkey.testing import custom_logins
 from roomkey.testing.faults import FaultyServer
 from roomkey.testing.ledger import ALL_GRANTS, Client, Grant, Ledger, User
@@ -124,13 +125,17 @@ class Issuer(FaultyServer):
         scope: str = DEFAULT_SCOPE,
         grants: Iterable[str] = ALL_GRANTS,
         authentication: str | None = None,
+        keys: KeySet | None = None,
     ) -> Client:
-        """Register a client; a secret is made where none is given, unless it is ``public``.
+        """Register a client; a secret is made where none is given, unless it is ``public`` or has ``keys``.
 
-        ``authentication`` limits it to one of ``client_secret_basic``, ``client_secret_post`` and ``none``.
+        ``authentication`` limits it to one of ``client_secret_basic``, ``client_secret_post`` and ``none``; with
+        ``keys`` it proves itself by assertions that one of them signed (RFC 7523).
         """
-        secret = None if public else client_secret or secrets.token_urlsafe(32)
-        return self.ledger.add_client(client_id, secret, scope=scope, grants=grants, authentication=authentication)
+        secret = None if public or keys is not None else client_secret or secrets.token_urlsafe(32)
+        return self.ledger.add_client(
+            client_id, secret, scope=scope, grants=grants, authentication=authentication, keys=keys
+        )
 
     def rotate_client_secret(self, client_id: str, client_secret: str | None = None) -> str:
         """Replace a client's secret and return the new one; raises KeyError for an unknown client."""
@@ -257,7 +262,12 @@ class Issuer(FaultyServer):
             "revocation_endpoint": self.revocation_endpoint,
             "jwks_uri": self.url + _KEYS,
             "grant_types_supported": list(ALL_GRANTS),
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+            "token_endpoint_auth_methods_supported": [
+                "client_secret_basic",
+                "client_secret_post",
+                "private_key_jwt",
+                "none",
+            ],
             "scopes_supported": DEFAULT_SCOPE.split(),
             "response_types_supported": [],
         }

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from roomkey.jose.key_set import KeySet
 from roomkey.secret import Confidential, fingerprint
 
 _MOST_TOKENS: Final = 200_000
@@ -21,19 +22,28 @@ def digest(value: str) -> str:
 class Client(Confidential):
     """A registered client: ``client_id``, ``client_secret`` (None for a public client), ``scope``, ``grants``.
 
-    ``authentication`` names the one method that is accepted, or None for any. Its repr shows the ``client_id`` only.
+    ``authentication`` names the one method that is accepted, or None for any; ``keys`` are those that its assertions
+    are checked with. Its repr shows the ``client_id`` only.
     """
 
-    __slots__ = ("authentication", "client_id", "client_secret", "enabled", "grants", "scope")
+    __slots__ = ("authentication", "client_id", "client_secret", "enabled", "grants", "keys", "scope", "seen")
 
     def __init__(
-        self, client_id: str, client_secret: str | None, scope: str, grants: tuple[str, ...], authentication: str | None
+        self,
+        client_id: str,
+        client_secret: str | None,
+        scope: str,
+        grants: tuple[str, ...],
+        authentication: str | None,
+        keys: KeySet | None,
     ) -> None:
         self.client_id = client_id
         self.client_secret = client_secret
         self.scope = scope
         self.grants = grants
         self.authentication = authentication
+        self.keys = keys
+        self.seen: set[str] = set()
         self.enabled = True
 
     def __repr__(self) -> str:
@@ -127,9 +137,10 @@ class Ledger:
         scope: str,
         grants: Iterable[str] = ALL_GRANTS,
         authentication: str | None = None,
+        keys: KeySet | None = None,
     ) -> Client:
         """Register a client, in place of one with the same id."""
-        client = Client(client_id, client_secret, scope, tuple(grants), authentication)
+        client = Client(client_id, client_secret, scope, tuple(grants), authentication, keys)
         with self.lock:
             self.clients[client_id] = client
         return client

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import parse_qsl, unquote_plus
 
 from roomkey.secret import Confidential
+from roomkey.testing.client_assertion import ASSERTION_TYPE, proof_identifier
 from roomkey.testing.ledger import Client, Grant, digest
 from roomkey.testing.loopback import ReceivedRequest
 
 if TYPE_CHECKING:
     from roomkey.testing.issuer import Issuer
 
-Authentication = Literal["client_secret_basic", "client_secret_post", "none", "bearer", "body", "headers"]
+Authentication = Literal[
+    "client_secret_basic", "client_secret_post", "private_key_jwt", "none", "bearer", "body", "headers"
+]
 _SECRET_PARAMETERS: Final = frozenset({"client_secret", "password", "refresh_token", "client_assertion", "token"})
 _REPEATABLE: Final = frozenset({"resource", "audience"})
 
@@ -62,6 +65,8 @@ class Submission(Confidential):
         self.client_secret = self.value("client_secret")
         if self.client_secret is not None:
             self.authentication = "client_secret_post"
+        if self.value("client_assertion") is not None:
+            self.authentication = "private_key_jwt"
         basic = _basic(request.header("authorization"), form_encoded=form_encoded_basic)
         if basic is not None:
             self.authentication = "client_secret_basic"
@@ -110,12 +115,29 @@ def authenticated_client(issuer: "Issuer", sent: Submission) -> Client:
     accepted = client is not None and client.enabled
     if client is None or not accepted or client.authentication not in (None, sent.authentication):
         raise Refusal("invalid_client", 401)
-    if client.client_secret is None:
+    if sent.authentication == "private_key_jwt":
+        _check_assertion(issuer, client, sent)
+    elif client.keys is not None:
+        raise Refusal("invalid_client", 401)
+    elif client.client_secret is None:
         if sent.client_secret:
             raise Refusal("invalid_client", 401)
     elif not hmac.compare_digest(client.client_secret.encode(), (sent.client_secret or "").encode()):
         raise Refusal("invalid_client", 401)
     return client
+
+
+def _check_assertion(issuer: "Issuer", client: Client, sent: Submission) -> None:
+    """Each assertion counts once (RFC 7523 section 3, jti)."""
+    servers = {issuer.url, issuer.token_endpoint}
+    assertion = sent.value("client_assertion") or ""
+    jti = None
+    if client.keys is not None and sent.value("client_assertion_type") == ASSERTION_TYPE and not sent.client_secret:
+        jti = proof_identifier(assertion, client.keys, client_id=client.client_id, servers=servers, now=issuer.wall())
+    with issuer.ledger.lock:
+        if jti is None or jti in client.seen:
+            raise Refusal("invalid_client", 401)
+        client.seen.add(jti)
 
 
 def answer_members(issuer: "Issuer", sent: Submission) -> dict[str, object]:
@@ -129,7 +151,7 @@ def answer_members(issuer: "Issuer", sent: Submission) -> dict[str, object]:
     client = authenticated_client(issuer, sent)
     if grant_type not in ("client_credentials", "password", "refresh_token"):
         raise Refusal("unsupported_grant_type")
-    if grant_type not in client.grants or (grant_type == "client_credentials" and client.client_secret is None):
+    if grant_type not in client.grants or (grant_type == "client_credentials" and sent.authentication == "none"):
         raise Refusal("unauthorized_client")
     if grant_type == "refresh_token":
         return _refreshed(issuer, client, sent)
