@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import roomkey
+import roomkey.jose
 
 HEAVY = ("cryptography", "httpx", "httpx2", "requests", "aiohttp", "ssl", "asyncio", "sqlite3", "http.client", "typer")
 
@@ -31,10 +32,18 @@ roomkey.TokenManager(roomkey.MemoryStore()).credential(source)"""
     assert not loaded_by(code) & {"httpx", "httpx2", "requests", "aiohttp", "asyncio"}
 
 
+def test_a_key_set_loads_no_http_library_until_its_keys_are_needed() -> None:
+    code = 'import roomkey; roomkey.KeySet.remote("https://auth.example/jwks")'
+    assert not loaded_by(code) & {"httpx", "httpx2", "requests", "aiohttp", "asyncio"}
+    assert "cryptography" not in loaded_by("import roomkey.jose.unverified, roomkey.oauth.token_response")
+
+
 def test_every_public_name_is_there_and_documented() -> None:
     for name in roomkey.__all__:
         assert getattr(roomkey, name).__doc__, name
     assert set(roomkey.__all__) <= set(dir(roomkey))
+    for name in roomkey.jose.__all__:
+        assert getattr(roomkey.jose, name).__doc__, name
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

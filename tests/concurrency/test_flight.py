@@ -3,11 +3,12 @@
 import asyncio
 import threading
 import time
+from collections.abc import Generator
 
 import pytest
 import trio
 
-from roomkey.concurrency.flight import Flight
+from roomkey.concurrency.flight import Flight, follow, follow_async
 from roomkey.concurrency.workers import Workers
 
 
@@ -121,6 +122,34 @@ def test_a_loop_that_was_closed_while_it_waited_harms_nobody() -> None:  # clien
     loop.close()
     thread.join()
     assert flight.wait(0.0) == "landed"
+
+
+def landing_of(*flights: Flight[str]) -> Generator[Flight[str], str | None, list[str | None]]:
+    results = []
+    for flight in flights:
+        results.append((yield flight))  # noqa: PERF401 - a comprehension cannot yield
+    return results
+
+
+def test_steps_are_followed_from_flight_to_flight_in_threads_and_loops() -> None:
+    for door in ("thread", "asyncio", "trio"):
+        flights = [slow(0.02), slow(0.02)]
+        threads = [in_thread(flight) for flight in flights]
+        if door == "thread":
+            assert follow(landing_of(*flights), 5.0) == ["landed", "landed"]
+        elif door == "asyncio":
+            assert asyncio.run(follow_async(landing_of(*flights), 5.0)) == ["landed", "landed"]
+        else:
+            assert trio.run(follow_async, landing_of(*flights), 5.0) == ["landed", "landed"]
+        for thread in threads:
+            thread.join()
+
+
+def test_a_follower_does_the_job_that_no_thread_was_found_for_and_waits_no_longer_than_it_said() -> None:
+    lonely = slow(0.0)
+    lonely.awaited = True
+    assert follow(landing_of(lonely), 5.0) == ["landed"]
+    assert follow(landing_of(slow(60.0)), 0.01) == [None]  # nobody runs it
 
 
 def test_a_hundred_jobs_run_on_few_threads_and_all_end() -> None:  # client 61

@@ -1,7 +1,9 @@
 """One request, one answer, one deadline."""
 
+import gzip
 import logging
 import time
+import zlib
 
 import pytest
 
@@ -74,6 +76,48 @@ def test_an_answer_of_two_megabytes_is_cut_off(issuer: Issuer) -> None:  # clien
     with pytest.raises(TransportError) as caught:
         TRANSPORT.send(ask(issuer), seconds=5.0)
     assert caught.value.reason == "answer_too_large"
+
+
+def test_the_caller_says_how_large_an_answer_may_be(issuer: Issuer) -> None:  # validator 50
+    for size, passes in ((1_000, True), (1_001, False)):
+        issuer.answer_with(body=b"x" * size)
+        if passes:
+            assert len(TRANSPORT.send(ask(issuer), seconds=5.0, largest=1_000).response.body) == size
+            continue
+        with pytest.raises(TransportError) as caught:
+            TRANSPORT.send(ask(issuer), seconds=5.0, largest=1_000)
+        assert caught.value.reason == "answer_too_large"
+
+
+def test_what_was_packed_unasked_is_unpacked_within_the_limit(issuer: Issuer) -> None:  # validator 50
+    text = b'{"error": "invalid_client"}'
+    for packing, packed in (
+        ("gzip", gzip.compress(text)),
+        ("X-GZIP", gzip.compress(text)),
+        ("deflate", zlib.compress(text)),
+    ):
+        issuer.answer_with(401, headers={"Content-Encoding": packing}, body=packed)
+        assert TRANSPORT.send(ask(issuer), seconds=5.0).response.body == text
+
+
+@pytest.mark.parametrize(
+    ("packing", "body", "reason"),
+    [
+        ("gzip", gzip.compress(bytes(50_000_000)), "answer_too_large"),
+        ("gzip", gzip.compress(b"x" * 100)[:-9], "answer_unreadable"),
+        ("gzip", b"not packed at all", "answer_unreadable"),
+        ("br", b"\x0b\x02\x80hello\x03", "answer_unreadable"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"x")), "answer_unreadable"),
+    ],
+    ids=["bomb", "cut", "plain", "unknown", "twice"],
+)
+def test_a_packing_that_cannot_be_undone_within_the_limit_is_an_error(
+    issuer: Issuer, packing: str, body: bytes, reason: str
+) -> None:  # validator 50
+    issuer.answer_with(headers={"Content-Encoding": packing}, body=body)
+    with pytest.raises(TransportError) as caught:
+        TRANSPORT.send(ask(issuer), seconds=5.0)
+    assert (caught.value.reason, caught.value.sent) == (reason, True)
 
 
 def test_no_time_left_sends_nothing(issuer: Issuer) -> None:

@@ -43,17 +43,17 @@ class Compact(Confidential):
         payload: the decoded payload, any bytes.
         signature: the decoded signature, not empty.
         signed: the bytes that the signature is over.
-        header_segment: the header as it travelled.
+        new_header: the header as it travelled, where it was not known before; else empty.
     """
 
-    __slots__ = ("header", "header_segment", "payload", "signature", "signed")
+    __slots__ = ("header", "new_header", "payload", "signature", "signed")
 
-    def __init__(self, header: Header, payload: bytes, signature: bytes, signed: bytes, header_segment: bytes) -> None:
+    def __init__(self, header: Header, new_header: bytes, payload: bytes, signature: bytes, signed: bytes) -> None:
         self.header = header
+        self.new_header = new_header
         self.payload = payload
         self.signature = signature
         self.signed = signed
-        self.header_segment = header_segment
 
     def __repr__(self) -> str:
         return "Compact(…)"
@@ -70,13 +70,15 @@ def read_compact(token: str) -> Compact:
         raise refused("too_large")
     if token.count(".") != 2 or not token.isascii():
         raise refused("malformed")
-    data = token.encode()
-    head, body, tail = data.split(b".")
-    header = _known.get(head) or _read_header(head)
+    signed, _, tail = token.encode().rpartition(b".")
+    head, _, body = signed.partition(b".")
+    header, new_header = _known.get(head), b""
+    if header is None:
+        header, new_header = _read_header(head), head
     payload, signature = base64url.decode(body), base64url.decode(tail)
     if payload is None or not signature:
         raise refused("malformed")
-    return Compact(header, payload, signature, data[: len(head) + len(body) + 1], head)
+    return Compact(header, new_header, payload, signature, signed)
 
 
 def read_claims(compact: Compact) -> dict[str, Any]:
@@ -92,10 +94,10 @@ def remember_header(compact: Compact) -> None:
 
     An issuer's tokens share a few headers; tokens that anybody can write do not get in.
     """
-    if compact.header_segment not in _known and len(compact.header_segment) <= _LONGEST_KNOWN:
+    if len(compact.new_header) <= _LONGEST_KNOWN:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        _known[compact.header_segment] = compact.header
+        _known[compact.new_header] = compact.header
 
 
 _known: dict[bytes, Header] = {}

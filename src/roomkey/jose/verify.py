@@ -71,7 +71,8 @@ def check_signature(compact: Compact, keys: Iterable[VerificationKey]) -> Verifi
     """The one of ``keys`` that signed ``compact``; raises InvalidToken. ``keys`` come from ``KeySet.find``."""
     for key in keys:
         if key.verifiers[compact.header.algorithm](compact.signature, compact.signed):
-            remember_header(compact)
+            if compact.new_header:
+                remember_header(compact)
             return key
     raise refused("bad_signature")
 
