@@ -49,8 +49,14 @@ if TYPE_CHECKING:
     from roomkey.oauth.private_key_jwt import PrivateKeyJWT as PrivateKeyJWT
     from roomkey.oauth.service_account_token import ServiceAccountToken as ServiceAccountToken
     from roomkey.resource_server.answer import Answering as Answering
+    from roomkey.resource_server.claim_mapping import ClaimMapping as ClaimMapping
     from roomkey.resource_server.claims import Claims as Claims
+    from roomkey.resource_server.deny_list import DenyList as DenyList
+    from roomkey.resource_server.introspection import Introspection as Introspection
+    from roomkey.resource_server.polled_list import ListPolicy as ListPolicy
     from roomkey.resource_server.requirements import Requirements as Requirements
+    from roomkey.resource_server.requirements import require as require
+    from roomkey.resource_server.status_list import StatusLists as StatusLists
     from roomkey.resource_server.trusted_issuer import TrustedIssuer as TrustedIssuer
     from roomkey.resource_server.validator import TokenValidator as TokenValidator
     from roomkey.secret import Secret as Secret
@@ -84,8 +90,13 @@ _PLACES = {
     "oauth.private_key_jwt": "PrivateKeyJWT",
     "oauth.service_account_token": "ServiceAccountToken",
     "resource_server.answer": "Answering",
+    "resource_server.claim_mapping": "ClaimMapping",
     "resource_server.claims": "Claims",
-    "resource_server.requirements": "Requirements",
+    "resource_server.deny_list": "DenyList",
+    "resource_server.introspection": "Introspection",
+    "resource_server.polled_list": "ListPolicy",
+    "resource_server.requirements": "Requirements require",
+    "resource_server.status_list": "StatusLists",
     "resource_server.trusted_issuer": "TrustedIssuer",
     "resource_server.validator": "TokenValidator",
     "secret": "Secret",

@@ -28,7 +28,7 @@ def read_bearer_token(authorization: Sequence[str], *, elsewhere: bool = False) 
     if not authorization:
         if elsewhere:
             raise _invalid("token_outside_header", "Send the token in the Authorization header, not in query or form.")
-        raise TokenMissing("Send an access token: Authorization: Bearer …", reason="no_credentials")
+        raise TokenMissing("Send an access token in the Authorization header.", reason="no_credentials")
     value = authorization[0]
     if _JOINED.search(value):
         raise _invalid("two_values_in_one_header", "The Authorization header has more than one value.")

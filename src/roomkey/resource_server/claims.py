@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 from roomkey.secret import Confidential
 
@@ -11,7 +11,9 @@ from roomkey.secret import Confidential
 class Claims(Confidential, Mapping[str, Any]):
     """The verified claims of one token: a read-only mapping, with the names that every issuer writes differently.
 
-    Its repr shows whose token it is and for which client, and no other claim. Safe in any thread.
+    One value serves every request with the same token, so nothing in it can be changed: lists are tuples, objects are
+    read-only mappings; ``as_dict`` makes a copy of one's own. Its repr shows whose token it is and for which client,
+    and no other claim. Safe in any thread.
 
     Attributes:
         subject: who the token is about (``sub``), or None.
@@ -23,6 +25,13 @@ class Claims(Confidential, Mapping[str, Any]):
 
     __slots__ = ("_values", "client_id", "roles", "scopes", "subject", "tenant")
 
+    _values: Mapping[str, Any]
+    subject: str | None
+    client_id: str | None
+    scopes: frozenset[str]
+    roles: frozenset[str]
+    tenant: str | None
+
     def __init__(
         self,
         values: Mapping[str, Any],
@@ -33,12 +42,19 @@ class Claims(Confidential, Mapping[str, Any]):
         roles: frozenset[str] = frozenset(),
         tenant: str | None = None,
     ) -> None:
-        self._values = MappingProxyType(dict(values))
-        self.subject = subject
-        self.client_id = client_id
-        self.scopes = scopes
-        self.roles = roles
-        self.tenant = tenant
+        fill = super().__setattr__
+        fill("_values", _frozen(values))
+        fill("subject", subject)
+        fill("client_id", client_id)
+        fill("scopes", scopes)
+        fill("roles", roles)
+        fill("tenant", tenant)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("verified claims cannot be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("verified claims cannot be changed")
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -49,5 +65,21 @@ class Claims(Confidential, Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def as_dict(self) -> dict[str, Any]:
+        """A copy in dicts and lists, as the token had them, which may be changed and written as JSON."""
+        return {name: _thawed(value) for name, value in self._values.items()}
+
     def __repr__(self) -> str:
         return f"Claims(subject={self.subject!r}, client_id={self.client_id!r})"
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: _frozen(inner) for name, inner in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _thawed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _thawed(inner) for name, inner in value.items()}
+    return list(map(_thawed, value)) if isinstance(value, tuple) else value
