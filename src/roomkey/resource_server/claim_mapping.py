@@ -106,8 +106,8 @@ def _roles(value: Any, path: str) -> tuple[str, ...]:
 
 
 def _at(claims: RawClaims, path: str) -> Any:
-    if path in claims:
-        return claims[path]
+    if path in claims or "." not in path:
+        return claims.get(path)
     value: Any = claims
     for step in path.split("."):
         value = _member(value, step)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn, final
+from typing import Any, Final, NoReturn, final
 
 from roomkey.secret import Confidential
 
@@ -42,13 +42,12 @@ class Claims(Confidential, Mapping[str, Any]):
         roles: frozenset[str] = frozenset(),
         tenant: str | None = None,
     ) -> None:
-        fill = super().__setattr__
-        fill("_values", _frozen(values))
-        fill("subject", subject)
-        fill("client_id", client_id)
-        fill("scopes", scopes)
-        fill("roles", roles)
-        fill("tenant", tenant)
+        _fill(self, "_values", _frozen(values))
+        _fill(self, "subject", subject)
+        _fill(self, "client_id", client_id)
+        _fill(self, "scopes", scopes)
+        _fill(self, "roles", roles)
+        _fill(self, "tenant", tenant)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("verified claims cannot be changed")
@@ -73,7 +72,13 @@ class Claims(Confidential, Mapping[str, Any]):
         return f"Claims(subject={self.subject!r}, client_id={self.client_id!r})"
 
 
+_fill: Final = object.__setattr__
+
+
 def _frozen(value: Any) -> Any:
+    kind = type(value)
+    if kind is str or kind is int:  # nearly all of them
+        return value
     if isinstance(value, Mapping):
         return MappingProxyType({name: _frozen(inner) for name, inner in value.items()})
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value

@@ -107,11 +107,10 @@ class TokenValidator:
         Raises InvalidToken, or ValidationUnavailable where that cannot be told now; ConfigurationError for ``fresh``
         without ``introspection=``. Blocks only while keys, lists or answers are fetched, each for a limited time.
         """
-        if not fresh:
-            known = self._known.find(token) if type(token) is str else None
-            if known is not None and known.good(self._wall()):
-                return known.claims
-        outcome = blocking(self._course(token, fresh=fresh, certificate=certificate))
+        known = self._known.find(token)
+        if known is not None and not fresh and known.good(self._wall()):
+            return known.claims
+        outcome = blocking(self._course(token, known, fresh=fresh, certificate=certificate))
         if isinstance(outcome, Claims):
             return outcome
         del token  # an error report with local variables shows no token
@@ -119,11 +118,10 @@ class TokenValidator:
 
     async def validate_async(self, token: str, *, fresh: bool = False, certificate: bytes | None = None) -> Claims:
         """``validate`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
-        if not fresh:
-            known = self._known.find(token) if type(token) is str else None
-            if known is not None and known.good(self._wall()):
-                return known.claims
-        outcome = await suspending(self._course(token, fresh=fresh, certificate=certificate))
+        known = self._known.find(token)
+        if known is not None and not fresh and known.good(self._wall()):
+            return known.claims
+        outcome = await suspending(self._course(token, known, fresh=fresh, certificate=certificate))
         if isinstance(outcome, Claims):
             return outcome
         del token
@@ -196,10 +194,11 @@ class TokenValidator:
 
     # -- one course for both kinds of caller ---------------------------------------------------------------------------
 
-    def _course(self, token: str, *, fresh: bool, certificate: bytes | None) -> Course[Claims]:
+    def _course(
+        self, token: str, known: VerifiedToken | None, *, fresh: bool, certificate: bytes | None
+    ) -> Course[Claims]:
         if isinstance(token, str) and self._opaque is not None and token.count(".") != 2:
             return (yield from self._unsigned(token, self._opaque, fresh=fresh, certificate=certificate))
-        known = self._known.find(token) if isinstance(token, str) else None
         if known is None or not known.signed(self._wall()):
             compact = read_compact(token)
             raw = read_claims(compact)

@@ -74,20 +74,20 @@ class VerifiedToken(Confidential):
 class VerifiedTokens(Forkable):
     """At most ``most`` verified tokens; the oldest goes first. Safe in any thread and after a fork."""
 
-    __slots__ = ("_known", "_lock", "_most", "find_digest")
+    __slots__ = ("_find", "_known", "_lock", "_most")
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()  # guards changes of _known
         self._known: dict[bytes, VerifiedToken] = {}
-        self.find_digest = self._known.get
+        self._find = self._known.get
         tell_of_forks(self)
 
     def find(self, token: str) -> VerifiedToken | None:
-        """What is known of ``token``, good or not, or None."""
-        if len(token) > LARGEST_TOKEN or not token.isascii():
+        """What is known of ``token``, good or not, or None; takes anything."""
+        if type(token) is not str or len(token) > LARGEST_TOKEN or not token.isascii():
             return None
-        return self.find_digest(digest(token))
+        return self._find(digest(token))
 
     def keep(self, token: str, verified: VerifiedToken, now: float) -> None:
         """Know ``token`` again; makes room by dropping those that have ended by ``now``, then the oldest."""
