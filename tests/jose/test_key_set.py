@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -550,6 +551,18 @@ def test_limits_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
         KeySetLimits(**wrong)
 
 
+def exit_code_of(child: int) -> int:
+    """The exit code of a forked child, which is ended where it does not end by itself."""
+    end = time.monotonic() + 10.0
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.01)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_child_process_goes_on_with_the_keys_and_fetches_for_itself(
     keys: KeySet, server: KeyServer, key: Key, clock: FakeClock
@@ -558,8 +571,17 @@ def test_a_child_process_goes_on_with_the_keys_and_fetches_for_itself(
     server.delay = 0.2
     clock.advance(250.0)
     verify(keys, key.token())  # a refresh is under way in a thread that the child does not have
-    with keys._source._lock:  # type: ignore[attr-defined]
-        child = os.fork()
+    held, forked = threading.Event(), threading.Event()
+
+    def hold_the_lock() -> None:
+        with keys._source._lock:  # type: ignore[attr-defined]
+            held.set()
+            forked.wait(10.0)
+
+    holder = threading.Thread(target=hold_the_lock)
+    holder.start()
+    held.wait(10.0)
+    child = os.fork()
     if child == 0:
         try:
             verify(keys, key.token())
@@ -568,5 +590,7 @@ def test_a_child_process_goes_on_with_the_keys_and_fetches_for_itself(
             os._exit(0 if keys.status().state is KeySetState.FRESH else 1)
         finally:
             os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    forked.set()
+    holder.join()
+    assert exit_code_of(child) == 0
     assert verify(keys, key.token()) == b"{}"

@@ -92,6 +92,7 @@ def test_signatures_of_another_length_or_form_are_refused(kind: str, algorithm: 
     wrong = [signature[:-1], signature + b"\0", b"\0" + signature, signature * 2, bytes(len(signature)), b"\0"]
     wrong += [signature[half:] + signature[:half], bytes(half) + signature[half:], signature[:half] + bytes(half)]
     wrong += [b"\xff" * len(signature), bytes(half - 1) + b"\1" + bytes(half - 1) + b"\1"]
+    wrong += [signature[:half] + b"\0" + signature[half:]]
     wrong += [b"\x30\x06\x02\x01\x01\x02\x01\x01"]
     assert verify_compact(f"{signed}.{encode(signature)}", keys, algorithms=[algorithm])
     for one in wrong:
