@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from roomkey.testing.api import APIRequest as APIRequest
     from roomkey.testing.api import ProtectedAPI as ProtectedAPI
-    from roomkey.testing.attack_tokens import AttackToken as AttackToken
-    from roomkey.testing.attack_tokens import attack_tokens as attack_tokens
+    from roomkey.testing.attacks import AttackToken as AttackToken
+    from roomkey.testing.attacks import attack_tokens as attack_tokens
     from roomkey.testing.clock import FakeClock as FakeClock
     from roomkey.testing.issuer import Issuer as Issuer
     from roomkey.testing.issuer_keys import IssuerKeys as IssuerKeys
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 _HOMES: Final = {
     "APIRequest": "api",
-    "AttackToken": "attack_tokens",
+    "AttackToken": "attacks",
     "IssuerKeys": "issuer_keys",
     "PublishedLists": "published_lists",
-    "attack_tokens": "attack_tokens",
+    "attack_tokens": "attacks",
     "ProtectedAPI": "api",
     "Leak": "leaks",
     "LeakDetector": "leaks",
