@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from roomkey.clock import Clock
-from roomkey.errors import KeysUnavailable, RoomkeyError
+from roomkey.errors import InvalidToken, KeysUnavailable
 from roomkey.jose.claims import read_text, read_time
 from roomkey.jose.envelope import read_claims, read_compact
 from roomkey.jose.key_set import KeySet
@@ -60,8 +60,8 @@ def fetch_list(
         return _verified(issuer, response.body.decode("ascii", "replace").strip(), typ, read)
     except KeysUnavailable as error:
         return NotPublished(error.reason, "the keys to verify it with cannot be had", error.retry_after)
-    except RoomkeyError as error:
-        return NotPublished("malformed", f"it is not to be trusted: {error}")
+    except InvalidToken as error:
+        return NotPublished("malformed", f"it is not to be trusted ({error.reason})")
 
 
 def _verified(
