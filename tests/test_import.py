@@ -23,6 +23,12 @@ def test_importing_roomkey_loads_neither_an_http_library_nor_cryptography() -> N
     assert not {name for name in loaded if name.startswith("roomkey.")}
 
 
+def test_importing_roomkey_takes_less_than_thirty_milliseconds() -> None:  # client 70
+    program = "import time; start = time.perf_counter(); import roomkey; print(time.perf_counter() - start)"
+    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, check=True) for _ in range(5)]
+    assert min(float(run.stdout) for run in runs) < 0.03
+
+
 def test_a_manager_and_its_credential_load_no_http_library_and_no_event_loop_until_a_token_is_needed() -> (
     None
 ):  # client 70

@@ -3,7 +3,9 @@
 No error carries a token, a secret, or a body or header of an answer.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+_MOST_PLACES: Final = 8
 
 
 class RoomkeyError(Exception):
@@ -20,6 +22,15 @@ def _rebuild(kind: type[RoomkeyError], args: tuple[Any, ...], state: dict[str, A
     error.args = args
     error.__dict__.update(state)
     return error
+
+
+def place_of(error: BaseException) -> str:
+    """Where ``error`` was raised, as ``file:line`` from the outside in; its words and its frames may hold a secret."""
+    places, trace = [], error.__traceback__
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return " > ".join(places[-_MOST_PLACES:])
 
 
 class ConfigurationError(RoomkeyError):

@@ -5,7 +5,6 @@ import hmac
 import os
 import secrets
 import stat
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self, final
@@ -53,7 +52,7 @@ class Secret(Confidential):
     Safe in any thread and event loop.
     """
 
-    __slots__ = ("_cached", "_kind", "_lock", "_place", "_read")
+    __slots__ = ("_cached", "_kind", "_place", "_read")
 
     def __init__(self, value: str) -> None:
         """Hold ``value``, which must not be empty; raises ValueError or TypeError otherwise. Does no I/O."""
@@ -67,7 +66,6 @@ class Secret(Confidential):
         self._kind = kind
         self._place = place
         self._read = read
-        self._lock = threading.Lock()
         self._cached: tuple[tuple[int, int, int], str] | None = None
 
     @classmethod
@@ -127,37 +125,49 @@ class Secret(Confidential):
 
     def reveal(self) -> str:
         """The secret itself. May block on I/O (a file, a callable); raises SecretUnavailable where there is none."""
+        value, problem = self._looked_up()
+        if problem:
+            raise SecretUnavailable(problem)
+        return value
+
+    def _looked_up(self) -> tuple[str, str]:
+        """The secret, or a sentence that says why there is none: an error's frames and causes would hold it."""
         try:
             value = self._read()
-        except SecretUnavailable:
-            raise
+        except SecretUnavailable as error:
+            return "", str(error)
         except Exception as error:  # noqa: BLE001 - a user's callable may raise anything, with anything in its message
             problem = type(error).__name__
         else:
-            if isinstance(value, str) and value:
-                return value
-            problem = "an empty answer" if value == "" else f"an answer of type {type(value).__name__}"
-        raise SecretUnavailable(f"The secret from {self.origin} cannot be read: {problem}.") from None
+            if not isinstance(value, str):
+                problem = f"an answer of type {type(value).__name__}"
+            elif not value:
+                problem = "an empty answer"
+            elif not _is_text(value):
+                problem = "it is not UTF-8 text"
+            else:
+                return value, ""
+        return "", f"The secret from {self.origin} cannot be read: {problem}."
 
     def _read_file(self) -> str:
         path = Path(self._place)
-        with self._lock:
-            try:
-                found = path.stat()
-                mark = (found.st_mtime_ns, found.st_size, found.st_ino)
-                if self._cached is not None and self._cached[0] == mark:
-                    return self._cached[1]
-                if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_FILE:
-                    raise SecretUnavailable(f"The secret file {path} is not a regular file of at most 64 KiB.")
-                value = path.read_bytes()[: _LARGEST_FILE + 1].decode("utf-8").rstrip("\r\n")
-            except OSError as error:
-                raise SecretUnavailable(f"The secret file {path} cannot be read: {error.strerror}.") from None
-            except UnicodeDecodeError:
-                raise SecretUnavailable(f"The secret file {path} is not UTF-8 text.") from None
-            if not value:
-                raise SecretUnavailable(f"The secret file {path} is empty; write the secret into it.")
-            self._cached = (mark, value)
-            return value
+        try:
+            found = path.stat()
+            mark = (found.st_mtime_ns, found.st_size, found.st_ino)
+            cached = self._cached
+            if cached is not None and cached[0] == mark:
+                return cached[1]
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_FILE:
+                raise SecretUnavailable(f"The secret file {path} is not a regular file of at most 64 KiB.")
+            value = path.read_bytes()[: _LARGEST_FILE + 1].decode("utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise SecretUnavailable(f"The secret file {path} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise SecretUnavailable(f"The secret file {path} is not UTF-8 text.") from None
+        if not value:
+            raise SecretUnavailable(f"The secret file {path} is empty; write the secret into it.")
+        self._cached = (mark, value)  # one attribute, set at once: no lock, which a fork could leave locked
+        return value
 
     def __repr__(self) -> str:
         return f"Secret(from {self.origin})" if self._kind != "value" else "Secret(••••)"
@@ -167,3 +177,11 @@ class Secret(Confidential):
 
     def __hash__(self) -> int:
         return hash(self.identity)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # what stands in the environment may be no text at all
+        return False
+    return True

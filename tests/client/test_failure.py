@@ -35,9 +35,9 @@ def test_failures_are_counted_on_and_end_by_the_wall_clock() -> None:
     first = Failure("unreachable", "…").after(None, wall=100.0, retry_after=None, usable_for=0.0, jitter=0.0)
     second = Failure("unreachable", "…").after(first, wall=101.0, retry_after=None, usable_for=0.0, jitter=0.0)
     assert (first.count, first.until, second.count, second.until) == (1, 101.0, 2, 103.0)
-    assert second.holds(102.9)
-    assert not second.holds(103.0)
+    assert second.left(102.5) == 0.5
+    assert second.left(103.0) == 0.0
 
 
 def test_a_failure_from_a_clock_two_hours_ahead_stops_nobody() -> None:  # client 21
-    assert not Failure("unreachable", "…", until=100.0 + 7200.0).holds(100.0)
+    assert Failure("unreachable", "…").pausing(60.0, wall=7200.0).left(100.0) == 0.0

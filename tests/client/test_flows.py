@@ -42,6 +42,15 @@ def test_a_custom_login_is_got_kept_and_got_anew(
     assert len(issuer.token_requests) == 2
 
 
+@pytest.mark.parametrize("wrong", [3600.0, -3600.0])
+def test_a_date_is_judged_by_the_clock_of_the_server_that_gave_it(
+    issuer: Issuer, make_manager: object, wrong: float
+) -> None:  # client 20, 21
+    here = FakeClock(wall=issuer.wall() + wrong)
+    credential = make_manager(clock=here).credential(custom_login(issuer, "dated"))  # type: ignore[operator]
+    assert credential.token().expires_in == pytest.approx(300.0, abs=3.0)
+
+
 def test_a_custom_login_spends_its_refresh_token_at_its_own_endpoint(
     issuer: Issuer, make_manager: object, clock: FakeClock
 ) -> None:

@@ -41,7 +41,7 @@ def test_64_threads_send_one_token_request(issuer: Issuer, orders: roomkey.Crede
 def test_500_tasks_send_one_token_request_and_never_block_the_loop(
     issuer: Issuer, orders: roomkey.Credential
 ) -> None:  # client 2
-    issuer.delay = LATENCY
+    issuer.delay = 1.0  # so long that a busy machine's own pauses are told apart from a wait for the endpoint
     gaps: list[float] = []
 
     async def watch() -> None:
@@ -59,6 +59,7 @@ def test_500_tasks_send_one_token_request_and_never_block_the_loop(
     assert len(asyncio.run(crowd())) == 1
     assert len(issuer.token_requests) == 1
     assert statistics.median(gaps) < 0.01
+    assert max(gaps) < 0.75 * issuer.delay  # the median alone would not see one long wait for the endpoint
 
 
 def test_threads_and_tasks_of_two_kinds_share_one_request(
@@ -115,6 +116,7 @@ def test_forty_slow_keys_do_not_wait_for_a_free_worker(make_manager: object) -> 
         source = roomkey.ClientCredentials(
             token_endpoint=slow.token_endpoint, client_id="reports", client_secret=slow.client.client_secret
         )
+        manager.credential(source).header()  # so that what is loaded once is loaded
         credentials = [manager.credential(source, f"tenant {number}") for number in range(40)]
         started = time.monotonic()
         with ThreadPoolExecutor(40) as pool:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.client.sources import client_credentials
 
 import roomkey
+from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.testing import FakeClock, Issuer
 
 PLAIN = {"token_endpoint": "https://auth.example/token", "client_id": "reports", "client_secret": "s"}
@@ -49,6 +50,44 @@ def test_the_order_and_repetition_of_scopes_does_not_matter_and_their_case_does(
         )
     assert one is same
     assert one is not different
+
+
+def test_logins_that_carry_different_apps_never_share_a_token(issuer: Issuer) -> None:  # client 58
+    """The apps look alike in words: same client, same name, same empty context."""
+    sources = [
+        *(client_credentials(issuer, scope=scope) for scope in ("orders:read", "orders:write")),
+        client_credentials(issuer, extra={"tenant": "acme"}),
+        *(roomkey.ServiceAccountToken(issuer.issue()) for _ in range(2)),
+    ]
+    logins = {}
+    for store in (roomkey.MemoryStore(), shared := roomkey.MemoryStore(), shared):
+        with roomkey.TokenManager(store) as manager:
+            for number, source in enumerate(sources):
+                app = manager.credential(source, name="app")
+                login = roomkey.CustomLogin(
+                    url=issuer.login_endpoint("service"),
+                    fields={"username": issuer.user.username, "password": roomkey.Secret(issuer.user.password)},
+                    answer=AnswerPaths(access_token="userToken", expires_in="expiresInSeconds"),
+                    authenticated_by=app,
+                )
+                logins.setdefault(number, []).append(manager.credential(login).token().value)
+    first, second, third = zip(*logins.values(), strict=True)
+    assert len({*first, *second}) == 2 * len(sources)
+    assert second == third
+
+
+def test_a_secret_in_another_place_is_another_login() -> None:  # client 58
+    one, two = roomkey.Secret("one-secret"), roomkey.Secret("two-secret")
+    with roomkey.TokenManager(roomkey.MemoryStore()) as manager:
+        credentials = [
+            manager.credential(roomkey.CustomLogin(url="https://api.example/login", **settings))
+            for settings in (
+                {"fields": {"user": one, "pin": two}},
+                {"fields": {"pin": one, "user": two}},
+                {"fields": {"user": one}, "headers": {"pin": two}},
+            )
+        ]
+    assert len(set(credentials)) == 3
 
 
 def test_a_rotated_secret_gets_a_token_of_its_own(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:  # client 60

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
 import pytest
+from tests.client.conftest import MakeManager
 from tests.client.sources import client_credentials, settle
 
 import roomkey
@@ -43,6 +44,20 @@ def test_a_token_good_for_twenty_more_seconds_is_used_while_none_can_be_had(
     clock.advance(20.1)
     with pytest.raises(roomkey.TokenUnavailable):
         timed.header()
+
+
+def test_a_token_good_for_twenty_more_seconds_is_used_while_the_endpoint_says_nothing(
+    issuer: Issuer, make_manager: MakeManager, source: roomkey.ClientCredentials, clock: FakeClock
+) -> None:  # client 23
+    """Each caller waits for one attempt at most."""
+    limits = roomkey.Limits(fetch=0.3, lease=1.0)
+    timed = make_manager(clock=clock, limits=limits).credential(source)
+    first = timed.header()
+    clock.advance(280.0)
+    issuer.hang(times=50)
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(lambda _: timed.header(), range(200))) == {first}
+    assert len(issuer.token_requests) == 2
 
 
 def test_a_new_process_uses_a_token_good_for_twenty_more_seconds_too(issuer: Issuer) -> None:  # client 23
@@ -96,6 +111,21 @@ def test_the_first_success_ends_the_failure_for_all(
     assert len(issuer.token_requests) == 4
 
 
+def test_a_wall_clock_set_back_makes_no_pause_longer(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
+) -> None:  # client 21, 24
+    issuer.outage(503)
+    with pytest.raises(roomkey.TokenUnavailable):
+        timed.header()
+    issuer.recover()
+    clock.step_wall(-1800.0)
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        timed.header()
+    assert caught.value.retry_after <= 1.0  # type: ignore[operator]
+    clock.advance(1.0)
+    assert timed.header()
+
+
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_honoured(
@@ -139,6 +169,32 @@ def test_a_refused_client_is_not_hammered_until_its_secret_changes(
         monkeypatch.setenv("ORDERS_SECRET", issuer.client.client_secret or "")
         clock.advance(5.1)
         assert orders.header()
+
+
+@pytest.mark.parametrize(("status", "error"), [(429, "access_denied"), (503, "invalid_client"), (500, "invalid_grant")])
+def test_an_endpoint_in_trouble_says_nothing_for_good(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock, status: int, error: str
+) -> None:  # client 26, 27
+    """Auth services and the gateways before them limit rates with any error code."""
+    issuer.answer_with(status, {"retry-after": "2"}, {"error": error})
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        timed.header()
+    assert caught.value.retry_after == pytest.approx(2.0)
+    clock.advance(2.1)
+    assert timed.header()
+
+
+@pytest.mark.parametrize("error", ["unauthorized_client", "invalid_scope", "unsupported_grant_type"])
+def test_what_only_another_setting_can_mend_is_not_asked_again(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock, error: str
+) -> None:  # client 27
+    issuer.answer_with(400, body={"error": error}, times=20)
+    for _ in range(20):
+        with pytest.raises(roomkey.TokenUnavailable) as caught:
+            timed.header()
+        clock.advance(60.0)
+    assert (caught.value.reason, caught.value.retry_after) == (error, None)
+    assert len(issuer.token_requests) == 1
 
 
 def test_another_process_leaves_a_refused_client_alone_too(issuer: Issuer) -> None:  # client 27
@@ -217,3 +273,15 @@ def test_an_odd_answer_is_an_error_without_its_body(
     assert "secret-body" not in str(caught.value)
     assert "X-Evil" not in str(caught.value)
     assert orders.status().state is roomkey.TokenState.ABSENT
+
+
+@pytest.mark.parametrize("name", ODD_ANSWERS)
+def test_an_odd_answer_leaves_the_token_that_is_held(
+    issuer: Issuer, orders: roomkey.Credential, name: str
+) -> None:  # client 49
+    held = orders.header()
+    status, body = ODD_ANSWERS[name]
+    issuer.answer_with(status, body=body)
+    with pytest.raises(roomkey.TokenUnavailable):
+        orders.refresh()
+    assert orders.header() == held

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.client.conftest import MakeManager
 from tests.client.sources import client_credentials, settle
 
 import roomkey
@@ -57,6 +58,18 @@ def test_a_step_of_the_wall_clock_changes_nothing_in_a_process(
     assert len(issuer.token_requests) == 1
     clock.advance(101.0)
     assert timed.header() != first
+
+
+def test_a_wall_clock_set_back_makes_no_token_young_again(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
+) -> None:  # client 21
+    """A step that is smaller than the token's age: the store's record looks younger than it is."""
+    first = timed.header()
+    clock.advance(250.0)
+    clock.step_wall(-200.0)
+    timed.header()
+    settle(timed, lambda: timed.header() != first)
+    assert len(issuer.token_requests) == 2
 
 
 @pytest.mark.parametrize("wrong", [3600.0, -3600.0])
@@ -131,6 +144,29 @@ def test_the_same_token_again_does_not_live_longer_and_causes_no_loop(
             break
         timed.header()
     assert len(issuer.token_requests) < 12
+
+
+def test_the_same_token_again_with_less_time_left_ends_when_the_server_says(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
+) -> None:  # client 30
+    first = timed.token()
+    issuer.shape = lambda members: members | {"access_token": first.value, "expires_in": 20}
+    clock.advance(100.0)
+    assert timed.refresh().value == first.value
+    assert timed.status().expires_in == pytest.approx(20.0, abs=1.0)
+
+
+def test_workers_that_began_together_grow_stale_one_after_another(
+    make_manager: MakeManager, source: roomkey.ClientCredentials, clock: FakeClock
+) -> None:  # client 29
+    workers = [make_manager(clock=clock).credential(source) for _ in range(30)]
+    for worker in workers:
+        worker.header()
+    clock.advance(228.0)
+    states = [worker.status().state for worker in workers]
+    assert set(states) == {roomkey.TokenState.FRESH, roomkey.TokenState.STALE}
+    clock.advance(12.1)
+    assert {worker.status().state for worker in workers} == {roomkey.TokenState.STALE}
 
 
 def test_an_idle_credential_asks_for_nothing(

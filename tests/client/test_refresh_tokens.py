@@ -4,13 +4,16 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.client.sources import password, settle
+from tests.client.test_store_outage import FailingStore
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
+from roomkey.testing.loopback import Answer
 
 
 @pytest.fixture
@@ -74,6 +77,90 @@ def test_a_refused_refresh_token_falls_back_to_a_whole_sign_in(
     assert grants(issuer) == ["password", "refresh_token", "password"]
 
 
+def test_a_refresh_token_is_kept_when_the_endpoint_is_in_trouble(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock
+) -> None:  # client 34
+    user.header()
+    issuer.answer_with(503, body={"error": "invalid_grant"})
+    clock.advance(301.0)
+    with pytest.raises(roomkey.TokenUnavailable, match="server_error"):
+        user.header()
+    clock.advance(2.0)
+    assert user.header()
+    assert grants(issuer) == ["password", "refresh_token", "refresh_token"]
+
+
+def test_a_rotated_refresh_token_is_kept_although_its_token_had_ended(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock
+) -> None:  # client 28, 32
+    issuer.reuse_grace = -1.0
+    user.header()
+    clock.advance(301.0)
+    issuer.lifetime = 0
+    with pytest.raises(roomkey.TokenUnavailable, match="expired_on_arrival"):
+        user.header()
+    issuer.lifetime = 300
+    clock.advance(2.0)
+    assert user.header()
+    assert grants(issuer) == ["password", "refresh_token", "refresh_token"]
+
+
+def test_a_refresh_token_that_a_sibling_has_just_spent_is_not_sent_again(issuer: Issuer, clock: FakeClock) -> None:
+    """Servers take that for a theft and end the whole sign-in (client 8, 35)."""
+    issuer.refresh_tokens, issuer.reuse_grace = True, -1.0
+
+    class LateStore(FailingStore):
+        before_put: Callable[[], object] | None = None
+
+        def put(self, key: str, value: bytes, *, generation: int) -> int | None:
+            act, self.before_put = self.before_put, None
+            if act is not None:
+                act()
+            return super().put(key, value, generation=generation)
+
+        def lease(self, key: str, *, owner: str, seconds: float) -> bool:
+            return True  # as if each lease had ended while its holder was asleep
+
+    store, source = LateStore(), password(issuer)
+    with roomkey.TokenManager(store, clock=clock) as one, roomkey.TokenManager(store, clock=clock) as two:
+        here, there = one.credential(source), two.credential(source)
+        here.header()
+        clock.advance(301.0)
+        store.before_put = there.header
+        here.header()
+        clock.advance(301.0)
+        assert there.header()
+    assert set(grants(issuer)[1:]) == {"refresh_token"}
+
+
+def test_a_refusal_that_a_sibling_has_caused_is_answered_with_the_siblings_refresh_token(
+    issuer: Issuer, clock: FakeClock
+) -> None:  # client 34, 35
+    """The other process rotates while this one's request with the old refresh token is under way."""
+
+    class LostLeases(FailingStore):
+        def lease(self, key: str, *, owner: str, seconds: float) -> bool:
+            return True  # as if each lease had ended while its holder was asleep
+
+    issuer.refresh_tokens = True
+    store, source = LostLeases(), password(issuer)
+    with roomkey.TokenManager(store, clock=clock) as one, roomkey.TokenManager(store, clock=clock) as two:
+        here, there = one.credential(source), two.credential(source)
+        here.header()
+        clock.advance(301.0)
+        issuer.answer_with(400, body={"error": "invalid_grant"})
+
+        def rotate(request: object, answer: Answer | None) -> None:
+            issuer.observer = None
+            there.header()
+
+        issuer.observer = rotate
+        assert here.header()
+        assert grants(issuer) == ["password", "refresh_token", "refresh_token", "refresh_token"]
+        sent = [request.refresh_token_digest for request in issuer.token_requests]
+        assert sent[1] == sent[2] != sent[3]
+
+
 def test_a_refused_password_needs_a_person(issuer: Issuer, make_manager: object) -> None:  # client 34
     user = make_manager().credential(password(issuer, password="wrong"))  # type: ignore[operator]
     for _ in range(3):
@@ -86,7 +173,7 @@ def test_a_refused_password_needs_a_person(issuer: Issuer, make_manager: object)
 def test_a_sibling_that_was_faster_wins(issuer: Issuer, clock: FakeClock) -> None:  # client 34, 35
     """The refresh token in hand was spent by another process between the read and the request."""
     issuer.refresh_tokens = True
-    store, source = roomkey.MemoryStore(), password(issuer)
+    store, source = roomkey.MemoryStore(clock=clock), password(issuer)
     with roomkey.TokenManager(store, clock=clock) as one, roomkey.TokenManager(store, clock=clock) as two:
         here, there = one.credential(source), two.credential(source)
         here.header()

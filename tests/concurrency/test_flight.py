@@ -1,6 +1,8 @@
 """One job, many who wait for it."""
 
 import asyncio
+import functools
+import sys
 import threading
 import time
 from collections.abc import Generator
@@ -35,6 +37,35 @@ def test_the_job_is_done_once_whoever_runs_it() -> None:
     for thread in threads:
         thread.join()
     assert runs == [1]
+
+
+def test_a_job_whose_thread_was_interrupted_is_left_to_the_next_one() -> None:
+    attempts: list[int] = []
+
+    def job() -> str:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise KeyboardInterrupt
+        return "landed"
+
+    flight = Flight(job)
+    with pytest.raises(KeyboardInterrupt):
+        flight.run()
+    assert (flight.awaited, flight.done) == (True, False)
+    flight.run()
+    assert flight.wait(0.0) == "landed"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_jobs_that_end_their_threads_leave_the_others_a_thread() -> None:
+    workers = Workers()
+    for _ in range(40):
+        workers.submit(functools.partial(sys.exit, 1))
+    done = threading.Event()
+    end = time.monotonic() + 10.0
+    while not done.wait(0.01):
+        assert time.monotonic() < end
+        workers.submit(done.set)
 
 
 def test_threads_and_tasks_of_two_loops_and_trio_wait_for_one_flight() -> None:  # client 3, 13
@@ -166,7 +197,7 @@ def test_a_hundred_jobs_run_on_few_threads_and_all_end() -> None:  # client 61
             busy -= 1
         done.release()
 
-    begun = [workers.submit(job) for _ in range(100)]
+    begun = [workers.submit(functools.partial(job)) for _ in range(100)]
     gate.set()
     for _ in range(100):
         assert done.acquire(timeout=10.0)

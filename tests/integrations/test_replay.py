@@ -1,9 +1,11 @@
 """Bodies that are sent a second time: whole, from where they began, or not at all."""
 
 import hashlib
+import importlib
 import io
 import os
 
+import anyio
 import pytest
 
 from roomkey.client.retry import RetryPolicy
@@ -95,6 +97,26 @@ def test_a_file_is_sent_again_from_where_it_stood(sync_door, revoked, api, tmp_p
         response = sync_door.send(sync_door.BearerAuth(revoked), "PUT", f"{api.url}/echo", content=file, headers=length)
     assert response.status_code == 200
     assert bodies(api) == [(401, digest(CONTENT[offset:])), (200, digest(CONTENT[offset:]))]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+@pytest.mark.parametrize("library", ["httpx2", "httpx"])
+def test_a_file_that_is_read_by_awaiting_is_not_sent_again_empty(library, loop, revoked, api, tmp_path):  # client 41
+    path = tmp_path / "upload"
+    path.write_bytes(b"once")
+    client_library = importlib.import_module(library)
+    auth = importlib.import_module(f"roomkey.integrations.{library}").BearerAuth(revoked)
+
+    async def main():
+        async with (
+            client_library.AsyncClient(auth=auth, trust_env=False) as client,
+            await anyio.open_file(path, "rb") as file,
+        ):
+            return await client.post(f"{api.url}/echo", content=file)
+
+    response = anyio.run(main, backend=loop)
+    assert (response.status_code, response.extensions["roomkey"].reason) == (401, "body_cannot_be_sent_again")
+    assert bodies(api) == [(401, digest(b"once"))]
 
 
 def test_a_pipe_is_not_sent_again(sync_door, revoked, api):  # client 41

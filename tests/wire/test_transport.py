@@ -2,12 +2,13 @@
 
 import gzip
 import logging
+import ssl
 import time
 import zlib
 
 import pytest
 
-from roomkey.testing import Issuer, ProtectedAPI
+from roomkey.testing import Issuer, LeakDetector, ProtectedAPI
 from roomkey.wire.messages import Request
 from roomkey.wire.transport import Transport, TransportError
 
@@ -160,3 +161,22 @@ def test_a_proxy_of_the_environment_is_not_used_for_loopback(issuer: Issuer, mon
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     assert TRANSPORT.send(ask(issuer), seconds=5.0).response.status == 400
+
+
+@pytest.mark.parametrize(
+    "proxy", ["ftp://user:hunter22@127.0.0.1", "user:hunter22", "::::hunter22", "http://user:hunter22@127.0.0.1:1"]
+)
+def test_a_proxy_that_cannot_be_used_is_an_error_that_sent_and_shows_nothing(proxy: str) -> None:  # client 66
+    transport = Transport(proxy=proxy, verify=ssl.create_default_context())
+    with pytest.raises(TransportError) as caught:
+        transport.send(Request("POST", "https://auth.example/token", (), b"x"), seconds=2.0)
+    assert (caught.value.reason, caught.value.sent) == ("unreachable", False)
+    LeakDetector(["hunter22"]).assert_clean(transport, caught.value)
+
+
+def test_certificates_that_are_missing_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no-such-file")
+    monkeypatch.setattr("roomkey.wire.transport._context", None)
+    with pytest.raises(TransportError, match="certificates") as caught:
+        TRANSPORT.send(Request("POST", "https://auth.example/token", (), b"x"), seconds=2.0)
+    assert not caught.value.sent

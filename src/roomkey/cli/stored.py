@@ -86,7 +86,7 @@ def _stored(configuration: "Configuration", name: str) -> StoredToken:
         refreshable=bool(record.refresh_token),
         error="" if failure is None else failure.reason,
         problem="" if failure is None else failure.message,
-        next_attempt_in=None if failure is None else max(0.0, failure.until - wall),
+        next_attempt_in=None if failure is None else failure.left(wall),
     )
 
 

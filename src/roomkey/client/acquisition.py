@@ -1,5 +1,6 @@
 """Getting a token once for everybody: lease, look again, ask, save, use."""
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from roomkey.client.record import Record
 from roomkey.client.shelf import Shelf
 from roomkey.clock import Clock
 from roomkey.concurrency.backoff import jitter_of
-from roomkey.errors import LoginRequired, RoomkeyError, StoreUnavailable
+from roomkey.errors import LoginRequired, RoomkeyError, StoreUnavailable, place_of
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Revealed, Source, reveal
 
@@ -75,7 +76,7 @@ class Acquisition:
         self._owner = owner
 
     def bring(self, order: Order) -> Landing:
-        """Carry out ``order``; never raises: what went wrong is the landing's failure."""
+        """Carry out ``order``; what went wrong is the landing's failure. Raises a person's KeyboardInterrupt alone."""
         label = order.subject.label
         try:
             return self._bring(order)
@@ -83,10 +84,31 @@ class Acquisition:
             failure = Failure(
                 getattr(error, "reason", "") or error.code, str(error), login_required=isinstance(error, LoginRequired)
             )
-        except Exception as error:  # noqa: BLE001 - without an answer its waiters would wait to the end
-            _log.exception("Getting a token for %s failed inside roomkey", label)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - without an answer its waiters would wait to the end
             failure = Failure("internal_error", f"{type(error).__name__} inside roomkey; the log has more.")
+            with contextlib.suppress(Exception):  # perhaps it was the log that failed
+                # Without the traceback: its frames hold secrets, and handlers exist that show them.
+                _log.error("Getting a token for %s: %s at %s", label, type(error).__name__, place_of(error))
         return Landing(failure=failure.pausing(_SECRET_PAUSE, self._clock.wall()), reason="failed")
+
+    def keep(self, order: Order) -> bool:
+        """Write down what ``order`` knows and the store does not; False where the store is out of order.
+
+        Asks no endpoint, and never raises.
+        """
+        try:
+            revealed = reveal(order.subject.source.secrets())
+            order = order.for_secrets(revealed.mark)
+            if order.record is not None:
+                self._saved(order, order.record, self._shelf.key(order.subject, revealed))
+        except StoreUnavailable as trouble:
+            self._shelf.out_of_order(trouble)
+            return False
+        except RoomkeyError as error:
+            _log.warning("The token for %s was not saved: %s", order.subject.label, str(error))
+        return True
 
     def _bring(self, order: Order) -> Landing:
         source = order.subject.source
@@ -175,7 +197,7 @@ class Acquisition:
             self._counters.add("found_in_store")
             return Landing(record=record, held=held, generation=found.generation, saved=saved, reason="found")
         failure = record.failure
-        if failure is None or not failure.holds(self._clock.wall()):
+        if failure is None or not failure.left(self._clock.wall()):
             return None
         if failure.permanent and order.reason is Reason.ASKED:
             return None
@@ -201,8 +223,12 @@ class Acquisition:
 
     def _hold(self, order: Order, record: Record, offset: float | None) -> Held:
         now, wall = self._clock.monotonic(), self._clock.wall()
+        received, earlier = now - record.age(wall, offset), order.held
+        if (record.access_token, record.issued_at) == (earlier.record.access_token, earlier.record.issued_at):
+            # This process saw it arrive: a wall clock that was set back must not make it young again.
+            received = min(received, earlier.lifetime.received)
         lifetime = Lifetime.of(
-            received=now - record.age(wall, offset),
+            received=received,
             duration=record.duration,
             window=self._window,
             jitter=self._jitter(order),

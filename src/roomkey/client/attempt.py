@@ -94,6 +94,8 @@ class Attempt:
             if record is None or not record.refresh_token:
                 return None
             self._keep(record.changed(spending=True))
+            if self._found.record is not None and self._found.record.refresh_token != record.refresh_token:
+                continue  # a sibling has spent it in the meantime, and to send it again would look like a theft
             self._order.precious()
             self._counters.add("token_requests")
             try:
@@ -122,15 +124,18 @@ class Attempt:
         return True
 
     def _landed(self, granted: Granted) -> Landing:
-        earlier = self._found.record or Record()
+        earlier = self._found.record or Record(label=self._order.subject.label)
         answer = granted.answer
         issued_at = self._clock.wall() + granted.offset - granted.round_trip
         duration = answer.lifetime
         if answer.access_token == earlier.access_token:
             # Some servers answer with the token that they gave before: its end stays where it was.
             duration = min(duration, earlier.issued_at + earlier.duration - issued_at)
-            if duration <= 0.0:
-                return self._refused(TokenEndpointError("expired_on_arrival"))
+        if duration <= 0.0:
+            # The refresh token that came with it is good all the same, and the one before it is spent.
+            kept = earlier.changed(refresh_token=answer.refresh_token or earlier.refresh_token)
+            self._found = Found(kept, self._found.generation)
+            return self._refused(TokenEndpointError("expired_on_arrival"))
         for warning in answer.warnings:
             self._counters.add("odd_answers")
             _log.warning("The token answer for %s: %s", self._order.subject.label, warning)
@@ -182,8 +187,8 @@ class Attempt:
         )
         self._counters.add("failed_token_requests")
         _log.info("No new token for %s: %s", self._order.subject.label, failure.message)
-        self._keep(record.changed(failure=failure, spending=spending))
-        return self._landing(saved=True, failure=failure, reason="failed")
+        saved = self._keep(record.changed(failure=failure, spending=spending))
+        return self._landing(saved=saved or self._order.saved, failure=failure, reason="failed")
 
     def _landing(
         self, *, saved: bool, reason: str, offset: float | None = None, failure: Failure | None = None

@@ -17,7 +17,8 @@ from roomkey.client.status import CredentialStatus
 from roomkey.concurrency.flight import Flight, follow, follow_async
 from roomkey.errors import ConfigurationError, TokenUnavailable
 from roomkey.oauth.service_account_token import ServiceAccountToken
-from roomkey.secret import Confidential, fingerprint
+from roomkey.oauth.source import Parameters
+from roomkey.secret import Confidential, Secret, fingerprint
 
 _SAVE_AGAIN_SECONDS: Final = 5.0
 _LOOK_AT_SECRETS_SECONDS: Final = 5.0
@@ -172,6 +173,15 @@ class Credential(Confidential):
         """Name or source in words, for messages; holds no secret."""
         return self._subject.label
 
+    def parameters(self) -> Parameters:
+        """What tells it from another credential and is no secret; for the login that carries its token. No I/O."""
+        source = self._subject.source
+        return (("kind", (source.kind,)), ("context", (self._subject.context,)), *source.parameters())
+
+    def secrets(self) -> tuple[tuple[str, Secret], ...]:
+        """The secrets of its source by name, unread; for the login that carries its token. No I/O."""
+        return self._subject.source.secrets()
+
     def status(self) -> CredentialStatus:
         """How this credential is doing, as far as this process knows; does no I/O and shows no token."""
         now = self._now()
@@ -260,13 +270,23 @@ class Credential(Confidential):
 
     def _launch(self, reason: Reason) -> Flight[Landing]:
         """The running flight, or a new one; called with the lock held."""
-        if self._flight is not None:
-            return self._flight
         engine = self._engine
+        if self._flight is not None:
+            if self._flight.awaited:
+                self._flight.awaited = not engine.workers.submit(self._flight.run)
+            return self._flight
         if engine.closed:
             raise TokenUnavailable(f"No token for {self._subject.label}: its token manager is closed.", reason="closed")
+        order = self._order(reason)
+        flight = Flight(lambda: self._land(engine.acquisition.bring(order), order, flight))
+        order.precious = lambda: engine.guard(flight)
+        self._flight = flight
+        flight.awaited = not engine.workers.submit(flight.run)
+        return flight
+
+    def _order(self, reason: Reason) -> Order:
         last = self._last
-        order = Order(
+        return Order(
             subject=self._subject,
             reason=reason,
             held=self._held,
@@ -279,11 +299,6 @@ class Credential(Confidential):
             offset=self._offset,
             made=self._now(),
         )
-        flight = Flight(lambda: self._land(engine.acquisition.bring(order), order, flight))
-        order.precious = lambda: engine.guard(flight)
-        self._flight = flight
-        flight.awaited = not engine.workers.submit(flight.run)
-        return flight
 
     def _land(self, landing: Landing, order: Order, flight: Flight[Landing]) -> Landing:
         """Take over what the flight brought; runs in the flight's thread, just before its waiters wake."""
@@ -298,28 +313,31 @@ class Credential(Confidential):
             if landing.offset is not None:
                 self._offset = landing.offset
             if landing.failure is not None:
-                pause = landing.failure.until - self._engine.clock.wall()
+                pause = landing.failure.left(self._engine.clock.wall())
                 self._failure_until = now + (
                     min(pause, _LOOK_AT_SECRETS_SECONDS) if landing.failure.permanent else pause
                 )
             if landing.record is None:
-                kept = self._last
+                last = self._last
                 landing = landing.changed(
-                    record=kept.record, generation=kept.generation, saved=kept.saved, secrets_mark=kept.secrets_mark
+                    record=last.record, generation=last.generation, saved=last.saved, secrets_mark=last.secrets_mark
                 )
             if held is not None:
                 if not landing.saved:
                     held = held.until(now + _SAVE_AGAIN_SECONDS)
                 self._held = held
                 self._rejected = self._rejected_by = ""
-            self._engine.remember(self, saved=landing.saved)
+            kept = landing.record
+            self._engine.remember(self, saved=landing.saved or kept is None or not kept.refresh_token)
             landing = self._last = landing.changed(held=held, reason=f"{landing.reason}: {order.reason.value}")
         return landing
 
     # -- two doors -----------------------------------------------------------------------------------------------------
 
     def _wait(self, steps: _Steps, timeout: float | None) -> Held:
-        return follow(steps, self._engine.limits.wait if timeout is None else timeout)
+        if timeout is None:
+            return follow(steps, self._engine.limits.wait)
+        return follow(steps, timeout, lend=False)
 
     async def _wait_async(self, steps: _Steps) -> Held:
         return await follow_async(steps, self._engine.limits.wait)
@@ -340,13 +358,14 @@ class Credential(Confidential):
         source = self._subject.source
         return isinstance(source, ServiceAccountToken) and source.token.kind == "value"
 
-    def save(self) -> None:
-        """Write the token down where it stands in memory only; blocks, never raises. For the manager's own use."""
+    def save(self) -> bool:
+        """Write the token down where it stands in memory only; False where the store is out of order.
+
+        Blocks on the store, and never raises. For the manager's own use.
+        """
         with self._lock:
-            flight = None if self._last.saved else self._launch(Reason.UNSAVED)
-        if flight is not None:
-            flight.run()
-            flight.wait(self._engine.limits.fetch)
+            order = None if self._last.saved else self._order(Reason.UNSAVED)
+        return order is None or self._engine.acquisition.keep(order)
 
     def drop(self) -> None:
         """Forget the token in memory; the store keeps its record. For the manager's own use when it is closed."""

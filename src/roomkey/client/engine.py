@@ -1,7 +1,7 @@
 """What all credentials of one manager share."""
 
 import time
-from typing import Protocol, final
+from typing import final
 
 from roomkey.client.acquisition import Acquisition, Limits
 from roomkey.client.counters import Counters
@@ -9,13 +9,6 @@ from roomkey.client.landing import Landing
 from roomkey.clock import Clock
 from roomkey.concurrency.flight import Flight
 from roomkey.concurrency.workers import Workers
-
-
-class Savable(Protocol):
-    """Something with a token that the store does not have yet."""
-
-    def save(self) -> None:
-        """Try to write it down; never raises."""
 
 
 @final
@@ -32,7 +25,7 @@ class Engine:
         self.closed = False
         self.workers = Workers()
         self._precious: set[Flight[Landing]] = set()
-        self._unsaved: set[Savable] = set()
+        self._unsaved: set[object] = set()
 
     def guard(self, flight: Flight[Landing]) -> None:
         """Have the interpreter's exit wait for ``flight``: it is spending a refresh token."""
@@ -42,21 +35,16 @@ class Engine:
         """Forget ``flight``: it has ended."""
         self._precious.discard(flight)
 
-    def remember(self, credential: Savable, *, saved: bool) -> None:
-        """Keep ``credential`` alive while its newest token stands in memory only."""
+    def remember(self, credential: object, *, saved: bool) -> None:
+        """Keep ``credential`` alive while its newest refresh token stands in memory only."""
         if saved:
             self._unsaved.discard(credential)
         else:
             self._unsaved.add(credential)
 
-    def save_the_unsaved(self) -> None:
-        """Try once more to write down what stands in memory only; blocks on the store."""
-        for credential in tuple(self._unsaved):
-            credential.save()
-
-    def await_precious(self) -> None:
-        """Wait, for at most one attempt's time, for the flights that are spending a refresh token."""
-        end = time.monotonic() + self.limits.fetch
+    def await_precious(self, seconds: float) -> None:
+        """Wait, for at most ``seconds``, for the flights that are spending a refresh token."""
+        end = time.monotonic() + seconds
         for flight in tuple(self._precious):
             flight.wait(max(0.0, end - time.monotonic()))
 

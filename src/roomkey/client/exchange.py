@@ -6,7 +6,6 @@ from typing import Final
 
 from roomkey.clock import Budget, Clock
 from roomkey.oauth.discovery import Discovery
-from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.source import Moment, Revealed, Source
 from roomkey.oauth.token_response import TokenAnswer
 from roomkey.secret import Secret
@@ -97,9 +96,7 @@ class Exchange:
 
     def _read(self, source: Source, answer: Answer) -> Granted:
         wall = self._clock.wall()
-        granted = source.read_answer(answer.response, wall=wall)
-        if granted.lifetime <= 0.0:
-            raise TokenEndpointError("expired_on_arrival", status=answer.response.status)
         date = server_date(answer.response)
         ahead = 0.0 if date is None else date - wall
-        return Granted(granted, answer.round_trip, ahead if abs(ahead) > _CLOCK_NOISE + answer.round_trip else 0.0)
+        offset = ahead if abs(ahead) > _CLOCK_NOISE + answer.round_trip else 0.0
+        return Granted(source.read_answer(answer.response, wall=wall + offset), answer.round_trip, offset)

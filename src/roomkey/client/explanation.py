@@ -36,5 +36,5 @@ def error_of(failure: Failure, *, label: str, wall: float) -> TokenUnavailable:
     message = f"No token for {label}: {failure.message}"
     if failure.permanent:
         return kind(message, reason=failure.reason)
-    wait = max(0.0, failure.until - wall)
+    wait = failure.left(wall)
     return kind(f"{message} Next attempt in {wait:.0f} s.", reason=failure.reason, retry_after=wait)

@@ -8,7 +8,7 @@ from roomkey.concurrency.backoff import FIRST_STEP, backoff
 PROBE_WHILE_USABLE: Final = 0.25
 PERMANENT_STEP: Final = 3600.0
 LONGEST_RETRY_AFTER: Final = 3600.0
-LONGEST_WAIT: Final = 3600.0
+_ROUNDING: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Failure:
         reason: a stable word: the OAuth error code, ``unreachable``, ``timeout`` and the like.
         message: the sentence for people.
         until: wall-clock second until which nobody tries again.
+        pause: seconds from the failure to that moment.
         count: how many attempts failed in a row.
         permanent: True where only another secret or setting will help.
         login_required: True where only a person can go on.
@@ -27,6 +28,7 @@ class Failure:
     reason: str
     message: str
     until: float = 0.0
+    pause: float = 0.0
     count: int = 1
     permanent: bool = False
     login_required: bool = False
@@ -39,15 +41,16 @@ class Failure:
         pause = step(
             count=count, retry_after=retry_after, permanent=self.permanent, usable_for=usable_for, jitter=jitter
         )
-        return replace(self, count=count, until=wall + pause)
+        return replace(self, count=count, pause=pause, until=wall + pause)
 
     def pausing(self, seconds: float, wall: float) -> "Failure":
         """This failure, with the next attempt ``seconds`` after ``wall``."""
-        return replace(self, until=wall + seconds)
+        return replace(self, pause=seconds, until=wall + seconds)
 
-    def holds(self, wall: float) -> bool:
-        """True while nobody should try again; an end that lies too far ahead was written by another clock."""
-        return 0.0 < self.until - wall <= LONGEST_WAIT
+    def left(self, wall: float) -> float:
+        """Seconds until the next attempt; 0 where the clock was set back since, or is another one."""
+        left = self.until - wall
+        return max(0.0, left) if left <= self.pause + _ROUNDING else 0.0
 
 
 def step(*, count: int, retry_after: float | None, permanent: bool, usable_for: float, jitter: float) -> float:

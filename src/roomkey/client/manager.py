@@ -3,6 +3,7 @@
 import atexit
 import secrets
 import threading
+import time
 import weakref
 from collections import OrderedDict
 from typing import Self, final
@@ -89,7 +90,8 @@ class TokenManager(Forkable):
         """
         if not isinstance(context, str) or not isinstance(name, str):
             raise TypeError("context and name of a credential are texts")
-        key = canonical(source.kind, source.parameters(), context, *(secret.identity for _, secret in source.secrets()))
+        secrets = (part for name, secret in source.secrets() for part in (name.encode(), secret.identity))
+        key = canonical(source.kind, source.parameters(), context, *secrets)
         with self._lock:
             known = self._credentials.get(key)
             if known is None:
@@ -160,9 +162,16 @@ class TokenManager(Forkable):
             credential.reset_after_fork()
 
     def _finish(self) -> None:
-        if not self._engine.closed:
-            self._engine.await_precious()
-            self._engine.save_the_unsaved()
+        """Await what must not be abandoned and write down what stands in memory only, within one attempt's time."""
+        if self._engine.closed:
+            return
+        end = time.monotonic() + self._engine.limits.fetch
+        self._engine.await_precious(end - time.monotonic())
+        with self._lock:
+            known = list(self._credentials.values())
+        for credential in known:
+            if time.monotonic() >= end or not credential.save():
+                return
 
 
 _managers: "weakref.WeakSet[TokenManager]" = weakref.WeakSet()

@@ -35,13 +35,14 @@ class Shelf:
         """The record under ``key``; what cannot be opened or read counts as missing."""
         loaded = self._vault.load(key)
         record = None if loaded.payload is None else Record.from_bytes(loaded.payload)
-        self._in_order()
         return Found(record, loaded.generation)
 
     def save(self, key: str, record: Record, generation: int) -> int | None:
         """Replace what had ``generation``; the new generation, or None when somebody else was faster."""
         saved = self._vault.save(key, record.to_bytes(), generation=generation)
-        self._in_order()
+        if self._out_of_order:  # only now: a store that can be read need not be one that can be written
+            self._out_of_order = False
+            _log.warning("The store %s works again.", self._vault.store.name)
         return saved
 
     def take_lease(self, key: str, owner: str, seconds: float) -> bool:
@@ -62,9 +63,5 @@ class Shelf:
         self._counters.add("store_failures")
         if not self._out_of_order:
             self._out_of_order = True
-            _log.warning("%s Tokens are kept in memory until it works again.", trouble)
-
-    def _in_order(self) -> None:
-        if self._out_of_order:
-            self._out_of_order = False
-            _log.warning("The store %s works again.", self._vault.store.name)
+            # Its words alone: the error itself would keep its frames, and what they hold, for as long as the record.
+            _log.warning("%s Tokens are kept in memory until it works again.", str(trouble))

@@ -18,29 +18,35 @@ class Flight(Generic[Result]):
     Safe in any thread and event loop.
     """
 
-    __slots__ = ("_claimed", "_done", "_job", "_lock", "_result", "_wakers", "awaited")
+    __slots__ = ("_claimed", "_done", "_job", "_lock", "_result", "_runner", "_wakers", "awaited")
 
     def __init__(self, job: Callable[[], Result]) -> None:
-        """Make a flight of ``job``, which must not raise."""
-        # _lock guards _claimed, _result and _wakers.
+        """Make a flight of ``job``, which raises only where its thread is interrupted."""
+        # _lock guards _claimed, _runner, _result and _wakers.
         self._lock = threading.Lock()
         self._job: Callable[[], Result] | None = job
         self._claimed = False
+        self._runner = 0
         self._result: Result | None = None
         self._done = threading.Event()
         self._wakers: dict[object, Callable[[], None]] = {}
         self.awaited = False
-        """True where no thread has been found for the job, so that a caller who waits does it."""
+        """True where no thread does the job, so that a caller who waits does it."""
 
     def run(self) -> None:
         """Do the job in this thread, unless another thread has begun it."""
         with self._lock:
             if self._claimed:
                 return
-            self._claimed = True
+            self._claimed, self._runner = True, threading.get_ident()
             job, self._job = self._job, None
         assert job is not None  # noqa: S101 - set until claimed
-        result = job()
+        try:
+            result = job()
+        except BaseException:
+            with self._lock:  # an interrupted thread leaves the job to the next one
+                self._claimed, self._job, self.awaited = False, job, True
+            raise
         with self._lock:
             self._result = result
             self._done.set()
@@ -55,8 +61,12 @@ class Flight(Generic[Result]):
         return self._done.is_set()
 
     def wait(self, seconds: float) -> Result | None:
-        """Block for at most ``seconds``; the result, or None when the time is over."""
-        return self._result if self._done.wait(seconds) else None
+        """Block for at most ``seconds``; the result, or None when the time is over.
+
+        None at once in the thread that does the job: a secret or a log that needs the very token it helps to get.
+        """
+        itself = self._runner == threading.get_ident()
+        return self._result if self._done.wait(0.0 if itself else seconds) else None
 
     async def wait_async(self, seconds: float) -> Result | None:
         """Wait on asyncio or trio, without a thread, for at most ``seconds``; the result, or None."""
@@ -117,13 +127,16 @@ class Flight(Generic[Result]):
             self._wakers.pop(wake, None)
 
 
-def follow(steps: Generator[Flight[Result], Result | None, Outcome], seconds: float) -> Outcome:
-    """What ``steps`` return; each flight that they yield is waited for, for at most ``seconds``. Blocks."""
+def follow(steps: Generator[Flight[Result], Result | None, Outcome], seconds: float, *, lend: bool = True) -> Outcome:
+    """What ``steps`` return; each flight that they yield is waited for, for at most ``seconds``. Blocks.
+
+    ``lend`` lets this thread do the job of a flight for which none was found, which may take longer than ``seconds``.
+    """
     try:
         flight = next(steps)
         while True:
-            # A worker must not wait for a free worker, and a caller has a thread of its own to lend.
-            if flight.awaited or in_worker():
+            # A worker must not wait for a free worker, and a caller with time has a thread of its own to lend.
+            if (flight.awaited and lend) or in_worker():
                 flight.run()
             flight = steps.send(flight.wait(seconds))
     except StopIteration as done:

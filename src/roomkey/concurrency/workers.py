@@ -1,7 +1,6 @@
 """Daemon threads that get tokens: started when there is work, ended when there is none, never in the way of an exit."""
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -23,14 +22,17 @@ class Workers:
     def __init__(self) -> None:
         # _ready guards the three below it.
         self._ready = threading.Condition()
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: dict[Callable[[], None], None] = {}
         self._threads = 0
         self._idle = 0
 
     def submit(self, job: Callable[[], None]) -> bool:
-        """Run ``job`` soon; False when no thread is free to begin it now, so that a waiting caller may do it."""
+        """Run ``job`` soon; False when no thread is free to begin it now, so that a waiting caller may do it.
+
+        A job that waits already is not taken twice.
+        """
         with self._ready:
-            self._jobs.append(job)
+            self._jobs[job] = None
             if self._idle >= len(self._jobs):
                 self._ready.notify()
                 return True
@@ -43,7 +45,7 @@ class Workers:
             with self._ready:
                 self._threads -= 1
                 if self._threads == 0 and job in self._jobs:
-                    self._jobs.remove(job)
+                    del self._jobs[job]
             return False
         return True
 
@@ -57,6 +59,12 @@ class Workers:
                 if not woken:
                     self._threads -= 1
                     return
-                job = self._jobs.popleft()
-            job()
+                job = next(iter(self._jobs))
+                del self._jobs[job]
+            try:
+                job()
+            except BaseException:
+                with self._ready:
+                    self._threads -= 1
+                raise
             del job

@@ -47,6 +47,8 @@ def _files(stream: Any) -> list[Any] | None:
     content = getattr(stream, "_stream", None)
     if isinstance(content, Sequence):
         return []
+    if hasattr(content, "__aiter__"):  # a file that is read by awaiting cannot be put back without awaiting
+        return None
     return [content] if hasattr(content, "read") else None
 
 

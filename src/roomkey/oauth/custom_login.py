@@ -48,8 +48,7 @@ class LoginCall:
         if not (self.method.isascii() and self.method.isalpha() and self.method.isupper()):
             raise ConfigurationError("method= is an HTTP method in capitals, such as POST.")
         for name in self.headers:
-            if name.lower() in _FRAMING or not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-                raise ConfigurationError(f"headers= cannot set {name!r}.")
+            _check_header_name(name, "headers=")
         _tree(dict.fromkeys(self.fields, ""))
 
     def parameters(self, prefix: str) -> Parameters:
@@ -76,8 +75,10 @@ class LoginCall:
         fields = {name: _clear(f"{prefix}.field.{name}", value, revealed) for name, value in self.fields.items()}
         headers = [(name, _clear(f"{prefix}.header.{name}", value, revealed)) for name, value in self.headers.items()]
         for name, value in headers:
-            if not value.isprintable():
-                raise ConfigurationError(f"The value for the header {name} holds a line end or control character.")
+            if not (value.isascii() and value.isprintable()):
+                raise ConfigurationError(
+                    f"The value for the header {name} holds a line end, a control character or a letter outside ASCII."
+                )
         if revealed.authorization is not None:
             headers.append((app_header, revealed.authorization))
         kind = {"json": "application/json", "form": "application/x-www-form-urlencoded"}.get(self.body)
@@ -120,6 +121,7 @@ class CustomLogin:
 
     def __post_init__(self) -> None:
         _ = self._login
+        _check_header_name(self.app_header, "app_header=")
         if not self.scheme.isascii() or not self.scheme.replace("-", "").isalnum():
             raise ConfigurationError("scheme= is one word, such as Bearer.")
         if not 0.0 < self.default_lifetime <= LONGEST_LIFETIME:
@@ -152,22 +154,23 @@ class CustomLogin:
 
     def parameters(self) -> Parameters:
         """Everything that shapes the token and is no secret."""
-        app = "" if self.authenticated_by is None else repr(self.authenticated_by)
+        app = () if self.authenticated_by is None else self.authenticated_by.parameters()
         settings = (
             repr(self.answer),
             self.scheme,
             self.refresh_field,
-            app,
             self.app_header,
             str(self.default_lifetime),
         )
         refresh = () if self.refresh is None else self.refresh.parameters("refresh")
-        return (("settings", settings), *self._login.parameters("login"), *refresh)
+        shown = (("settings", settings), *self._login.parameters("login"), *refresh)
+        return (*shown, *((f"app.{name}", values) for name, values in app))
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
-        """The secrets by name."""
+        """The secrets by name, the app's own among them: another app gets the user another token."""
+        app = () if self.authenticated_by is None else self.authenticated_by.secrets()
         refresh = () if self.refresh is None else self.refresh.secrets("refresh")
-        return (*self._login.secrets("login"), *refresh)
+        return (*self._login.secrets("login"), *refresh, *((f"app.{name}", secret) for name, secret in app))
 
     def login_request(self, endpoint: str, revealed: Revealed, moment: Moment) -> Request:  # noqa: ARG002 - as every source
         """The declared login; ``endpoint`` is its own URL."""
@@ -191,6 +194,11 @@ class CustomLogin:
         if self.scope is None:
             raise ConfigurationError("This custom login has no field named scope, so no other scope can be asked for.")
         return replace(self, fields={**self.fields, "scope": scope})
+
+
+def _check_header_name(name: str, setting: str) -> None:
+    if name.lower() in _FRAMING or not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
+        raise ConfigurationError(f"{setting} cannot set {name!r}.")
 
 
 def _clear(name: str, value: Value, revealed: Revealed) -> str:

@@ -12,6 +12,7 @@ from roomkey.wire.messages import Request
 from roomkey.wire.transport import Answer, Transport, TransportError
 
 _REMEMBERED_SECONDS: Final = 3600.0
+_ASK_AGAIN_SECONDS: Final = 60.0
 _MOST_ISSUERS: Final = 256
 _LARGEST_METADATA: Final = 262_144
 
@@ -68,10 +69,13 @@ class Discovery:
         now = self._clock.monotonic()
         if known is None or now >= known.until:
             try:
-                known = _Remembered(self._ask(issuer, seconds), now + _REMEMBERED_SECONDS)
+                # With an old answer in hand, half the time must be left for the token itself.
+                asked = self._ask(issuer, seconds if known is None else seconds / 2.0)
+                known = _Remembered(asked, now + _REMEMBERED_SECONDS)
             except (TransportError, TokenEndpointError):
                 if known is None:
                     raise
+                known = _Remembered(known.metadata, now + _ASK_AGAIN_SECONDS)
             with self._lock:
                 self._known[issuer] = known
                 self._known.move_to_end(issuer)
@@ -80,12 +84,12 @@ class Discovery:
         return known.metadata
 
     def _ask(self, issuer: str, seconds: float) -> ServerMetadata:
-        urls, budget = well_known_urls(issuer), Budget(seconds, self._clock)
-        for url in urls[:-1]:
+        budget = Budget(seconds, self._clock)
+        for url in well_known_urls(issuer):
             answer = self._send(url, budget.left)
             if answer.response.status not in {400, 403, 404, 405}:
-                return read_metadata(answer.response, issuer)
-        return read_metadata(self._send(urls[-1], budget.left).response, issuer)
+                break
+        return read_metadata(answer.response, issuer)
 
     def _send(self, url: str, seconds: float) -> Answer:
         request = Request("GET", url, (("Accept", "application/json"),))

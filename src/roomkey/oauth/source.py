@@ -37,6 +37,12 @@ class AppCredential(Protocol):
     def reject(self, token: str, *, origin: str = "") -> object:
         """Say that ``token`` was refused."""
 
+    def parameters(self) -> Parameters:
+        """Everything that tells it from another one and is no secret."""
+
+    def secrets(self) -> tuple[tuple[str, Secret], ...]:
+        """Its secrets by name."""
+
 
 @final
 class Revealed(Confidential):
@@ -112,7 +118,7 @@ class Source(Protocol):
         """The request that spends ``refresh_token``."""
 
     def read_answer(self, response: Response, *, wall: float) -> "TokenAnswer":
-        """The token in ``response``, which arrived at second ``wall``; raises TokenEndpointError."""
+        """The token in ``response``, which arrived at second ``wall`` of its server; raises TokenEndpointError."""
 
     def with_scope(self, scope: str) -> Self:
         """The same source for another scope."""

@@ -79,7 +79,7 @@ def read_token_response(
     default_lifetime: float = 300.0,
     scheme: str | None = None,
 ) -> TokenAnswer:
-    """The token in ``response``, which arrived at second ``wall`` since 1970.
+    """The token in ``response``, which arrived at second ``wall`` since 1970 on its server's clock.
 
     ``default_lifetime`` (seconds) counts where neither the answer nor the token tells one; ``scheme`` overrules the
     type that the server names. Raises TokenEndpointError for everything else than a token. Pure.
@@ -117,6 +117,8 @@ def refusal(response: Response, *, wall: float) -> TokenEndpointError:
         error = plain_code(read_members(response).at("error"))
     except TokenEndpointError:
         error = None
+    if response.status >= 500 or response.status == 429:
+        error = None  # a server in trouble, or the gateway before it, says nothing of the client, whatever it writes
     if 300 <= response.status < 400:
         error = "unexpected_redirect"
     elif error is None:

@@ -7,10 +7,11 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from roomkey.secret import Secret
 from roomkey.wire.address import is_loopback
 from roomkey.wire.messages import Request, Response
 
@@ -55,7 +56,8 @@ class Transport:
     Parameters:
         verify: an ``ssl.SSLContext`` with the certificates to trust and, where asked for, the client's own;
             None for the system's.
-        proxy: URL of a proxy; None takes the one of the environment. Loopback addresses never use one.
+        proxy: URL of a proxy, kept as a ``Secret``; None takes the one of the environment. Loopback addresses never
+            use one.
         connect_timeout: seconds for one connection attempt.
 
     Each request has a connection of its own: token requests are rare, and nothing is left open for a child
@@ -63,8 +65,12 @@ class Transport:
     """
 
     verify: ssl.SSLContext | None = None
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Secret | str | None = None
     connect_timeout: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.proxy is not None:
+            object.__setattr__(self, "proxy", Secret.of(self.proxy))
 
     def send(self, request: Request, *, seconds: float, largest: int = _LARGEST_ANSWER) -> Answer:
         """Send ``request`` and read its answer within ``seconds`` in all; never follows a redirect.
@@ -88,7 +94,14 @@ def _exchange(settings: Transport, request: Request, seconds: float, largest: in
 
     guard = _Deadline(seconds)
     try:
-        with _silence(), _client(settings, request.url, seconds) as client, guard:
+        client = _client(settings, request.url, seconds)
+    except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
+        what = type(error).__name__
+        return TransportError(
+            "unreachable", f"no connection could be prepared ({what}); see to proxy and certificates", sent=False
+        )
+    try:
+        with _silence(), client, guard:
             return _read(client, request, guard, largest)
     except httpx2.ConnectTimeout:
         return TransportError("unreachable", "the connection attempt timed out", sent=False)
@@ -112,7 +125,7 @@ def _client(settings: Transport, url: str, seconds: float) -> "httpx2.Client":
     import httpx2
 
     local = is_loopback(urlsplit(url).hostname or "")
-    proxy = None if local else settings.proxy
+    proxy = None if local or settings.proxy is None else Secret.of(settings.proxy).reveal()
     timeout = httpx2.Timeout(seconds, connect=min(settings.connect_timeout, seconds))
     verify = _trusted() if settings.verify is None else settings.verify
     return httpx2.Client(verify=verify, proxy=proxy, timeout=timeout, follow_redirects=False, trust_env=not local)
