@@ -51,6 +51,15 @@ def test_a_secret_that_ends_its_thread_hangs_nobody(issuer: Issuer, make_manager
     assert caught.value.retry_after == pytest.approx(1.0, abs=0.5)
 
 
+def test_the_name_of_a_tenant_begins_no_line_of_the_log(issuer: Issuer, make_manager: MakeManager) -> None:
+    issuer.outage(503)
+    orders = make_manager().credential(client_credentials(issuer), "acme\nCRITICAL root \x1b[31m\u202e")
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        orders.header()
+    assert str(caught.value).isprintable()
+    assert 'context "acme\\u000aCRITICAL' in str(caught.value)
+
+
 def test_a_log_that_fails_hangs_nobody(issuer: Issuer, make_manager: MakeManager) -> None:
     def fail(record: logging.LogRecord) -> bool:
         raise LookupError(record.name)

@@ -183,6 +183,22 @@ def test_a_follower_does_the_job_that_no_thread_was_found_for_and_waits_no_longe
     assert follow(landing_of(slow(60.0)), 0.01) == [None]  # nobody runs it
 
 
+def test_a_loop_that_was_closed_without_a_word_keeps_nobody_else_waiting() -> None:  # client 13
+    flight = slow(0.1)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(flight.wait_async(5.0))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    waiter = threading.Thread(target=lambda: landed.append(asyncio.run(flight.wait_async(5.0))))
+    landed: list[str | None] = []
+    waiter.start()
+    flight.run()
+    waiter.join()
+    assert landed == ["landed"]
+    assert not task.done()
+    task._log_destroy_pending = False  # type: ignore[attr-defined] # asyncio would complain of the task that was left
+
+
 def test_a_hundred_jobs_run_on_few_threads_and_all_end() -> None:  # client 61
     workers, done, gate = Workers(), threading.Semaphore(0), threading.Event()
     lock, busy, most = threading.Lock(), 0, 0

@@ -107,6 +107,8 @@ class TokenManager(Forkable):
         label = f'"{name}"' if name else source.description
         if context:
             label = f'{label} (context "{context}")'
+        # It stands in logs, and the name of a tenant may come from outside: it must not begin a line of its own there.
+        label = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in label)
 
         def sibling(scope: str) -> Credential:
             assert not isinstance(source, ServiceAccountToken)  # noqa: S101 - the credential has refused that
