@@ -43,19 +43,27 @@ class ClaimMapping:
         for name, values in self.expected.items():
             if claims.get(name) not in values:
                 raise refused("wrong_type", name)
-        roles = {role for path in self.roles for role in _roles(_at(claims, path), path)}
+        roles: tuple[str, ...] = ()
+        for path in self.roles:
+            roles += _roles(_at(claims, path), path)
         if self.audience_roles is not None:
             for audience in audiences or ():
                 of_audience = _member(_member(_at(claims, self.audience_roles), audience), "roles")
-                roles.update(_roles(of_audience, self.audience_roles))
+                roles += _roles(of_audience, self.audience_roles)
         return Claims(
             claims,
             subject=read_text(claims, "sub"),
-            client_id=next((text for name in self.client_id if (text := read_text(claims, name))), None),
+            client_id=self._client_id(claims),
             scopes=read_scopes(claims, self.scopes, lists=self.scope_lists),
             roles=frozenset(roles),
             tenant=None if self.tenant is None else _tenant(claims, self.tenant),
         )
+
+    def _client_id(self, claims: RawClaims) -> str | None:
+        for name in self.client_id:
+            if client_id := read_text(claims, name):
+                return client_id
+        return None
 
 
 RFC_9068: Final = ClaimMapping()

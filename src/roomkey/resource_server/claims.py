@@ -42,7 +42,10 @@ class Claims(Confidential, Mapping[str, Any]):
         roles: frozenset[str] = frozenset(),
         tenant: str | None = None,
     ) -> None:
-        _fill(self, "_values", _frozen(values))
+        """``values`` are not changed any more by whoever hands them in."""
+        if not _CONTAINERS.isdisjoint(map(type, values.values())):
+            values = {name: _frozen(value) for name, value in values.items()}
+        _fill(self, "_values", values)
         _fill(self, "subject", subject)
         _fill(self, "client_id", client_id)
         _fill(self, "scopes", scopes)
@@ -72,13 +75,11 @@ class Claims(Confidential, Mapping[str, Any]):
         return f"Claims(subject={self.subject!r}, client_id={self.client_id!r})"
 
 
+_CONTAINERS: Final = frozenset({dict, list, tuple, MappingProxyType})
 _fill: Final = object.__setattr__
 
 
 def _frozen(value: Any) -> Any:
-    kind = type(value)
-    if kind is str or kind is int:  # nearly all of them
-        return value
     if isinstance(value, Mapping):
         return MappingProxyType({name: _frozen(inner) for name, inner in value.items()})
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value

@@ -1,5 +1,6 @@
 """Asks the auth service about tokens: once for all who hold the same one, and never in a storm (RFC 7662 section 4)."""
 
+import hashlib
 import logging
 import secrets
 import threading
@@ -19,7 +20,6 @@ from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.source import Moment, reveal
 from roomkey.resource_server.introspection import LARGEST_ANSWER, Introspection, read_introspection
-from roomkey.resource_server.token_digest import digest
 from roomkey.resource_server.waits import Course, Landing
 from roomkey.secret import Confidential
 from roomkey.wire.headers import retry_after
@@ -113,7 +113,7 @@ class Introspector(Forkable):
         ``fresh`` takes no answer that was there before, but one that somebody is waiting for already. Raises
         InvalidToken for a token that is not active, IntrospectionUnavailable where nobody can tell.
         """
-        found = self._found(token, digest(token), fresh=fresh)
+        found = self._found(token, hashlib.sha256(token.encode()).digest(), fresh=fresh)
         if isinstance(found, Flight):
             landed = yield Landing(found, self.settings.timeout + _SLACK)
             found = Unanswered("timeout") if landed is None else landed

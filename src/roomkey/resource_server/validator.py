@@ -107,10 +107,10 @@ class TokenValidator:
         Raises InvalidToken, or ValidationUnavailable where that cannot be told now; ConfigurationError for ``fresh``
         without ``introspection=``. Blocks only while keys, lists or answers are fetched, each for a limited time.
         """
-        known = self._known.find(token)
+        mark, known = self._known.find(token)
         if known is not None and not fresh and known.good(self._wall()):
             return known.claims
-        outcome = blocking(self._course(token, known, fresh=fresh, certificate=certificate))
+        outcome = blocking(self._course(token, mark, known, fresh=fresh, certificate=certificate))
         if isinstance(outcome, Claims):
             return outcome
         del token  # an error report with local variables shows no token
@@ -118,10 +118,10 @@ class TokenValidator:
 
     async def validate_async(self, token: str, *, fresh: bool = False, certificate: bytes | None = None) -> Claims:
         """``validate`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
-        known = self._known.find(token)
+        mark, known = self._known.find(token)
         if known is not None and not fresh and known.good(self._wall()):
             return known.claims
-        outcome = await suspending(self._course(token, known, fresh=fresh, certificate=certificate))
+        outcome = await suspending(self._course(token, mark, known, fresh=fresh, certificate=certificate))
         if isinstance(outcome, Claims):
             return outcome
         del token
@@ -195,7 +195,7 @@ class TokenValidator:
     # -- one course for both kinds of caller ---------------------------------------------------------------------------
 
     def _course(
-        self, token: str, known: VerifiedToken | None, *, fresh: bool, certificate: bytes | None
+        self, token: str, mark: bytes, known: VerifiedToken | None, *, fresh: bool, certificate: bytes | None
     ) -> Course[Claims]:
         if isinstance(token, str) and self._opaque is not None and token.count(".") != 2:
             return (yield from self._unsigned(token, self._opaque, fresh=fresh, certificate=certificate))
@@ -208,7 +208,7 @@ class TokenValidator:
                 return (yield from self._unsigned(token, issuer, fresh=fresh, certificate=certificate))
             check_algorithm(compact.header, issuer.algorithms)
             known = yield from self._verified(compact, raw, issuer)
-            self._known.keep(token, known, self._wall())
+            self._known.keep(mark, known, self._wall())
         if known.standing is not None:
             yield from known.standing.course()
         confirmation = known.confirmation

@@ -4,6 +4,7 @@ To know a token again takes a hash, a look-up, a look at the clock and one at th
 on dict operations being atomic in CPython; changes are made under a lock.
 """
 
+import hashlib
 import threading
 from typing import final
 
@@ -14,8 +15,9 @@ from roomkey.resource_server.binding import Confirmation
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.judging_issuer import JudgingIssuer
 from roomkey.resource_server.revocation import Standing
-from roomkey.resource_server.token_digest import digest
 from roomkey.secret import Confidential
+
+_sha256 = hashlib.sha256
 
 
 @final
@@ -83,21 +85,21 @@ class VerifiedTokens(Forkable):
         self._find = self._known.get
         tell_of_forks(self)
 
-    def find(self, token: str) -> VerifiedToken | None:
-        """What is known of ``token``, good or not, or None; takes anything."""
+    def find(self, token: str) -> tuple[bytes, VerifiedToken | None]:
+        """The mark of ``token``, and what is known of it, good or not, or None; takes anything."""
         if type(token) is not str or len(token) > LARGEST_TOKEN or not token.isascii():
-            return None
-        return self._find(digest(token))
+            return b"", None
+        mark = _sha256(token.encode()).digest()
+        return mark, self._find(mark)
 
-    def keep(self, token: str, verified: VerifiedToken, now: float) -> None:
-        """Know ``token`` again; makes room by dropping those that have ended by ``now``, then the oldest."""
-        if self._most < 1:
+    def keep(self, mark: bytes, verified: VerifiedToken, now: float) -> None:
+        """Know the token with this mark again; those that have ended by ``now`` make room, then the oldest."""
+        if self._most < 1 or not mark:
             return
-        key = digest(token)
         with self._lock:
-            if len(self._known) >= self._most and key not in self._known:
+            if len(self._known) >= self._most and mark not in self._known:
                 self._make_room(now)
-            self._known[key] = verified
+            self._known[mark] = verified
 
     def __len__(self) -> int:
         return len(self._known)

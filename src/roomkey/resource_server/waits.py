@@ -28,12 +28,14 @@ Course = Generator[Wait, Any, Outcome]
 """Yields what it waits for, is sent the result of each, and returns its outcome."""
 
 
-@dataclass(frozen=True, slots=True)
 class KeysFor:
     """The keys of ``keys`` that may have signed a token with ``header``."""
 
-    keys: KeySet
-    header: Header
+    __slots__ = ("header", "keys")
+
+    def __init__(self, keys: KeySet, header: Header) -> None:
+        self.keys = keys
+        self.header = header
 
     def block(self) -> tuple[VerificationKey, ...]:
         """The keys; blocks while they are fetched."""
