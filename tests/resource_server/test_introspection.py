@@ -7,6 +7,7 @@ import time
 
 import pytest
 import trio
+from tests.jose.key_server import eventually
 from tests.resource_server.refusals import reason
 
 import roomkey
@@ -245,6 +246,27 @@ def test_an_outage_is_left_alone_for_a_while(introspected, issuer, clock, asked)
     assert asked("/introspect") == 2
 
 
+def test_one_question_finds_out_whether_an_outage_is_over(introspected, issuer, clock, asked) -> None:
+    validator = introspected()
+    issuer.faulty = {"introspection"}
+    issuer.outage(429, retry_after=30)
+    unavailable(lambda: validator.validate("a"))
+    clock.advance(30.0)
+    issuer.recover()
+    issuer.delay = 0.5
+    probe = threading.Thread(target=lambda: reason(lambda: validator.validate("b")))
+    probe.start()
+    eventually(lambda: asked("/introspect") == 2)
+    began = time.monotonic()
+    for number in range(10):
+        unavailable(lambda n=number: validator.validate(f"token-{n}"))
+    assert time.monotonic() - began < 0.4
+    probe.join()
+    issuer.delay = 0.0
+    assert reason(lambda: validator.validate("c")) == "inactive"
+    assert asked("/introspect") == 3
+
+
 def test_a_refused_connection_stops_the_questions_at_once(introspected, issuer, clock) -> None:
     validator = introspected(endpoint=issuer.introspection_endpoint)
     issuer.unreachable()
@@ -353,6 +375,13 @@ class TestModes:
         validator.validate(token)
         issuer.introspection_shape = lambda _: {"active": True, "aud": "billing-api"}
         assert reason(lambda: validator.validate(token)) == "wrong_audience"
+
+    def test_a_binding_that_only_the_auth_service_knows_counts(self, introspected, issuer) -> None:  # validator 53
+        validator = introspected(mode="both")
+        issuer.introspection_shape = lambda members: members | {"cnf": {"x5t#S256": "abc"}}
+        token = issuer.token()
+        assert reason(lambda: validator.validate(token)) == "bound_to_a_certificate"
+        assert reason(lambda: validator.validate(token)) == "bound_to_a_certificate"
 
     def test_fresh_without_anybody_to_ask_is_a_mistake_of_the_api(self, issuer, validator) -> None:
         with pytest.raises(roomkey.ConfigurationError, match="introspection"):
