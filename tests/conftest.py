@@ -5,9 +5,9 @@ import os
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
-from roomkey.testing.fixtures import api, clock, issuer, leaks
+from roomkey.testing.fixtures import api, clock, issuer, leaks, validator
 
-__all__ = ["api", "clock", "issuer", "leaks"]
+__all__ = ["api", "clock", "issuer", "leaks", "validator"]
 
 # Machines are shared: how long one example takes says nothing.
 settings.register_profile("test", deadline=None)

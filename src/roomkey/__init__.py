@@ -21,17 +21,25 @@ if TYPE_CHECKING:
     from roomkey.client.status import CredentialStatus as CredentialStatus
     from roomkey.config import Configuration as Configuration
     from roomkey.config import load as load
+    from roomkey.errors import AccessDenied as AccessDenied
+    from roomkey.errors import AccessError as AccessError
     from roomkey.errors import ConfigurationError as ConfigurationError
+    from roomkey.errors import IntrospectionUnavailable as IntrospectionUnavailable
+    from roomkey.errors import InvalidRequest as InvalidRequest
     from roomkey.errors import InvalidToken as InvalidToken
     from roomkey.errors import KeyringError as KeyringError
     from roomkey.errors import KeysUnavailable as KeysUnavailable
     from roomkey.errors import LoginRequired as LoginRequired
     from roomkey.errors import OriginNotAllowed as OriginNotAllowed
+    from roomkey.errors import RevocationUnknown as RevocationUnknown
     from roomkey.errors import RoomkeyError as RoomkeyError
     from roomkey.errors import SecretUnavailable as SecretUnavailable
+    from roomkey.errors import StepUpRequired as StepUpRequired
     from roomkey.errors import StoreUnavailable as StoreUnavailable
+    from roomkey.errors import TokenMissing as TokenMissing
     from roomkey.errors import TokenRejected as TokenRejected
     from roomkey.errors import TokenUnavailable as TokenUnavailable
+    from roomkey.errors import ValidationUnavailable as ValidationUnavailable
     from roomkey.integrations.call import CallOptions as CallOptions
     from roomkey.integrations.call import CallReport as CallReport
     from roomkey.jose.key_set import KeySet as KeySet
@@ -40,6 +48,17 @@ if TYPE_CHECKING:
     from roomkey.oauth.grants import Password as Password
     from roomkey.oauth.private_key_jwt import PrivateKeyJWT as PrivateKeyJWT
     from roomkey.oauth.service_account_token import ServiceAccountToken as ServiceAccountToken
+    from roomkey.resource_server.answer import Answering as Answering
+    from roomkey.resource_server.claim_mapping import ClaimMapping as ClaimMapping
+    from roomkey.resource_server.claims import Claims as Claims
+    from roomkey.resource_server.deny_list import DenyList as DenyList
+    from roomkey.resource_server.introspection import Introspection as Introspection
+    from roomkey.resource_server.polled_list import ListPolicy as ListPolicy
+    from roomkey.resource_server.requirements import Requirements as Requirements
+    from roomkey.resource_server.requirements import require as require
+    from roomkey.resource_server.status_list import StatusLists as StatusLists
+    from roomkey.resource_server.trusted_issuer import TrustedIssuer as TrustedIssuer
+    from roomkey.resource_server.validator import TokenValidator as TokenValidator
     from roomkey.secret import Secret as Secret
     from roomkey.stores.keyring import Keyring as Keyring
     from roomkey.stores.memory import MemoryStore as MemoryStore
@@ -59,8 +78,10 @@ _PLACES = {
     "wire.transport": "Transport",
     "config": "Configuration load",
     "errors": (
-        "ConfigurationError InvalidToken KeyringError KeysUnavailable LoginRequired OriginNotAllowed RoomkeyError "
-        "SecretUnavailable StoreUnavailable TokenRejected TokenUnavailable"
+        "AccessDenied AccessError ConfigurationError IntrospectionUnavailable InvalidRequest InvalidToken "
+        "KeyringError KeysUnavailable LoginRequired OriginNotAllowed RevocationUnknown RoomkeyError "
+        "SecretUnavailable StepUpRequired StoreUnavailable TokenMissing TokenRejected TokenUnavailable "
+        "ValidationUnavailable"
     ),
     "integrations.call": "CallOptions CallReport",
     "jose.key_set": "KeySet",
@@ -68,6 +89,16 @@ _PLACES = {
     "oauth.grants": "ClientCredentials Password",
     "oauth.private_key_jwt": "PrivateKeyJWT",
     "oauth.service_account_token": "ServiceAccountToken",
+    "resource_server.answer": "Answering",
+    "resource_server.claim_mapping": "ClaimMapping",
+    "resource_server.claims": "Claims",
+    "resource_server.deny_list": "DenyList",
+    "resource_server.introspection": "Introspection",
+    "resource_server.polled_list": "ListPolicy",
+    "resource_server.requirements": "Requirements require",
+    "resource_server.status_list": "StatusLists",
+    "resource_server.trusted_issuer": "TrustedIssuer",
+    "resource_server.validator": "TokenValidator",
     "secret": "Secret",
     "stores.keyring": "Keyring",
     "stores.memory": "MemoryStore",

@@ -107,8 +107,37 @@ class OriginNotAllowed(RoomkeyError):
     code = "origin_not_allowed"
 
 
-class InvalidToken(RoomkeyError):
-    """A token that is not good for this API; its sentence may be shown to whoever sent it.
+class AccessError(RoomkeyError):
+    """Why an API does not serve a request; its sentence may be shown to whoever sent it.
+
+    Attributes:
+        status: the HTTP status of the answer.
+        reason: a stable word, finer than ``code``.
+    """
+
+    code = "access_error"
+    status: ClassVar[int] = 401
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class InvalidRequest(AccessError):
+    """The request carries its token in a way that is not allowed, or carries two (RFC 6750 section 3.1)."""
+
+    code = "invalid_request"
+    status = 400
+
+
+class TokenMissing(AccessError):
+    """The request carries no token; the answer's challenge has no error code (RFC 6750 section 3)."""
+
+    code = "token_missing"
+
+
+class InvalidToken(AccessError):
+    """A token that is not good for this API.
 
     Attributes:
         reason: a stable word, such as ``expired`` or ``bad_signature``; ``roomkey.jose.refusal`` lists them.
@@ -118,22 +147,74 @@ class InvalidToken(RoomkeyError):
     code = "invalid_token"
 
     def __init__(self, message: str, *, reason: str, claim: str | None = None) -> None:
-        super().__init__(message)
-        self.reason = reason
+        super().__init__(message, reason=reason)
         self.claim = claim
 
 
-class KeysUnavailable(RoomkeyError):
-    """An issuer's keys cannot be had now, so nobody can say whether a token of it is good: an outage, not a bad token.
+class StepUpRequired(AccessError):
+    """The token is good, but its user must sign in again, or in a stronger way (RFC 9470).
+
+    Attributes:
+        acr_values: the authentication context classes that are taken, space-separated, or None.
+        max_age: seconds that may have passed since the user signed in, or None.
+    """
+
+    code = "insufficient_user_authentication"
+
+    def __init__(
+        self, message: str, *, reason: str, acr_values: str | None = None, max_age: float | None = None
+    ) -> None:
+        super().__init__(message, reason=reason)
+        self.acr_values = acr_values
+        self.max_age = max_age
+
+
+class AccessDenied(AccessError):
+    """The token is good, but does not allow this.
+
+    Attributes:
+        scope: the scopes that are needed, space-separated, or None where scopes are not what is missing.
+        claim: the name of the claim at fault, or None.
+    """
+
+    code = "insufficient_scope"
+    status = 403
+
+    def __init__(self, message: str, *, reason: str, scope: str | None = None, claim: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.scope = scope
+        self.claim = claim
+
+
+class ValidationUnavailable(AccessError):
+    """Nobody can say now whether the token is good: an outage, not a bad token.
 
     Attributes:
         reason: a stable word, such as ``unreachable``, ``timeout`` or ``no_usable_keys``.
         retry_after: seconds until the next attempt.
     """
 
-    code = "keys_unavailable"
+    code = "validation_unavailable"
+    status = 503
 
     def __init__(self, message: str, *, reason: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.reason = reason
+        super().__init__(message, reason=reason)
         self.retry_after = retry_after
+
+
+class KeysUnavailable(ValidationUnavailable):
+    """An issuer's keys cannot be had now."""
+
+    code = "keys_unavailable"
+
+
+class IntrospectionUnavailable(ValidationUnavailable):
+    """The auth service cannot be asked about the token now."""
+
+    code = "introspection_unavailable"
+
+
+class RevocationUnknown(ValidationUnavailable):
+    """The lists of revoked tokens are too old to be trusted, and the API has chosen to refuse then."""
+
+    code = "revocation_unknown"

@@ -59,14 +59,16 @@ class Compact(Confidential):
         return "Compact(…)"
 
 
-def read_compact(token: str) -> Compact:
+def read_compact(token: str, *, largest: int = LARGEST_TOKEN) -> Compact:
     """Take ``token`` apart; costs nothing for one that is too large or has the wrong number of dots.
+
+    ``largest`` is what it may measure, in bytes; more than usual only for what an issuer publishes.
 
     Raises InvalidToken, and TypeError where ``token`` is not a str. Safe in any thread.
     """
     if not isinstance(token, str):
         raise TypeError(f"a token is a str, not {type(token).__name__}")
-    if len(token) > LARGEST_TOKEN:
+    if len(token) > largest:
         raise refused("too_large")
     if token.count(".") != 2 or not token.isascii():
         raise refused("malformed")

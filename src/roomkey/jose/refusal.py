@@ -25,6 +25,10 @@ REASONS: Final[Mapping[str, str]] = {
     "not_yet_valid": "The token is not valid yet.",
     "issued_in_future": "The token claims to have been issued in the future.",
     "too_old": "The token was issued too long ago.",
+    "revoked": "The token has been revoked.",
+    "inactive": "The token's issuer says that it is not active.",
+    "bound_to_a_certificate": "The token is bound to a certificate, and this request was not made with it.",
+    "bound_to_a_key": "The token is bound to a key, and this request does not prove that its sender has it.",
 }
 
 

@@ -48,6 +48,10 @@ class Discovery:
         """Where ``issuer`` publishes its keys; as ``token_endpoint``."""
         return self._named(self._metadata(issuer, seconds).jwks_uri, issuer, "jwks_uri")
 
+    def introspection_endpoint(self, issuer: str, *, seconds: float) -> str:
+        """Where ``issuer`` is asked about tokens (RFC 7662); as ``token_endpoint``."""
+        return self._named(self._metadata(issuer, seconds).introspection_endpoint, issuer, "introspection_endpoint")
+
     def forget(self, issuer: str) -> None:
         """Ask ``issuer`` anew the next time: what it named did not work."""
         with self._lock:

@@ -16,6 +16,7 @@ class ServerMetadata:
     issuer: str
     token_endpoint: str | None = None
     jwks_uri: str | None = None
+    introspection_endpoint: str | None = None
 
 
 def well_known_urls(issuer: str) -> tuple[str, ...]:
@@ -47,6 +48,7 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
         issuer,
         token_endpoint=_address(members.at("token_endpoint"), issuer),
         jwks_uri=_address(members.at("jwks_uri"), issuer),
+        introspection_endpoint=_address(members.at("introspection_endpoint"), issuer),
     )
 
 

@@ -11,17 +11,25 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from roomkey.testing.api import APIRequest as APIRequest
     from roomkey.testing.api import ProtectedAPI as ProtectedAPI
+    from roomkey.testing.attacks import AttackToken as AttackToken
+    from roomkey.testing.attacks import attack_tokens as attack_tokens
     from roomkey.testing.clock import FakeClock as FakeClock
     from roomkey.testing.issuer import Issuer as Issuer
+    from roomkey.testing.issuer_keys import IssuerKeys as IssuerKeys
     from roomkey.testing.leaks import Leak as Leak
     from roomkey.testing.leaks import LeakDetector as LeakDetector
     from roomkey.testing.process import ServerProcess as ServerProcess
+    from roomkey.testing.published_lists import PublishedLists as PublishedLists
     from roomkey.testing.serve import Counts as Counts
     from roomkey.testing.serve import Settings as Settings
     from roomkey.testing.token_endpoint import TokenRequest as TokenRequest
 
 _HOMES: Final = {
     "APIRequest": "api",
+    "AttackToken": "attacks",
+    "IssuerKeys": "issuer_keys",
+    "PublishedLists": "published_lists",
+    "attack_tokens": "attacks",
     "ProtectedAPI": "api",
     "Leak": "leaks",
     "LeakDetector": "leaks",
@@ -35,15 +43,19 @@ _HOMES: Final = {
 
 __all__ = [
     "APIRequest",
+    "AttackToken",
     "Counts",
     "FakeClock",
     "Issuer",
+    "IssuerKeys",
     "Leak",
     "LeakDetector",
     "ProtectedAPI",
+    "PublishedLists",
     "ServerProcess",
     "Settings",
     "TokenRequest",
+    "attack_tokens",
 ]
 
 

@@ -1,4 +1,4 @@
-"""pytest fixtures: ``issuer``, ``api``, ``clock`` and ``leaks``.
+"""pytest fixtures: ``issuer``, ``api``, ``validator``, ``clock`` and ``leaks``.
 
 They are not registered by themselves: write ``pytest_plugins = ["roomkey.testing.fixtures"]`` in the ``conftest.py`` at
 the top of your tests.
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from roomkey.resource_server.validator import TokenValidator
 from roomkey.testing.api import ProtectedAPI
 from roomkey.testing.clock import FakeClock
 from roomkey.testing.faults import FaultyServer
@@ -40,6 +41,12 @@ def api(issuer: Issuer) -> Iterator[ProtectedAPI]:
     with ProtectedAPI(issuer) as running:
         yield running
     _expect_no_failure(running)
+
+
+@pytest.fixture
+def validator(issuer: Issuer) -> TokenValidator:
+    """A validator for the tokens of ``issuer`` that finds its keys as it would those of any other."""
+    return TokenValidator(issuer=issuer.url, audience=issuer.audience)
 
 
 @pytest.fixture

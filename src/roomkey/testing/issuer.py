@@ -8,10 +8,14 @@ from typing import Any, Final
 from roomkey.clock import Clock, SystemClock
 from roomkey.jose.key_set import KeySet
 from roomkey.testing import custom_logins
+from roomkey.testing.access_tokens import access_claims, signed_access
+from roomkey.testing.api_endpoints import ENDPOINTS, answer_api
 from roomkey.testing.faults import FaultyServer
+from roomkey.testing.issuer_keys import IssuerKeys
+from roomkey.testing.issuer_metadata import DEFAULT_SCOPE, metadata
 from roomkey.testing.ledger import ALL_GRANTS, Client, Grant, Ledger, User
 from roomkey.testing.loopback import Answer, ReceivedRequest, json_answer
-from roomkey.testing.signing import public_jwk, sign
+from roomkey.testing.published_lists import PublishedLists
 from roomkey.testing.token_endpoint import (
     Refusal,
     Submission,
@@ -20,10 +24,8 @@ from roomkey.testing.token_endpoint import (
     authenticated_client,
 )
 
-DEFAULT_SCOPE: Final = "orders:read orders:write"
 _TOKEN: Final = "/oauth2/token"  # noqa: S105 - a path
 _REVOKE: Final = "/oauth2/revoke"
-_KEYS: Final = "/oauth2/jwks"
 
 
 class Issuer(FaultyServer):
@@ -31,8 +33,8 @@ class Issuer(FaultyServer):
 
     It serves RFC 8414 and OpenID metadata, a token endpoint (``client_credentials``, ``password``, ``refresh_token``),
     revocation (RFC 7009), its JWKS and login endpoints that are not OAuth. A client ``reports`` and a user ``alice``
-    exist from the start (:attr:`client`, :attr:`user`). Faults concern the token and login endpoints. The attributes
-    below may be changed while it runs; every method is safe in any thread.
+    exist from the start (:attr:`client`, :attr:`user`); APIs find its keys, introspection, a status list and a deny
+    list. The attributes below may be changed while it runs; every method is safe in any thread.
 
     Attributes:
         lifetime: seconds that an access token lives (``expires_in``); 0 and negative ones give tokens that have ended.
@@ -47,7 +49,13 @@ class Issuer(FaultyServer):
         metadata_paths: ``oauth`` (RFC 8414) and ``openid``: which metadata documents exist.
         shape: changes the members of a right token answer before they are sent, or None.
         token_requests: every request for a token so far, as :class:`TokenRequest` values.
-        other_requests: (method, path) of all others: metadata, keys, revocation.
+        other_requests: (method, path) of all others: metadata, keys, introspection, lists, revocation.
+        faulty: which endpoints faults and outages concern: of ``token``, ``keys``, ``introspection``, ``status_list``,
+            ``deny_list`` and ``metadata``.
+        keys: what it signs with, as :class:`IssuerKeys`; ``rotate()`` and ``withdraw()`` change that.
+        lists: its status list and deny list, as :class:`PublishedLists`.
+        status_claims: give every JWT a place in the status list.
+        introspection_shape: changes the members of a right introspection answer before they are sent, or None.
         most_at_once: the largest number of token requests that were being answered at one time.
     """
 
@@ -69,9 +77,7 @@ class Issuer(FaultyServer):
     ) -> None:
         """``path`` (such as ``/tenant-1``) becomes part of the issuer's URL; ``clock`` rules lifetimes and dates."""
         clock = clock or SystemClock()
-        super().__init__(
-            self._answer, wall=clock.wall, spoils=self._wants_a_token, delay=delay, date_offset=date_offset
-        )
+        super().__init__(self._answer, wall=clock.wall, spoils=self._is_faulty, delay=delay, date_offset=date_offset)
         self.monotonic = clock.monotonic
         self.lifetime = lifetime
         self.opaque = opaque
@@ -87,7 +93,12 @@ class Issuer(FaultyServer):
         self.shape: Callable[[dict[str, object]], object] | None = None
         self.token_requests: list[TokenRequest] = []
         self.other_requests: list[tuple[str, str]] = []
+        self.faulty = {"token"}
+        self.status_claims = False
+        self.introspection_shape: Callable[[dict[str, Any]], object] | None = None
         self.ledger = Ledger(clock.monotonic)
+        self.keys = IssuerKeys()
+        self.lists = PublishedLists(self)
         self._path = path
         self.client: Client = self.add_client("reports")
         self.user: User = self.add_user("alice")
@@ -106,6 +117,11 @@ class Issuer(FaultyServer):
     def revocation_endpoint(self) -> str:
         """The absolute URL of the revocation endpoint."""
         return self.url + _REVOKE
+
+    @property
+    def introspection_endpoint(self) -> str:
+        """The absolute URL at which APIs ask about tokens."""
+        return self.url + "/oauth2/introspect"
 
     @property
     def secret_values(self) -> tuple[str, ...]:
@@ -153,6 +169,16 @@ class Issuer(FaultyServer):
         grant = Grant(client_id, subject or client_id, scope, (self.audience,))
         return self._new_access(grant, self.lifetime if lifetime is None else lifetime)
 
+    def token(self, *, typ: str = "at+jwt", **claims: Any) -> str:
+        """A signed access token of the client ``reports``; ``claims`` replace those that it would have, None drops one.
+
+        The issuer knows it: it can be revoked and asked about.
+        """
+        client_id = str(claims.get("client_id") or self.client.client_id)
+        subject, scope = str(claims.get("sub") or client_id), str(claims.get("scope") or self.client.scope)
+        grant = Grant(client_id, subject, scope, (self.audience,))
+        return signed_access(self, access_claims(self, grant, self.lifetime) | claims, grant, self.lifetime, typ=typ)
+
     def revoke(self, token: str) -> bool:
         """Revoke an access token, or a refresh token with all tokens of its sign-in; False for an unknown one."""
         return self.ledger.revoke(token)
@@ -185,33 +211,29 @@ class Issuer(FaultyServer):
     def _new_access(self, grant: Grant, lifetime: float) -> str:
         if self.opaque:
             return self.ledger.keep_access(secrets.token_urlsafe(32), grant, lifetime).value
-        now = self.wall()
-        claims: dict[str, Any] = {
-            "iss": self.url,
-            "sub": grant.subject,
-            "aud": grant.audience[0] if len(grant.audience) == 1 else list(grant.audience),
-            "client_id": grant.client_id,
-            "scope": grant.scope,
-            "jti": secrets.token_hex(16),
-            "iat": math.floor(now),
-            "exp": math.ceil(now + lifetime),
-        }
-        return self.ledger.keep_access(sign(claims), grant, lifetime).value
+        return signed_access(self, access_claims(self, grant, lifetime), grant, lifetime)
 
     def _new_refresh(self, grant: Grant) -> str:
         lifetime = math.inf if self.refresh_lifetime is None else self.refresh_lifetime
         return self.ledger.keep_refresh(secrets.token_urlsafe(36), grant, lifetime).value
 
-    def _wants_a_token(self, request: ReceivedRequest) -> bool:
+    def _is_faulty(self, request: ReceivedRequest) -> bool:
+        return self._endpoint(request) in self.faulty
+
+    def _endpoint(self, request: ReceivedRequest) -> str:
         path = request.path.removeprefix(self._path)
-        return path == _TOKEN or custom_logins.login_at(path) is not None
+        if path == _TOKEN or custom_logins.login_at(path) is not None:
+            return "token"
+        return ENDPOINTS.get(path, "metadata" if "/.well-known/" in request.path else "other")
 
     def _arrived(self, request: ReceivedRequest) -> None:
         login = custom_logins.login_at(request.path.removeprefix(self._path))
         if login is not None:
             self.token_requests.append(custom_logins.record(request))
-        else:
+        elif self._endpoint(request) == "token":
             self.token_requests.append(self._submission(request).record(request))
+        else:
+            self.other_requests.append((request.method, request.path))
 
     def _submission(self, request: ReceivedRequest) -> Submission:
         return Submission(request, form_encoded_basic=self.basic_form_encoded)
@@ -223,15 +245,16 @@ class Issuer(FaultyServer):
             return login.answer(self, request)
         if path == _TOKEN:
             return self._token(request)
-        self.other_requests.append((request.method, request.path))
+        if not self._is_faulty(request):  # else that was noted before its fate was decided
+            self.other_requests.append((request.method, request.path))
         if path == _REVOKE and request.method == "POST":
             return self._revocation(request)
-        if path == _KEYS:
-            return json_answer({"keys": [public_jwk()]})
+        if path in ENDPOINTS:
+            return answer_api(self, ENDPOINTS[path], request)
         if request.path == f"/.well-known/oauth-authorization-server{self._path}" and "oauth" in self.metadata_paths:
-            return json_answer(self._metadata())
+            return json_answer(metadata(self))
         if path == "/.well-known/openid-configuration" and "openid" in self.metadata_paths:
-            return json_answer(self._metadata())
+            return json_answer(metadata(self))
         return json_answer({"error": "not_found"}, 404)
 
     def _token(self, request: ReceivedRequest) -> Answer:
@@ -254,23 +277,6 @@ class Issuer(FaultyServer):
             return _refused(refusal, request)
         self.revoke(sent.value("token") or "")
         return Answer(200)
-
-    def _metadata(self) -> dict[str, object]:
-        return {
-            "issuer": self.claimed_issuer or self.url,
-            "token_endpoint": self.token_endpoint,
-            "revocation_endpoint": self.revocation_endpoint,
-            "jwks_uri": self.url + _KEYS,
-            "grant_types_supported": list(ALL_GRANTS),
-            "token_endpoint_auth_methods_supported": [
-                "client_secret_basic",
-                "client_secret_post",
-                "private_key_jwt",
-                "none",
-            ],
-            "scopes_supported": DEFAULT_SCOPE.split(),
-            "response_types_supported": [],
-        }
 
     def __repr__(self) -> str:
         return f"Issuer({self.url}, {len(self.token_requests)} token requests)"

@@ -214,6 +214,11 @@ class Ledger:
             for token in self._access.values():
                 token.revoked = True
 
+    def revoked_access(self) -> tuple[str, ...]:
+        """The access tokens that were revoked, one by one or with their sign-in."""
+        with self.lock:
+            return tuple(token.value for token in self._access.values() if token.revoked or token.grant.revoked)
+
     def secret_values(self) -> tuple[str, ...]:
         """Every secret in the books: client secrets (old ones too), passwords, access tokens, refresh tokens."""
         with self.lock:

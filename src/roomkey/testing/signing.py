@@ -25,14 +25,15 @@ def _compact(members: dict[str, Any]) -> bytes:
 
 
 @functools.cache
-def _key() -> ec.EllipticCurvePrivateKey:
+def process_key() -> ec.EllipticCurvePrivateKey:
+    """The private key of this process."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
 @functools.cache
 def public_jwk() -> dict[str, str]:
     """This process's public key as a JWK (RFC 7517); ``kid`` is its RFC 7638 thumbprint."""
-    numbers = _key().public_key().public_numbers()
+    numbers = process_key().public_key().public_numbers()
     required = {
         "crv": "P-256",
         "kty": "EC",
@@ -46,7 +47,7 @@ def sign(claims: dict[str, Any], *, typ: str = "at+jwt") -> str:
     """``claims`` as a compact JWT, signed ES256 with this process's key. Does no I/O; safe in any thread."""
     header = {"alg": "ES256", "typ": typ, "kid": public_jwk()["kid"]}
     signed = f"{_encode(_compact(header))}.{_encode(_compact(claims))}"
-    r, s = decode_dss_signature(_key().sign(signed.encode(), ec.ECDSA(SHA256())))
+    r, s = decode_dss_signature(process_key().sign(signed.encode(), ec.ECDSA(SHA256())))
     return f"{signed}.{_encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
 
@@ -58,7 +59,7 @@ def verified_claims(token: str) -> dict[str, Any] | None:
         if len(raw) != 64:
             return None
         der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
-        _key().public_key().verify(der, signed.encode(), ec.ECDSA(SHA256()))
+        process_key().public_key().verify(der, signed.encode(), ec.ECDSA(SHA256()))
         claims = json.loads(_decode(signed.partition(".")[2]))
     except (InvalidSignature, ValueError):
         return None

@@ -1,0 +1,127 @@
+"""What is asked of an auth service about a token, and what its answer means (RFC 7662; pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from roomkey.errors import ConfigurationError
+from roomkey.jose import strict_json
+from roomkey.jose.claims import LATEST_TIME, ClaimRules, check_audience, check_issuer, read_text, read_time
+from roomkey.jose.refusal import refused
+from roomkey.oauth.client_authentication import METHODS, ClientAuthentication, Form, authenticated_request
+from roomkey.oauth.private_key_jwt import PrivateKeyJWT
+from roomkey.oauth.source import Moment, Revealed
+from roomkey.secret import Secret
+from roomkey.wire.address import check_endpoint_url
+from roomkey.wire.messages import Request, Response
+
+Mode = Literal["local", "introspect", "both"]
+LARGEST_ANSWER: Final = 65_536
+_MODES: Final = ("local", "introspect", "both")
+_LONGEST_TTL: Final = 3600.0
+_TYPES: Final = frozenset({"bearer", "dpop", "access_token", "urn:ietf:params:oauth:token-type:access_token"})
+_USES: Final = frozenset({"access_token", "access"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introspection:
+    """How an API asks the auth service about tokens.
+
+    Opaque tokens are always asked about; ``mode`` says what happens to JWTs.
+
+    Parameters:
+        client_id: the API's own account at the auth service.
+        client_secret: its secret, as text or ``Secret``; a file is read again when it changes.
+        endpoint: the address; by default the ``introspection_endpoint`` of the issuer's metadata.
+        authentication: ``client_secret_basic`` (the default), ``client_secret_basic_raw``, ``client_secret_post``, or
+            ``PrivateKeyJWT(...)`` in place of a secret.
+        mode: ``local`` judges JWTs by their signature, and asks only where ``fresh=True`` does; ``introspect`` asks
+            about each instead; ``both`` judges the signature, then asks.
+        ttl: seconds for which an answer counts, at most an hour and never beyond the token's end; 0 asks every time.
+        inactive_ttl: seconds for which a token stays refused without another question.
+        timeout: seconds for one question, discovery included.
+        most: how many answers are kept.
+    """
+
+    client_id: str
+    client_secret: Secret | str | None = None
+    endpoint: str | None = None
+    authentication: ClientAuthentication | PrivateKeyJWT = "client_secret_basic"
+    mode: Mode = "introspect"
+    ttl: float = 30.0
+    inactive_ttl: float = 5.0
+    timeout: float = 5.0
+    most: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.client_id, str) or not self.client_id:
+            raise ConfigurationError("client_id= of Introspection is missing; the auth service must know who asks.")
+        if self.endpoint is not None:
+            check_endpoint_url(self.endpoint, "endpoint= of Introspection")
+        if self.mode not in _MODES:
+            raise ConfigurationError(f"mode= of Introspection is one of {', '.join(_MODES)}.")
+        if not 0.0 <= self.ttl <= _LONGEST_TTL or not 0.0 <= self.inactive_ttl <= _LONGEST_TTL:
+            raise ConfigurationError("ttl= and inactive_ttl= of Introspection are seconds from 0 to 3,600.")
+        if not 0.0 < self.timeout <= 60.0 or self.most < 1:
+            raise ConfigurationError("timeout= of Introspection lies above 0 and up to 60 s, and most= above 0.")
+        signs = isinstance(self.authentication, PrivateKeyJWT)
+        if not signs and (self.authentication not in METHODS or self.authentication == "none"):
+            names = ", ".join(name for name in METHODS if name != "none")
+            raise ConfigurationError(f"authentication= of Introspection is one of {names}, or PrivateKeyJWT(...).")
+        if signs != (self.client_secret is None):
+            raise ConfigurationError("Introspection takes client_secret=, or authentication=PrivateKeyJWT(...) alone.")
+        if self.client_secret is not None:
+            object.__setattr__(self, "client_secret", Secret.of(self.client_secret))
+
+    def secrets(self) -> tuple[tuple[str, Secret], ...]:
+        """The secrets by name."""
+        if isinstance(self.authentication, PrivateKeyJWT):
+            return self.authentication.secrets()
+        return () if self.client_secret is None else (("client_secret", Secret.of(self.client_secret)),)
+
+    def request(self, endpoint: str, token: str, revealed: Revealed, moment: Moment, *, issuer: str) -> Request:
+        """The question about ``token`` (section 2.1): a POST, so that the token stands in no address."""
+        form: Form = (("token", token), ("token_type_hint", "access_token"))
+        method = self.authentication
+        if isinstance(method, PrivateKeyJWT):
+            form += method.proof(client_id=self.client_id, revealed=revealed, server=issuer, moment=moment)
+            return authenticated_request(endpoint, form, method="none", client_id=self.client_id, client_secret=None)
+        secret = revealed["client_secret"]
+        return authenticated_request(endpoint, form, method=method, client_id=self.client_id, client_secret=secret)
+
+
+def read_introspection(response: Response) -> dict[str, Any] | Literal["inactive", "malformed"]:
+    """The claims of a token that is active, or a word for every other answer (section 2.2).
+
+    ``active`` must be a JSON boolean: ``"true"`` and ``1`` are malformed, as is an answer that has a member twice.
+    """
+    answer = strict_json.read_object(response.body) if len(response.body) <= LARGEST_ANSWER else None
+    active = None if answer is None else answer.get("active")
+    if answer is not None and active is True:
+        return answer
+    return "inactive" if active is False else "malformed"
+
+
+def check_answer(answer: Mapping[str, Any], rules: ClaimRules, *, now: float, verified: bool) -> None:
+    """Raise InvalidToken where the claims in an active ``answer`` do not meet ``rules`` at ``now``.
+
+    ``iss``, ``exp`` and ``nbf`` count where the answer has them, and it must be about an access token. ``aud`` must
+    name the API unless every audience is taken; for a token whose own claims are ``verified`` it may be absent.
+    """
+    if "iss" in answer:
+        check_issuer(answer, rules.issuer)
+    if not verified or "aud" in answer:
+        check_audience(answer, rules.audiences)
+    expires = read_time(answer, "exp")
+    if expires is not None and now >= expires + rules.leeway:
+        raise refused("expired", "exp")
+    begins = read_time(answer, "nbf", earliest=-LATEST_TIME)
+    if begins is not None and now < begins - rules.leeway:
+        raise refused("not_yet_valid", "nbf")
+    read_time(answer, "iat")
+    for name, known in (("token_type", _TYPES), ("token_use", _USES)):
+        kind = read_text(answer, name)
+        if kind is not None and kind.lower() not in known:
+            raise refused("wrong_type", name)
+    for name in ("sub", "jti", "client_id"):
+        read_text(answer, name)

@@ -1,0 +1,87 @@
+"""A signed list on its way from its issuer: asked for, capped, verified by the issuer's own keys."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from roomkey.clock import Clock
+from roomkey.errors import InvalidToken, KeysUnavailable
+from roomkey.jose.claims import read_text, read_time
+from roomkey.jose.envelope import read_claims, read_compact
+from roomkey.jose.key_set import KeySet
+from roomkey.jose.refusal import refused
+from roomkey.jose.verify import check_algorithm, check_signature
+from roomkey.resource_server.polled_list import NotPublished, Published
+from roomkey.wire.headers import retry_after
+from roomkey.wire.messages import Request
+from roomkey.wire.transport import Transport, TransportError
+
+LARGEST_LIST: Final = 1_048_576
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, slots=True)
+class ListIssuer:
+    """Whoever signs a list: the same issuer whose tokens it is about.
+
+    Attributes:
+        name: its identifier.
+        keys: its keys.
+        algorithms: the signature algorithms that are taken from it.
+        leeway: seconds by which clocks may differ.
+        transport: how it is reached.
+        clock: the time.
+    """
+
+    name: str
+    keys: KeySet
+    algorithms: frozenset[str]
+    leeway: float
+    transport: Transport
+    clock: Clock
+
+
+def fetch_list(
+    issuer: ListIssuer, url: str, *, typ: str, read: Callable[[Mapping[str, Any]], Content], seconds: float
+) -> Published[Content] | NotPublished:
+    """The list at ``url``, a JWT of the type ``typ`` signed by ``issuer``; what it says is what ``read`` makes of it.
+
+    ``read`` raises InvalidToken for what it cannot read. Blocks, for at most ``seconds`` and the time that keys take.
+    """
+    request = Request("GET", url, (("Accept", f"application/{typ}"),))
+    try:
+        response = issuer.transport.send(request, seconds=seconds, largest=LARGEST_LIST).response
+    except TransportError as error:
+        return NotPublished(error.reason, error.detail)
+    if response.status != 200:
+        asked = retry_after(response, wall=issuer.clock.wall())
+        return NotPublished("bad_status", f"the answer has the status {response.status}", asked)
+    try:
+        return _verified(issuer, response.body.decode("ascii", "replace").strip(), typ, read)
+    except KeysUnavailable as error:
+        return NotPublished(error.reason, "the keys to verify it with cannot be had", error.retry_after)
+    except InvalidToken as error:
+        return NotPublished("malformed", f"it is not to be trusted ({error.reason})")
+
+
+def _verified(
+    issuer: ListIssuer, token: str, typ: str, read: Callable[[Mapping[str, Any]], Content]
+) -> Published[Content]:
+    compact = read_compact(token, largest=LARGEST_LIST)
+    check_algorithm(compact.header, issuer.algorithms)
+    if (compact.header.typ or "").lower().removeprefix("application/") != typ:
+        raise refused("wrong_type", "typ")
+    check_signature(compact, issuer.keys.find(compact.header))
+    claims = read_claims(compact)
+    if "iss" in claims and read_text(claims, "iss") != issuer.name:
+        raise refused("wrong_issuer", "iss")
+    now = issuer.clock.wall()
+    issued, ends, ttl = (read_time(claims, name) for name in ("iat", "exp", "ttl"))
+    if issued is None:
+        raise refused("claim_missing", "iat")
+    if issued > now + issuer.leeway:
+        raise refused("issued_in_future", "iat")
+    lifetime = float("inf") if ends is None else ends + issuer.leeway - now
+    if lifetime <= 0.0:
+        raise refused("expired", "exp")
+    return Published(read(claims), issued, lifetime, ttl)

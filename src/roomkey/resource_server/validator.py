@@ -1,0 +1,264 @@
+"""One object that turns tokens into verified claims, whoever of the trusted issuers they come from."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, final
+
+from roomkey.clock import Clock, SystemClock
+from roomkey.errors import ConfigurationError, RoomkeyError
+from roomkey.jose.claims import check_claims, check_type, read_text
+from roomkey.jose.envelope import LARGEST_TOKEN, Compact, read_claims, read_compact
+from roomkey.jose.key_set import KeySet
+from roomkey.jose.refusal import refused
+from roomkey.jose.verify import check_algorithm, check_signature
+from roomkey.resource_server.bearer_token import read_bearer_token
+from roomkey.resource_server.binding import Confirmation, read_confirmation
+from roomkey.resource_server.claim_mapping import RFC_9068, ClaimMapping
+from roomkey.resource_server.claims import Claims
+from roomkey.resource_server.deny_list import DenyList
+from roomkey.resource_server.introspection import Introspection
+from roomkey.resource_server.judging_issuer import JudgingIssuer
+from roomkey.resource_server.requirements import Requirements
+from roomkey.resource_server.status_list import StatusLists
+from roomkey.resource_server.trusted_issuer import NOT_NAMED, Profile, TrustedIssuer
+from roomkey.resource_server.verified_tokens import VerifiedToken, VerifiedTokens
+from roomkey.resource_server.waits import Course, KeysFor, bare, blocking, suspending
+from roomkey.wire.transport import Transport
+
+_NOTHING: Final = Requirements()
+_OPAQUE: Final = re.compile(r"[!-~]+")
+
+
+@final
+class TokenValidator:
+    """Judges access tokens for one API.
+
+    Parameters:
+        issuer: the issuer identifier, letter for letter as in ``iss``; or a mapping of identifiers to
+            ``TrustedIssuer``, which then has all the other settings of an issuer.
+        audience, keys, algorithms, profile, claims, leeway, introspection, deny_list, status_lists: see
+            ``TrustedIssuer``.
+        remembered: how many verified tokens are known again without another look at their signature; 0 for none.
+        transport: how issuers are reached.
+        clock: the time; tests hand in one of their own.
+
+    Making one does no I/O. Safe in any thread, in asyncio and trio, and after a fork.
+
+    >>> validator = TokenValidator(issuer="https://auth.example", audience="orders-api")
+    >>> claims = validator.validate(token)  # doctest: +SKIP
+    """
+
+    __slots__ = ("_clock", "_issuers", "_known", "_opaque", "_wall")
+
+    def __init__(
+        self,
+        *,
+        issuer: str | Mapping[str, TrustedIssuer],
+        audience: str | Iterable[str] | None = NOT_NAMED,
+        keys: KeySet | None = None,
+        algorithms: Iterable[str] | None = None,
+        profile: Profile = "at+jwt",
+        claims: ClaimMapping | str = RFC_9068,
+        leeway: float = 30.0,
+        introspection: Introspection | None = None,
+        deny_list: DenyList | None = None,
+        status_lists: StatusLists | None = None,
+        remembered: int = 10_000,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if isinstance(issuer, str):
+            issuer = {
+                issuer: TrustedIssuer(
+                    audience=audience,
+                    keys=keys,
+                    algorithms=algorithms,
+                    profile=profile,
+                    claims=claims,
+                    leeway=leeway,
+                    introspection=introspection,
+                    deny_list=deny_list,
+                    status_lists=status_lists,
+                )
+            }
+        elif audience is not NOT_NAMED or any(
+            one is not None for one in (keys, algorithms, introspection, deny_list, status_lists)
+        ):
+            raise ConfigurationError("With a mapping of issuers, an issuer's settings stand in its TrustedIssuer.")
+        if not issuer:
+            raise ConfigurationError("issuer= names no issuer, so no token could ever be good.")
+        self._clock = SystemClock() if clock is None else clock
+        self._wall = self._clock.wall
+        reached = Transport() if transport is None else transport
+        self._issuers = {name: JudgingIssuer(name, one, reached, self._clock) for name, one in issuer.items()}
+        # An opaque token names no issuer, and one that is asked about it may use it.
+        asked = [one for one in self._issuers.values() if one.introspector is not None]
+        self._opaque = asked[0] if len(asked) == 1 else None
+        self._known = VerifiedTokens(remembered)
+
+    def validate(self, token: str, *, fresh: bool = False, certificate: bytes | None = None) -> Claims:
+        """The claims of ``token``, all verified.
+
+        Parameters:
+            token: a JWT, or where there is one auth service to ask about it, an opaque token.
+            fresh: True asks the auth service now, whatever is known already.
+            certificate: the client's certificate of this TLS connection in DER, for tokens that are bound to one.
+
+        Raises InvalidToken, or ValidationUnavailable where that cannot be told now; ConfigurationError for ``fresh``
+        without ``introspection=``. Blocks only while keys, lists or answers are fetched, each for a limited time.
+        """
+        mark, known = self._known.find(token)
+        if known is not None and not fresh and known.good(self._wall()):
+            return known.claims
+        outcome = blocking(self._course(token, mark, known, fresh=fresh, certificate=certificate))
+        if isinstance(outcome, Claims):
+            return outcome
+        del token  # an error report with local variables shows no token
+        raise outcome
+
+    async def validate_async(self, token: str, *, fresh: bool = False, certificate: bytes | None = None) -> Claims:
+        """``validate`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
+        mark, known = self._known.find(token)
+        if known is not None and not fresh and known.good(self._wall()):
+            return known.claims
+        outcome = await suspending(self._course(token, mark, known, fresh=fresh, certificate=certificate))
+        if isinstance(outcome, Claims):
+            return outcome
+        del token
+        raise outcome
+
+    def authorize(
+        self,
+        authorization: Sequence[str],
+        requirements: Requirements = _NOTHING,
+        *,
+        elsewhere: bool = False,
+        tenant: str | None = None,
+        certificate: bytes | None = None,
+    ) -> Claims:
+        """The claims of the token in a request's headers, where they meet ``requirements``.
+
+        Parameters:
+            authorization: every ``Authorization`` header of the request.
+            requirements: what the route asks for.
+            elsewhere: True where query or form have an ``access_token`` too.
+            tenant: the tenant that the request names, where the requirements ask for that.
+            certificate: as for ``validate``.
+
+        Raises AccessError: ``Answering(...).answer(error)`` is what goes back. Blocks as ``validate`` does.
+        """
+        token = ""
+        try:
+            token = read_bearer_token(authorization, elsewhere=elsewhere)
+            claims = self.validate(token, fresh=requirements.fresh, certificate=certificate)
+            requirements.check(claims, now=self._wall(), tenant=tenant)
+            return claims
+        except RoomkeyError as error:
+            refusal = bare(error)
+        del authorization, token  # an error report with local variables shows no token
+        raise refusal
+
+    async def authorize_async(
+        self,
+        authorization: Sequence[str],
+        requirements: Requirements = _NOTHING,
+        *,
+        elsewhere: bool = False,
+        tenant: str | None = None,
+        certificate: bytes | None = None,
+    ) -> Claims:
+        """``authorize`` for asyncio and trio: never blocks the loop."""
+        token = ""
+        try:
+            token = read_bearer_token(authorization, elsewhere=elsewhere)
+            claims = await self.validate_async(token, fresh=requirements.fresh, certificate=certificate)
+            requirements.check(claims, now=self._wall(), tenant=tenant)
+            return claims
+        except RoomkeyError as error:
+            refusal = bare(error)
+        del authorization, token
+        raise refusal
+
+    def check_requirements(self, requirements: Requirements) -> None:
+        """Raise ConfigurationError where this validator could never meet them; for when a route is declared."""
+        if requirements.fresh and any(one.introspector is None for one in self._issuers.values()):
+            raise ConfigurationError("fresh=True needs introspection= for every issuer; there is nobody to ask.")
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The identifiers of the issuers that are trusted, for the API's metadata (RFC 9728)."""
+        return tuple(self._issuers)
+
+    def __repr__(self) -> str:
+        return f"TokenValidator({', '.join(self._issuers)})"
+
+    # -- one course for both kinds of caller ---------------------------------------------------------------------------
+
+    def _course(
+        self, token: str, mark: bytes, known: VerifiedToken | None, *, fresh: bool, certificate: bytes | None
+    ) -> Course[Claims]:
+        if isinstance(token, str) and self._opaque is not None and token.count(".") != 2:
+            return (yield from self._unsigned(token, self._opaque, fresh=fresh, certificate=certificate))
+        if known is None or not known.signed(self._wall()):
+            compact = read_compact(token)
+            raw = read_claims(compact)
+            issuer = self._issuer(raw)
+            if issuer.never_verified:
+                check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
+                return (yield from self._unsigned(token, issuer, fresh=fresh, certificate=certificate))
+            check_algorithm(compact.header, issuer.algorithms)
+            known = yield from self._verified(compact, raw, issuer)
+            self._known.keep(mark, known, self._wall())
+        if known.standing is not None:
+            yield from known.standing.course()
+        confirmation = known.confirmation
+        if fresh or known.issuer.always_asked:
+            self._check_askable(known.issuer)
+            _, said = yield from known.issuer.asking(token, fresh=fresh, verified=True)
+            _check_sender(said, certificate)
+        _check_sender(confirmation, certificate)
+        return known.claims
+
+    def _issuer(self, raw: Mapping[str, Any]) -> JudgingIssuer:
+        """The issuer is chosen here, before anything is asked for over the network; nothing is verified yet."""
+        issuer = self._issuers.get(read_text(raw, "iss", required=True) or "")
+        if issuer is None:
+            raise refused("wrong_issuer", "iss")
+        return issuer
+
+    def _verified(self, compact: Compact, raw: Mapping[str, Any], issuer: JudgingIssuer) -> Course[VerifiedToken]:
+        check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
+        keys = yield KeysFor(issuer.keys, compact.header)
+        key = check_signature(compact, keys)
+        rules = issuer.rules
+        check_claims(raw, compact.header.typ, rules, now=self._wall())
+        ends = float(raw["exp"])
+        if rules.longest_age is not None:
+            ends = min(ends, raw["iat"] + rules.longest_age)
+        return VerifiedToken(
+            issuer.read(raw),
+            ends=ends + rules.leeway,
+            key=key,
+            confirmation=read_confirmation(raw),
+            standing=None if issuer.revocation is None else issuer.revocation.standing(raw),
+            issuer=issuer,
+        )
+
+    def _unsigned(self, token: str, issuer: JudgingIssuer, *, fresh: bool, certificate: bytes | None) -> Course[Claims]:
+        """The claims of a token that its auth service alone knows; no byte of it is trusted for anything else."""
+        if len(token) > LARGEST_TOKEN:
+            raise refused("too_large")
+        if not _OPAQUE.fullmatch(token):
+            raise refused("malformed")
+        answer, confirmation = yield from issuer.asking(token, fresh=fresh, verified=False)
+        _check_sender(confirmation, certificate)
+        return issuer.read(answer)
+
+    def _check_askable(self, issuer: JudgingIssuer) -> None:
+        if issuer.introspector is None:
+            raise ConfigurationError(f"fresh=True needs introspection= for {issuer.name}; there is nobody to ask.")
+
+
+def _check_sender(confirmation: Confirmation | None, certificate: bytes | None) -> None:
+    if confirmation is not None:
+        confirmation.check(certificate=certificate, key=None)

@@ -1,0 +1,81 @@
+"""What a test issuer publishes of revoked tokens: a Token Status List, and a deny list."""
+
+import threading
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from roomkey.jose import base64url
+from roomkey.jose.unverified import read_unverified
+
+if TYPE_CHECKING:
+    from roomkey.testing.issuer import Issuer
+
+
+class PublishedLists:
+    """The lists of one issuer; they say what its ledger says at the moment they are asked for. Safe in any thread.
+
+    Attributes:
+        bits: how many bits a status has: 1, 2, 4 or 8.
+        lifetime: seconds that a list may be used (``exp``), or None for no end.
+        ttl: seconds after which to look again, or None.
+        suspended: indexes whose status is 2, where there are bits for it.
+    """
+
+    def __init__(self, issuer: "Issuer") -> None:
+        self.bits = 1
+        self.lifetime: float | None = 300.0
+        self.ttl: float | None = None
+        self.suspended: set[int] = set()
+        self._issuer = issuer
+        self._lock = threading.Lock()
+        self._holders: list[str | None] = []
+
+    @property
+    def status_list_uri(self) -> str:
+        """Where the status list is."""
+        return self._issuer.url + "/oauth2/status-list"
+
+    @property
+    def deny_list_url(self) -> str:
+        """Where the deny list is."""
+        return self._issuer.url + "/oauth2/deny-list"
+
+    def reserve(self) -> dict[str, Any]:
+        """A place in the status list, as the ``status`` claim of the token that :meth:`hold` then puts there."""
+        with self._lock:
+            self._holders.append(None)
+            return {"status_list": {"idx": len(self._holders) - 1, "uri": self.status_list_uri}}
+
+    def hold(self, status: dict[str, Any], token: str) -> None:
+        """Say which token has a reserved place."""
+        self._holders[status["status_list"]["idx"]] = token
+
+    def statuses(self) -> bytes:
+        """The packed statuses as they are now."""
+        per_byte = 8 // self.bits
+        packed = bytearray(max(1, -(-len(self._holders) // per_byte)))
+        for index, token in enumerate(self._holders):
+            revoked = token is not None and not self._issuer.is_live(token)
+            status = 2 if index in self.suspended else int(revoked)
+            packed[index // per_byte] |= status << (index % per_byte * self.bits)
+        return bytes(packed)
+
+    def status_list(self) -> str:
+        """The status list as a signed token."""
+        lst = base64url.encode(zlib.compress(self.statuses(), 9)).decode()
+        claims = {"sub": self.status_list_uri, "status_list": {"bits": self.bits, "lst": lst}}
+        return self._issuer.keys.sign(self._dated(claims), typ="statuslist+jwt")
+
+    def deny_list(self) -> str:
+        """The deny list as a signed token."""
+        revoked = (read_unverified(token) for token in self._issuer.ledger.revoked_access())
+        named = {one.claims["jti"]: one.claims["exp"] for one in revoked if one is not None and "jti" in one.claims}
+        return self._issuer.keys.sign(self._dated({"iss": self._issuer.url, "jti": named}), typ="denylist+jwt")
+
+    def _dated(self, claims: dict[str, Any]) -> dict[str, Any]:
+        now = int(self._issuer.wall())
+        dates = {"iat": now, "exp": None if self.lifetime is None else now + self.lifetime, "ttl": self.ttl}
+        return claims | {name: value for name, value in dates.items() if value is not None}
+
+    def __repr__(self) -> str:
+        return f"PublishedLists({len(self._holders)} statuses)"

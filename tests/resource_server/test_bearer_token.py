@@ -1,0 +1,66 @@
+"""The token of a request: one header, one value, one scheme, one space, or a clear no."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+import roomkey
+from roomkey.resource_server.bearer_token import read_bearer_token
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+def test_the_scheme_is_the_same_in_any_case(scheme) -> None:  # validator 41
+    assert read_bearer_token([f"{scheme} abc.DEF-1~2+/=="]) == "abc.DEF-1~2+/=="
+
+
+@pytest.mark.parametrize(
+    ("values", "elsewhere", "reason"),
+    [
+        (["Bearer a", "Bearer b"], False, "two_authorization_headers"),  # validator 40
+        (["Bearer a", "Basic b"], False, "two_authorization_headers"),
+        (["Bearer a", "Bearer a"], False, "two_authorization_headers"),
+        (["Bearer a, Bearer b"], False, "two_values_in_one_header"),
+        (["Bearer a,Bearer b"], False, "two_values_in_one_header"),
+        (["Basic a, Bearer b"], False, "two_values_in_one_header"),
+        (["Bearer a,b"], False, "malformed_header"),
+        (["Bearer"], False, "malformed_header"),  # validator 41
+        (["Bearer "], False, "malformed_header"),
+        (["Bearer  a"], False, "malformed_header"),
+        (["Bearer\ta"], False, "malformed_header"),
+        (["Bearer a "], False, "malformed_header"),
+        (["Bearer a b"], False, "malformed_header"),
+        (["Bearer a\r\nX: 1"], False, "malformed_header"),
+        (["Bearer \u00e9"], False, "malformed_header"),
+        (['Bearer "a"'], False, "malformed_header"),
+        ([], True, "token_outside_header"),  # validator 42
+        (["Bearer a"], True, "token_in_two_places"),
+    ],
+)
+def test_a_request_that_cannot_be_right_is_a_400(values, elsewhere, reason) -> None:
+    with pytest.raises(roomkey.InvalidRequest) as caught:
+        read_bearer_token(values, elsewhere=elsewhere)
+    assert (caught.value.reason, caught.value.status) == (reason, 400)
+
+
+@pytest.mark.parametrize("values", [[], [""], ["Basic YTpi"], ["BearerX a"], ["Bearerabc"], ["DPoP a"], [" Bearer a"]])
+def test_no_bearer_credentials_are_a_401_of_their_own(values) -> None:  # validator 41, 43
+    with pytest.raises(roomkey.TokenMissing) as caught:
+        read_bearer_token(values)
+    assert caught.value.status == 401
+
+
+def test_a_huge_header_is_an_invalid_token() -> None:  # validator 28
+    with pytest.raises(roomkey.InvalidToken) as caught:
+        read_bearer_token(["Bearer " + "a" * 16_385])
+    assert caught.value.reason == "too_large"
+
+
+@given(some.lists(some.text(), max_size=3), some.booleans())
+def test_whatever_comes_is_a_token_or_an_error_of_the_family(values, elsewhere) -> None:
+    try:
+        token = read_bearer_token(values, elsewhere=elsewhere)
+    except roomkey.AccessError:
+        return
+    assert token
+    assert token.isascii()
+    assert token in values[0]

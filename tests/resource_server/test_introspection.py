@@ -1,0 +1,422 @@
+"""Tokens that the auth service is asked about: rightly, rarely, and never in a storm."""
+
+import asyncio
+import base64
+import threading
+import time
+
+import pytest
+import trio
+from tests.jose.key_server import eventually
+from tests.resource_server.refusals import reason
+
+import roomkey
+from roomkey import Introspection, require
+from roomkey.testing import Issuer
+
+
+@pytest.fixture
+def opaque(issuer: Issuer) -> str:
+    """A token that says nothing by itself."""
+    issuer.opaque = True
+    token = issuer.issue(scope="orders:read")
+    issuer.opaque = False
+    return token
+
+
+@pytest.fixture
+def account(issuer: Issuer):
+    """Settings of the API's own account."""
+    client = issuer.add_client("orders-api", grants=())
+
+    def settings(**more: object) -> Introspection:
+        given = {"client_id": "orders-api", "client_secret": client.client_secret} | more
+        return Introspection(**{name: value for name, value in given.items() if value is not None})
+
+    return settings
+
+
+@pytest.fixture
+def introspected(make_validator, account):
+    return lambda **settings: make_validator(introspection=account(**settings))
+
+
+def unavailable(call) -> roomkey.IntrospectionUnavailable:
+    with pytest.raises(roomkey.IntrospectionUnavailable) as caught:
+        call()
+    return caught.value
+
+
+def test_an_opaque_token_becomes_claims(introspected, opaque, issuer) -> None:
+    claims = introspected().validate(opaque)
+    assert (claims.subject, claims.client_id, claims.scopes) == ("reports", "reports", {"orders:read"})
+    assert claims["iss"] == issuer.url
+
+
+def test_the_question_is_a_post_by_the_apis_own_account(introspected, opaque, issuer) -> None:  # validator 53
+    seen = []
+    issuer.observer = lambda request, _: seen.append(request)
+    introspected().validate(opaque)
+    asked = next(request for request in seen if request.path.endswith("/introspect"))
+    assert asked.method == "POST"
+    assert asked.query == ()
+    assert base64.b64decode((asked.header("authorization") or "")[6:]).startswith(b"orders-api:")
+    assert f"token={opaque}".encode() in asked.body
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_basic_raw", "client_secret_post"])
+def test_it_proves_itself_by_each_method(introspected, opaque, issuer, method) -> None:
+    issuer.basic_form_encoded = method != "client_secret_basic_raw"
+    assert introspected(authentication=method).validate(opaque).subject == "reports"
+
+
+def test_the_endpoint_may_be_named(introspected, opaque, issuer, asked) -> None:
+    introspected(endpoint=issuer.introspection_endpoint).validate(opaque)
+    assert asked("openid-configuration") + asked("oauth-authorization-server") == 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"client_id": ""}, {"client_secret": None}, {"mode": "remote"}, {"ttl": -1}, {"ttl": 3601}, {"timeout": 0},
+     {"endpoint": "http://auth.example/introspect"}, {"authentication": "none"}, {"most": 0},
+     {"authentication": roomkey.PrivateKeyJWT(private_key="x")}],
+)  # fmt: skip
+def test_settings_that_cannot_work_are_told_at_once(account, settings) -> None:
+    with pytest.raises((roomkey.ConfigurationError, TypeError)):
+        account(**({"client_secret": ""} | settings if settings.get("client_secret", 1) is None else settings))
+
+
+@pytest.mark.parametrize("active", ["true", 1, None, "false", 0, [True]])
+def test_active_must_be_the_json_true(introspected, opaque, issuer, active) -> None:  # validator 53
+    issuer.introspection_shape = lambda members: members | {"active": active}
+    assert unavailable(lambda: introspected().validate(opaque)).reason == "malformed"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"active": false, "active": true, "aud": "orders-api"}', b"[]", b"active", b'{"active": true, "exp": NaN}',
+     b'\xef\xbb\xbf{"active": true}', b"", b'{"active": true, "x": ' + b"[" * 100 + b"]" * 100 + b"}"],
+)  # fmt: skip
+def test_an_answer_that_is_not_strict_json_counts_for_nothing(introspected, opaque, issuer, body) -> None:
+    issuer.faulty = {"introspection"}  # validator 30, 31
+    issuer.answer_with(200, {}, body)
+    assert unavailable(lambda: introspected().validate(opaque)).reason == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"iss": "https://other.example"}, "wrong_issuer"),
+        ({"iss": ["x"]}, "claim_malformed"),
+        ({"aud": "billing-api"}, "wrong_audience"),
+        ({"aud": None}, "claim_missing"),
+        ({"exp": 1}, "expired"),
+        ({"exp": "9999999999"}, "claim_malformed"),
+        ({"nbf": 9_999_999_999}, "not_yet_valid"),
+        ({"token_type": "Refresh"}, "wrong_type"),
+        ({"token_use": "refresh_token"}, "wrong_type"),
+        ({"token_use": "id"}, "wrong_type"),
+        ({"sub": 1}, "claim_malformed"),
+        ({"scope": ["admin"]}, "claim_malformed"),
+        ({"cnf": {"jkt": "abc"}}, "bound_to_a_key"),
+        ({"cnf": {"x5t#S256": "abc"}}, "bound_to_a_certificate"),
+        ({"cnf": {"other": "abc"}}, "claim_malformed"),
+    ],
+)
+def test_the_answer_itself_is_judged(introspected, opaque, issuer, change, expected) -> None:  # validator 53
+    issuer.introspection_shape = lambda members: {
+        name: value for name, value in (members | change).items() if value is not None
+    }
+    assert reason(lambda: introspected().validate(opaque)) == expected
+
+
+def test_what_is_optional_may_be_absent(issuer, account, opaque, clock) -> None:
+    issuer.introspection_shape = lambda members: {"active": members["active"], "sub": "x"}
+    validator = roomkey.TokenValidator(issuer=issuer.url, audience=None, introspection=account(), clock=clock)
+    assert validator.validate(opaque).subject == "x"
+
+
+def test_an_answer_counts_for_a_while_but_never_beyond_the_tokens_end(introspected, issuer, clock, asked) -> None:
+    issuer.opaque = True  # validator 52
+    short, long = issuer.issue(lifetime=10), issuer.issue(lifetime=1000)
+    validator = introspected(ttl=60)
+    validator.validate(long)
+    validator.validate(short)
+    clock.advance(9.0)
+    validator.validate(long)
+    validator.validate(short)
+    assert asked("/introspect") == 2
+    clock.advance(2.0)
+    assert reason(lambda: validator.validate(short)) == "inactive"
+    validator.validate(long)
+    assert asked("/introspect") == 3
+    clock.advance(50.0)
+    validator.validate(long)
+    assert asked("/introspect") == 4
+
+
+def test_an_inactive_token_is_remembered_briefly(introspected, clock, asked) -> None:  # validator 52
+    validator = introspected(inactive_ttl=5)
+    for _ in range(20):
+        assert reason(lambda: validator.validate("never-given-out")) == "inactive"
+    assert asked("/introspect") == 1
+    clock.advance(5.0)
+    assert reason(lambda: validator.validate("never-given-out")) == "inactive"
+    assert asked("/introspect") == 2
+
+
+def test_tokens_with_the_same_beginning_are_not_mistaken(introspected, opaque) -> None:  # validator 52
+    validator = introspected()
+    validator.validate(opaque)
+    for other in (opaque[:-1], opaque + "x", opaque[:20], opaque[:-1] + ("a" if opaque[-1] != "a" else "b")):
+        assert reason(lambda token=other: validator.validate(token)) == "inactive"
+
+
+def test_no_more_answers_are_kept_than_allowed(introspected, asked) -> None:
+    validator = introspected(most=8, inactive_ttl=3600)
+    for number in range(20):
+        assert reason(lambda n=number: validator.validate(f"token-{n}")) == "inactive"
+    (engine,) = (issuer.introspector for issuer in validator._issuers.values())
+    assert len(engine._answers) == 8
+
+
+def test_one_question_is_asked_for_all_who_have_the_same_token(introspected, opaque, issuer, asked) -> None:
+    issuer.faulty, issuer.delay = {"introspection"}, 0.2
+    validator = introspected()
+    outcomes: list[object] = []
+    threads = [threading.Thread(target=lambda: outcomes.append(validator.validate(opaque))) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+
+    async def tasks() -> None:
+        outcomes.extend(await asyncio.gather(*(validator.validate_async(opaque) for _ in range(100))))
+
+    asyncio.run(tasks())
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 132
+    assert asked("/introspect") == 1
+
+
+def test_trio_waits_too(introspected, opaque) -> None:
+    async def ask() -> str | None:
+        return (await introspected().validate_async(opaque)).subject
+
+    assert trio.run(ask) == "reports"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(503, "server_error"), (500, "server_error"), (429, "overloaded"), (307, "status_307")]
+)
+def test_an_outage_is_a_503_and_not_an_invalid_token(introspected, opaque, issuer, status, expected) -> None:
+    issuer.faulty = {"introspection"}  # validator 43
+    issuer.outage(status)
+    error = unavailable(lambda: introspected().validate(opaque))
+    assert (error.reason, error.status) == (expected, 503)
+    assert error.retry_after >= 1.0
+
+
+def test_a_redirect_is_not_followed(introspected, opaque, issuer) -> None:  # validator 53
+    with Issuer() as other:
+        issuer.faulty = {"introspection"}
+        issuer.redirect_to(other.introspection_endpoint)
+        unavailable(lambda: introspected().validate(opaque))
+        assert other.other_requests == []
+
+
+def test_an_account_that_is_refused_is_an_outage_of_ours(introspected, opaque, issuer, caplog) -> None:
+    validator = introspected()
+    issuer.rotate_client_secret("orders-api")
+    error = unavailable(lambda: validator.validate(opaque))
+    assert error.reason == "invalid_client"
+    assert "'orders-api'" in caplog.text
+
+
+def test_an_outage_is_left_alone_for_a_while(introspected, issuer, clock, asked) -> None:
+    validator = introspected()
+    issuer.faulty = {"introspection"}
+    issuer.outage(429, retry_after=30)
+    for number in range(50):
+        unavailable(lambda n=number: validator.validate(f"token-{n}"))
+    assert asked("/introspect") == 1
+    assert unavailable(lambda: validator.validate("one-more")).retry_after == pytest.approx(30.0)
+    clock.advance(30.0)
+    issuer.recover()
+    assert reason(lambda: validator.validate("token-1")) == "inactive"
+    assert asked("/introspect") == 2
+
+
+def test_one_question_finds_out_whether_an_outage_is_over(introspected, issuer, clock, asked) -> None:
+    validator = introspected()
+    issuer.faulty = {"introspection"}
+    issuer.outage(429, retry_after=30)
+    unavailable(lambda: validator.validate("a"))
+    clock.advance(30.0)
+    issuer.recover()
+    issuer.delay = 0.5
+    probe = threading.Thread(target=lambda: reason(lambda: validator.validate("b")))
+    probe.start()
+    eventually(lambda: asked("/introspect") == 2)
+    began = time.monotonic()
+    for number in range(10):
+        unavailable(lambda n=number: validator.validate(f"token-{n}"))
+    assert time.monotonic() - began < 0.4
+    probe.join()
+    issuer.delay = 0.0
+    assert reason(lambda: validator.validate("c")) == "inactive"
+    assert asked("/introspect") == 3
+
+
+def test_a_refused_connection_stops_the_questions_at_once(introspected, issuer, clock) -> None:
+    validator = introspected(endpoint=issuer.introspection_endpoint)
+    issuer.unreachable()
+    assert unavailable(lambda: validator.validate("a")).reason == "unreachable"
+    issuer.recover()
+    assert unavailable(lambda: validator.validate("b")).reason == "unreachable"
+    clock.advance(1.0)
+    assert reason(lambda: validator.validate("b")) == "inactive"
+
+
+def test_a_token_that_breaks_the_auth_service_does_not_stop_the_questions_about_others(
+    introspected, opaque, issuer
+) -> None:
+    validator = introspected(ttl=0)
+    issuer.faulty = {"introspection"}
+    for _ in range(5):
+        issuer.answer_with(500)
+        assert unavailable(lambda: validator.validate("poison")).reason == "server_error"
+        assert validator.validate(opaque).subject == "reports"
+
+
+def test_failures_of_all_tokens_do_stop_them(introspected, issuer, asked) -> None:
+    validator = introspected()
+    issuer.faulty = {"introspection"}
+    issuer.outage(500)
+    for number in range(20):
+        unavailable(lambda n=number: validator.validate(f"token-{n}"))
+    assert asked("/introspect") == 3
+
+
+def test_an_auth_service_that_hangs_holds_nobody_for_long(introspected, opaque, issuer) -> None:
+    issuer.faulty = {"introspection"}
+    issuer.hang()
+    began = time.monotonic()
+    unavailable(lambda: introspected(timeout=0.3).validate(opaque))
+    assert time.monotonic() - began < 3.0
+    issuer.recover()
+
+
+def test_a_good_answer_outlives_an_outage_for_its_time(introspected, opaque, issuer) -> None:
+    validator = introspected()
+    validator.validate(opaque)
+    issuer.faulty = {"introspection"}
+    issuer.outage()
+    assert validator.validate(opaque).subject == "reports"
+
+
+def test_an_oversized_answer_counts_for_nothing(introspected, opaque, issuer) -> None:
+    issuer.introspection_shape = lambda members: members | {"x": "y" * 70_000}
+    assert unavailable(lambda: introspected().validate(opaque)).reason == "answer_too_large"
+
+
+class TestModes:
+    """What happens to JWTs."""
+
+    def test_introspect_asks_about_each_and_needs_no_keys(self, introspected, issuer, asked) -> None:
+        validator = introspected(mode="introspect")
+        token = issuer.token()
+        assert validator.validate(token).subject == "reports"
+        issuer.revoke(token)
+        assert validator.validate(token).subject == "reports"  # for the time of the answer
+        assert reason(lambda: validator.validate(token, fresh=True)) == "inactive"
+        assert reason(lambda: validator.validate(token)) == "inactive"
+        assert asked("/jwks") == 0
+
+    def test_introspect_asks_nobody_about_the_token_of_an_unknown_issuer(self, introspected, issuer) -> None:
+        validator = introspected(mode="introspect")
+        assert reason(lambda: validator.validate(issuer.token(iss="https://x.example"))) == "wrong_issuer"
+        assert reason(lambda: validator.validate(issuer.token(typ="JWT"))) == "wrong_type"
+        assert issuer.other_requests == []
+
+    def test_local_asks_only_when_told_to(self, introspected, issuer, asked) -> None:
+        validator = introspected(mode="local")
+        token = issuer.token()
+        validator.validate(token)
+        assert asked("/introspect") == 0
+        issuer.revoke(token)
+        validator.validate(token)
+        assert reason(lambda: validator.validate(token, fresh=True)) == "inactive"
+        with pytest.raises(roomkey.InvalidToken):
+            validator.authorize([f"Bearer {token}"], require(fresh=True))
+
+    def test_both_look_at_the_signature_first(self, introspected, issuer, asked) -> None:
+        validator = introspected(mode="both")
+        token = issuer.token()
+        assert reason(lambda: validator.validate(token[:-6] + "AAAAAA")) == "bad_signature"
+        assert asked("/introspect") == 0
+        for _ in range(3):
+            assert validator.validate(token).subject == "reports"
+        assert asked("/introspect") == 1
+        issuer.revoke(token)
+        assert reason(lambda: validator.validate(token, fresh=True)) == "inactive"
+
+    def test_both_refuse_during_an_outage(self, introspected, issuer) -> None:
+        validator = introspected(mode="both")
+        issuer.faulty = {"introspection"}
+        issuer.outage()
+        unavailable(lambda: validator.validate(issuer.token()))
+
+    def test_an_answer_about_a_verified_token_needs_no_audience_but_must_not_name_another(
+        self, introspected, issuer
+    ) -> None:
+        validator = introspected(mode="both", ttl=0)
+        token = issuer.token()
+        issuer.introspection_shape = lambda _: {"active": True}
+        validator.validate(token)
+        issuer.introspection_shape = lambda _: {"active": True, "aud": "billing-api"}
+        assert reason(lambda: validator.validate(token)) == "wrong_audience"
+
+    def test_a_binding_that_only_the_auth_service_knows_counts(self, introspected, issuer) -> None:  # validator 53
+        validator = introspected(mode="both")
+        issuer.introspection_shape = lambda members: members | {"cnf": {"x5t#S256": "abc"}}
+        token = issuer.token()
+        assert reason(lambda: validator.validate(token)) == "bound_to_a_certificate"
+        assert reason(lambda: validator.validate(token)) == "bound_to_a_certificate"
+
+    def test_fresh_without_anybody_to_ask_is_a_mistake_of_the_api(self, issuer, validator) -> None:
+        with pytest.raises(roomkey.ConfigurationError, match="introspection"):
+            validator.validate(issuer.token(), fresh=True)
+
+
+def test_opaque_tokens_are_sent_to_nobody_where_several_could_be_asked(issuer, account, clock) -> None:
+    one = roomkey.TrustedIssuer(audience=None, introspection=account())
+    two = roomkey.TrustedIssuer(audience=None, introspection=account(endpoint=issuer.introspection_endpoint))
+    validator = roomkey.TokenValidator(issuer={issuer.url: one, "https://b.example": two}, clock=clock)
+    assert reason(lambda: validator.validate("opaque")) == "malformed"
+    assert issuer.other_requests == []
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\nb", "\u00e9", "a" * 16_385])
+def test_what_no_header_could_carry_is_not_sent(introspected, issuer, token) -> None:
+    assert reason(lambda: introspected().validate(token)) in ("malformed", "too_large")
+    assert issuer.other_requests == []
+
+
+def test_it_proves_itself_with_a_key_pair(issuer, make_validator, opaque) -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    from roomkey.jose import KeySet, verify_compact
+    from roomkey.testing.issuer_keys import jwk_of
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    seen = []
+    issuer.observer = lambda request, _: seen.append(request.body)
+    settings = Introspection(client_id="orders-api", authentication=roomkey.PrivateKeyJWT(private_key=pem))
+    unavailable(lambda: make_validator(introspection=settings).validate(opaque))  # it does not know this account
+    form = dict(pair.split("=") for pair in seen[-1].decode().split("&"))
+    assert form["client_id"] == "orders-api"
+    assert issuer.url.encode() in verify_compact(
+        form["client_assertion"], KeySet.static(jwk_of(key)), algorithms=["ES256"]
+    )
