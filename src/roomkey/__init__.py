@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from roomkey.oauth.service_account_token import ServiceAccountToken as ServiceAccountToken
     from roomkey.resource_server.answer import Answering as Answering
     from roomkey.resource_server.claims import Claims as Claims
+    from roomkey.resource_server.protected_resource import ProtectedResource as ProtectedResource
     from roomkey.resource_server.requirements import Requirements as Requirements
     from roomkey.resource_server.trusted_issuer import TrustedIssuer as TrustedIssuer
     from roomkey.resource_server.validator import TokenValidator as TokenValidator
@@ -85,6 +86,7 @@ _PLACES = {
     "oauth.service_account_token": "ServiceAccountToken",
     "resource_server.answer": "Answering",
     "resource_server.claims": "Claims",
+    "resource_server.protected_resource": "ProtectedResource",
     "resource_server.requirements": "Requirements",
     "resource_server.trusted_issuer": "TrustedIssuer",
     "resource_server.validator": "TokenValidator",
