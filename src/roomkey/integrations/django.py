@@ -23,7 +23,7 @@ try:
     from django.http import HttpRequest, HttpResponse  # type: ignore[import-untyped]
     from django.urls import URLPattern, path  # type: ignore[import-untyped]
 except ModuleNotFoundError as missing:
-    if missing.name not in ("django", "asgiref"):
+    if (missing.name or "").partition(".")[0] not in ("django", "asgiref"):
         raise
     raise ImportError(
         "roomkey.integrations.django needs the package django, which is not installed: pip install django"
@@ -119,7 +119,9 @@ class Configured:
             raise ConfigurationError('settings.ROOMKEY is missing; say ROOMKEY = {"VALIDATOR": TokenValidator(...)}.')
         if unknown := set(given) - _SETTINGS:
             raise ConfigurationError(f"settings.ROOMKEY knows no {', '.join(sorted(map(str, unknown)))}.")
-        self.requirements: Requirements = given.get("REQUIREMENTS") or ANY_GOOD_TOKEN
+        self.requirements: Requirements = given.get("REQUIREMENTS", ANY_GOOD_TOKEN)
+        if not isinstance(self.requirements, Requirements):
+            raise TypeError('settings.ROOMKEY["REQUIREMENTS"] takes Requirements(...).')
         self.user: Callable[[Claims], Any] | None = given.get("USER")
         self.protection: Protection[HttpRequest] = Protection(
             given["VALIDATOR"],

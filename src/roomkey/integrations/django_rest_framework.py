@@ -13,7 +13,7 @@ try:
     from rest_framework.permissions import BasePermission  # type: ignore[import-untyped]
     from rest_framework.request import Request  # type: ignore[import-untyped]
 except ModuleNotFoundError as missing:
-    if missing.name != "rest_framework":
+    if (missing.name or "").partition(".")[0] != "rest_framework":
         raise
     raise ImportError(
         "roomkey.integrations.django_rest_framework needs the package djangorestframework, which is not installed: "

@@ -1,51 +1,17 @@
 """One API, made with each framework and served by a real server, gives one and the same answers."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.integrations.protected_app import ProtectedApp
+from tests.integrations.protected.protected_app import ProtectedApp
 from tests.jose.key_server import KeyServer, eventually
 
-from roomkey.clock import SystemClock
 from roomkey.testing import Issuer
-from roomkey.testing.signing import public_jwk
 
-PROGRAMS = {
-    "asgi": "bare_asgi",
-    "fastapi": "fastapi_app",
-    "flask": "flask_app",
-    "django": "django_app",
-    "django-asgi": "django_app",
-    "rest_framework": "rest_framework_app",
-}
 REALM = 'realm="orders"'
 METADATA = 'resource_metadata="https://orders.example/.well-known/oauth-protected-resource"'
 REFUSED = f'Bearer {REALM}, error="invalid_token", error_description="The access token is not valid.", {METADATA}'
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def second() -> Iterator[KeyServer]:
-    """Another trusted issuer, whose keys can be made to come late or not at all."""
-    with KeyServer(SystemClock()) as running:
-        running.keys = [public_jwk()]
-        yield running
-
-
-@pytest.fixture(scope="module", params=PROGRAMS)
-def app(request: pytest.FixtureRequest, issuer: Issuer, second: KeyServer) -> Iterator[ProtectedApp]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SERVED_BY", "asgi" if request.param == "django-asgi" else "wsgi")
-        running = ProtectedApp(request.param, PROGRAMS[request.param], issuer, second.origin)
-    yield running
-    assert running.stop() == 0
 
 
 def test_a_good_token_brings_its_verified_claims_to_the_route(app: ProtectedApp, issuer: Issuer) -> None:
@@ -102,7 +68,9 @@ def test_a_token_in_the_query_is_never_read_and_beside_the_header_it_is_a_400(
     assert app.get("/orders?a=access_token&my_access_token=1", app.bearer()).status == 200
 
 
-@pytest.mark.parametrize("value", ["Bearer", "Bearer\t{}", "Bearer  {}", "Bearer {} more", "Bearer\xe9 {}", "Bearer {}\xe9"])
+@pytest.mark.parametrize(
+    "value", ["Bearer", "Bearer\t{}", "Bearer  {}", "Bearer {} more", "Bearer\xe9 {}", "Bearer {}\xe9"]
+)
 def test_a_malformed_header_is_refused(app: ProtectedApp, value: str) -> None:  # validator 41
     answered = app.get("/orders", value.format(app.token()))
     assert answered.status in {400, 401}

@@ -16,14 +16,13 @@ ASKED = {
     ("GET", "/tenants/acme/orders"): Requirements(tenant=True),
     ("GET", "/open"): None,
 }
-started = False
+started: list[bool] = []
 
 
 async def orders(scope: Any, receive: Any, send: Any) -> None:
-    global started
     if scope["type"] == "lifespan":
         await receive()
-        started = True
+        started.append(True)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})

@@ -13,7 +13,9 @@ import roomkey
 ISSUERS = sys.argv[1:]
 VALIDATOR = roomkey.TokenValidator(issuer={url: roomkey.TrustedIssuer(audience="orders-api") for url in ISSUERS})
 ANSWERING = roomkey.Answering(realm="orders")
-RESOURCE = roomkey.ProtectedResource(resource="https://orders.example", scopes_supported=["orders:read", "orders:write"])
+RESOURCE = roomkey.ProtectedResource(
+    resource="https://orders.example", scopes_supported=["orders:read", "orders:write"]
+)
 STEP_UP = {"acr": ["phr"], "max_age": 300.0}
 
 
