@@ -4,21 +4,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.integrations.protected.protected_app import ProtectedApp
+from tests.integrations.protected.protected_app import PROGRAMS, ProtectedApp
 from tests.jose.key_server import KeyServer
 
 from roomkey.clock import SystemClock
 from roomkey.testing import Issuer
 from roomkey.testing.signing import public_jwk
-
-PROGRAMS = {
-    "asgi": "bare_asgi",
-    "fastapi": "fastapi_app",
-    "flask": "flask_app",
-    "django": "django_app",
-    "django-asgi": "django_app",
-    "rest_framework": "rest_framework_app",
-}
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +36,7 @@ def app_named(issuer: Issuer, second: KeyServer) -> Iterator[Callable[[str], Pro
         if name not in running:
             with pytest.MonkeyPatch.context() as environment:
                 environment.setenv("SERVED_BY", "asgi" if name == "django-asgi" else "wsgi")
-                running[name] = ProtectedApp(name, PROGRAMS[name], issuer, second.origin)
+                running[name] = ProtectedApp(name, issuer, second.origin)
         return running[name]
 
     yield started

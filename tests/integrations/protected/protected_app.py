@@ -13,6 +13,14 @@ from roomkey.testing.child import ServingChild
 from roomkey.testing.signing import sign
 
 APPS = Path(__file__).parent / "apps"
+PROGRAMS = {
+    "asgi": "bare_asgi",
+    "fastapi": "fastapi_app",
+    "flask": "flask_app",
+    "django": "django_app",
+    "django-asgi": "django_app",
+    "rest_framework": "rest_framework_app",
+}
 
 
 @dataclass(frozen=True)
@@ -37,12 +45,12 @@ class Answered:
 
 
 class ProtectedApp:
-    """One of the five apps, with a real server before it."""
+    """One of the apps, with a real server before it."""
 
-    def __init__(self, name: str, program: str, issuer: Issuer, *others: str) -> None:
+    def __init__(self, name: str, issuer: Issuer, *others: str) -> None:
         self.name = name
         self.issuer = issuer
-        self._child = ServingChild([sys.executable, str(APPS / f"{program}.py"), issuer.url, *others])
+        self._child = ServingChild([sys.executable, str(APPS / f"{PROGRAMS[name]}.py"), issuer.url, *others])
         self.url: str = self._child.started["url"]
 
     def stop(self) -> int:
