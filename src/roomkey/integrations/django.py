@@ -22,6 +22,7 @@ try:
     from django.core.signals import setting_changed  # type: ignore[import-untyped]
     from django.http import HttpRequest, HttpResponse  # type: ignore[import-untyped]
     from django.urls import URLPattern, path  # type: ignore[import-untyped]
+    from django.views.decorators.http import require_safe  # type: ignore[import-untyped]
 except ModuleNotFoundError as missing:
     if (missing.name or "").partition(".")[0] not in ("django", "asgiref"):
         raise
@@ -48,7 +49,8 @@ class BearerTokenMiddleware:
     """Let no view run without a good token (RFC 6750), but those that ``require`` or ``public`` decorate.
 
     Views find the verified :class:`~roomkey.Claims` in ``request.claims``. Addresses that no view serves are answered
-    by Django. Works under WSGI and ASGI, where it never blocks the event loop.
+    by Django. It stands before ``CsrfViewMiddleware``, which then asks nothing of requests with a good token. Works
+    under WSGI and ASGI, where it never blocks the event loop.
     """
 
     sync_capable = True
@@ -89,8 +91,9 @@ def require(**asked: Unpack[Asked]) -> Callable[[View], View]:
             refusal = _refusal(request, await _judge_async(request, requirements))
             return await view(request, *arguments, **named) if refusal is None else refusal
 
-        chosen = protected_async if iscoroutinefunction(view) else protected
+        chosen: Any = protected_async if iscoroutinefunction(view) else protected
         setattr(chosen, _DECIDES_ITSELF, True)
+        chosen.csrf_exempt = True  # no browser sends a bearer token by itself
         return cast("View", chosen)
 
     return protect
@@ -98,14 +101,15 @@ def require(**asked: Unpack[Asked]) -> Callable[[View], View]:
 
 def public(view: View) -> View:
     """A decorator for a view that needs no token; none is looked at."""
-    setattr(view, _DECIDES_ITSELF, True)
-    return view
+    other = functools.update_wrapper(functools.partial(view), view)  # the view itself may serve elsewhere, protected
+    setattr(other, _DECIDES_ITSELF, True)
+    return cast("View", other)
 
 
 def metadata_route() -> URLPattern:
     """The route of the API's metadata, for ``urlpatterns``; raises ConfigurationError without a ``RESOURCE``."""
     where, metadata = configured().protection.published()
-    return path(where.removeprefix("/"), public(lambda _request: respond(metadata)))
+    return path(where.removeprefix("/"), public(require_safe(lambda _request: _respond(metadata))))
 
 
 @final
@@ -152,8 +156,7 @@ async def _judge_async(request: HttpRequest, requirements: Requirements) -> Clai
     return await configured().protection.judge_async(request, *_presented(request), requirements)
 
 
-def respond(answer: Answer) -> HttpResponse:
-    """``answer`` as Django sends it."""
+def _respond(answer: Answer) -> HttpResponse:
     return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
 
 
@@ -166,8 +169,9 @@ def _presented(request: HttpRequest) -> tuple[list[str], str]:
 def _refusal(request: HttpRequest, outcome: Claims | AccessError) -> HttpResponse | None:
     if isinstance(outcome, Claims):
         request.claims = outcome
+        request._dont_enforce_csrf_checks = True  # no browser sends a bearer token by itself
         return None
-    return respond(configured().protection.answer(outcome))
+    return _respond(configured().protection.answer(outcome))
 
 
 def _view(request: HttpRequest, view: Callable[..., Any], _arguments: Any, _named: Any) -> HttpResponse | None:

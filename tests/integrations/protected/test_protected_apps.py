@@ -189,6 +189,8 @@ def test_the_metadata_tell_who_issues_tokens(app: ProtectedApp, issuer: Issuer, 
     }
     head = app.get("/.well-known/oauth-protected-resource", method="HEAD")
     assert (head.status, head.body) == (200, b"")
+    posted = app.get("/.well-known/oauth-protected-resource", method="POST")
+    assert posted.status == (403 if app.name.startswith("django") else 405)  # Django looks for forgeries first
 
 
 @pytest.mark.parametrize("app", [name for name in PROGRAMS if name != "rest_framework"], indirect=True)

@@ -13,7 +13,11 @@ from django.views import View
 from serving import STEP_UP, Teapot, own_mistake, seen, serve_asgi, serve_wsgi
 
 django_settings.configure(
-    MIDDLEWARE=["roomkey.integrations.django.BearerTokenMiddleware", "__main__.teapots_are_answered"]
+    MIDDLEWARE=[
+        "roomkey.integrations.django.BearerTokenMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "__main__.teapots_are_answered",
+    ]
 )
 django.setup()
 logging.getLogger("django").addHandler(logging.NullHandler())
