@@ -2,13 +2,13 @@
 
 import logging
 import os
-from typing import Any
 
 import django
 import django_settings
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from django.utils.decorators import method_decorator
+from django.utils.deprecation import MiddlewareMixin
 from django.views import View
 from serving import STEP_UP, Teapot, own_mistake, seen, serve_asgi, serve_wsgi
 
@@ -69,13 +69,7 @@ def teapot(request: HttpRequest) -> None:
     raise Teapot
 
 
-class teapots_are_answered:  # noqa: N801 - as middlewares are named in settings
-    def __init__(self, get_response: Any) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> Any:
-        return self.get_response(request)
-
+class teapots_are_answered(MiddlewareMixin):  # noqa: N801 - as middlewares are named in settings
     def process_exception(self, request: HttpRequest, error: Exception) -> JsonResponse | None:
         return JsonResponse({"own": True}, status=418) if isinstance(error, Teapot) else None
 
