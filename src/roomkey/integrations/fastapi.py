@@ -3,7 +3,6 @@
 import copy
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any, Self, Unpack, final
 
 try:
@@ -19,7 +18,7 @@ except ModuleNotFoundError as missing:
         "roomkey.integrations.fastapi needs the package fastapi, which is not installed: pip install fastapi"
     ) from None
 
-from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
+from roomkey.integrations.protection import Asked, Protection
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.protected_resource import ProtectedResource
@@ -67,12 +66,12 @@ class BearerToken(SecurityBase):
             flow = OAuthFlowClientCredentials(tokenUrl=token_endpoint, scopes=dict(scopes or {}))
             self.model = OAuth2(flows=OAuthFlows(clientCredentials=flow))
         self._protection = Protection(validator, tenant=tenant, answering=answering, resource=resource)
-        self._requirements = ANY_GOOD_TOKEN
+        self._asked: Asked = {}
         self._with_scopes: dict[tuple[str, ...], Requirements] = {}
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Claims:
         """The claims of a request's token; raises HTTPException. FastAPI calls this."""
-        requirements = self._asked(tuple(security_scopes.scopes))
+        requirements = self._requirements(tuple(security_scopes.scopes))
         outcome = await self._protection.judge_async(
             connection,
             connection.headers.getlist("authorization"),
@@ -90,8 +89,7 @@ class BearerToken(SecurityBase):
 
         Raises TypeError and ValueError where a requirement has the wrong form.
         """
-        requirements = Requirements(**asked)
-        security = Security(self._requiring(requirements), scopes=list(requirements.scopes))
+        security = Security(self._requiring(asked), scopes=list(Requirements(**asked).scopes))
 
         async def required(claims: Claims = security) -> Claims:
             return claims
@@ -110,18 +108,20 @@ class BearerToken(SecurityBase):
 
         return router
 
-    def _requiring(self, requirements: Requirements) -> Self:
+    def _requiring(self, asked: Asked) -> Self:
         other = copy.copy(self)
-        other._requirements = requirements
+        other._asked = asked
         other._with_scopes = {}
         return other
 
-    def _asked(self, scopes: tuple[str, ...]) -> Requirements:
-        asked = self._with_scopes.get(scopes)
-        if asked is None:  # once per route: routes are what brings scopes here
-            asked = replace(self._requirements, scopes=(*self._requirements.scopes, *scopes))
-            self._with_scopes[scopes] = asked
-        return asked
+    def _requirements(self, scopes: tuple[str, ...]) -> Requirements:
+        """What is asked, with the ``scopes`` that FastAPI has gathered on the way to a route."""
+        requirements = self._with_scopes.get(scopes)
+        if requirements is None:  # once for each route: routes are what brings scopes here
+            asked = self._asked.copy()
+            asked["scopes"] = (*Requirements(**asked).scopes, *scopes)
+            requirements = self._with_scopes[scopes] = Requirements(**asked)
+        return requirements
 
 
 def _without_content_type(answer: Answer) -> dict[str, str]:

@@ -130,6 +130,7 @@ def test_a_token_of_another_tenant_is_a_403(app: ProtectedApp) -> None:
 def test_a_sign_in_that_is_too_weak_or_too_old_asks_for_another(app: ProtectedApp) -> None:
     now = int(time.time())
     assert app.get("/payments", app.bearer(acr="phr", auth_time=now)).status == 200
+    assert app.get("/payments", app.bearer(acr="phr", auth_time=now, scope="")).status == 403
     for claims in ({"acr": "pwd", "auth_time": now}, {"acr": "phr", "auth_time": now - 1000}, {}):
         answered = app.get("/payments", app.bearer(**claims))
         assert (answered.status, answered.error) == (401, "insufficient_user_authentication")

@@ -16,7 +16,7 @@ ANSWERING = roomkey.Answering(realm="orders")
 RESOURCE = roomkey.ProtectedResource(
     resource="https://orders.example", scopes_supported=["orders:read", "orders:write"]
 )
-STEP_UP = {"acr": ["phr"], "max_age": 300.0}
+STEP_UP = {"scopes": ["orders:read"], "acr": ["phr"], "max_age": 300.0}
 
 
 class Teapot(Exception):
