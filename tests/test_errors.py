@@ -8,17 +8,25 @@ import pytest
 import roomkey
 from roomkey import errors
 from roomkey.errors import (
+    AccessDenied,
+    AccessError,
     ConfigurationError,
+    IntrospectionUnavailable,
+    InvalidRequest,
     InvalidToken,
     KeyringError,
     KeysUnavailable,
     LoginRequired,
     OriginNotAllowed,
+    RevocationUnknown,
     RoomkeyError,
     SecretUnavailable,
+    StepUpRequired,
     StoreUnavailable,
+    TokenMissing,
     TokenRejected,
     TokenUnavailable,
+    ValidationUnavailable,
 )
 
 CODES = {
@@ -31,7 +39,15 @@ CODES = {
     LoginRequired: "login_required",
     TokenRejected: "token_rejected",
     OriginNotAllowed: "origin_not_allowed",
+    AccessError: "access_error",
+    InvalidRequest: "invalid_request",
+    TokenMissing: "token_missing",
     InvalidToken: "invalid_token",
+    StepUpRequired: "insufficient_user_authentication",
+    AccessDenied: "insufficient_scope",
+    ValidationUnavailable: "validation_unavailable",
+    IntrospectionUnavailable: "introspection_unavailable",
+    RevocationUnknown: "revocation_unknown",
     KeysUnavailable: "keys_unavailable",
 }
 

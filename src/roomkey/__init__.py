@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from roomkey.resource_server.deny_list import DenyList as DenyList
     from roomkey.resource_server.introspection import Introspection as Introspection
     from roomkey.resource_server.polled_list import ListPolicy as ListPolicy
+    from roomkey.resource_server.protected_resource import ProtectedResource as ProtectedResource
     from roomkey.resource_server.requirements import Requirements as Requirements
-    from roomkey.resource_server.requirements import require as require
     from roomkey.resource_server.status_list import StatusLists as StatusLists
     from roomkey.resource_server.trusted_issuer import TrustedIssuer as TrustedIssuer
     from roomkey.resource_server.validator import TokenValidator as TokenValidator
@@ -95,8 +95,9 @@ _PLACES = {
     "resource_server.deny_list": "DenyList",
     "resource_server.introspection": "Introspection",
     "resource_server.polled_list": "ListPolicy",
-    "resource_server.requirements": "Requirements require",
     "resource_server.status_list": "StatusLists",
+    "resource_server.protected_resource": "ProtectedResource",
+    "resource_server.requirements": "Requirements",
     "resource_server.trusted_issuer": "TrustedIssuer",
     "resource_server.validator": "TokenValidator",
     "secret": "Secret",

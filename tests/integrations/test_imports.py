@@ -26,9 +26,27 @@ def test_each_library_is_enough_by_itself(library, other):  # client 70
     assert found.strip() == library
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
-def test_a_missing_library_is_named_with_what_to_do(library):  # client 70
-    said = run(f"import sys; sys.modules['{library}'] = None\nimport roomkey.integrations.{library}")
-    assert f"ImportError: roomkey.integrations.{library} needs the package {library}" in said
-    assert f"pip install {library}" in said
+@pytest.mark.parametrize(
+    ("integration", "library", "package"),
+    [
+        ("httpx", "httpx", "httpx"),
+        ("httpx2", "httpx2", "httpx2"),
+        ("fastapi", "fastapi", "fastapi"),
+        ("flask", "flask", "flask"),
+        ("django", "django", "django"),
+        ("django_rest_framework", "rest_framework", "djangorestframework"),
+    ],
+)
+def test_a_missing_library_is_named_with_what_to_do(integration, library, package):  # client 70
+    said = run(f"import sys; sys.modules['{library}'] = None\nimport roomkey.integrations.{integration}")
+    assert f"ImportError: roomkey.integrations.{integration} needs the package {package}" in said
+    assert f"pip install {package}" in said
     assert "During handling" not in said
+
+
+def test_the_middleware_for_asgi_needs_no_framework():
+    frameworks = ["fastapi", "starlette", "flask", "django", "rest_framework", "uvicorn", "httpx"]
+    program = (
+        "import sys; from roomkey.integrations.asgi import BearerTokenMiddleware; print(sorted({} & set(sys.modules)))"
+    )
+    assert run(program.format(set(frameworks))).strip() == "[]"

@@ -11,7 +11,7 @@ from tests.jose.key_server import eventually
 from tests.resource_server.refusals import reason
 
 import roomkey
-from roomkey import Introspection, require
+from roomkey import Introspection
 from roomkey.testing import Issuer
 
 
@@ -347,7 +347,7 @@ class TestModes:
         validator.validate(token)
         assert reason(lambda: validator.validate(token, fresh=True)) == "inactive"
         with pytest.raises(roomkey.InvalidToken):
-            validator.authorize([f"Bearer {token}"], require(fresh=True))
+            validator.authorize([f"Bearer {token}"], roomkey.Requirements(fresh=True))
 
     def test_both_look_at_the_signature_first(self, introspected, issuer, asked) -> None:
         validator = introspected(mode="both")

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 import roomkey
-from roomkey import Claims, Requirements, require
+from roomkey import Claims, Requirements
 
 NOW = 1_700_000_000.0
 
@@ -23,14 +23,14 @@ def denied(requirements: Requirements, held: Claims, **request: object) -> roomk
 
 
 def test_all_scopes_must_be_there() -> None:
-    wanted = require(scopes="orders:read orders:write")
+    wanted = Requirements(scopes="orders:read orders:write")
     wanted.check(claims(scopes=frozenset({"orders:read", "orders:write", "more"})), now=NOW)
     error = denied(wanted, claims(scopes=frozenset({"orders:read"})))
     assert (error.reason, error.scope) == ("scope_missing", "orders:read orders:write")
 
 
 def test_one_of_several_scopes_is_enough_and_the_first_is_asked_for() -> None:
-    wanted = require(scopes=["a"], any_scope=["b", "c"])
+    wanted = Requirements(scopes=["a"], any_scope=["b", "c"])
     wanted.check(claims(scopes=frozenset({"a", "c"})), now=NOW)
     assert denied(wanted, claims(scopes=frozenset({"a"}))).scope == "a b"
     assert denied(wanted, claims(scopes=frozenset({"c"}))).scope == "a"
@@ -39,20 +39,20 @@ def test_one_of_several_scopes_is_enough_and_the_first_is_asked_for() -> None:
 @pytest.mark.parametrize("held", ["admin2", "Admin", "admin:read", "a", ""])
 def test_a_name_is_compared_whole(held) -> None:  # validator 38
     held_names = frozenset({held} - {""})
-    assert denied(require(scopes=["admin"]), claims(scopes=held_names)).reason == "scope_missing"
-    assert denied(require(any_scope=["admin"]), claims(scopes=held_names)).reason == "scope_missing"
-    assert denied(require(roles=["admin"]), claims(roles=held_names)).reason == "role_missing"
-    assert denied(require(any_role=["admin"]), claims(roles=held_names)).reason == "role_missing"
+    assert denied(Requirements(scopes=["admin"]), claims(scopes=held_names)).reason == "scope_missing"
+    assert denied(Requirements(any_scope=["admin"]), claims(scopes=held_names)).reason == "scope_missing"
+    assert denied(Requirements(roles=["admin"]), claims(roles=held_names)).reason == "role_missing"
+    assert denied(Requirements(any_role=["admin"]), claims(roles=held_names)).reason == "role_missing"
 
 
 def test_no_scopes_are_not_all_scopes() -> None:  # validator 38
-    denied(require(scopes=["orders:read"]), claims(scopes=frozenset()))
+    denied(Requirements(scopes=["orders:read"]), claims(scopes=frozenset()))
     Requirements().check(claims(), now=NOW)
 
 
 def test_a_role_may_have_spaces_and_is_not_split() -> None:
-    require(roles="order clerk").check(claims(roles=frozenset({"order clerk"})), now=NOW)
-    denied(require(roles="order clerk"), claims(roles=frozenset({"order", "clerk"})))
+    Requirements(roles="order clerk").check(claims(roles=frozenset({"order clerk"})), now=NOW)
+    denied(Requirements(roles="order clerk"), claims(roles=frozenset({"order", "clerk"})))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_role_may_have_spaces_and_is_not_split() -> None:
      (None, None, False), (None, "acme", False), ("", "", False), ("acme", "ACME", False)],
 )  # fmt: skip
 def test_the_tenant_of_the_token_is_that_of_the_request(held, asked, good) -> None:
-    wanted = require(tenant=True)
+    wanted = Requirements(tenant=True)
     if good:
         wanted.check(claims(tenant=held), now=NOW, tenant=asked)
     else:
@@ -75,7 +75,7 @@ def test_the_tenant_of_the_token_is_that_of_the_request(held, asked, good) -> No
      (lambda value: value > 3, "x", False), (lambda value: "staff" in value, ["staff"], True)],
 )  # fmt: skip
 def test_claims_must_be_equal_or_please_a_function(expected, value, good) -> None:
-    wanted = require(claims={"region": expected})
+    wanted = Requirements(claims={"region": expected})
     if good:
         wanted.check(claims(region=value), now=NOW)
     else:
@@ -84,13 +84,13 @@ def test_claims_must_be_equal_or_please_a_function(expected, value, good) -> Non
 
 
 def test_a_claim_that_is_absent_pleases_nobody() -> None:
-    denied(require(claims={"region": None}), claims())
-    denied(require(claims={"region": lambda _: True}), claims())
+    denied(Requirements(claims={"region": None}), claims())
+    denied(Requirements(claims={"region": lambda _: True}), claims())
 
 
 def test_a_function_that_raises_denies_and_its_error_is_not_shown(caplog) -> None:
     caplog.set_level(logging.DEBUG)
-    denied(require(claims={"region": lambda value: value["hush"]}), claims(region="hush-hush"))
+    denied(Requirements(claims={"region": lambda value: value["hush"]}), claims(region="hush-hush"))
     assert "TypeError" in caplog.text
     assert "hush-hush" not in caplog.text
 
@@ -104,7 +104,7 @@ def test_a_function_that_raises_denies_and_its_error_is_not_shown(caplog) -> Non
      ({"acr": "mfa", "auth_time": True}, "auth_time_too_old"), ({"acr": "mfa", "auth_time": "0"}, "auth_time_too_old")],
 )  # fmt: skip
 def test_a_weak_or_old_sign_in_must_be_done_again(values, reason) -> None:
-    wanted = require(acr=["mfa", "hwk"], max_age=300)
+    wanted = Requirements(acr=["mfa", "hwk"], max_age=300)
     wanted.check(claims(acr="hwk", auth_time=NOW - 300), now=NOW)
     with pytest.raises(roomkey.StepUpRequired) as caught:
         wanted.check(claims(**values), now=NOW)
@@ -124,7 +124,7 @@ def test_requirements_that_nobody_could_mean_are_refused(settings) -> None:
 
 def test_authorize_does_all_of_it(issuer, validator) -> None:  # validator 39, 43
     token = issuer.token(scope="orders:read", tenant="acme")
-    wanted = require(scopes=["orders:read"], tenant=True)
+    wanted = Requirements(scopes=["orders:read"], tenant=True)
     assert validator.authorize([f"Bearer {token}"], wanted, tenant="acme").tenant == "acme"
     for authorization, tenant, kind in (
         ([], "acme", roomkey.TokenMissing),
@@ -137,6 +137,6 @@ def test_authorize_does_all_of_it(issuer, validator) -> None:  # validator 39, 4
 
 
 def test_what_could_never_be_met_is_told_when_a_route_is_declared(validator) -> None:
-    validator.check_requirements(require(scopes=["a"]))
+    validator.check_requirements(Requirements(scopes=["a"]))
     with pytest.raises(roomkey.ConfigurationError, match="introspection"):
-        validator.check_requirements(require(fresh=True))
+        validator.check_requirements(Requirements(fresh=True))

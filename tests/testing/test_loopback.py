@@ -111,6 +111,7 @@ def test_stopping_is_quick_and_closes_what_is_open():
     def hang(request):
         server.pause(60)
 
+    before = set(threading.enumerate())
     server = LoopbackServer(hang, time.time)
     server.start()
     address = ("127.0.0.1", server.port)
@@ -122,7 +123,7 @@ def test_stopping_is_quick_and_closes_what_is_open():
         server.stop()
         assert time.monotonic() - start < 1.0
         assert (idle.recv(10), busy.recv(10)) == (b"", b"")
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loopback")]
+    assert not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("loopback")]
     gc.collect()  # a socket left open would be a ResourceWarning, and so an error
 
 

@@ -100,10 +100,6 @@ class Requirements:
         )
 
 
-require = Requirements
-"""``Requirements``, for where ``require(scopes=["orders:read"])`` reads better."""
-
-
 def _words(name: str, value: Collection[str] | None, *, split: bool) -> tuple[str, ...]:
     if value is None:
         return ()

@@ -1,0 +1,118 @@
+"""What the integrations of all web frameworks have in common: one answer to a refusal, one metadata document."""
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Generic, TypedDict, TypeVar, final
+from urllib.parse import unquote_plus
+
+from roomkey.errors import AccessError, ConfigurationError
+from roomkey.resource_server.answer import Answer, Answering
+from roomkey.resource_server.claims import Claims
+from roomkey.resource_server.protected_resource import ProtectedResource
+from roomkey.resource_server.requirements import Expected, Requirements
+from roomkey.resource_server.validator import TokenValidator
+
+_log = logging.getLogger("roomkey")
+
+RequestT = TypeVar("RequestT")
+
+_METADATA_LIFETIME: Final = "max-age=3600"
+ANY_GOOD_TOKEN: Final = Requirements()
+
+
+class Asked(TypedDict, total=False):
+    """The arguments of ``require``: those of ``Requirements``, which explains them."""
+
+    scopes: Collection[str]
+    any_scope: Collection[str]
+    roles: Collection[str]
+    any_role: Collection[str]
+    tenant: bool
+    claims: Mapping[str, Expected]
+    acr: Collection[str]
+    max_age: float | None
+    fresh: bool
+
+
+@final
+class Protection(Generic[RequestT]):
+    """How one API checks tokens, says no and describes itself, whatever framework serves it. Safe in any thread.
+
+    Attributes:
+        metadata: the answer to a request for the API's metadata, or None where ``resource`` is not given.
+        metadata_path: where it is served, or None.
+    """
+
+    __slots__ = ("_answering", "_tenant", "_validator", "metadata", "metadata_path")
+
+    def __init__(
+        self,
+        validator: TokenValidator,
+        *,
+        tenant: Callable[[RequestT], str | None] | None = None,
+        answering: Answering | None = None,
+        resource: ProtectedResource | None = None,
+    ) -> None:
+        """Challenges name the metadata of ``resource``, unless ``answering`` names others; raises TypeError."""
+        if not isinstance(validator, TokenValidator):
+            raise TypeError(f"validator= takes a TokenValidator, not {type(validator).__name__}")
+        self._validator = validator
+        self._tenant = tenant
+        self._answering = Answering() if answering is None else answering
+        self.metadata: Answer | None = None
+        self.metadata_path: str | None = None
+        if resource is not None:
+            if self._answering.resource_metadata is None:
+                self._answering = replace(self._answering, resource_metadata=resource.metadata_url)
+            headers = (("Content-Type", "application/json"), ("Cache-Control", _METADATA_LIFETIME))
+            self.metadata = Answer(200, headers, resource.document(validator.issuers))
+            self.metadata_path = resource.metadata_path
+
+    def judge(
+        self, request: RequestT, authorization: Sequence[str], query: str, requirements: Requirements
+    ) -> Claims | AccessError:
+        """The claims of a request, or why it is refused; blocks while keys are fetched.
+
+        Parameters:
+            request: what the tenant function is given.
+            authorization: every ``Authorization`` header.
+            query: the query string as it came.
+            requirements: what the route asks for.
+        """
+        tenant = self._tenant_of(request, requirements)
+        try:
+            return self._validator.authorize(authorization, requirements, elsewhere=_names_token(query), tenant=tenant)
+        except AccessError as error:
+            return error.with_traceback(None)
+
+    async def judge_async(
+        self, request: RequestT, authorization: Sequence[str], query: str, requirements: Requirements
+    ) -> Claims | AccessError:
+        """``judge`` for asyncio and trio: never blocks the loop."""
+        tenant = self._tenant_of(request, requirements)
+        try:
+            return await self._validator.authorize_async(
+                authorization, requirements, elsewhere=_names_token(query), tenant=tenant
+            )
+        except AccessError as error:
+            return error.with_traceback(None)
+
+    def answer(self, error: AccessError) -> Answer:
+        """What goes back in place of the route's answer; the log has the reason, and nothing of the token."""
+        _log.info("A request is answered with %d %s (%s).", error.status, error.code, error.reason)
+        return self._answering.answer(error)
+
+    def published(self) -> tuple[str, Answer]:
+        """Where the metadata is served, and what; raises ConfigurationError where ``resource`` is not given."""
+        if self.metadata is None or self.metadata_path is None:
+            raise ConfigurationError("There is no metadata to serve; say resource=ProtectedResource(resource=...).")
+        return self.metadata_path, self.metadata
+
+    def _tenant_of(self, request: RequestT, requirements: Requirements) -> str | None:
+        return self._tenant(request) if self._tenant is not None and requirements.tenant else None
+
+
+def _names_token(query: str) -> bool:
+    """Whether a query string has an ``access_token``, which is never read (RFC 6750 section 2.3)."""
+    return any(unquote_plus(part.partition("=")[0]) == "access_token" for part in query.split("&"))

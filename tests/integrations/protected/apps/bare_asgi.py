@@ -1,0 +1,73 @@
+"""A protected API without a framework."""
+
+import json
+from typing import Any
+
+from serving import ANSWERING, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
+
+from roomkey import Requirements
+from roomkey.integrations.asgi import BearerTokenMiddleware
+
+ASKED = {
+    ("GET", "/orders"): Requirements(scopes="orders:read"),
+    ("POST", "/orders"): Requirements(scopes=["orders:write"]),
+    ("GET", "/admin"): Requirements(roles=["admin"]),
+    ("GET", "/payments"): Requirements(**STEP_UP),
+    ("GET", "/tenants/acme/orders"): Requirements(tenant=True),
+    ("GET", "/open"): None,
+}
+started: list[bool] = []
+
+
+async def orders(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        started.append(True)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    assert started
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": json.dumps(seen(scope["roomkey"]))})
+        await send({"type": "websocket.close"})
+        return
+    answer: Any = {"open": "roomkey" not in scope}
+    if scope["path"] == "/broken":
+        own_mistake()
+    if scope["path"] == "/teapot":
+        raise Teapot
+    if "roomkey" in scope:
+        answer = seen(scope["roomkey"])
+    if scope["method"] == "POST":
+        answer = {"received": (await receive())["body"].decode()}
+    status = 404 if scope["path"] == "/nowhere" else 200
+    await reply(send, status, answer)
+
+
+async def reply(send: Any, status: int, answer: Any) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+
+
+protected = BearerTokenMiddleware(
+    orders,
+    VALIDATOR,
+    requirements=lambda scope: ASKED.get((scope.get("method", "GET"), scope["path"]), Requirements()),
+    public=["/health"],
+    tenant=lambda scope: scope["path"].split("/")[2],
+    answering=ANSWERING,
+    resource=RESOURCE,
+)
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    try:
+        await protected(scope, receive, send)
+    except Teapot:
+        await reply(send, 418, {"own": True})
+
+
+serve_asgi(app)

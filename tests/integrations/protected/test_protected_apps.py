@@ -1,0 +1,207 @@
+"""One API, made with each framework and served by a real server, gives one and the same answers."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.integrations.protected.protected_app import PROGRAMS, ProtectedApp
+from tests.jose.key_server import KeyServer, eventually
+
+from roomkey.testing import Issuer
+
+REALM = 'realm="orders"'
+METADATA = 'resource_metadata="https://orders.example/.well-known/oauth-protected-resource"'
+REFUSED = f'Bearer {REALM}, error="invalid_token", error_description="The access token is not valid.", {METADATA}'
+
+
+def test_a_good_token_brings_its_verified_claims_to_the_route(app: ProtectedApp, issuer: Issuer) -> None:
+    answered = app.get("/orders", f"Bearer {issuer.issue()}")
+    assert answered.status == 200, answered.body
+    assert answered.json == {"subject": "reports", "client_id": "reports", "scopes": ["orders:read", "orders:write"]}
+    assert app.get("/orders", app.bearer().replace("Bearer", "bEARER")).status == 200  # validator 41
+
+
+@pytest.mark.parametrize("app", [name for name in PROGRAMS if name != "rest_framework"], indirect=True)
+def test_asynchronous_routes_are_protected_too(app: ProtectedApp) -> None:
+    assert app.get("/async", app.bearer()).json["subject"] == "alice"
+    if app.name != "asgi":
+        assert app.get("/async", app.bearer(scope="orders:write")).status == 403
+    assert app.get("/async").status == 401
+
+
+def test_a_body_reaches_the_route_untouched(app: ProtectedApp) -> None:
+    body = "access_token=in-the-body&more=1"
+    answered = app.get("/orders", app.bearer(scope="orders:write"), method="POST", body=body)
+    assert answered.json == {"received": body}
+
+
+@pytest.mark.parametrize("other", [(), ("Basic cmVwb3J0czpzZWNyZXQ=",), ("",)], ids=["none", "basic", "empty"])
+def test_no_token_is_a_401_without_an_error_code(app: ProtectedApp, other: tuple[str, ...]) -> None:  # validator 43
+    answered = app.get("/orders", *other)
+    assert answered.status == 401
+    assert answered.challenge == f"Bearer {REALM}, {METADATA}"
+
+
+def test_two_authorization_headers_are_a_400(app: ProtectedApp) -> None:  # validator 40
+    good = app.bearer()
+    for both in ((good, good), (good, "Basic YTpi"), ("Basic YTpi", good), ("", good), (good, ""), ("a", "b", good)):
+        answered = app.get("/orders", *both)
+        assert (answered.status, answered.error) == (400, "invalid_request"), both
+        assert 'error="invalid_request"' in answered.challenge
+
+
+def test_two_values_in_one_authorization_header_are_a_400(app: ProtectedApp) -> None:  # validator 40
+    good = app.bearer()
+    for joined in (f"{good}, {good}", f"{good},{good}", f"Basic YTpi, {good}", f"{good}, Basic YTpi"):
+        answered = app.get("/orders", joined)
+        assert (answered.status, answered.error) == (400, "invalid_request"), joined
+
+
+def test_a_token_in_the_query_is_never_read_and_beside_the_header_it_is_a_400(
+    app: ProtectedApp,
+) -> None:  # validator 42
+    for query in (f"access_token={app.token()}", "a=1&access_token=", f"access%5Ftoken={app.token()}"):
+        for authorization in ((), (app.bearer(),)):
+            answered = app.get(f"/orders?{query}", *authorization)
+            assert (answered.status, answered.error) == (400, "invalid_request"), query
+    assert app.get("/orders?a=access_token&my_access_token=1", app.bearer()).status == 200
+
+
+@pytest.mark.parametrize(
+    "value", ["Bearer", "Bearer\t{}", "Bearer  {}", "Bearer {} more", "Bearer\xe9 {}", "Bearer {}\xe9"]
+)
+def test_a_malformed_header_is_refused(app: ProtectedApp, value: str) -> None:  # validator 41
+    answered = app.get("/orders", value.format(app.token()))
+    assert answered.status in {400, 401}
+    assert answered.challenge.startswith("Bearer ")
+
+
+def test_bad_tokens_are_a_401_that_tells_forgers_nothing(app: ProtectedApp) -> None:  # validator 43, 44
+    good = app.token()
+    head, _, signature = good.rpartition(".")
+    forged = f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+    bad = [
+        app.token(lifetime=-100.0),
+        forged,
+        app.token(aud="payments-api"),
+        app.token(issuer="https://elsewhere.example"),
+        app.token(jti=None),
+        "a.b.c",
+        "opaque",
+        "A" * 20_000,
+    ]
+    for token in bad:
+        answered = app.get("/orders", f"Bearer {token}")
+        assert (answered.status, answered.error, answered.challenge) == (401, "invalid_token", REFUSED), token[:60]
+        assert token not in answered.body.decode()
+
+
+def test_a_forged_token_is_a_401_whatever_it_says_of_scopes(app: ProtectedApp) -> None:  # validator 39
+    for scope in ("orders:read", "orders:write", ""):
+        head, _, signature = app.token(scope=scope).rpartition(".")
+        assert app.get("/orders", f"Bearer {head}.{signature[::-1]}").status in {400, 401}
+        expired = app.get("/admin", app.bearer(scope=scope, lifetime=-100.0))
+        assert (expired.status, expired.error) == (401, "invalid_token")
+
+
+def test_a_missing_scope_is_a_403_that_names_it(app: ProtectedApp) -> None:  # validator 43
+    for scope in ("orders:write", "", "orders:readall", "orders"):
+        answered = app.get("/orders", app.bearer(scope=scope))
+        assert (answered.status, answered.error) == (403, "insufficient_scope"), scope
+        assert 'error="insufficient_scope"' in answered.challenge
+        assert 'scope="orders:read"' in answered.challenge
+        assert METADATA in answered.challenge
+
+
+def test_a_missing_role_is_a_403(app: ProtectedApp) -> None:
+    assert app.get("/admin", app.bearer(roles=["admin"])).status == 200
+    for roles in (["admin2"], [], None):
+        answered = app.get("/admin", app.bearer(roles=roles))
+        assert (answered.status, answered.error) == (403, "insufficient_scope")
+        assert "scope=" not in answered.challenge
+
+
+def test_a_token_of_another_tenant_is_a_403(app: ProtectedApp) -> None:
+    assert app.get("/tenants/acme/orders", app.bearer(tenant="acme")).status == 200
+    for tenant in ("other", None, ""):
+        assert app.get("/tenants/acme/orders", app.bearer(tenant=tenant)).status == 403
+
+
+def test_a_sign_in_that_is_too_weak_or_too_old_asks_for_another(app: ProtectedApp) -> None:
+    now = int(time.time())
+    assert app.get("/payments", app.bearer(acr="phr", auth_time=now)).status == 200
+    assert app.get("/payments", app.bearer(acr="phr", auth_time=now, scope="")).status == 403
+    for claims in ({"acr": "pwd", "auth_time": now}, {"acr": "phr", "auth_time": now - 1000}, {}):
+        answered = app.get("/payments", app.bearer(**claims))
+        assert (answered.status, answered.error) == (401, "insufficient_user_authentication")
+        assert 'error="insufficient_user_authentication"' in answered.challenge
+        assert 'acr_values="phr", max_age="300"' in answered.challenge
+
+
+def test_an_outage_of_the_issuer_is_a_503_and_others_are_served_meanwhile(
+    app: ProtectedApp, second: KeyServer
+) -> None:  # validator 43
+    path = "/orders" if app.name == "rest_framework" else "/async"
+    second.hang()
+    asked = len(second.asked)
+    ours, theirs = app.bearer(), app.bearer(issuer=second.origin)
+    assert app.get(path, ours).status == 200
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(app.get, path, theirs)
+        eventually(lambda: len(second.asked) > asked)
+        begun = time.monotonic()
+        for _ in range(5):  # the one that waits holds up nobody else
+            assert app.get(path, ours).status == 200
+        assert time.monotonic() - begun < 2.0
+        assert not waiting.done()
+        second.recover()
+        answered = waiting.result()
+    again = app.get(path, theirs)
+    for down in (answered, again):
+        assert down.status == 503
+        assert down.error == "keys_unavailable"
+        assert 1 <= int(down.headers["retry-after"]) <= 3600
+        assert down.challenge is None
+    assert app.get(path).status == 401
+
+
+def test_a_public_route_needs_no_token_and_looks_at_none(app: ProtectedApp) -> None:
+    assert app.get("/health").json == {"open": True}
+    bad = app.get("/health", app.bearer(lifetime=-100.0))
+    assert bad.status == (401 if app.name == "rest_framework" else 200)  # there, authentication comes before permission
+
+
+def test_a_route_that_says_nothing_more_needs_a_good_token(app: ProtectedApp) -> None:
+    assert app.get("/teapot").status == 401
+    assert app.get("/teapot", app.bearer(lifetime=-100.0)).error == "invalid_token"
+
+
+def test_what_the_app_raises_itself_is_left_alone(app: ProtectedApp) -> None:
+    teapot = app.get("/teapot", app.bearer())
+    assert (teapot.status, teapot.json) == (418, {"own": True})
+    broken = app.get("/broken", app.bearer())
+    assert broken.status == 500
+    assert broken.challenge is None
+
+
+def test_the_metadata_tell_who_issues_tokens(app: ProtectedApp, issuer: Issuer, second: KeyServer) -> None:
+    answered = app.get("/.well-known/oauth-protected-resource")
+    assert answered.status == 200
+    assert answered.headers["content-type"] == "application/json"
+    assert answered.json == {
+        "resource": "https://orders.example",
+        "authorization_servers": [issuer.url, second.origin],
+        "scopes_supported": ["orders:read", "orders:write"],
+        "bearer_methods_supported": ["header"],
+    }
+    head = app.get("/.well-known/oauth-protected-resource", method="HEAD")
+    assert (head.status, head.body) == (200, b"")
+    posted = app.get("/.well-known/oauth-protected-resource", method="POST")
+    assert posted.status == (403 if app.name.startswith("django") else 405)  # Django looks for forgeries first
+
+
+@pytest.mark.parametrize("app", [name for name in PROGRAMS if name != "rest_framework"], indirect=True)
+def test_refusals_are_not_kept_by_caches(app: ProtectedApp) -> None:
+    for answered in (app.get("/orders"), app.get("/orders", "Bearer x"), app.get("/orders", app.bearer(scope=""))):
+        assert answered.headers["cache-control"] == "no-store"
+        assert answered.headers["content-type"] == "application/json"

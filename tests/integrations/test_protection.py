@@ -1,0 +1,45 @@
+"""What all frameworks' integrations share."""
+
+import dataclasses
+import logging
+
+import pytest
+
+import roomkey
+from roomkey.errors import ConfigurationError, TokenMissing
+from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
+
+VALIDATOR = roomkey.TokenValidator(issuer="https://auth.example", audience="orders-api")
+RESOURCE = roomkey.ProtectedResource(resource="https://orders.example/v1")
+
+
+def test_require_takes_what_requirements_take() -> None:
+    assert set(Asked.__annotations__) == {field.name for field in dataclasses.fields(roomkey.Requirements)}
+
+
+def test_challenges_name_the_metadata_unless_others_are_named() -> None:
+    missing = TokenMissing("Send a token.", reason="no_credentials")
+    own = roomkey.Answering(resource_metadata="https://elsewhere.example/metadata")
+    assert (
+        'resource_metadata="https://orders.example/.well-known/oauth-protected-resource/v1"'
+        in dict(Protection(VALIDATOR, resource=RESOURCE).answer(missing).headers)["WWW-Authenticate"]
+    )
+    named = dict(Protection(VALIDATOR, answering=own, resource=RESOURCE).answer(missing).headers)
+    assert named["WWW-Authenticate"] == 'Bearer resource_metadata="https://elsewhere.example/metadata"'
+
+
+def test_metadata_that_nobody_described_cannot_be_served() -> None:
+    with pytest.raises(ConfigurationError, match="resource="):
+        Protection(VALIDATOR).published()
+
+
+def test_the_log_has_the_reason_of_a_refusal_and_nothing_of_its_token(
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # validator 44
+    protection: Protection[None] = Protection(VALIDATOR)
+    with caplog.at_level(logging.INFO, "roomkey"):
+        outcome = protection.judge(None, ["Bearer one.two.three"], "", ANY_GOOD_TOKEN)
+        assert isinstance(outcome, roomkey.InvalidToken)
+        protection.answer(outcome)
+    assert caplog.messages == [f"A request is answered with 401 invalid_token ({outcome.reason})."]
+    assert "two" not in caplog.text
