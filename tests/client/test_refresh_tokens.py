@@ -67,6 +67,24 @@ def test_a_lost_answer_outside_the_grace_window_ends_in_a_new_sign_in(
     assert grants(issuer) == ["password", "refresh_token", "refresh_token", "password"]
 
 
+def test_a_refusal_after_a_lost_answer_is_told_apart_from_one_that_may_be_a_theft(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:  # client 33
+    issuer.reuse_grace = -1.0
+    user.header()
+    clock.advance(301.0)
+    issuer.drop(times=2, processed=True)
+    with pytest.raises(roomkey.TokenUnavailable):
+        user.header()  # the answers to both attempts were lost
+    clock.advance(61.0)
+    assert user.header()
+    assert not [record for record in caplog.records if "refused" in record.message]
+    clock.advance(301.0)
+    issuer.answer_with(400, body={"error": "invalid_grant"})
+    assert user.header()
+    assert [record.levelname for record in caplog.records if "somebody else" in record.message] == ["WARNING"]
+
+
 def test_a_refused_refresh_token_falls_back_to_a_whole_sign_in(
     issuer: Issuer, user: roomkey.Credential, clock: FakeClock
 ) -> None:  # client 34

@@ -105,9 +105,21 @@ class Attempt:
                     raise
             # A sibling may have rotated it: then theirs is used, and nothing of theirs is thrown away.
             if not self._look_again(spent=record):
+                self._tell_of_refusal(record)
                 self._keep(record.changed(refresh_token="", spending=False))
                 return None
         return None
+
+    def _tell_of_refusal(self, spent: Record) -> None:
+        """After a lost answer a refusal was to be expected; at any other time it may tell of a theft."""
+        if spent.spending:
+            _log.info("%s: the refresh token was spent by a request whose answer was lost.", self._order.subject.label)
+        else:
+            self._counters.add("refused_refresh_tokens")
+            _log.warning(
+                "%s: the refresh token was refused; it has ended, was revoked, or somebody else has used it.",
+                self._order.subject.label,
+            )
 
     def _look_again(self, spent: Record) -> bool:
         """Read the store once more; True where it now holds another refresh token than ``spent``."""

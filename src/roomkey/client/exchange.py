@@ -81,8 +81,13 @@ class Exchange:
         except TransportError as error:
             if not error.sent:
                 raise
-            answer = send()
-        return self._read(source, answer)
+        else:
+            return self._read(source, answer)
+        try:
+            return self._read(source, send())
+        except TransportError as error:
+            error.sent = True  # the first one was
+            raise
 
     def reset_after_fork(self) -> None:
         """Make what the discovery locks with anew in a child process."""

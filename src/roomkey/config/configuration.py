@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, final
 
+from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.config.credential_settings import CredentialSettings, read_credential
 from roomkey.config.location import find
 from roomkey.config.store_settings import StoreSettings, read_store
@@ -24,10 +25,10 @@ _LONGEST_NAME_SHOWN: Final = 24
 
 
 @final
-class Configuration:
+class Configuration(Forkable):
     """What ``roomkey.toml`` says; store, manager and credentials are made when they are first asked for.
 
-    A context manager: at its end the manager is closed. Safe in any thread.
+    A context manager, sync and async: at its end the manager is closed. Safe in any thread and after a fork.
 
     Attributes:
         path: the file that was read.
@@ -42,6 +43,7 @@ class Configuration:
         self._lock = threading.RLock()  # guards the two below it
         self._store: Store | None = None
         self._manager: TokenManager | None = None
+        tell_of_forks(self)
 
     def credential(self, name: str, context: str | None = None) -> "Credential":
         """The credential ``name``, for the ``context`` of the file or another one.
@@ -91,13 +93,17 @@ class Configuration:
 
     def close(self) -> None:
         """Close the manager and the store; the configuration can be used again and opens them anew."""
-        with self._lock:
-            manager, store = self._manager, self._store
-            self._manager = self._store = None
+        manager, store = self._given_up()
         if manager is not None:
             manager.close()
         elif store is not None:
             store.close()
+
+    def _given_up(self) -> "tuple[TokenManager | None, Store | None]":
+        with self._lock:
+            manager, store = self._manager, self._store
+            self._manager = self._store = None
+        return manager, store
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +115,15 @@ class Configuration:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self.close()
+        manager, store = self._given_up()
+        if manager is not None:
+            await manager.__aexit__(*exc)
+        elif store is not None:
+            store.close()
+
+    def after_fork_in_child(self) -> None:
+        """Make the lock anew, which another thread may have held."""
+        self._lock = threading.RLock()
 
     def _of(self, name: str) -> CredentialSettings:
         settings = self._settings.get(name)
