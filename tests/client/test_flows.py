@@ -3,9 +3,12 @@
 import logging
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from tests.client.sources import client_credentials, password, settle
 
 import roomkey
+from roomkey.jose import KeySet
 from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.oauth.custom_login import LoginCall
 from roomkey.testing import FakeClock, Issuer, LeakDetector, ProtectedAPI
@@ -131,7 +134,17 @@ def test_an_app_token_that_ends_soon_is_warned_about_and_one_that_has_ended_says
         credential.header()
 
 
-@pytest.mark.parametrize("name", [*ANSWERS, "client_credentials", "password", "app token"])
+def key_pair(issuer: Issuer, leaks: LeakDetector) -> roomkey.ClientCredentials:
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    leaks.plant(private.split("-----")[2].strip())
+    issuer.add_client("pair", keys=KeySet.static(public))
+    proof = roomkey.PrivateKeyJWT(private_key=private)
+    return roomkey.ClientCredentials(issuer=issuer.url, client_id="pair", authentication=proof)
+
+
+@pytest.mark.parametrize("name", [*ANSWERS, "client_credentials", "key pair", "password", "app token"])
 def test_no_flow_shows_a_secret_anywhere(
     issuer: Issuer, make_manager: object, leaks: LeakDetector, name: str
 ) -> None:  # client 66, 67
@@ -140,6 +153,8 @@ def test_no_flow_shows_a_secret_anywhere(
         source = custom_login(issuer, name)
     elif name == "app token":
         source = roomkey.ServiceAccountToken(issuer.issue())
+    elif name == "key pair":
+        source = key_pair(issuer, leaks)
     else:
         source = {"client_credentials": client_credentials, "password": password}[name](issuer)
     credential = manager.credential(source)

@@ -23,10 +23,10 @@ class Client(Confidential):
     """A registered client: ``client_id``, ``client_secret`` (None for a public client), ``scope``, ``grants``.
 
     ``authentication`` names the one method that is accepted, or None for any; ``keys`` are those that its assertions
-    are checked with. Its repr shows the ``client_id`` only.
+    are checked with, and ``assertions`` those that counted, by their ``jti``. Its repr shows the ``client_id`` only.
     """
 
-    __slots__ = ("authentication", "client_id", "client_secret", "enabled", "grants", "keys", "scope", "seen")
+    __slots__ = ("assertions", "authentication", "client_id", "client_secret", "enabled", "grants", "keys", "scope")
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Client(Confidential):
         self.grants = grants
         self.authentication = authentication
         self.keys = keys
-        self.seen: set[str] = set()
+        self.assertions: dict[str, str] = {}
         self.enabled = True
 
     def __repr__(self) -> str:
@@ -220,10 +220,11 @@ class Ledger:
             return tuple(token.value for token in self._access.values() if token.revoked or token.grant.revoked)
 
     def secret_values(self) -> tuple[str, ...]:
-        """Every secret in the books: client secrets (old ones too), passwords, access tokens, refresh tokens."""
+        """Every secret in the books: client secrets (old ones too), assertions, passwords, all tokens."""
         with self.lock:
             values = [client.client_secret for client in self.clients.values() if client.client_secret is not None]
             values += self._retired
+            values += [one for client in self.clients.values() for one in client.assertions.values()]
             values += [user.password for user in self.users.values()]
             values += [token.value for books in (self._access, self._refresh) for token in books.values()]
             return tuple(values)

@@ -135,9 +135,9 @@ def _check_assertion(issuer: "Issuer", client: Client, sent: Submission) -> None
     if client.keys is not None and sent.value("client_assertion_type") == ASSERTION_TYPE and not sent.client_secret:
         jti = proof_identifier(assertion, client.keys, client_id=client.client_id, servers=servers, now=issuer.wall())
     with issuer.ledger.lock:
-        if jti is None or jti in client.seen:
+        if jti is None or jti in client.assertions:
             raise Refusal("invalid_client", 401)
-        client.seen.add(jti)
+        client.assertions[jti] = assertion
 
 
 def answer_members(issuer: "Issuer", sent: Submission) -> dict[str, object]:
