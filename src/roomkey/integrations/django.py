@@ -20,6 +20,7 @@ try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction  # it comes with Django
     from django.conf import settings  # type: ignore[import-untyped] # Django ships no types
     from django.core.signals import setting_changed  # type: ignore[import-untyped]
+    from django.dispatch import receiver  # type: ignore[import-untyped]
     from django.http import HttpRequest, HttpResponse  # type: ignore[import-untyped]
     from django.urls import URLPattern, path  # type: ignore[import-untyped]
     from django.views.decorators.http import require_safe  # type: ignore[import-untyped]
@@ -141,7 +142,7 @@ def configured() -> Configured:
     return Configured(getattr(settings, "ROOMKEY", None))
 
 
-@setting_changed.connect  # type: ignore[untyped-decorator] # tests change settings, and Django tells of it
+@receiver(setting_changed)  # type: ignore[untyped-decorator] # tests change settings, and Django tells of it
 def _forget(*, setting: str, **_more: object) -> None:
     if setting == "ROOMKEY":
         configured.cache_clear()
