@@ -33,7 +33,7 @@ def new(case: Case, url: str) -> Callable[[], object]:
 def authorized(case: Case, url: str) -> Callable[[], object]:
     """A whole request: its header read, its token known, its scopes enough."""
     validator = roomkey.TokenValidator(issuer=ISSUER, audience=AUDIENCE, keys=roomkey.KeySet.remote(url))
-    header, wanted = [f"Bearer {case.token}"], roomkey.require(scopes=["orders:read"])
+    header, wanted = [f"Bearer {case.token}"], roomkey.Requirements(scopes=["orders:read"])
     return lambda: validator.authorize(header, wanted)
 
 

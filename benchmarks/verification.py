@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from roomkey.jose import KeySet, verify_compact
-from roomkey.jose.claims import ClaimRules, check_claims
+from roomkey.jose.claims import ClaimRules, check_claims, check_type
 from roomkey.jose.envelope import read_claims, read_compact
 from roomkey.jose.signing_key import SigningKey
 from roomkey.jose.verify import allowed_algorithms, check_algorithm, check_signature
@@ -119,9 +119,10 @@ def roomkey(case: Case, url: str) -> Callable[[], object]:
     def judge() -> object:
         compact = read_compact(case.token)
         check_algorithm(compact.header, allowed)
+        check_type(compact.header.typ, access_tokens_only=rules.access_tokens_only)
         check_signature(compact, keys.find(compact.header))
         claims = read_claims(compact)
-        check_claims(claims, compact.header.typ, rules, now=time.time())
+        check_claims(claims, rules, now=time.time())
         return claims
 
     return judge

@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 import roomkey
+from roomkey.errors import ConfigurationError
 from roomkey.integrations.asgi import BearerTokenMiddleware
 from roomkey.testing import Issuer
 
@@ -64,3 +65,10 @@ def test_whatever_is_neither_public_nor_the_lifespan_needs_a_token(validator: ro
     assert served(middleware, type="lifespan") == [{"type": "served", "claims": None}]
     assert served(middleware, type="webtransport")[0]["status"] == 401
     assert served(middleware, path="/.well-known/oauth-protected-resource")[0]["status"] == 401
+
+
+def test_requirements_that_nobody_could_meet_are_told_when_the_application_is_made(
+    validator: roomkey.TokenValidator,
+) -> None:
+    with pytest.raises(ConfigurationError, match="introspection="):
+        BearerTokenMiddleware(app, validator, requirements=roomkey.Requirements(fresh=True))

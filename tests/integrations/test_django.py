@@ -1,12 +1,25 @@
 """Django's settings are read with care, and its decorators touch nothing but what they return."""
 
+from collections.abc import Iterator
+
 import pytest
+from django.conf import settings
+from django.test.utils import override_settings
 
 import roomkey
 from roomkey.errors import ConfigurationError
 from roomkey.integrations.django import Configured, public, require
+from roomkey.integrations.django_rest_framework import requires
 
 VALIDATOR = roomkey.TokenValidator(issuer="https://auth.example", audience="orders-api")
+
+
+@pytest.fixture(autouse=True)
+def in_a_project() -> Iterator[None]:
+    if not settings.configured:
+        settings.configure()
+    with override_settings(ROOMKEY={"VALIDATOR": VALIDATOR}):
+        yield
 
 
 @pytest.mark.parametrize("given", [None, {}, {"REQUIREMENTS": roomkey.Requirements()}, "VALIDATOR"])
@@ -23,6 +36,20 @@ def test_a_misspelt_setting_is_named() -> None:
 def test_requirements_of_the_wrong_kind_are_refused() -> None:
     with pytest.raises(TypeError, match="REQUIREMENTS"):
         Configured({"VALIDATOR": VALIDATOR, "REQUIREMENTS": {"scopes": ["orders:read"]}})
+
+
+def test_requirements_that_nobody_could_meet_are_told_at_the_start() -> None:
+    with pytest.raises(ConfigurationError, match="introspection="):
+        Configured({"VALIDATOR": VALIDATOR, "REQUIREMENTS": roomkey.Requirements(fresh=True)})
+    for declare in (require, requires):
+        with pytest.raises(ConfigurationError, match="introspection="):
+            declare(fresh=True)
+
+
+def test_a_view_that_is_declared_without_a_validator_is_told_at_the_start() -> None:
+    for declare in (require, requires):
+        with override_settings(ROOMKEY=None), pytest.raises(ConfigurationError, match="VALIDATOR"):
+            declare(scopes=["orders:read"])
 
 
 def test_a_view_that_needs_a_token_needs_no_cookie_against_forgery() -> None:

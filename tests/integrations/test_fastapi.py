@@ -6,9 +6,14 @@ import pytest
 from fastapi import Depends, FastAPI, Security
 
 import roomkey
+from roomkey.errors import ConfigurationError
 from roomkey.integrations.fastapi import BearerToken
 
-VALIDATOR = roomkey.TokenValidator(issuer="https://auth.example", audience="orders-api")
+VALIDATOR = roomkey.TokenValidator(
+    issuer="https://auth.example",
+    audience="orders-api",
+    introspection=roomkey.Introspection(client_id="orders-api", client_secret="s3cret", mode="local"),
+)
 
 
 def documented(auth: BearerToken) -> dict[str, Any]:
@@ -49,3 +54,9 @@ def test_a_requirement_of_the_wrong_form_is_told_when_the_application_is_made() 
         BearerToken(VALIDATOR).require(scopes=[""])
     with pytest.raises(TypeError, match="TokenValidator"):
         BearerToken("https://auth.example")  # type: ignore[arg-type]
+
+
+def test_a_route_that_asks_for_an_answer_nobody_can_give_is_told_when_the_application_is_made() -> None:
+    auth = BearerToken(roomkey.TokenValidator(issuer="https://auth.example", audience="orders-api"))
+    with pytest.raises(ConfigurationError, match="introspection="):
+        auth.require(fresh=True)

@@ -40,7 +40,8 @@ def verdict(rules: ClaimRules = RULES, typ: str | None = "at+jwt", now: float = 
     """Reason and claim at fault; "" and "" where the claims are good. A claim that is changed to ... is left out."""
     claims = {name: value for name, value in (CLAIMS | changes).items() if value is not ...}
     try:
-        check_claims(claims, typ, rules, now=now)
+        check_type(typ, access_tokens_only=rules.access_tokens_only)
+        check_claims(claims, rules, now=now)
     except roomkey.InvalidToken as error:
         return error.reason, str(error.claim)
     return "", ""
@@ -263,7 +264,9 @@ def test_no_claim_causes_another_error(name: str, value: object, typ: str | None
     claims = {name: value}
     for rules in (RULES, ClaimRules(issuer=ISSUER, audiences=None, access_tokens_only=False, longest_age=5.0)):
         with contextlib.suppress(roomkey.InvalidToken):
-            check_claims(CLAIMS | claims, typ, rules, now=NOW)
+            check_type(typ, access_tokens_only=rules.access_tokens_only)
+        with contextlib.suppress(roomkey.InvalidToken):
+            check_claims(CLAIMS | claims, rules, now=NOW)
         with contextlib.suppress(roomkey.InvalidToken):
             read_scopes(claims, lists=True)
 

@@ -76,7 +76,7 @@ def test_no_verified_payload_causes_another_error(payload: bytes, now: float) ->
     with contextlib.suppress(roomkey.InvalidToken):
         members = read_claims(read_compact(token))
         read_scopes(members)
-        check_claims(members, "at+jwt", RULES, now=now)
+        check_claims(members, RULES, now=now)
 
 
 json_values = st.recursive(

@@ -1,5 +1,6 @@
 """What a route asks of verified claims: names whole, everything else denied."""
 
+import dataclasses
 import logging
 
 import pytest
@@ -140,3 +141,27 @@ def test_what_could_never_be_met_is_told_when_a_route_is_declared(validator) -> 
     validator.check_requirements(Requirements(scopes=["a"]))
     with pytest.raises(roomkey.ConfigurationError, match="introspection"):
         validator.check_requirements(Requirements(fresh=True))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Requirements(),
+        Requirements(
+            scopes="a b",
+            any_scope=["c"],
+            roles="r",
+            any_role=["s"],
+            claims={"level": 3},
+            acr=["mfa"],
+            max_age=5,
+            fresh=True,
+        ),
+    ],
+    ids=["nothing", "all"],
+)
+def test_a_part_may_be_replaced_and_the_rest_stays(asked: Requirements) -> None:
+    other = dataclasses.replace(asked, tenant=True)
+    assert other != asked
+    assert dataclasses.replace(other, tenant=False) == asked
+    assert dataclasses.replace(other, any_scope=None, any_role=None, acr=None).any_scope is None

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Final, final
 
+from roomkey.integrations.client_certificate import client_certificate
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Protection
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
@@ -40,7 +41,9 @@ class BearerTokenMiddleware:
         answering: how the API says no.
         resource: its metadata (RFC 9728), served from here.
 
-    Never blocks the event loop; works on asyncio and trio.
+    Raises ConfigurationError for requirements that ``validator`` could never meet. Tokens that are bound to a client's
+    certificate (RFC 8705) need a server with the TLS extension of ASGI. Never blocks the event loop; works on asyncio
+    and trio.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class BearerTokenMiddleware:
             raise TypeError('public= takes a collection of paths, such as ["/health"]')
         self._app = app
         self._protection = Protection(validator, tenant=tenant, answering=answering, resource=resource)
+        if isinstance(requirements, Requirements):
+            self._protection.declared(requirements)
         self._requirements = requirements
         self._public = frozenset(public)
 
@@ -76,7 +81,9 @@ class BearerTokenMiddleware:
             return
         headers = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
         query = scope.get("query_string", b"").decode("latin-1")
-        outcome = await self._protection.judge_async(scope, headers, query, asked)
+        outcome = await self._protection.judge_async(
+            scope, headers, query, asked, certificate=client_certificate(scope)
+        )
         if isinstance(outcome, Claims):
             await self._app({**scope, "roomkey": outcome}, receive, send)
         else:

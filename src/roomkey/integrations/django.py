@@ -20,6 +20,7 @@ try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction  # it comes with Django
     from django.conf import settings  # type: ignore[import-untyped] # Django ships no types
     from django.core.signals import setting_changed  # type: ignore[import-untyped]
+    from django.dispatch import receiver  # type: ignore[import-untyped]
     from django.http import HttpRequest, HttpResponse  # type: ignore[import-untyped]
     from django.urls import URLPattern, path  # type: ignore[import-untyped]
     from django.views.decorators.http import require_safe  # type: ignore[import-untyped]
@@ -31,6 +32,7 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from roomkey.errors import AccessError, ConfigurationError
+from roomkey.integrations.client_certificate import client_certificate
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
 from roomkey.resource_server.answer import Answer
 from roomkey.resource_server.claims import Claims
@@ -76,9 +78,10 @@ def require(**asked: Unpack[Asked]) -> Callable[[View], View]:
 
     It takes plain and ``async`` views, needs no middleware, and stands in the place of the middleware's own check.
     For a class: ``@method_decorator(require(scopes=["orders:read"]), name="dispatch")``, or the names of its
-    methods where those are ``async``. Raises TypeError and ValueError where a requirement has the wrong form.
+    methods where those are ``async``. Raises TypeError and ValueError where a requirement has the wrong form, and
+    ConfigurationError where ``settings.ROOMKEY`` is not right or its validator could never meet it.
     """
-    requirements = Requirements(**asked)
+    requirements = configured().protection.declared(Requirements(**asked))
 
     def protect(view: View) -> View:
         @functools.wraps(view)
@@ -133,6 +136,7 @@ class Configured:
             answering=given.get("ANSWERING"),
             resource=given.get("RESOURCE"),
         )
+        self.protection.declared(self.requirements)
 
 
 @functools.cache
@@ -141,7 +145,7 @@ def configured() -> Configured:
     return Configured(getattr(settings, "ROOMKEY", None))
 
 
-@setting_changed.connect  # type: ignore[untyped-decorator] # tests change settings, and Django tells of it
+@receiver(setting_changed)  # type: ignore[untyped-decorator] # tests change settings, and Django tells of it
 def _forget(*, setting: str, **_more: object) -> None:
     if setting == "ROOMKEY":
         configured.cache_clear()
@@ -149,11 +153,13 @@ def _forget(*, setting: str, **_more: object) -> None:
 
 def judge(request: HttpRequest, requirements: Requirements) -> Claims | AccessError:
     """The claims of a request, or why it is refused; blocks while keys are fetched."""
-    return configured().protection.judge(request, *_presented(request), requirements)
+    presented = _presented(request)
+    return configured().protection.judge(request, *presented, requirements, certificate=_certificate(request))
 
 
 async def _judge_async(request: HttpRequest, requirements: Requirements) -> Claims | AccessError:
-    return await configured().protection.judge_async(request, *_presented(request), requirements)
+    protection, presented = configured().protection, _presented(request)
+    return await protection.judge_async(request, *presented, requirements, certificate=_certificate(request))
 
 
 def _respond(answer: Answer) -> HttpResponse:
@@ -164,6 +170,10 @@ def _presented(request: HttpRequest) -> tuple[list[str], str]:
     """Authorization headers and query; servers join two headers with a comma, which no token has."""
     header = request.META.get("HTTP_AUTHORIZATION")
     return ([] if header is None else [header]), request.META.get("QUERY_STRING", "")
+
+
+def _certificate(request: HttpRequest) -> bytes | None:
+    return client_certificate(getattr(request, "scope", {}))  # a request under WSGI has none
 
 
 def _refusal(request: HttpRequest, outcome: Claims | AccessError) -> HttpResponse | None:

@@ -85,9 +85,10 @@ def requires(**asked: Unpack[Asked]) -> type[BasePermission]:
     """A permission class that asks for all this of a token, for ``permission_classes``; see ``roomkey.Requirements``.
 
     Combined by ``|``, it stands last: a refusal of its own ends the request, with the challenge that names what is
-    missing. Raises TypeError and ValueError where a requirement has the wrong form.
+    missing. Raises TypeError and ValueError where a requirement has the wrong form, and ConfigurationError where
+    ``settings.ROOMKEY`` is not right or its validator could never meet it.
     """
-    requirements = Requirements(**asked)
+    requirements = configured().protection.declared(Requirements(**asked))
 
     class Required(BasePermission):  # type: ignore[misc] # the framework has no types
         """Whether a token meets ``requirements``."""

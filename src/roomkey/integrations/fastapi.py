@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Self, Unpack, final
 
 try:
@@ -18,7 +19,8 @@ except ModuleNotFoundError as missing:
         "roomkey.integrations.fastapi needs the package fastapi, which is not installed: pip install fastapi"
     ) from None
 
-from roomkey.integrations.protection import Asked, Protection
+from roomkey.integrations.client_certificate import client_certificate
+from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.protected_resource import ProtectedResource
@@ -66,7 +68,7 @@ class BearerToken(SecurityBase):
             flow = OAuthFlowClientCredentials(tokenUrl=token_endpoint, scopes=dict(scopes or {}))
             self.model = OAuth2(flows=OAuthFlows(clientCredentials=flow))
         self._protection = Protection(validator, tenant=tenant, answering=answering, resource=resource)
-        self._asked: Asked = {}
+        self._asked = ANY_GOOD_TOKEN
         self._with_scopes: dict[tuple[str, ...], Requirements] = {}
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Claims:
@@ -77,6 +79,7 @@ class BearerToken(SecurityBase):
             connection.headers.getlist("authorization"),
             connection.scope["query_string"].decode("latin-1"),
             requirements,
+            certificate=client_certificate(connection.scope),
         )
         if isinstance(outcome, Claims):
             return outcome
@@ -87,9 +90,11 @@ class BearerToken(SecurityBase):
     def require(self, **asked: Unpack[Asked]) -> Callable[..., Awaitable[Claims]]:
         """A dependency that asks for all this of a token, and returns its claims; see :class:`~roomkey.Requirements`.
 
-        Raises TypeError and ValueError where a requirement has the wrong form.
+        Raises TypeError and ValueError where a requirement has the wrong form, and ConfigurationError where the
+        validator could never meet it.
         """
-        security = Security(self._requiring(asked), scopes=list(Requirements(**asked).scopes))
+        requirements = self._protection.declared(Requirements(**asked))
+        security = Security(self._requiring(requirements), scopes=list(requirements.scopes))
 
         async def required(claims: Claims = security) -> Claims:
             return claims
@@ -108,7 +113,7 @@ class BearerToken(SecurityBase):
 
         return router
 
-    def _requiring(self, asked: Asked) -> Self:
+    def _requiring(self, asked: Requirements) -> Self:
         other = copy.copy(self)
         other._asked = asked
         other._with_scopes = {}
@@ -118,9 +123,8 @@ class BearerToken(SecurityBase):
         """What is asked, with the ``scopes`` that FastAPI has gathered on the way to a route."""
         requirements = self._with_scopes.get(scopes)
         if requirements is None:  # once for each route: routes are what brings scopes here
-            asked = self._asked.copy()
-            asked["scopes"] = (*Requirements(**asked).scopes, *scopes)
-            requirements = self._with_scopes[scopes] = Requirements(**asked)
+            requirements = replace(self._asked, scopes=(*self._asked.scopes, *scopes))
+            self._with_scopes[scopes] = requirements
         return requirements
 
 

@@ -52,11 +52,11 @@ class BearerToken:
     def require(self, **asked: Unpack[Asked]) -> Callable[[View], View]:
         """A decorator, below ``@app.route``, that asks for all this of a token; see :class:`~roomkey.Requirements`.
 
-        It takes plain and ``async`` views, blocks while keys are fetched, and raises TypeError and ValueError where a
-        requirement has the wrong form. ``orders.before_request(auth.require()(lambda: None))`` protects all that a
-        blueprint has.
+        It takes plain and ``async`` views, and blocks while keys are fetched. Raises TypeError and ValueError where a
+        requirement has the wrong form, and ConfigurationError where the validator could never meet it.
+        ``orders.before_request(auth.require()(lambda: None))`` protects all that a blueprint has.
         """
-        requirements = Requirements(**asked)
+        requirements = self._protection.declared(Requirements(**asked))
 
         def protect(view: View) -> View:
             @functools.wraps(view)

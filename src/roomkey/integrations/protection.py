@@ -25,12 +25,12 @@ class Asked(TypedDict, total=False):
     """The arguments of ``require``: those of ``Requirements``, which explains them."""
 
     scopes: Collection[str]
-    any_scope: Collection[str]
+    any_scope: Collection[str] | None
     roles: Collection[str]
-    any_role: Collection[str]
+    any_role: Collection[str] | None
     tenant: bool
     claims: Mapping[str, Expected]
-    acr: Collection[str]
+    acr: Collection[str] | None
     max_age: float | None
     fresh: bool
 
@@ -69,8 +69,19 @@ class Protection(Generic[RequestT]):
             self.metadata = Answer(200, headers, resource.document(validator.issuers))
             self.metadata_path = resource.metadata_path
 
+    def declared(self, requirements: Requirements) -> Requirements:
+        """``requirements``, which the validator can meet; raises ConfigurationError when a route is declared."""
+        self._validator.check_requirements(requirements)
+        return requirements
+
     def judge(
-        self, request: RequestT, authorization: Sequence[str], query: str, requirements: Requirements
+        self,
+        request: RequestT,
+        authorization: Sequence[str],
+        query: str,
+        requirements: Requirements,
+        *,
+        certificate: bytes | None = None,
     ) -> Claims | AccessError:
         """The claims of a request, or why it is refused; blocks while keys are fetched.
 
@@ -79,21 +90,30 @@ class Protection(Generic[RequestT]):
             authorization: every ``Authorization`` header.
             query: the query string as it came.
             requirements: what the route asks for.
+            certificate: the client's certificate in DER, where the server itself says which one this connection has.
         """
         tenant = self._tenant_of(request, requirements)
         try:
-            return self._validator.authorize(authorization, requirements, elsewhere=_names_token(query), tenant=tenant)
+            return self._validator.authorize(
+                authorization, requirements, elsewhere=_names_token(query), tenant=tenant, certificate=certificate
+            )
         except AccessError as error:
             return error.with_traceback(None)
 
     async def judge_async(
-        self, request: RequestT, authorization: Sequence[str], query: str, requirements: Requirements
+        self,
+        request: RequestT,
+        authorization: Sequence[str],
+        query: str,
+        requirements: Requirements,
+        *,
+        certificate: bytes | None = None,
     ) -> Claims | AccessError:
         """``judge`` for asyncio and trio: never blocks the loop."""
         tenant = self._tenant_of(request, requirements)
         try:
             return await self._validator.authorize_async(
-                authorization, requirements, elsewhere=_names_token(query), tenant=tenant
+                authorization, requirements, elsewhere=_names_token(query), tenant=tenant, certificate=certificate
             )
         except AccessError as error:
             return error.with_traceback(None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NoReturn, final
+from typing import Any, Final, final
 
 from roomkey.secret import Confidential
 
@@ -14,23 +14,9 @@ class Claims(Confidential, Mapping[str, Any]):
     One value serves every request with the same token, so nothing in it can be changed: lists are tuples, objects are
     read-only mappings; ``as_dict`` makes a copy of one's own. Its repr shows whose token it is and for which client,
     and no other claim. Safe in any thread.
-
-    Attributes:
-        subject: who the token is about (``sub``), or None.
-        client_id: the app that acts, or None.
-        scopes: what the token allows; empty allows nothing.
-        roles: the roles of the subject.
-        tenant: the tenant that it belongs to, or None.
     """
 
-    __slots__ = ("_values", "client_id", "roles", "scopes", "subject", "tenant")
-
-    _values: Mapping[str, Any]
-    subject: str | None
-    client_id: str | None
-    scopes: frozenset[str]
-    roles: frozenset[str]
-    tenant: str | None
+    __slots__ = ("_client_id", "_roles", "_scopes", "_subject", "_tenant", "_values")
 
     def __init__(
         self,
@@ -43,23 +29,40 @@ class Claims(Confidential, Mapping[str, Any]):
         tenant: str | None = None,
     ) -> None:
         """``values`` are not changed any more by whoever hands them in."""
-        if not _CONTAINERS.isdisjoint(map(type, values.values())):
-            values = {name: _frozen(value) for name, value in values.items()}
-        _fill(self, "_values", values)
-        _fill(self, "subject", subject)
-        _fill(self, "client_id", client_id)
-        _fill(self, "scopes", scopes)
-        _fill(self, "roles", roles)
-        _fill(self, "tenant", tenant)
+        self._values = values
+        self._subject = subject
+        self._client_id = client_id
+        self._scopes = scopes
+        self._roles = roles
+        self._tenant = tenant
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("verified claims cannot be changed")
+    @property
+    def subject(self) -> str | None:
+        """Who the token is about (``sub``), or None."""
+        return self._subject
 
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("verified claims cannot be changed")
+    @property
+    def client_id(self) -> str | None:
+        """The app that acts, or None."""
+        return self._client_id
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the token allows; empty allows nothing."""
+        return self._scopes
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles of the subject."""
+        return self._roles
+
+    @property
+    def tenant(self) -> str | None:
+        """The tenant that the token belongs to, or None."""
+        return self._tenant
 
     def __getitem__(self, name: str) -> Any:
-        return self._values[name]
+        return _frozen(self._values[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -75,11 +78,12 @@ class Claims(Confidential, Mapping[str, Any]):
         return f"Claims(subject={self.subject!r}, client_id={self.client_id!r})"
 
 
-_CONTAINERS: Final = frozenset({dict, list, tuple, MappingProxyType})
-_fill: Final = object.__setattr__
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def _frozen(value: Any) -> Any:
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Mapping):
         return MappingProxyType({name: _frozen(inner) for name, inner in value.items()})
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
@@ -88,4 +92,4 @@ def _frozen(value: Any) -> Any:
 def _thawed(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _thawed(inner) for name, inner in value.items()}
-    return list(map(_thawed, value)) if isinstance(value, tuple) else value
+    return list(map(_thawed, value)) if isinstance(value, list | tuple) else value

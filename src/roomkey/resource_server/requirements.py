@@ -12,6 +12,7 @@ from roomkey.resource_server.claims import Claims
 
 Expected = str | int | float | bool | None | Callable[[Any], bool]
 _LATE_CLOCK: Final = 30.0
+_OPTIONAL: Final = ("any_scope", "any_role", "acr")
 # RFC 6749 section 3.3; what else stands in a requirement could not be said in a challenge.
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]+")
 
@@ -50,7 +51,7 @@ class Requirements:
         """Check and normalise to tuples; raises TypeError and ValueError. Does no I/O."""
         for name in ("scopes", "any_scope", "acr"):
             words = _words(name, getattr(self, name), split=True)
-            if any(not _SCOPE.fullmatch(word) for word in words):
+            if any(not _SCOPE.fullmatch(word) for word in words or ()):
                 raise ValueError(f"{name}= has a character in it that RFC 6749 section 3.3 does not allow")
             object.__setattr__(self, name, words)
         for name in ("roles", "any_role"):
@@ -100,13 +101,13 @@ class Requirements:
         )
 
 
-def _words(name: str, value: Collection[str] | None, *, split: bool) -> tuple[str, ...]:
+def _words(name: str, value: Collection[str] | None, *, split: bool) -> tuple[str, ...] | None:
     if value is None:
-        return ()
+        return None if name in _OPTIONAL else ()
     given = (value.split() if split else [value]) if isinstance(value, str) else list(value)
     if not all(isinstance(word, str) and word.strip() for word in given):
         raise TypeError(f"{name}= takes texts that are not empty")
-    if not given and name not in ("scopes", "roles"):
+    if not given and name in _OPTIONAL:
         raise ValueError(f"{name}= names nothing, which nobody could have; leave it away to ask for nothing")
     return tuple(dict.fromkeys(given))
 

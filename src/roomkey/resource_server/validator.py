@@ -9,6 +9,7 @@ from roomkey.errors import ConfigurationError, RoomkeyError
 from roomkey.jose.claims import check_claims, check_type, read_text
 from roomkey.jose.envelope import LARGEST_TOKEN, Compact, read_claims, read_compact
 from roomkey.jose.key_set import KeySet
+from roomkey.jose.keys import VerificationKey
 from roomkey.jose.refusal import refused
 from roomkey.jose.verify import check_algorithm, check_signature
 from roomkey.resource_server.bearer_token import read_bearer_token
@@ -197,17 +198,18 @@ class TokenValidator:
     def _course(
         self, token: str, mark: bytes, known: VerifiedToken | None, *, fresh: bool, certificate: bytes | None
     ) -> Course[Claims]:
-        if isinstance(token, str) and self._opaque is not None and token.count(".") != 2:
+        if self._opaque is not None and isinstance(token, str) and token.count(".") != 2:
             return (yield from self._unsigned(token, self._opaque, fresh=fresh, certificate=certificate))
         if known is None or not known.signed(self._wall()):
             compact = read_compact(token)
             raw = read_claims(compact)
             issuer = self._issuer(raw)
+            check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
             if issuer.never_verified:
-                check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
                 return (yield from self._unsigned(token, issuer, fresh=fresh, certificate=certificate))
             check_algorithm(compact.header, issuer.algorithms)
-            known = yield from self._verified(compact, raw, issuer)
+            keys = yield KeysFor(issuer.keys, compact.header)
+            known = self._verified(compact, raw, issuer, keys)
             self._known.keep(mark, known, self._wall())
         if known.standing is not None:
             yield from known.standing.course()
@@ -226,12 +228,12 @@ class TokenValidator:
             raise refused("wrong_issuer", "iss")
         return issuer
 
-    def _verified(self, compact: Compact, raw: Mapping[str, Any], issuer: JudgingIssuer) -> Course[VerifiedToken]:
-        check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
-        keys = yield KeysFor(issuer.keys, compact.header)
+    def _verified(
+        self, compact: Compact, raw: Mapping[str, Any], issuer: JudgingIssuer, keys: Iterable[VerificationKey]
+    ) -> VerifiedToken:
         key = check_signature(compact, keys)
         rules = issuer.rules
-        check_claims(raw, compact.header.typ, rules, now=self._wall())
+        check_claims(raw, rules, now=self._wall())
         ends = float(raw["exp"])
         if rules.longest_age is not None:
             ends = min(ends, raw["iat"] + rules.longest_age)
