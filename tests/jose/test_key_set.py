@@ -54,6 +54,17 @@ def test_making_a_key_set_asks_nobody_and_its_first_use_asks_once(keys: KeySet, 
     assert server.asked[0].header("accept") == "application/jwk-set+json, application/json"
 
 
+def test_a_loop_gets_keys_once_there_are_threads_again(
+    server: KeyServer, key: Key, no_threads: Callable[[], None]
+) -> None:  # validator 48
+    keys = KeySet.remote(server.url, limits=KeySetLimits(fetch=1.0))
+    with pytest.raises(roomkey.KeysUnavailable):
+        asyncio.run(verify_compact_async(key.token(), keys, algorithms=ANY))
+    no_threads()
+    assert asyncio.run(verify_compact_async(key.token(), keys, algorithms=ANY)) == b"{}"
+    assert len(server.asked) == keys.status().fetches == 1
+
+
 @pytest.mark.parametrize("run", [asyncio.run, trio.run], ids=["asyncio", "trio"])
 def test_two_hundred_cold_requests_on_a_loop_are_one_fetch_and_block_no_loop(
     run: Callable[..., object], keys: KeySet, server: KeyServer, key: Key
