@@ -463,6 +463,8 @@ def test_a_key_in_use_is_held_until_it_is_withdrawn(
     server.unreachable()
     clock.advance(10_000.0)
     assert not keys.holds(new)
+    eventually(lambda: keys.status().failures > 0)
+    assert not keys.holds(new)  # nor does it raise while nobody asks again
 
 
 # -- where keys may come from ------------------------------------------------------------------------------------------

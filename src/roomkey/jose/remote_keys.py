@@ -117,7 +117,10 @@ class RemoteKeys(Forkable):
         """True while ``key`` is one of the keys in use; never blocks, and looks for a newer set when that is due."""
         held = self._held
         if self._now() >= held.soft:
-            ready = self._ready()
+            try:
+                ready = self._ready()
+            except KeysUnavailable:
+                return False
             if not isinstance(ready, _Held):
                 return False
             held = ready
