@@ -130,6 +130,15 @@ def test_a_loop_gets_a_list_once_there_are_threads_again(follow, issuer, no_thre
     assert asyncio.run(validator.validate_async(token)).subject == "reports"
 
 
+def test_a_published_list_is_no_access_token(issuer, make_validator, clock, kind) -> None:  # validator 23
+    now = int(clock.wall())
+    claims = {"iss": issuer.url, "sub": URI, "iat": now, "exp": now + 600}
+    validator = make_validator(audience=None, profile="jwt")
+    assert validator.validate(issuer.keys.sign(claims, typ="JWT")).subject == URI
+    published = issuer.keys.sign(claims, typ=f"{kind.replace('_', '')}+jwt")
+    assert reason(lambda: validator.validate(published)) == "wrong_type"
+
+
 def test_without_any_list_tokens_are_refused_as_an_outage(follow, issuer, kind, clock, asked, end) -> None:
     validator = follow()
     issuer.faulty = {kind}

@@ -148,6 +148,7 @@ def _headers(issuer: "Issuer") -> dict[str, str]:
         "typ dpop+jwt": {"typ": "dpop+jwt"},
         "typ logout+jwt": {"typ": "logout+jwt"},
         "typ secevent+jwt": {"typ": "secevent+jwt"},
+        "typ statuslist+jwt": {"typ": "statuslist+jwt"},
         "typ a list": {"typ": ["at+jwt"]},
     }
     return {name: issuer.keys.forge(_without_none(header | change), claims) for name, change in changes.items()}
