@@ -416,6 +416,15 @@ def test_an_older_answer_from_a_cache_on_the_way_replaces_nothing(
     assert verify(keys, key.token()) == b"{}"
 
 
+def test_addresses_in_a_header_are_never_asked(keys: KeySet, server: KeyServer, key: Key) -> None:  # validator 18
+    addresses = {"jku": server.origin + "/jku", "x5u": server.origin + "/x5u", "x5c": ["AAAA"]}
+    assert verify(keys, key.token(**addresses)) == b"{}"
+    for kid in ("first", "another", Absent):
+        with pytest.raises(roomkey.InvalidToken):
+            verify(keys, Key(kid="evil").token(**(addresses | {"kid": kid})))
+    assert {request.path for request in server.asked} == {"/jwks"}
+
+
 # -- what is published -------------------------------------------------------------------------------------------------
 
 
