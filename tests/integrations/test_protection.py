@@ -1,13 +1,16 @@
 """What all frameworks' integrations share."""
 
+import asyncio
 import dataclasses
 import logging
+import traceback
 
 import pytest
 
 import roomkey
 from roomkey.errors import ConfigurationError, TokenMissing
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
+from roomkey.testing import Issuer
 
 VALIDATOR = roomkey.TokenValidator(issuer="https://auth.example", audience="orders-api")
 RESOURCE = roomkey.ProtectedResource(resource="https://orders.example/v1")
@@ -43,3 +46,24 @@ def test_the_log_has_the_reason_of_a_refusal_and_nothing_of_its_token(
         protection.answer(outcome)
     assert caplog.messages == [f"A request is answered with 401 invalid_token ({outcome.reason})."]
     assert "two" not in caplog.text
+
+
+def tenant_of(request: dict[str, str]) -> str:
+    return request["tenant"]
+
+
+@pytest.mark.parametrize("asked", [Asked(tenant=True), Asked(fresh=True)], ids=["tenant", "fresh"])
+def test_a_mistake_of_the_api_shows_no_token_in_its_frames(issuer: Issuer, asked: Asked) -> None:  # validator 44
+    validator = roomkey.TokenValidator(issuer=issuer.url, audience=issuer.audience)
+    protection = Protection(validator, tenant=tenant_of)
+    requirements, token = roomkey.Requirements(**asked), issuer.token()
+    for call in (
+        lambda: protection.judge({}, [f"Bearer {token}"], "", requirements),
+        lambda: asyncio.run(protection.judge_async({}, [f"Bearer {token}"], "", requirements)),
+    ):
+        with pytest.raises((KeyError, ConfigurationError)) as caught:
+            call()
+        report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        own = [frame for frame in report.stack if "/src/roomkey/" in frame.filename]
+        assert own
+        assert not any(token in str(value) for frame in own for value in (frame.locals or {}).values())

@@ -205,7 +205,18 @@ def test_another_type_is_taken_only_on_purpose(typ: str | None) -> None:  # vali
     check_type(typ, access_tokens_only=False)
 
 
-@pytest.mark.parametrize("typ", ["dpop+jwt", "DPoP+JWT", "logout+jwt", "application/secevent+jwt"])
+@pytest.mark.parametrize(
+    "typ",
+    [
+        "dpop+jwt",
+        "DPoP+JWT",
+        "logout+jwt",
+        "application/secevent+jwt",
+        "statuslist+jwt",
+        "denylist+jwt",
+        "token-introspection+jwt",
+    ],
+)
 def test_some_types_are_never_access_tokens(typ: str) -> None:  # validator 23
     for only in (True, False):
         with pytest.raises(roomkey.InvalidToken):

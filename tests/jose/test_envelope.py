@@ -74,12 +74,17 @@ def test_a_name_is_compared_and_nothing_else(kid: str) -> None:  # validator 19
     assert reason(with_header(kid=kid)) == "unknown_key"
 
 
+def test_an_unencoded_payload_is_refused_before_it_is_read() -> None:  # validator 21
+    head, _, signature = with_header(b64=False).split(".")
+    assert reason(f"{head}.$1{signature[:2]}.{signature}") == "unsupported_header"
+
+
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def spoilt(segment: str) -> list[str]:
     """``segment`` in other forms that a careless decoder reads as the same bytes, or reads at all."""
-    inside = [segment[:4] + odd + segment[5:] for odd in ("+", "/", "é", "\u2013", "\0", "%41", "\n")]
+    inside = [segment[:4] + odd + segment[5:] for odd in ("+", "/", "é", "\u2013", "\ud800", "\0", "%41", "\n")]
     around = [segment + "=", segment + "==", " " + segment, segment + " ", segment + "\n"]
     cut = segment + "A" * (1 + (-len(segment)) % 4)  # one character that is no whole byte
     rest = len(segment) % 4

@@ -54,6 +54,17 @@ def test_making_a_key_set_asks_nobody_and_its_first_use_asks_once(keys: KeySet, 
     assert server.asked[0].header("accept") == "application/jwk-set+json, application/json"
 
 
+def test_a_loop_gets_keys_once_there_are_threads_again(
+    server: KeyServer, key: Key, no_threads: Callable[[], None]
+) -> None:  # validator 48
+    keys = KeySet.remote(server.url, limits=KeySetLimits(fetch=1.0))
+    with pytest.raises(roomkey.KeysUnavailable):
+        asyncio.run(verify_compact_async(key.token(), keys, algorithms=ANY))
+    no_threads()
+    assert asyncio.run(verify_compact_async(key.token(), keys, algorithms=ANY)) == b"{}"
+    assert len(server.asked) == keys.status().fetches == 1
+
+
 @pytest.mark.parametrize("run", [asyncio.run, trio.run], ids=["asyncio", "trio"])
 def test_two_hundred_cold_requests_on_a_loop_are_one_fetch_and_block_no_loop(
     run: Callable[..., object], keys: KeySet, server: KeyServer, key: Key
@@ -405,6 +416,15 @@ def test_an_older_answer_from_a_cache_on_the_way_replaces_nothing(
     assert verify(keys, key.token()) == b"{}"
 
 
+def test_addresses_in_a_header_are_never_asked(keys: KeySet, server: KeyServer, key: Key) -> None:  # validator 18
+    addresses = {"jku": server.origin + "/jku", "x5u": server.origin + "/x5u", "x5c": ["AAAA"]}
+    assert verify(keys, key.token(**addresses)) == b"{}"
+    for kid in ("first", "another", Absent):
+        with pytest.raises(roomkey.InvalidToken):
+            verify(keys, Key(kid="evil").token(**(addresses | {"kid": kid})))
+    assert {request.path for request in server.asked} == {"/jwks"}
+
+
 # -- what is published -------------------------------------------------------------------------------------------------
 
 
@@ -452,6 +472,8 @@ def test_a_key_in_use_is_held_until_it_is_withdrawn(
     server.unreachable()
     clock.advance(10_000.0)
     assert not keys.holds(new)
+    eventually(lambda: keys.status().failures > 0)
+    assert not keys.holds(new)  # nor does it raise while nobody asks again
 
 
 # -- where keys may come from ------------------------------------------------------------------------------------------

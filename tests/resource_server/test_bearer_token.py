@@ -1,5 +1,7 @@
 """The token of a request: one header, one value, one scheme, one space, or a clear no."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -53,6 +55,20 @@ def test_a_huge_header_is_an_invalid_token() -> None:  # validator 28
     with pytest.raises(roomkey.InvalidToken) as caught:
         read_bearer_token(["Bearer " + "a" * 16_385])
     assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize("header", ["Bearer {}", "{}", "Basic a{}"])
+@pytest.mark.parametrize("filling", ["a", ",", ", ", ",bearer", "\t"])
+def test_a_megabyte_costs_no_more_than_a_word(header, filling) -> None:  # validator 28
+    value = header.format(filling * (1_000_000 // len(filling)))
+
+    def seconds(header: str) -> float:
+        began = time.perf_counter()
+        with pytest.raises(roomkey.AccessError):
+            read_bearer_token([header])
+        return time.perf_counter() - began
+
+    assert min(seconds(value) for _ in range(20)) < 20 * min(seconds("Basic a") for _ in range(20))
 
 
 @given(some.lists(some.text(), max_size=3), some.booleans())

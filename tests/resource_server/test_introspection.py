@@ -306,6 +306,14 @@ def test_an_auth_service_that_hangs_holds_nobody_for_long(introspected, opaque, 
     issuer.recover()
 
 
+def test_a_loop_gets_an_answer_once_there_are_threads_again(introspected, opaque, no_threads) -> None:
+    validator = introspected(timeout=1.0)
+    with pytest.raises(roomkey.IntrospectionUnavailable):
+        asyncio.run(validator.validate_async(opaque))
+    no_threads()
+    assert asyncio.run(validator.validate_async(opaque)).subject == "reports"
+
+
 def test_a_good_answer_outlives_an_outage_for_its_time(introspected, opaque, issuer) -> None:
     validator = introspected()
     validator.validate(opaque)

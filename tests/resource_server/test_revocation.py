@@ -14,6 +14,7 @@ from tests.resource_server.refusals import reason
 import roomkey
 from roomkey import DenyList, ListPolicy, StatusLists
 from roomkey.jose import base64url
+from roomkey.jose.envelope import Header
 from roomkey.resource_server.status_list import LARGEST_INFLATED, Statuses, read_status_list
 from roomkey.testing import Issuer
 
@@ -118,6 +119,24 @@ def test_trio_waits_too(follow, issuer) -> None:
         return (await validator.validate_async(issuer.token())).subject
 
     assert trio.run(ask) == "reports"
+
+
+def test_a_loop_gets_a_list_once_there_are_threads_again(follow, issuer, no_threads) -> None:
+    validator, token = follow(fetch=1.0), issuer.token()
+    next(iter(validator._issuers.values())).keys.find(Header("ES256", issuer.keys.signing.key_id))
+    with pytest.raises(roomkey.RevocationUnknown):
+        asyncio.run(validator.validate_async(token))
+    no_threads()
+    assert asyncio.run(validator.validate_async(token)).subject == "reports"
+
+
+def test_a_published_list_is_no_access_token(issuer, make_validator, clock, kind) -> None:  # validator 23
+    now = int(clock.wall())
+    claims = {"iss": issuer.url, "sub": URI, "iat": now, "exp": now + 600}
+    validator = make_validator(audience=None, profile="jwt")
+    assert validator.validate(issuer.keys.sign(claims, typ="JWT")).subject == URI
+    published = issuer.keys.sign(claims, typ=f"{kind.replace('_', '')}+jwt")
+    assert reason(lambda: validator.validate(published)) == "wrong_type"
 
 
 def test_without_any_list_tokens_are_refused_as_an_outage(follow, issuer, kind, clock, asked, end) -> None:

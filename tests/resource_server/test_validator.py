@@ -291,6 +291,34 @@ def test_neither_errors_nor_logs_show_the_token(issuer, validator, caplog) -> No
     assert not any(token in caplog.text for token in secrets)
 
 
+def test_the_name_of_a_key_is_neither_logged_nor_answered(issuer, validator, caplog) -> None:  # validator 19, 44
+    caplog.set_level(logging.DEBUG)
+    header = {"alg": "ES256", "typ": "at+jwt", "kid": "k\r\nX-Injected: 1"}
+    token = issuer.keys.forge(header, issuer_claims(issuer))
+    with pytest.raises(roomkey.InvalidToken) as caught:
+        validator.authorize([f"Bearer {token}"])
+    for debug in (True, False):
+        assert "Injected" not in repr(roomkey.Answering(debug=debug).answer(caught.value))
+    assert "Injected" not in caplog.text + repr(caught.value)
+
+
+def test_an_outage_shows_no_token_that_was_good_before(issuer, validator, clock) -> None:  # validator 44
+    issuer.lifetime = 100_000
+    token = issuer.token()
+    validator.validate(token)
+    issuer.faulty = {"metadata", "keys"}
+    issuer.outage(503)
+    clock.advance(10_000.0)
+    calls = (validator.validate, lambda token: asyncio.run(validator.validate_async(token)))
+    for call in (*calls, *calls):  # the first asks in vain, the others know of that
+        with pytest.raises(roomkey.KeysUnavailable) as caught:
+            call(token)
+        report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        own = [frame for frame in report.stack if "/src/roomkey/" in frame.filename]
+        assert own
+        assert not any(token in str(value) for frame in own for value in (frame.locals or {}).values())
+
+
 def test_its_repr_and_that_of_claims_show_no_token(issuer, validator) -> None:
     token = issuer.token(email="alice@example.org")
     shown = repr(validator.validate(token)) + repr(validator)

@@ -40,6 +40,17 @@ def test_every_byte_of_a_token_counts(issuer, validator, checks) -> None:  # val
     assert len(checks) == 2
 
 
+def test_a_token_known_at_one_api_is_a_stranger_at_another(issuer, make_validator) -> None:  # validator 52
+    token, keys = issuer.token(), roomkey.KeySet.static(issuer.keys.jwks())
+    orders, billing = make_validator(keys=keys), make_validator(keys=keys, audience="billing-api")
+    for _ in range(2):
+        assert orders.validate(token).subject == "reports"
+        assert reason(lambda: billing.validate(token)) == "wrong_audience"
+        assert reason(lambda: make_validator(keys=keys, algorithms=["RS256"]).validate(token)) == (
+            "algorithm_not_allowed"
+        )
+
+
 def test_a_known_token_ends_in_time(issuer, validator, clock) -> None:  # validator 52
     token = issuer.token(exp=int(clock.wall()) + 50)
     validator.validate(token)

@@ -72,6 +72,16 @@ def test_faults_concern_the_endpoints_that_are_named(issuer, http, ask) -> None:
     assert issuer.other_requests.count(("GET", "/oauth2/jwks")) == 2
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_attacks_are_attacks_whatever_the_issuer_signs_with(issuer, algorithm) -> None:
+    issuer.keys.rotate(algorithm)
+    validator = roomkey.TokenValidator(issuer=issuer.url, audience=issuer.audience)
+    validator.validate(issuer.token())
+    for attack in attack_tokens(issuer):
+        with pytest.raises(roomkey.InvalidToken):
+            validator.validate(attack.token)
+
+
 def test_every_attack_has_a_name_of_its_own(issuer) -> None:
     attacks = list(attack_tokens(issuer))
     assert len({attack.name for attack in attacks}) == len(attacks) > 100

@@ -92,13 +92,15 @@ class Protection(Generic[RequestT]):
             requirements: what the route asks for.
             certificate: the client's certificate in DER, where the server itself says which one this connection has.
         """
-        tenant = self._tenant_of(request, requirements)
         try:
+            tenant = self._tenant_of(request, requirements)
             return self._validator.authorize(
                 authorization, requirements, elsewhere=_names_token(query), tenant=tenant, certificate=certificate
             )
         except AccessError as error:
             return error.with_traceback(None)
+        finally:
+            del authorization  # an error report with local variables shows no token
 
     async def judge_async(
         self,
@@ -110,13 +112,15 @@ class Protection(Generic[RequestT]):
         certificate: bytes | None = None,
     ) -> Claims | AccessError:
         """``judge`` for asyncio and trio: never blocks the loop."""
-        tenant = self._tenant_of(request, requirements)
         try:
+            tenant = self._tenant_of(request, requirements)
             return await self._validator.authorize_async(
                 authorization, requirements, elsewhere=_names_token(query), tenant=tenant, certificate=certificate
             )
         except AccessError as error:
             return error.with_traceback(None)
+        finally:
+            del authorization
 
     def answer(self, error: AccessError) -> Answer:
         """What goes back in place of the route's answer; the log has the reason, and nothing of the token."""

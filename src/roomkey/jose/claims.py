@@ -15,7 +15,10 @@ REQUIRED_OF_ACCESS_TOKENS: Final = ("iss", "exp", "aud", "sub", "client_id", "ia
 
 Claims = Mapping[str, Any]
 
-_NEVER_ACCESS_TOKENS: Final = frozenset({"dpop+jwt", "logout+jwt", "secevent+jwt"})
+# An issuer signs these with the same keys, and shows some of them to everybody.
+_NEVER_ACCESS_TOKENS: Final = frozenset(
+    {"dpop+jwt", "logout+jwt", "secevent+jwt", "statuslist+jwt", "denylist+jwt", "token-introspection+jwt"}
+)
 _TEXTS: Final = ("sub", "jti", "client_id")
 
 

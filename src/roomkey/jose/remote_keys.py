@@ -117,7 +117,10 @@ class RemoteKeys(Forkable):
         """True while ``key`` is one of the keys in use; never blocks, and looks for a newer set when that is due."""
         held = self._held
         if self._now() >= held.soft:
-            ready = self._ready()
+            try:
+                ready = self._ready()
+            except KeysUnavailable:
+                return False
             if not isinstance(ready, _Held):
                 return False
             held = ready
@@ -198,7 +201,7 @@ class RemoteKeys(Forkable):
         with self._lock:
             self._counts.unknown_kids += 1
             if self._flight is not None:
-                return self._flight
+                return self._launch()
             if self._landed != landed or now < self._next_miss:
                 return None
             if self._failure is not None and now < self._failure.until:
@@ -213,7 +216,9 @@ class RemoteKeys(Forkable):
             flight: Flight[bool] = Flight(lambda: self._land(self._fetched(published), flight))
             self._flight = flight
             self._counts.fetches += 1
-            flight.awaited = not self._workers.submit(flight.run)
+            flight.awaited = True
+        if self._flight.awaited:
+            self._flight.awaited = not self._workers.submit(self._flight.run)
         return self._flight
 
     def _fetched(self, published: PublishedKeys | None) -> Fetched:

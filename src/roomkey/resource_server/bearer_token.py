@@ -30,13 +30,15 @@ def read_bearer_token(authorization: Sequence[str], *, elsewhere: bool = False) 
             raise _invalid("token_outside_header", "Send the token in the Authorization header, not in query or form.")
         raise TokenMissing("Send an access token in the Authorization header.", reason="no_credentials")
     value = authorization[0]
-    if _JOINED.search(value):
+    too_large = len(value) > _LONGEST + len("Bearer ")
+    if not too_large and _JOINED.search(value):
         raise _invalid("two_values_in_one_header", "The Authorization header has more than one value.")
-    if _SCHEME.match(value)[0].lower() != "bearer":  # type: ignore[index] # it matches anything, if only nothing
+    scheme = _SCHEME.match(value, 0, len("Bearer "))
+    if scheme is None or scheme[0].lower() != "bearer":
         raise TokenMissing("The Authorization header is not of the scheme Bearer.", reason="other_scheme")
     if elsewhere:
         raise _invalid("token_in_two_places", "The request has a token in more than one place.")
-    if len(value) > _LONGEST + len("Bearer "):
+    if too_large:
         raise refused("too_large")
     token = value[len("Bearer ") :]
     if value[len("Bearer") : len("Bearer ")] != " " or not _B64TOKEN.fullmatch(token):

@@ -131,6 +131,8 @@ class Introspector(Forkable):
                 return known
             flight = self._flights.get(key)
             if flight is not None:
+                if flight.awaited:
+                    flight.awaited = not self._workers.submit(flight.run)
                 return flight
             pause = self._pause
             if pause is not None and now < pause.until:

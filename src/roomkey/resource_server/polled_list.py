@@ -169,7 +169,9 @@ class PolledList(Forkable, Generic[Content]):
         if self._flight is None:
             flight: Flight[bool] = Flight(lambda: self._land(self._fetched(), flight))
             self._flight = flight
-            flight.awaited = not self._workers.submit(flight.run)
+            flight.awaited = True
+        if self._flight.awaited:
+            self._flight.awaited = not self._workers.submit(self._flight.run)
 
     def _fetched(self) -> Published[Content] | NotPublished:
         try:

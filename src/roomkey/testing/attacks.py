@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, final
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from roomkey.jose import base64url
@@ -92,8 +93,8 @@ def _algorithms(issuer: "Issuer") -> dict[str, str]:
     for alg in ("none", "None", "NONE", "nOnE", ""):
         tokens[f"alg {alg or 'empty'}"] = _joined(header | {"alg": alg}, claims, b"")
         tokens[f"alg {alg or 'empty'} with a signature"] = _joined(header | {"alg": alg}, claims, b"x" * 64)
-    others: tuple[object, ...] = (None, ["ES256"], 256, {"ES256": 1}, "ES384", "RS256", "PS256", "EdDSA", "ES256K")
-    for other in (*others, "HS512", "es256"):
+    asymmetric = {"ES256", "ES384", "RS256", "PS256", "EdDSA", "ES256K"} - {header["alg"]}
+    for other in (None, ["ES256"], 256, {"ES256": 1}, *sorted(asymmetric), "HS512", "es256"):
         name = f"alg {json.dumps(other)} over a signature of another one"
         tokens[name] = issuer.keys.forge(header | {"alg": other}, claims)
     without = {name: value for name, value in header.items() if name != "alg"}
@@ -148,6 +149,7 @@ def _headers(issuer: "Issuer") -> dict[str, str]:
         "typ dpop+jwt": {"typ": "dpop+jwt"},
         "typ logout+jwt": {"typ": "logout+jwt"},
         "typ secevent+jwt": {"typ": "secevent+jwt"},
+        "typ statuslist+jwt": {"typ": "statuslist+jwt"},
         "typ a list": {"typ": ["at+jwt"]},
     }
     return {name: issuer.keys.forge(_without_none(header | change), claims) for name, change in changes.items()}
@@ -253,9 +255,8 @@ def _mac(header: Members, claims: Members, secret: bytes) -> str:
 
 def _der(issuer: "Issuer", data: bytes) -> bytes:
     raw = issuer.keys.signing.signature(data)
-    parts = [b"\x02" + bytes([len(half)]) + half for half in (b"\0" + raw[:32], b"\0" + raw[32:])]
-    body = b"".join(parts)
-    return b"\x30" + bytes([len(body)]) + body
+    half = len(raw) // 2
+    return encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
 
 
 def _encoded(members: Members) -> str:

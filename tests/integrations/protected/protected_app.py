@@ -56,15 +56,25 @@ class ProtectedApp:
     def stop(self) -> int:
         return self._child.stop()
 
-    def get(self, path: str, *authorization: str, method: str = "GET", body: str | None = None) -> Answered:
-        """One request with these Authorization headers, each on a line of its own."""
+    def get(
+        self,
+        path: str,
+        *authorization: str,
+        method: str = "GET",
+        body: str | None = None,
+        kind: str = "text/plain",
+        more: dict[str, str] | None = None,
+    ) -> Answered:
+        """One request with these Authorization headers, each on a line of its own, and ``more`` others."""
         connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=20)
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             for value in authorization:
                 connection.putheader("Authorization", value.encode("latin-1"))
+            for name, value in (more or {}).items():
+                connection.putheader(name, value)
             if body is not None:
-                connection.putheader("Content-Type", "text/plain")
+                connection.putheader("Content-Type", kind)
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body.encode() if body is not None else None)
             answer = connection.getresponse()

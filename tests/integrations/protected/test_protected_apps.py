@@ -1,5 +1,7 @@
 """One API, made with each framework and served by a real server, gives one and the same answers."""
 
+import base64
+import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -65,6 +67,31 @@ def test_a_token_in_the_query_is_never_read_and_beside_the_header_it_is_a_400(
             answered = app.get(f"/orders?{query}", *authorization)
             assert (answered.status, answered.error) == (400, "invalid_request"), query
     assert app.get("/orders?a=access_token&my_access_token=1", app.bearer()).status == 200
+
+
+def test_a_token_in_a_form_is_never_read(app: ProtectedApp) -> None:  # validator 42
+    form = f"access_token={app.token(scope='orders:write')}"
+    kind = "application/x-www-form-urlencoded"
+    answered = app.get("/orders", method="POST", body=form, kind=kind)
+    assert answered.status == 401
+    assert answered.challenge == f"Bearer {REALM}, {METADATA}"
+    scarce = app.get("/orders", app.bearer(scope="orders:read"), method="POST", body=form, kind=kind)
+    assert (scarce.status, scarce.error) == (403, "insufficient_scope")
+
+
+def test_a_certificate_in_a_header_is_believed_from_nobody(app: ProtectedApp) -> None:  # validator 46
+    certificate = b"the client's certificate, in DER"
+    thumbprint = base64.urlsafe_b64encode(hashlib.sha256(certificate).digest()).rstrip(b"=").decode()
+    encoded = base64.b64encode(certificate).decode()
+    shown = {
+        "Client-Cert": f":{encoded}:",
+        "X-Client-Cert": encoded,
+        "X-SSL-Client-Cert": encoded,
+        "X-Forwarded-Client-Cert": f'Hash={hashlib.sha256(certificate).hexdigest()};Cert="{encoded}"',
+        "SSL-Client-Cert": encoded,
+    }
+    answered = app.get("/orders", app.bearer(cnf={"x5t#S256": thumbprint}), more=shown)
+    assert (answered.status, answered.error) == (401, "invalid_token")
 
 
 @pytest.mark.parametrize(
