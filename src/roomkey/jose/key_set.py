@@ -144,7 +144,7 @@ class _FixedKeys:
         return self.find(header)
 
     def holds(self, key: VerificationKey) -> bool:
-        return key in self._keys
+        return key in self._keys.members
 
     def status(self) -> KeySetStatus:
         keys = self._keys

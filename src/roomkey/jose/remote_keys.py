@@ -60,7 +60,7 @@ class RemoteKeys:
         """True while ``key`` is one of the keys in use; never blocks, and looks for a newer set when that is due."""
         held = self._document.held
         published = held.value if self._now() < held.soft else self._document.at_hand()
-        return published is not None and key in published.keys
+        return published is not None and key in published.keys.members
 
     def status(self) -> KeySetStatus:
         """How the set is doing; no I/O."""
