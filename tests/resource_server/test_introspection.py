@@ -2,17 +2,25 @@
 
 import asyncio
 import base64
+import gzip
+import logging
+import os
 import threading
 import time
 
 import pytest
 import trio
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.jose.key_server import eventually
 from tests.resource_server.refusals import reason
 
 import roomkey
 from roomkey import Introspection
+from roomkey.jose import KeySet
+from roomkey.resource_server.introspector import Introspector
 from roomkey.testing import Issuer
+from roomkey.testing.issuer_keys import jwk_of
 
 
 @pytest.fixture
@@ -45,6 +53,12 @@ def unavailable(call) -> roomkey.IntrospectionUnavailable:
     with pytest.raises(roomkey.IntrospectionUnavailable) as caught:
         call()
     return caught.value
+
+
+def engine_of(validator: roomkey.TokenValidator) -> Introspector:
+    (engine,) = (issuer.introspector for issuer in validator._issuers.values())
+    assert engine is not None
+    return engine
 
 
 def test_an_opaque_token_becomes_claims(introspected, opaque, issuer) -> None:
@@ -172,12 +186,57 @@ def test_tokens_with_the_same_beginning_are_not_mistaken(introspected, opaque) -
         assert reason(lambda token=other: validator.validate(token)) == "inactive"
 
 
-def test_no_more_answers_are_kept_than_allowed(introspected, asked) -> None:
-    validator = introspected(most=8, inactive_ttl=3600)
+def test_no_more_answers_are_kept_than_allowed_and_junk_drives_out_no_good_token(introspected, issuer, asked) -> None:
+    validator = introspected(most=3, inactive_ttl=3600)
+    issuer.opaque = True
+    good = [issuer.issue() for _ in range(3)]
+    for token in good:
+        validator.validate(token)
     for number in range(20):
         assert reason(lambda n=number: validator.validate(f"token-{n}")) == "inactive"
-    (engine,) = (issuer.introspector for issuer in validator._issuers.values())
-    assert len(engine._answers) == 8
+    before = asked("/introspect")
+    for token in good:
+        validator.validate(token)
+    assert asked("/introspect") == before
+    validator.validate(issuer.issue())
+    engine = engine_of(validator)
+    assert (len(engine._active), len(engine._others)) == (3, 3)
+
+
+def test_a_remembered_token_needs_no_lock(introspected, opaque) -> None:
+    validator = introspected()
+    validator.validate(opaque)
+    with engine_of(validator)._lock:
+        assert validator.validate(opaque).subject == "reports"
+
+
+def test_whoever_asks_afresh_takes_no_answer_from_before(introspected, opaque, issuer, asked) -> None:
+    issuer.faulty, issuer.delay = {"introspection"}, 0.3
+    validator, outcomes = introspected(), []
+    early = threading.Thread(target=lambda: outcomes.append(validator.validate(opaque).subject))
+    early.start()
+    eventually(lambda: asked("/introspect") == 1)
+    issuer.observer = lambda *_: issuer.revoke(opaque)  # after the first answer was made, before it arrives
+    assert reason(lambda: validator.validate(opaque, fresh=True)) == "inactive"
+    early.join()
+    assert outcomes == ["reports"]
+    assert asked("/introspect") == 2
+
+
+def test_those_who_ask_afresh_while_a_question_is_on_its_way_share_the_next_one(
+    introspected, opaque, issuer, asked
+) -> None:
+    issuer.faulty, issuer.delay = {"introspection"}, 0.3
+    validator = introspected()
+    early = threading.Thread(target=lambda: validator.validate(opaque))
+    early.start()
+    eventually(lambda: asked("/introspect") == 1)
+    late = [threading.Thread(target=lambda: validator.validate(opaque, fresh=True)) for _ in range(10)]
+    for thread in late:
+        thread.start()
+    for thread in (early, *late):
+        thread.join()
+    assert asked("/introspect") == 2
 
 
 def test_one_question_is_asked_for_all_who_have_the_same_token(introspected, opaque, issuer, asked) -> None:
@@ -224,12 +283,20 @@ def test_a_redirect_is_not_followed(introspected, opaque, issuer) -> None:  # va
         assert other.other_requests == []
 
 
-def test_an_account_that_is_refused_is_an_outage_of_ours(introspected, opaque, issuer, caplog) -> None:
-    validator = introspected()
-    issuer.rotate_client_secret("orders-api")
-    error = unavailable(lambda: validator.validate(opaque))
+def test_an_account_that_is_refused_is_an_outage_of_ours(introspected, issuer, caplog, monkeypatch, clock) -> None:
+    monkeypatch.setenv("ORDERS_API_SECRET", "not the right one")
+    validator = introspected(client_secret=roomkey.Secret.from_env("ORDERS_API_SECRET"))
+    error = unavailable(lambda: validator.validate("a"))
     assert error.reason == "invalid_client"
     assert "'orders-api'" in caplog.text
+    assert "ORDERS_API_SECRET" in caplog.text
+    assert "ORDERS_API_SECRET" not in str(error)
+    monkeypatch.delenv("ORDERS_API_SECRET")
+    clock.advance(61.0)
+    assert unavailable(lambda: validator.validate("b")).reason == "secret_unavailable"
+    monkeypatch.setenv("ORDERS_API_SECRET", issuer.rotate_client_secret("orders-api"))
+    clock.advance(61.0)
+    assert reason(lambda: validator.validate("b")) == "inactive"
 
 
 def test_an_outage_is_left_alone_for_a_while(introspected, issuer, clock, asked) -> None:
@@ -278,23 +345,95 @@ def test_a_refused_connection_stops_the_questions_at_once(introspected, issuer, 
 
 
 def test_a_token_that_breaks_the_auth_service_does_not_stop_the_questions_about_others(
-    introspected, opaque, issuer
+    introspected, opaque, issuer, clock, asked
 ) -> None:
     validator = introspected(ttl=0)
     issuer.faulty = {"introspection"}
-    for _ in range(5):
+    for _ in range(8):
         issuer.answer_with(500)
-        assert unavailable(lambda: validator.validate("poison")).reason == "server_error"
+        for fresh in (False, False, True):  # nobody asks about it again at once
+            assert unavailable(lambda f=fresh: validator.validate("poison", fresh=f)).reason == "server_error"
         assert validator.validate(opaque).subject == "reports"
+        clock.advance(1.0)
+    assert asked("/introspect") == 16
 
 
-def test_failures_of_all_tokens_do_stop_them(introspected, issuer, asked) -> None:
+def test_a_good_answer_still_counts_where_a_fresh_question_stumbled(introspected, opaque, issuer, clock) -> None:
+    validator = introspected(ttl=60)
+    validator.validate(opaque)
+    issuer.faulty = {"introspection"}
+    issuer.answer_with(500)
+    for _ in range(2):
+        unavailable(lambda: validator.validate(opaque, fresh=True))
+    assert validator.validate(opaque).subject == "reports"
+
+
+def test_five_stumbles_in_a_row_are_no_tokens_fault(introspected, issuer, asked) -> None:
     validator = introspected()
     issuer.faulty = {"introspection"}
     issuer.outage(500)
     for number in range(20):
         unavailable(lambda n=number: validator.validate(f"token-{n}"))
-    assert asked("/introspect") == 3
+    assert asked("/introspect") == 5
+
+
+def test_questions_that_fail_together_are_one_step_of_the_back_off(introspected, issuer, clock) -> None:
+    validator = introspected()
+    issuer.faulty, issuer.delay = {"introspection"}, 0.2
+    issuer.outage(429)
+    errors = []
+    threads = [
+        threading.Thread(target=lambda n=number: errors.append(unavailable(lambda: validator.validate(f"token-{n}"))))
+        for number in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {error.retry_after for error in errors} == {1.0}
+
+
+def test_a_long_outage_is_asked_about_at_growing_distances_and_known_tokens_stay_good(
+    introspected, issuer, clock, asked
+) -> None:
+    issuer.opaque = True
+    known = issuer.issue(lifetime=10_000)
+    validator = introspected(ttl=3600)
+    validator.validate(known)
+    issuer.faulty = {"introspection"}
+    issuer.outage(429)
+    for _ in range(600):
+        unavailable(lambda: validator.validate("token"))
+        assert validator.validate(known).subject == "reports"
+        clock.advance(1.0)
+    assert 12 <= asked("/introspect") <= 20
+    unavailable(lambda: validator.validate(known, fresh=True))
+    issuer.recover()
+    clock.advance(61.0)
+    assert validator.validate(known, fresh=True).subject == "reports"
+
+
+def test_retry_after_counts_for_five_minutes_at_most(introspected, issuer, clock) -> None:
+    issuer.faulty = {"introspection"}
+    issuer.outage(503, retry_after=10**9)
+    assert unavailable(lambda: introspected().validate("a")).retry_after == pytest.approx(300.0)
+
+
+def test_a_lost_connection_and_a_drip_are_no_answer(introspected, opaque, issuer) -> None:  # validator 43, 50
+    issuer.faulty = {"introspection"}
+    issuer.drop()
+    assert unavailable(lambda: introspected().validate(opaque)).reason == "connection_lost"
+    issuer.drip(0.05)
+    began = time.monotonic()
+    assert unavailable(lambda: introspected(timeout=0.3).validate(opaque)).reason == "timeout"
+    assert time.monotonic() - began < 3.0
+
+
+def test_an_answer_that_unpacks_to_megabytes_counts_for_nothing(introspected, opaque, issuer) -> None:  # validator 30
+    issuer.faulty = {"introspection"}
+    bomb = gzip.compress(b'{"active": true}' + b" " * 20_000_000)
+    issuer.answer_with(200, {"content-encoding": "gzip"}, bomb)
+    assert unavailable(lambda: introspected().validate(opaque)).reason == "answer_too_large"
 
 
 def test_an_auth_service_that_hangs_holds_nobody_for_long(introspected, opaque, issuer) -> None:
@@ -410,21 +549,57 @@ def test_what_no_header_could_carry_is_not_sent(introspected, issuer, token) -> 
     assert issuer.other_requests == []
 
 
-def test_it_proves_itself_with_a_key_pair(issuer, make_validator, opaque) -> None:
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    from roomkey.jose import KeySet, verify_compact
-    from roomkey.testing.issuer_keys import jwk_of
-
+def test_it_proves_itself_with_a_key_pair_anew_for_every_question(issuer, make_validator, opaque) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    seen = []
-    issuer.observer = lambda request, _: seen.append(request.body)
-    settings = Introspection(client_id="orders-api", authentication=roomkey.PrivateKeyJWT(private_key=pem))
-    unavailable(lambda: make_validator(introspection=settings).validate(opaque))  # it does not know this account
-    form = dict(pair.split("=") for pair in seen[-1].decode().split("&"))
-    assert form["client_id"] == "orders-api"
-    assert issuer.url.encode() in verify_compact(
-        form["client_assertion"], KeySet.static(jwk_of(key)), algorithms=["ES256"]
-    )
+    issuer.add_client("pair", grants=(), keys=KeySet.static(jwk_of(key)))
+    proof = roomkey.PrivateKeyJWT(private_key=pem)
+    for endpoint in (None, issuer.introspection_endpoint):
+        settings = Introspection(client_id="pair", authentication=proof, endpoint=endpoint)
+        validator = make_validator(introspection=settings)
+        for _ in range(2):  # the issuer takes an assertion once
+            assert validator.validate(opaque, fresh=True).subject == "reports"
+    stranger = make_validator(introspection=Introspection(client_id="orders-api", authentication=proof))
+    assert unavailable(lambda: stranger.validate(opaque)).reason == "invalid_client"
+
+
+def test_a_key_that_cannot_sign_is_an_outage_of_ours(make_validator, opaque, issuer, caplog) -> None:
+    settings = Introspection(client_id="pair", authentication=roomkey.PrivateKeyJWT(private_key="no key"))
+    error = unavailable(lambda: make_validator(introspection=settings).validate(opaque))
+    assert error.reason == "configuration"
+    assert "private_key" in caplog.text
+
+
+def test_neither_token_nor_secret_is_shown(introspected, opaque, issuer, caplog, leaks) -> None:
+    caplog.set_level(logging.DEBUG)
+    validator = introspected()
+    validator.validate(opaque)
+    issuer.faulty = {"introspection"}
+    issuer.outage(429)
+    with pytest.raises(roomkey.IntrospectionUnavailable) as caught:
+        validator.validate(opaque, fresh=True)
+    frames, trace = [], caught.value.__traceback__
+    while trace is not None:
+        frames.append(repr(trace.tb_frame.f_locals))
+        trace = trace.tb_next
+    engine = engine_of(validator)
+    shown = f"{caplog.text}{caught.value}{engine._active}{engine._others}{engine._outage}{frames[1:]}"
+    assert not [secret for secret in issuer.secret_values if secret in shown]
+    leaks.assert_clean()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_process_goes_on_with_what_is_remembered_and_asks_for_itself(introspected, opaque, issuer) -> None:
+    issuer.opaque = True
+    validator, other = introspected(), issuer.issue()
+    validator.validate(opaque)
+    with engine_of(validator)._lock:  # as another thread may hold it at the moment of the fork
+        child = os.fork()
+    if child == 0:
+        try:
+            good = validator.validate(opaque).subject == validator.validate(other).subject == "reports"
+            os._exit(0 if good else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert validator.validate(other).subject == "reports"

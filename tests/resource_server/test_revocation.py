@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 import zlib
 
 import pytest
@@ -294,6 +295,67 @@ def test_a_child_process_follows_lists_by_itself(follow, issuer, clock) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_an_untrusted_list_replaces_none(follow, issuer, kind, clock) -> None:
+    validator = follow(every=30.0)
+    good, revoked = issuer.token(), issuer.token()
+    issuer.revoke(revoked)
+    assert reason(lambda: validator.validate(revoked)) == "revoked"
+    issuer.faulty = {kind}
+    issuer.answer_with(200, {}, b"<html>Sign in</html>")
+    clock.advance(61.0)
+    assert reason(lambda: validator.validate(revoked)) == "revoked"
+    assert validator.validate(good).subject == "reports"
+
+
+def test_a_redirect_is_not_followed(follow, issuer, kind) -> None:  # validator 49
+    issuer.faulty = {kind}
+    issuer.redirect_to(issuer.origin + "/elsewhere")
+    assert unknown(lambda: follow().validate(issuer.token())).reason == "bad_status"
+    assert ("GET", "/elsewhere") not in issuer.other_requests
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip"])
+def test_a_slow_list_ends_with_the_total_time(follow, issuer, kind, fault) -> None:  # validator 50
+    issuer.faulty = {kind}
+    issuer.hang() if fault == "hang" else issuer.drip(0.05)
+    began = time.monotonic()
+    assert unknown(lambda: follow(fetch=0.3).validate(issuer.token())).reason == "timeout"
+    assert time.monotonic() - began < 3.0
+
+
+def test_a_long_outage_is_asked_about_at_growing_distances(follow, issuer, kind, clock, asked, end) -> None:
+    validator, token = follow(), issuer.token()
+    issuer.faulty = {kind}
+    issuer.outage(500)
+    for _ in range(600):
+        unknown(lambda: validator.validate(token))
+        clock.advance(1.0)
+    assert 12 <= asked(end) <= 20
+
+
+def test_an_outage_of_the_lists_keys_is_one_of_the_list(follow, issuer, clock) -> None:  # validator 37
+    validator, token = follow(every=30.0), issuer.token()
+    validator.validate(token)
+    issuer.keys.rotate(withdraw=True)
+    issuer.faulty = {"keys"}
+    issuer.outage()
+    clock.advance(61.0)
+    assert validator.validate(token).subject == "reports"  # the key is looked for in vain, and the old list counts
+    issuer.recover()
+    clock.advance(61.0)
+    assert validator.validate(issuer.token()).subject == "reports"
+
+
+def test_a_fresh_list_needs_no_lock(follow, issuer, kind) -> None:
+    validator, token = follow(), issuer.token()
+    validator.validate(token)
+    (judge,) = validator._issuers.values()
+    lists = judge.revocation
+    followed = lists._denied if kind == "deny_list" else lists._status_lists._lists[issuer.lists.status_list_uri]
+    with followed._document._lock:
+        assert validator.validate(token).subject == "reports"
+
+
 class TestDenyLists:
     """Those of a token's own name."""
 
@@ -351,6 +413,25 @@ class TestStatusLists:
         status = {"status_list": {"idx": 4096, "uri": issuer.lists.status_list_uri}}
         validator = make_validator(status_lists=StatusLists())
         assert reason(lambda: validator.validate(issuer.token(status=status))) == "claim_malformed"
+
+    def test_a_place_that_the_list_does_not_have_yet_is_looked_for_once(
+        self, issuer, make_validator, clock, asked
+    ) -> None:
+        issuer.status_claims, issuer.lifetime = True, 100_000
+        validator = make_validator(status_lists=StatusLists(policy=ListPolicy(every=30.0)))
+        validator.validate(issuer.token())
+        tokens = [issuer.token() for _ in range(20)]
+        issuer.revoke(tokens[18])
+        assert validator.validate(tokens[19]).subject == "reports"  # the list has grown
+        assert reason(lambda: validator.validate(tokens[18])) == "revoked"
+        far = issuer.token(status={"status_list": {"idx": 4096, "uri": issuer.lists.status_list_uri}})
+        for _ in range(20):
+            assert reason(lambda: validator.validate(far)) == "claim_malformed"
+        assert asked("/status-list") == 2
+        issuer.faulty = {"status_list"}
+        issuer.outage()
+        clock.advance(31.0)
+        assert unknown(lambda: validator.validate(far)).reason == "bad_status"
 
     def test_a_token_without_a_status_passes_unless_one_is_required(self, issuer, make_validator) -> None:
         assert make_validator(status_lists=StatusLists()).validate(issuer.token()).subject == "reports"

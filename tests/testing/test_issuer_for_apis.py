@@ -4,6 +4,7 @@ import pytest
 
 import roomkey
 from roomkey.jose import KeySet, verify_compact
+from roomkey.resource_server.status_list import read_status_list
 from roomkey.testing import Issuer, attack_tokens
 from roomkey.testing.issuer_keys import ALGORITHMS
 
@@ -56,6 +57,46 @@ def test_introspection_tells_only_those_who_prove_who_they_are(issuer, http) -> 
     issuer.revoke(token)
     assert ask(**proof).json() == {"active": False}
     assert http.get(issuer.introspection_endpoint).status_code == 400
+
+
+def test_introspection_knows_opaque_tokens_and_answers_no_public_client(issuer, http) -> None:
+    issuer.opaque = True
+    proof = {"client_id": "reports", "client_secret": issuer.client.client_secret}
+    answer = http.post(issuer.introspection_endpoint, data={"token": issuer.issue(scope="orders:read")} | proof).json()
+    assert (answer["active"], answer["scope"], answer["sub"]) == (True, "orders:read", "reports")
+    assert http.post(issuer.introspection_endpoint, data={"token": "x"} | proof).json() == {"active": False}
+    issuer.add_client("browser", public=True)
+    assert http.post(issuer.introspection_endpoint, data={"token": "x", "client_id": "browser"}).status_code == 401
+
+
+def test_its_lists_name_what_was_revoked_and_suspended(issuer, http) -> None:
+    issuer.status_claims, issuer.lists.bits = True, 2
+    tokens = [issuer.token() for _ in range(4)]
+    issuer.revoke(tokens[3])
+    issuer.lists.suspended.add(1)
+    claims = issuer.keys.claims(tokens[3])
+    assert claims["status"]["status_list"] == {"idx": 3, "uri": issuer.lists.status_list_uri}
+    status, denied = (http.get(url) for url in (issuer.lists.status_list_uri, issuer.lists.deny_list_url))
+    assert status.headers["content-type"] == "application/statuslist+jwt"
+    assert denied.headers["content-type"] == "application/denylist+jwt"
+    assert issuer.keys.claims(denied.text)["jti"] == {claims["jti"]: claims["exp"]}
+    published = issuer.keys.claims(status.text)
+    statuses = read_status_list(published, issuer.lists.status_list_uri)
+    assert [statuses.at(index) for index in range(4)] == [0, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("metadata", "/.well-known/openid-configuration"), ("status_list", "/oauth2/status-list"),
+     ("deny_list", "/oauth2/deny-list")],
+)  # fmt: skip
+def test_each_endpoint_can_be_out_of_order_by_itself(issuer, http, ask, name, path) -> None:
+    issuer.faulty = {name}
+    issuer.outage(502)
+    assert http.get(issuer.url + path).status_code == 502
+    assert ask(issuer).status_code == 200
+    issuer.recover()
+    assert http.get(issuer.url + path).status_code == 200
 
 
 def test_the_metadata_names_the_endpoint(issuer, http) -> None:

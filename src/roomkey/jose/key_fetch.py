@@ -1,9 +1,13 @@
 """One look at an issuer's published key set, and how long what it says may be used (RFC 7517, RFC 9111)."""
 
+import logging
 from dataclasses import dataclass
 from typing import Final, final
 
 from roomkey.clock import Budget, Clock
+from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.concurrency.outage import FetchFailed
+from roomkey.concurrency.refreshed import Fetched
 from roomkey.jose import strict_json
 from roomkey.jose.local_keys import MOST_KEYS, Keys
 from roomkey.oauth.discovery import Discovery
@@ -12,6 +16,9 @@ from roomkey.wire.headers import age, lifetime, retry_after, server_date
 from roomkey.wire.messages import Request, Response
 from roomkey.wire.transport import Transport, TransportError
 
+_log = logging.getLogger("roomkey")
+
+_SOFT_FRACTION: Final = 0.8
 LARGEST_SET: Final = 262_144
 
 
@@ -56,62 +63,47 @@ class PublishedKeys:
         keys: the keys in it.
         etag: the answer's ``ETag``, or None.
         made: when its origin made the answer, in seconds since 1970, or None.
-        lifetime: how long it is used, in seconds.
     """
 
     keys: Keys
     etag: str | None
     made: float | None
-    lifetime: float
-
-
-@dataclass(frozen=True, slots=True)
-class NothingNew:
-    """The set that is held is to be used for another ``lifetime`` seconds."""
-
-    lifetime: float
-
-
-@dataclass(frozen=True, slots=True)
-class FetchFailed:
-    """No set came back.
-
-    Attributes:
-        reason: a stable word.
-        detail: the sentence for people; nothing of the answer's body stands in it.
-        retry_after: seconds that the server asks to wait, or None.
-    """
-
-    reason: str
-    detail: str
-    retry_after: float | None = None
-
-
-Fetched = PublishedKeys | NothingNew | FetchFailed
 
 
 @final
-class KeyFetch:
-    """Asks for the set at ``url``, or at the address that the metadata of ``issuer`` names. Blocks on I/O."""
+class KeyFetch(Forkable):
+    """Asks for the set at ``url``, or at the address that the metadata of ``issuer`` names. Blocks on I/O.
 
-    __slots__ = ("_clock", "_discovery", "_issuer", "_limits", "_transport", "_url")
+    ``jitter`` (0 to 1) spreads the times at which many processes look for a newer set.
+    """
+
+    __slots__ = ("_clock", "_discovery", "_issuer", "_limits", "_soft", "_transport", "_url")
 
     def __init__(
-        self, *, url: str = "", issuer: str = "", limits: KeySetLimits, transport: Transport, clock: Clock
+        self,
+        *,
+        url: str = "",
+        issuer: str = "",
+        limits: KeySetLimits,
+        transport: Transport,
+        clock: Clock,
+        jitter: float,
     ) -> None:
         self._url = url
         self._issuer = issuer
         self._limits = limits
         self._transport = transport
         self._clock = clock
+        self._soft = _SOFT_FRACTION - 0.1 * jitter
         self._discovery = Discovery(transport, clock)
+        tell_of_forks(self)
 
     @property
-    def place(self) -> str:
+    def source(self) -> str:
         """The address that was configured."""
         return self._url or self._issuer
 
-    def fetch(self, held: PublishedKeys | None) -> Fetched:
+    def fetch(self, held: PublishedKeys | None) -> Fetched[PublishedKeys] | FetchFailed:
         """What is published now, compared with what is ``held``; takes at most ``limits.fetch`` seconds in all."""
         budget = Budget(self._limits.fetch, self._clock)
         try:
@@ -127,9 +119,9 @@ class KeyFetch:
             self._discovery.forget(self._issuer)  # the set may have moved
         return fetched
 
-    def _read(self, response: Response, held: PublishedKeys | None) -> Fetched:
+    def _read(self, response: Response, held: PublishedKeys | None) -> Fetched[PublishedKeys] | FetchFailed:
         if response.status == 304 and held is not None:
-            return NothingNew(self._limits.lifetime_of(response))
+            return self._used(held, self._limits.lifetime_of(response))
         if response.status != 200:
             detail = f"the answer has the status {response.status}"
             return FetchFailed("bad_status", detail, retry_after(response, wall=self._clock.wall()))
@@ -141,14 +133,25 @@ class KeyFetch:
             return FetchFailed("too_many_keys", f"the set has more than {MOST_KEYS} keys")
         made = server_date(response)
         if held is not None and age(response) > 0.0 and made is not None and held.made is not None and made < held.made:
-            return NothingNew(self._limits.shortest_ttl)  # a cache on the way still has an older set than ours
+            return self._used(held, self._limits.shortest_ttl)  # a cache on the way still has an older set than ours
         keys = Keys.read(jwks, published=True, known=None if held is None else held.keys)
         if not keys.keys:
             why = ", ".join(sorted({one.reason for one in keys.refused}))
             return FetchFailed("no_usable_keys", f"the set has no usable key ({why or 'it is empty'})")
-        return PublishedKeys(keys, response.header("etag"), made, self._limits.lifetime_of(response))
+        self._tell_of_refused(keys, held)
+        return self._used(PublishedKeys(keys, response.header("etag"), made), self._limits.lifetime_of(response))
 
-    def reset_after_fork(self) -> None:
+    def _used(self, published: PublishedKeys, lifetime: float) -> Fetched[PublishedKeys]:
+        usable = lifetime + self._limits.stale_if_error
+        return Fetched(value=published, refresh=lifetime * self._soft, fresh=lifetime, usable=usable)
+
+    def _tell_of_refused(self, keys: Keys, held: PublishedKeys | None) -> None:
+        """Say once what a person should look at; names of keys come from outside and do not stand there."""
+        if held is None or keys.refused != held.keys.refused:
+            for one in keys.refused:
+                _log.warning("Key %d of the set of %s is not used: %s.", one.position, self.source, one.reason)
+
+    def after_fork_in_child(self) -> None:
         """Make the lock of the discovery anew in a child process."""
         self._discovery.reset_after_fork()
 

@@ -144,7 +144,7 @@ class _FixedKeys:
         return self.find(header)
 
     def holds(self, key: VerificationKey) -> bool:
-        return key in self._keys
+        return key in self._keys.members
 
     def status(self) -> KeySetStatus:
         keys = self._keys
@@ -162,8 +162,9 @@ def _published(
     limits = KeySetLimits() if limits is None else limits
     clock = SystemClock() if clock is None else clock
     transport = Transport() if transport is None else transport
-    fetch = KeyFetch(url=url, issuer=issuer, limits=limits, transport=transport, clock=clock)
-    return RemoteKeys(fetch, limits=limits, clock=clock, jitter=jitter_of(_PROCESS, url, issuer))
+    jitter = jitter_of(_PROCESS, url, issuer)
+    fetch = KeyFetch(url=url, issuer=issuer, limits=limits, transport=transport, clock=clock, jitter=jitter)
+    return RemoteKeys(fetch, limits=limits, clock=clock, jitter=jitter)
 
 
 def _read(given: object) -> Keys | str:

@@ -37,20 +37,20 @@ class Keys(Confidential):
     """The usable keys of one issuer, found by name and algorithm in one look-up; its repr shows how many there are.
 
     Keys without a name answer to every name where no key of the set has one. Of published keys that share name and
-    algorithm up to four are tried. Immutable; safe in any thread.
+    algorithm up to four are tried. ``members`` are its ``keys`` as a set. Immutable; safe in any thread.
     """
 
-    __slots__ = ("_eligible", "_kids", "_marks", "_members", "keys", "refused")
+    __slots__ = ("_eligible", "_kids", "_marks", "keys", "members", "refused")
 
     def __init__(
         self, keys: Iterable[VerificationKey] = (), refused: Iterable[RefusedKey] = (), marks: Iterable[bytes] = ()
     ) -> None:
         """``marks`` tell the JWKs that ``keys`` were read from apart, so that a later set can take them over."""
         self.keys = tuple(keys)
+        self.members = frozenset(self.keys)
         self.refused = tuple(refused)
         self._marks = dict(zip(marks, self.keys, strict=False))
         self._kids = frozenset(key.kid for key in self.keys if key.kid is not None)
-        self._members = frozenset(self.keys)
         self._eligible = _eligible(self.keys)
 
     @classmethod
@@ -78,16 +78,13 @@ class Keys(Confidential):
     def find(self, header: Header) -> tuple[VerificationKey, ...]:
         """The keys that may have signed a token with ``header``, one to four; empty where there is none."""
         found = self._eligible.get((header.kid, header.algorithm))
-        if found is None and not self._kids:
-            found = self._eligible.get((None, header.algorithm))
-        return found or ()
+        if found is None:
+            return () if self._kids else self._eligible.get((None, header.algorithm), ())
+        return found
 
     def lacks(self, header: Header) -> bool:
         """True where a newer set could have the key that ``header`` names."""
         return header.kid is not None and header.kid not in self._kids and (bool(self._kids) or not self.keys)
-
-    def __contains__(self, key: VerificationKey) -> bool:
-        return key in self._members
 
     def explain(self, header: Header) -> InvalidToken:
         """Why ``find`` has no key for a token with ``header``."""

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from roomkey.errors import ConfigurationError
 from roomkey.oauth.answer_paths import AnswerPaths
-from roomkey.oauth.client_authentication import METHODS, ClientAuthentication, Form, authenticated_request
+from roomkey.oauth.client_authentication import Form
+from roomkey.oauth.client_proof import Authentication, checked_authentication, proven_request
 from roomkey.oauth.private_key_jwt import PrivateKeyJWT
 from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed, words
 from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
@@ -50,7 +51,7 @@ class _Grant:
     audience: str | None = None
     resource: Many = ()
     extra: Extra = ()
-    authentication: ClientAuthentication | PrivateKeyJWT | None = None
+    authentication: Authentication | None = None
     repeat_on_refresh: bool = False
     default_lifetime: float = 300.0
     answer: AnswerPaths = field(default_factory=AnswerPaths)
@@ -66,23 +67,15 @@ class _Grant:
         self._set("extra", _pairs(self.extra))
         if self.client_secret is not None:
             self._set("client_secret", Secret.of(self.client_secret))
-        self._set("authentication", self._checked_authentication())
+        authentication = checked_authentication(
+            self.authentication, client_id=self.client_id, has_secret=self.client_secret is not None
+        )
+        self._set("authentication", authentication)
         if not 0.0 < self.default_lifetime <= LONGEST_LIFETIME:
             raise ConfigurationError("default_lifetime= is a number of seconds above 0 and up to 366 days.")
         for name, _ in self._extra_pairs:
             if name in _OWN | _ASSERTED:
                 raise ConfigurationError(f"extra= cannot set {name}, which has a setting of its own.")
-
-    def _checked_authentication(self) -> ClientAuthentication | PrivateKeyJWT:
-        method = self.authentication or ("none" if self.client_secret is None else "client_secret_basic")
-        name = method.name if isinstance(method, PrivateKeyJWT) else method
-        if not isinstance(method, PrivateKeyJWT) and method not in METHODS:
-            raise ConfigurationError(f"authentication= is one of {', '.join(METHODS)}, or PrivateKeyJWT(...).")
-        if name.startswith("client_secret") != (self.client_secret is not None):
-            raise ConfigurationError(f"authentication={name!r} and client_secret= do not go together.")
-        if isinstance(method, PrivateKeyJWT) and not self.client_id:
-            raise ConfigurationError("client_id= is missing; PrivateKeyJWT signs for a client.")
-        return method
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -138,21 +131,15 @@ class _Grant:
         return (*asked, *self._extra_pairs)
 
     def _request(self, endpoint: str, form: Form, revealed: Revealed, moment: Moment) -> Request:
-        method = self.authentication
-        assert method is not None  # noqa: S101 - set in __post_init__
-        if isinstance(method, PrivateKeyJWT):
-            form += method.proof(
-                client_id=self.client_id,
-                revealed=revealed,
-                server=self.issuer or endpoint,
-                moment=moment,
-            )
-        return authenticated_request(
+        assert self.authentication is not None  # noqa: S101 - set in __post_init__
+        return proven_request(
             endpoint,
             form,
-            method="none" if isinstance(method, PrivateKeyJWT) else method,
+            authentication=self.authentication,
             client_id=self.client_id,
-            client_secret=None if self.client_secret is None else revealed["client_secret"],
+            revealed=revealed,
+            server=self.issuer or endpoint,
+            moment=moment,
         )
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from roomkey.jose.claims import read_text, read_time
 from roomkey.jose.refusal import refused
-from roomkey.resource_server.list_token import ListIssuer, fetch_list
-from roomkey.resource_server.polled_list import BY_DEFAULT, ListPolicy, NotPublished, PolledList, Published
+from roomkey.resource_server.list_token import ListIssuer, followed_list
+from roomkey.resource_server.polled_list import BY_DEFAULT, ListPolicy, PolledList
 from roomkey.wire.address import check_endpoint_url
 
 DENY_LIST: Final = "denylist+jwt"
@@ -35,11 +35,7 @@ class DenyList:
 
     def followed(self, issuer: ListIssuer) -> PolledList[frozenset[str]]:
         """The list, ready to be asked; does no I/O yet."""
-
-        def fetch() -> Published[frozenset[str]] | NotPublished:
-            return fetch_list(issuer, self.url, typ=DENY_LIST, read=read_deny_list, seconds=self.policy.fetch)
-
-        return PolledList(fetch, place=self.url, policy=self.policy, clock=issuer.clock)
+        return followed_list(issuer, self.url, typ=DENY_LIST, read=read_deny_list, policy=self.policy)
 
 
 def read_deny_list(claims: Mapping[str, Any]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from roomkey.errors import ConfigurationError
 from roomkey.jose import strict_json
 from roomkey.jose.claims import LATEST_TIME, ClaimRules, check_audience, check_issuer, read_text, read_time
 from roomkey.jose.refusal import refused
-from roomkey.oauth.client_authentication import METHODS, ClientAuthentication, Form, authenticated_request
+from roomkey.oauth.client_proof import Authentication, checked_authentication, proven_request
 from roomkey.oauth.private_key_jwt import PrivateKeyJWT
 from roomkey.oauth.source import Moment, Revealed
 from roomkey.secret import Secret
@@ -46,7 +46,7 @@ class Introspection:
     client_id: str
     client_secret: Secret | str | None = None
     endpoint: str | None = None
-    authentication: ClientAuthentication | PrivateKeyJWT = "client_secret_basic"
+    authentication: Authentication | None = None
     mode: Mode = "introspect"
     ttl: float = 30.0
     inactive_ttl: float = 5.0
@@ -64,12 +64,11 @@ class Introspection:
             raise ConfigurationError("ttl= and inactive_ttl= of Introspection are seconds from 0 to 3,600.")
         if not 0.0 < self.timeout <= 60.0 or self.most < 1:
             raise ConfigurationError("timeout= of Introspection lies above 0 and up to 60 s, and most= above 0.")
-        signs = isinstance(self.authentication, PrivateKeyJWT)
-        if not signs and (self.authentication not in METHODS or self.authentication == "none"):
-            names = ", ".join(name for name in METHODS if name != "none")
-            raise ConfigurationError(f"authentication= of Introspection is one of {names}, or PrivateKeyJWT(...).")
-        if signs != (self.client_secret is None):
+        has_secret = self.client_secret is not None
+        method = checked_authentication(self.authentication, client_id=self.client_id, has_secret=has_secret)
+        if method == "none":
             raise ConfigurationError("Introspection takes client_secret=, or authentication=PrivateKeyJWT(...) alone.")
+        object.__setattr__(self, "authentication", method)
         if self.client_secret is not None:
             object.__setattr__(self, "client_secret", Secret.of(self.client_secret))
 
@@ -81,13 +80,16 @@ class Introspection:
 
     def request(self, endpoint: str, token: str, revealed: Revealed, moment: Moment, *, issuer: str) -> Request:
         """The question about ``token`` (section 2.1): a POST, so that the token stands in no address."""
-        form: Form = (("token", token), ("token_type_hint", "access_token"))
-        method = self.authentication
-        if isinstance(method, PrivateKeyJWT):
-            form += method.proof(client_id=self.client_id, revealed=revealed, server=issuer, moment=moment)
-            return authenticated_request(endpoint, form, method="none", client_id=self.client_id, client_secret=None)
-        secret = revealed["client_secret"]
-        return authenticated_request(endpoint, form, method=method, client_id=self.client_id, client_secret=secret)
+        assert self.authentication is not None  # noqa: S101 - set in __post_init__
+        return proven_request(
+            endpoint,
+            (("token", token), ("token_type_hint", "access_token")),
+            authentication=self.authentication,
+            client_id=self.client_id,
+            revealed=revealed,
+            server=issuer,
+            moment=moment,
+        )
 
 
 def read_introspection(response: Response) -> dict[str, Any] | Literal["inactive", "malformed"]:

@@ -2,75 +2,36 @@
 
 import hashlib
 import logging
-import secrets
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from roomkey.clock import Budget, Clock
-from roomkey.concurrency.backoff import FIRST_STEP, backoff
+from roomkey.clock import Clock
+from roomkey.concurrency.backoff import FIRST_STEP
 from roomkey.concurrency.flight import Flight
 from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.concurrency.outage import FetchFailed, Outage
 from roomkey.concurrency.workers import Workers
-from roomkey.errors import IntrospectionUnavailable, SecretUnavailable
+from roomkey.errors import IntrospectionUnavailable
 from roomkey.jose.refusal import refused
-from roomkey.oauth.discovery import Discovery
-from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.oauth.source import Moment, reveal
-from roomkey.resource_server.introspection import LARGEST_ANSWER, Introspection, read_introspection
-from roomkey.resource_server.waits import Course, Landing
-from roomkey.secret import Confidential
-from roomkey.wire.headers import retry_after
-from roomkey.wire.messages import Response
-from roomkey.wire.transport import Transport, TransportError
+from roomkey.resource_server.introspection import Introspection
+from roomkey.resource_server.introspection_endpoint import Activity, IntrospectionEndpoint, Odd, Said
+from roomkey.resource_server.waits import Course, Following
+from roomkey.wire.transport import Transport
 
 _log = logging.getLogger("roomkey")
 _SLACK: Final = 0.5
 _MOST_FLIGHTS: Final = 256
-_LONGEST_RETRY_AFTER: Final = 300.0
-# What one odd token can cause must not stop the questions about all others; what only an outage causes may at once.
-_FAILURES_OF_ONE_TOKEN: Final = 2
-
-
-@final
-class Activity(Confidential):
-    """What the auth service said of one token: its claims, or None where it is not active. Its repr shows neither."""
-
-    __slots__ = ("claims", "until")
-
-    def __init__(self, claims: Mapping[str, Any] | None, until: float) -> None:
-        """``until`` is when to ask again, on the monotonic clock."""
-        self.claims = claims
-        self.until = until
-
-    def __repr__(self) -> str:
-        return "Activity(inactive)" if self.claims is None else "Activity(active)"
+_ODD_IN_A_ROW: Final = 5
+_TIMEOUT: Final = FetchFailed("timeout", "no answer yet")
 
 
 @dataclass(frozen=True, slots=True)
-class Unanswered:
-    """No usable answer came back.
+class _Known:
+    """What counts for a token until so far on the monotonic clock."""
 
-    Attributes:
-        reason: a stable word.
-        retry_after: seconds that the auth service asks to wait, or None.
-        certain: True where this surely says nothing of the one token that was asked about.
-    """
-
-    reason: str
-    retry_after: float | None = None
-    certain: bool = False
-
-
-_Said = dict[str, Any] | None | Unanswered
-"""The claims of an active token, None for one that is not active, or no answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pause:
-    reason: str
+    said: Activity | Odd
     until: float
 
 
@@ -79,15 +40,16 @@ class Introspector(Forkable):
     """One issuer's introspection endpoint. Safe in any thread, in asyncio and trio, and after a fork."""
 
     __slots__ = (
-        "_answers",
+        "_active",
         "_clock",
-        "_discovery",
-        "_failures",
+        "_endpoint",
         "_flights",
         "_issuer",
         "_lock",
-        "_pause",
-        "_transport",
+        "_odd",
+        "_others",
+        "_outage",
+        "_probe",
         "_workers",
         "settings",
     )
@@ -95,140 +57,132 @@ class Introspector(Forkable):
     def __init__(self, settings: Introspection, *, issuer: str, transport: Transport, clock: Clock) -> None:
         self.settings = settings
         self._issuer = issuer
-        self._transport = transport
         self._clock = clock
-        self._discovery = Discovery(transport, clock)
+        self._endpoint = IntrospectionEndpoint(settings, issuer=issuer, transport=transport, clock=clock)
         self._workers = Workers()
-        # _lock guards the four below it.
+        # _lock guards what follows; the two books are read without it. Junk drives no good token out of its book.
         self._lock = threading.Lock()
-        self._answers: OrderedDict[bytes, Activity] = OrderedDict()
-        self._flights: dict[bytes, Flight[Activity | Unanswered]] = {}
-        self._failures = 0
-        self._pause: _Pause | None = None
+        self._active: dict[bytes, _Known] = {}
+        self._others: dict[bytes, _Known] = {}
+        self._flights: dict[bytes, Flight[Said]] = {}
+        self._outage: Outage | None = None
+        self._probe: Flight[Said] | None = None
+        self._odd = 0
         tell_of_forks(self)
 
     def course(self, token: str, *, fresh: bool) -> Course[Mapping[str, Any]]:
         """The claims of ``token`` as the auth service knows it.
 
-        ``fresh`` takes no answer that was there before, but one that somebody is waiting for already. Raises
-        InvalidToken for a token that is not active, IntrospectionUnavailable where nobody can tell.
+        ``fresh`` takes no answer to a question that was asked before. Raises InvalidToken for a token that is not
+        active, IntrospectionUnavailable where nobody can tell.
         """
-        found = self._found(token, hashlib.sha256(token.encode()).digest(), fresh=fresh)
-        if isinstance(found, Flight):
-            landed = yield Landing(found, self.settings.timeout + _SLACK)
-            found = Unanswered("timeout") if landed is None else landed
-        if isinstance(found, Unanswered):
-            raise self._unavailable(found)
-        if found.claims is None:
+        key = hashlib.sha256(token.encode()).digest()
+        said = self._remembered(key, fresh=fresh)
+        if said is None:
+            said = yield Following(self._asking(token, key, fresh=fresh), self.settings.timeout + _SLACK)
+        if not isinstance(said, Activity):
+            raise self._unavailable(said.failed if isinstance(said, Odd) else said)
+        if said.claims is None:
             raise refused("inactive")
-        return found.claims
+        return said.claims
 
-    def _found(self, token: str, key: bytes, *, fresh: bool) -> Activity | Unanswered | Flight[Activity | Unanswered]:
+    def _remembered(self, key: bytes, *, fresh: bool) -> Activity | Odd | None:
+        """What counts for a token now; for a ``fresh`` caller that is only that the token makes trouble."""
+        now = self._clock.monotonic()
+        for book in (self._active, self._others):
+            known = book.get(key)
+            if known is not None and now < known.until and not (fresh and isinstance(known.said, Activity)):
+                return known.said
+        return None
+
+    def _asking(self, token: str, key: bytes, *, fresh: bool) -> Generator[Flight[Said], Said | None, Said]:
+        earlier = self._flights.get(key) if fresh else None
+        if earlier is not None:
+            yield earlier  # its answer may have been given before this caller came, so another question follows
+        joined = self._join(token, key, fresh=fresh)
+        if isinstance(joined, Flight):
+            return _TIMEOUT if joined is earlier else (yield joined) or _TIMEOUT
+        return joined
+
+    def _join(self, token: str, key: bytes, *, fresh: bool) -> Said | Flight[Said]:
+        """The flight with the question about ``token``; what is said where that came meanwhile, or none can come."""
         now = self._clock.monotonic()
         with self._lock:
-            known = self._answers.get(key)
-            if known is not None and now < known.until and not fresh:
+            known, flight, outage = self._remembered(key, fresh=fresh), self._flights.get(key), self._outage
+            if known is not None:
                 return known
-            flight = self._flights.get(key)
             if flight is not None:
                 if flight.awaited:
                     flight.awaited = not self._workers.submit(flight.run)
                 return flight
-            pause = self._pause
-            if pause is not None and now < pause.until:
-                return Unanswered(pause.reason, pause.until - now)
+            if outage is not None and now < outage.until:
+                return outage.last
             if len(self._flights) >= _MOST_FLIGHTS:
-                return Unanswered("busy", 1.0)
-            if pause is not None:  # one question finds out whether the outage is over; the others go on waiting
-                self._pause = _Pause(pause.reason, now + self.settings.timeout)
-            return self._launch(token, key)
+                return FetchFailed("busy", "too many tokens are being asked about")
+            asked: Flight[Said] = Flight(lambda: self._land(self._endpoint.ask(token), key, asked))
+            self._flights[key] = asked
+            if outage is not None:  # one question finds out whether it is over; the others go on without
+                self._outage, self._probe = outage.probed(now + self.settings.timeout), asked
+            asked.awaited = not self._workers.submit(asked.run)
+            return asked
 
-    def _launch(self, token: str, key: bytes) -> Flight[Activity | Unanswered]:
-        flight: Flight[Activity | Unanswered] = Flight(lambda: self._land(self._asked(token), key, flight))
-        self._flights[key] = flight
-        flight.awaited = not self._workers.submit(flight.run)
-        return flight
-
-    def _asked(self, token: str) -> _Said:
-        """What the auth service says; runs in a worker. Errors are values: their frames would hold the token."""
-        try:
-            return self._exchange(token)
-        except TransportError as error:
-            return Unanswered(error.reason, certain=not error.sent)
-        except TokenEndpointError as error:
-            return Unanswered(error.error, error.retry_after, certain=True)
-        except SecretUnavailable as error:
-            _log.error("The auth service cannot be asked about tokens: %s", error)
-            return Unanswered("secret_unavailable", certain=True)
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
-            return Unanswered(f"internal_{type(error).__name__}")
-
-    def _exchange(self, token: str) -> _Said:
-        settings, budget = self.settings, Budget(self.settings.timeout, self._clock)
-        endpoint = settings.endpoint
-        if endpoint is None:
-            endpoint = self._discovery.introspection_endpoint(self._issuer, seconds=budget.left)
-        moment = Moment(self._clock.wall(), secrets.token_urlsafe(16))
-        request = settings.request(endpoint, token, reveal(settings.secrets()), moment, issuer=self._issuer)
-        response = self._transport.send(request, seconds=budget.left, largest=LARGEST_ANSWER).response
-        if response.status == 200:
-            said = read_introspection(response)
-            return Unanswered("malformed") if said == "malformed" else None if said == "inactive" else said
-        if settings.endpoint is None:
-            self._discovery.forget(self._issuer)  # the endpoint may have moved
-        return self._refusal(response)
-
-    def _refusal(self, response: Response) -> Unanswered:
-        status, wait = response.status, retry_after(response, wall=self._clock.wall())
-        if status in (401, 403):
-            _log.error(
-                "The auth service does not let client %r ask about tokens (HTTP %d).", self.settings.client_id, status
-            )
-            return Unanswered("invalid_client", wait, certain=True)
-        if status == 429 or (status == 503 and wait is not None):
-            return Unanswered("overloaded", wait, certain=True)
-        return Unanswered("server_error" if status >= 500 else f"status_{status}", wait)
-
-    def _land(self, said: _Said, key: bytes, flight: Flight[Activity | Unanswered]) -> Activity | Unanswered:
+    def _land(self, said: Said, key: bytes, flight: Flight[Said]) -> Said:
+        """Take over what was said; runs in the flight's thread, just before its waiters wake."""
         now = self._clock.monotonic()
         with self._lock:
             if self._flights.get(key) is flight:
                 del self._flights[key]
-            if isinstance(said, Unanswered):
-                self._failed(said, now)
+            if isinstance(said, Activity):
+                self._odd, self._outage = 0, None
+                self._remember(key, said, now)
                 return said
-            self._failures, self._pause = 0, None
-            answer = self._activity(said, now)
-            self._answers.pop(key, None)
-            if answer.until > now:
-                self._answers[key] = answer
-                while len(self._answers) > self.settings.most:
-                    self._answers.popitem(last=False)
-            return answer
+            probe = self._outage is None or flight is self._probe
+            begins = self._fails(key, said, now, probe=probe)
+        if begins:
+            failed = said.failed if isinstance(said, Odd) else said
+            _log.warning("The auth service of %s cannot be asked about tokens: %s.", self._issuer, failed.detail)
+        return said
 
-    def _activity(self, claims: dict[str, Any] | None, now: float) -> Activity:
-        if claims is None:
-            return Activity(None, now + self.settings.inactive_ttl)
-        expires = claims.get("exp")
-        left = expires - self._clock.wall() if isinstance(expires, int | float) else self.settings.ttl
-        return Activity(claims, now + min(self.settings.ttl, left))
+    def _remember(self, key: bytes, said: Activity, now: float) -> None:
+        claims, lifetime = said.claims, self.settings.inactive_ttl
+        if claims is not None:
+            expires = claims.get("exp")
+            left = expires - self._clock.wall() if isinstance(expires, int | float) else self.settings.ttl
+            lifetime = min(self.settings.ttl, left)
+        self._active.pop(key, None)
+        self._others.pop(key, None)
+        if lifetime > 0.0:
+            self._enter(self._others if claims is None else self._active, key, _Known(said, now + lifetime))
 
-    def _failed(self, failed: Unanswered, now: float) -> None:
-        self._failures += 1
-        if not failed.certain and self._failures <= _FAILURES_OF_ONE_TOKEN:
-            return
-        pause = backoff(self._failures, 0.0)
-        if failed.retry_after is not None:
-            pause = min(max(failed.retry_after, FIRST_STEP), _LONGEST_RETRY_AFTER)
-        self._pause = _Pause(failed.reason, now + pause)
-        _log.warning("The auth service of %s cannot be asked about tokens: %s.", self._issuer, failed.reason)
+    def _fails(self, key: bytes, said: Odd | FetchFailed, now: float, *, probe: bool) -> bool:
+        """True where an outage begins or goes on.
 
-    def _unavailable(self, found: Unanswered) -> IntrospectionUnavailable:
-        wait = max(1.0, found.retry_after or 0.0)
+        An odd answer concerns its token alone, until so many came in a row that it is no token's fault. Questions that
+        were on their way when an outage began make it no longer; ``probe`` is False for them.
+        """
+        self._odd = self._odd + 1 if isinstance(said, Odd) else 0
+        if isinstance(said, Odd) and self._odd < _ODD_IN_A_ROW:
+            if probe:
+                self._outage = None
+            self._enter(self._others, key, _Known(said, now + FIRST_STEP))
+            return False
+        if probe:
+            failed = said.failed if isinstance(said, Odd) else said
+            self._outage = Outage.after(self._outage, failed, jitter=0.0, now=now)
+        return probe
+
+    def _enter(self, book: dict[bytes, _Known], key: bytes, known: _Known) -> None:
+        book.pop(key, None)
+        book[key] = known
+        if len(book) > self.settings.most:
+            del book[next(iter(book))]
+
+    def _unavailable(self, failed: FetchFailed) -> IntrospectionUnavailable:
+        outage = self._outage
         return IntrospectionUnavailable(
-            f"The auth service of {self._issuer} cannot be asked about the token: {found.reason}.",
-            reason=found.reason,
-            retry_after=wait,
+            f"The auth service of {self._issuer} cannot be asked about the token: {failed.reason}.",
+            reason=failed.reason,
+            retry_after=FIRST_STEP if outage is None else outage.wait(self._clock.monotonic()),
         )
 
     def after_fork_in_child(self) -> None:
@@ -236,4 +190,3 @@ class Introspector(Forkable):
         self._lock = threading.Lock()
         self._flights = {}
         self._workers = Workers()
-        self._discovery.reset_after_fork()

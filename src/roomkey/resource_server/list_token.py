@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from roomkey.clock import Clock
+from roomkey.concurrency.outage import FetchFailed
+from roomkey.concurrency.refreshed import Fetched
 from roomkey.errors import InvalidToken, KeysUnavailable
 from roomkey.jose.claims import read_text, read_time
 from roomkey.jose.envelope import read_claims, read_compact
 from roomkey.jose.key_set import KeySet
 from roomkey.jose.refusal import refused
 from roomkey.jose.verify import check_algorithm, check_signature
-from roomkey.resource_server.polled_list import NotPublished, Published
+from roomkey.resource_server.polled_list import ListPolicy, PolledList, Published
 from roomkey.wire.headers import retry_after
 from roomkey.wire.messages import Request
 from roomkey.wire.transport import Transport, TransportError
@@ -41,32 +43,38 @@ class ListIssuer:
     clock: Clock
 
 
-def fetch_list(
-    issuer: ListIssuer, url: str, *, typ: str, read: Callable[[Mapping[str, Any]], Content], seconds: float
-) -> Published[Content] | NotPublished:
+def followed_list(
+    issuer: ListIssuer, url: str, *, typ: str, read: Callable[[Mapping[str, Any]], Content], policy: ListPolicy
+) -> PolledList[Content]:
     """The list at ``url``, a JWT of the type ``typ`` signed by ``issuer``; what it says is what ``read`` makes of it.
 
-    ``read`` raises InvalidToken for what it cannot read. Blocks, for at most ``seconds`` and the time that keys take.
+    ``read`` raises InvalidToken for what it cannot read. Making it does no I/O.
     """
     request = Request("GET", url, (("Accept", f"application/{typ}"),))
-    try:
-        response = issuer.transport.send(request, seconds=seconds, largest=LARGEST_LIST).response
-    except TransportError as error:
-        return NotPublished(error.reason, error.detail)
-    if response.status != 200:
-        asked = retry_after(response, wall=issuer.clock.wall())
-        return NotPublished("bad_status", f"the answer has the status {response.status}", asked)
-    try:
-        return _verified(issuer, response.body.decode("ascii", "replace").strip(), typ, read)
-    except KeysUnavailable as error:
-        return NotPublished(error.reason, "the keys to verify it with cannot be had", error.retry_after)
-    except InvalidToken as error:
-        return NotPublished("malformed", f"it is not to be trusted ({error.reason})")
+
+    def fetch(held: Published[Content] | None) -> Fetched[Published[Content]] | FetchFailed:
+        try:
+            response = issuer.transport.send(request, seconds=policy.fetch, largest=LARGEST_LIST).response
+        except TransportError as error:
+            return FetchFailed(error.reason, error.detail)
+        if response.status != 200:
+            asked = retry_after(response, wall=issuer.clock.wall())
+            return FetchFailed("bad_status", f"the answer has the status {response.status}", asked)
+        try:
+            claims = _verified(issuer, response.body.decode("ascii", "replace").strip(), typ)
+            fetched = _used(issuer, claims, read(claims), policy)
+        except KeysUnavailable as error:
+            return FetchFailed(error.reason, "the keys to verify it with cannot be had", error.retry_after)
+        except InvalidToken as error:
+            return FetchFailed("malformed", f"it is not to be trusted ({error.reason})")
+        if held is not None and fetched.value.issued < held.issued:
+            return FetchFailed("outdated", "what came is older than what was there before")
+        return fetched
+
+    return PolledList(fetch, place=url, policy=policy, clock=issuer.clock)
 
 
-def _verified(
-    issuer: ListIssuer, token: str, typ: str, read: Callable[[Mapping[str, Any]], Content]
-) -> Published[Content]:
+def _verified(issuer: ListIssuer, token: str, typ: str) -> Mapping[str, Any]:
     compact = read_compact(token, largest=LARGEST_LIST)
     check_algorithm(compact.header, issuer.algorithms)
     if (compact.header.typ or "").lower().removeprefix("application/") != typ:
@@ -75,13 +83,22 @@ def _verified(
     claims = read_claims(compact)
     if "iss" in claims and read_text(claims, "iss") != issuer.name:
         raise refused("wrong_issuer", "iss")
+    return claims
+
+
+def _used(
+    issuer: ListIssuer, claims: Mapping[str, Any], content: Content, policy: ListPolicy
+) -> Fetched[Published[Content]]:
     now = issuer.clock.wall()
     issued, ends, ttl = (read_time(claims, name) for name in ("iat", "exp", "ttl"))
     if issued is None:
         raise refused("claim_missing", "iat")
-    if issued > now + issuer.leeway:
+    if issued > now + issuer.leeway:  # it would keep every right list out until that time
         raise refused("issued_in_future", "iat")
     lifetime = float("inf") if ends is None else ends + issuer.leeway - now
     if lifetime <= 0.0:
         raise refused("expired", "exp")
-    return Published(read(claims), issued, lifetime, ttl)
+    every = policy.every if ttl is None else min(policy.every, max(ttl, 1.0))
+    end = min(policy.staleness, lifetime)
+    published = Published(content, issued)
+    return Fetched(value=published, refresh=min(every, end), fresh=min(2.0 * every, end), usable=end)

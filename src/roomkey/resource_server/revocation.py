@@ -70,13 +70,15 @@ class Standing:
         """
         denied = self._lists.denied()
         if denied is not None:
-            named = yield from denied.course()
+            named = yield from denied.course(lambda _: False)
             if named is not None and self._jti in named:
                 raise refused("revoked")
-        followed = None if self._reference is None else self._lists.statuses(self._reference)
-        if followed is not None and self._reference is not None:
-            statuses = yield from followed.course()
-            status = VALID if statuses is None else statuses.at(self._reference.index)
+        reference = self._reference
+        followed = None if reference is None else self._lists.statuses(reference)
+        if followed is not None and reference is not None:
+            # A list that is too short may have grown since it was fetched.
+            statuses = yield from followed.course(lambda statuses: statuses.at(reference.index) is None)
+            status = VALID if statuses is None else statuses.at(reference.index)
             if status is None:
                 raise refused("claim_malformed", "status")
             if status != VALID:

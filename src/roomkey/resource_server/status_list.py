@@ -11,8 +11,8 @@ from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.errors import ConfigurationError
 from roomkey.jose import base64url
 from roomkey.jose.refusal import refused
-from roomkey.resource_server.list_token import ListIssuer, fetch_list
-from roomkey.resource_server.polled_list import BY_DEFAULT, ListPolicy, NotPublished, PolledList, Published
+from roomkey.resource_server.list_token import ListIssuer, followed_list
+from roomkey.resource_server.polled_list import BY_DEFAULT, ListPolicy, PolledList
 from roomkey.wire.address import address_problem
 
 STATUS_LIST: Final = "statuslist+jwt"
@@ -92,15 +92,10 @@ class FollowedStatusLists(Forkable):
         return read_reference(claims, required=self._settings.required, issuer=self._issuer.name)
 
     def _new(self, uri: str) -> PolledList[Statuses]:
-        policy = self._settings.policy
-
         def read(claims: Mapping[str, Any]) -> Statuses:
             return read_status_list(claims, uri)
 
-        def fetch() -> Published[Statuses] | NotPublished:
-            return fetch_list(self._issuer, uri, typ=STATUS_LIST, read=read, seconds=policy.fetch)
-
-        return PolledList(fetch, place=uri, policy=policy, clock=self._issuer.clock)
+        return followed_list(self._issuer, uri, typ=STATUS_LIST, read=read, policy=self._settings.policy)
 
     def after_fork_in_child(self) -> None:
         """Make the lock anew; the lists do so for themselves."""

@@ -11,7 +11,6 @@ from roomkey.jose.key_set import KeySet
 from roomkey.jose.keys import VerificationKey
 
 Outcome = TypeVar("Outcome")
-Result = TypeVar("Result")
 
 
 class Wait(Protocol):
@@ -47,19 +46,19 @@ class KeysFor:
 
 
 @dataclass(frozen=True, slots=True)
-class Landing(Generic[Result]):
-    """The result of ``flight``, or None where that takes longer than ``seconds``."""
+class Following(Generic[Outcome]):
+    """The outcome of ``steps``, which wait for at most ``seconds`` for each flight that they yield."""
 
-    flight: Flight[Result]
+    steps: Generator[Flight[Any], Any, Outcome]
     seconds: float
 
-    def block(self) -> Result | None:
-        """The result; lends this thread where no other has been found."""
-        return follow(_one(self.flight), self.seconds)
+    def block(self) -> Outcome:
+        """The outcome; lends this thread to a flight for which no other has been found."""
+        return follow(self.steps, self.seconds)
 
-    async def suspend(self) -> Result | None:
-        """The result."""
-        return await follow_async(_one(self.flight), self.seconds)
+    async def suspend(self) -> Outcome:
+        """The outcome."""
+        return await follow_async(self.steps, self.seconds)
 
 
 def blocking(course: Course[Outcome]) -> Outcome | RoomkeyError:
@@ -100,7 +99,3 @@ def bare(error: RoomkeyError) -> RoomkeyError:
     """``error`` without the frames it came through, whose local variables hold the token."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
-
-
-def _one(flight: Flight[Result]) -> Generator[Flight[Result], Result | None, Result | None]:
-    return (yield flight)

@@ -36,7 +36,7 @@ def _introspection(issuer: "Issuer", request: ReceivedRequest) -> Answer:
         client = authenticated_client(issuer, sent)
     except Refusal as refusal:
         return json_answer({"error": refusal.error}, refusal.status)
-    if client.client_secret is None:
+    if client.client_secret is None and client.keys is None:
         return json_answer({"error": "invalid_client"}, 401)
     members = _known(issuer, sent.value("token") or "")
     return json_answer(members if issuer.introspection_shape is None else issuer.introspection_shape(members))
