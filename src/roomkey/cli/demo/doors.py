@@ -29,26 +29,41 @@ def three_ways(stage: Stage) -> Outcome:
         endpoint=stage.issuer.introspection_endpoint,
     )
     doors = [
-        ("JWK handed over", 0, stage.validator(keys=KeySet.static(stage.issuer.keys.published[0]))),
-        ("JWKS published", 1, stage.validator(keys=KeySet.remote(stage.issuer.jwks_uri))),
-        ("desk asked", 1, stage.validator(introspection=asked)),
+        (
+            "JWK handed over",
+            "a JWK that was handed to it",
+            0,
+            stage.validator(keys=KeySet.static(stage.issuer.keys.published[0])),
+        ),
+        (
+            "JWKS published",
+            "the JWKS that the issuer publishes",
+            1,
+            stage.validator(keys=KeySet.remote(stage.issuer.jwks_uri)),
+        ),
+        ("desk asked", "nothing but the address of the desk", 1, stage.validator(introspection=asked)),
     ]
-    apis = [stage.another_api(validator) for _, _, validator in doors]
+    apis = [stage.another_api(validator) for _, _, _, validator in doors]
     visitor = stage.application("visitor", *apis)
     stage.begin()
     header = visitor.credential.header()
     checks = []
-    for (name, needed, validator), api in zip(doors, apis, strict=True):
+    for (name, words, needed, validator), api in zip(doors, apis, strict=True):
         stage.trace.take()
-        stage.screen.note(name)
+        stage.screen.note(f"a door with {words}")
         for _ in range(LOOKS):
             visitor.call(api.url)
         seen = stage.trace.take()
         questions = sum(one.caller == "api" for one in seen)
         first = next((one.took for one in seen if one.server == "api"), 0.0)
         again = _again(validator, header)
-        figures = f"questions to the issuer: {questions}, first call {first * 1000:.1f} ms, then {again * 1e6:.0f} µs"
-        checks.append(so(f"{name:<15}  {figures}", questions == needed and again < _LONGEST_KNOWN))
+        times = f"first {first * 1000:4.1f} ms, then {again * 1e6:3.0f} µs"
+        checks.append(
+            so(
+                f"{name:<15}  {times}, questions to the issuer: {questions}",
+                questions == needed and again < _LONGEST_KNOWN,
+            )
+        )
     shown = {call.token_digest for api in apis for call in api.requests}
     return Outcome(
         checks=(

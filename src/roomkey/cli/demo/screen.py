@@ -48,7 +48,7 @@ class Screen:
             request.append("  ").append(f"key {seen.sent_key}", style="key")
         self._exchange(
             f"{max(0.0, seen.arrived + seen.took - self._start) * 1000:.0f} ms",
-            Text.assemble(f"{seen.caller} ", ("→", "action"), f" {seen.server}"),
+            Text.assemble(f"{seen.caller:<6} ", ("→", "action"), f" {seen.server}"),
             request,
             self._answer(seen),
             f"{seen.took * 1000:.0f} ms",

@@ -198,7 +198,7 @@ STEPS: Final = (
     Step("Outage", "The desk is closed while a key grows old: the old one serves meanwhile.", outage),
     Step(
         "Three ways to judge",
-        "One key at three doors: a JWK handed over, the JWKS published, the desk asked.",
+        "One key at three doors: JWK handed over, JWKS published, desk asked.",
         three_ways,
     ),
     Step("Forged keys", "The door says no and not why; the reason stands in its log.", forged_keys),
