@@ -4,14 +4,15 @@ import logging
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Self
 
-from roomkey.cli.demo.outcome import Outcome, exactly, so
-from roomkey.cli.demo.stage import PATH, Stage
+from roomkey.cli.demo.outcome import Check, Outcome, exactly, so
+from roomkey.cli.demo.stage import PATH, Application, Stage
 from roomkey.jose.key_set import KeySet
 from roomkey.resource_server.introspection import Introspection
 from roomkey.resource_server.validator import TokenValidator
-from roomkey.testing import attack_tokens
+from roomkey.testing import ProtectedAPI, attack_tokens
 
 LOOKS: Final = 20
 _MEASURED: Final = 200
@@ -20,61 +21,78 @@ _UNKNOWN: Final = ("a kid that is a path", "a kid that is SQL")
 FORGED: Final = ("alg none with a signature", "a foreign key in the header", *_UNKNOWN)
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An API with its own way to judge tokens.
+
+    Attributes:
+        name: that way, in a few words.
+        words: what the API has for it.
+        questions: how often it must ask the issuer while one token comes again and again.
+        validator: who judges.
+        api: the running API.
+    """
+
+    name: str
+    words: str
+    questions: int
+    validator: TokenValidator
+    api: ProtectedAPI
+
+
 def three_ways(stage: Stage) -> Outcome:
     """Three APIs judge the same token: by a JWK handed over, by the published JWKS, by introspection."""
-    account = stage.issuer.add_client("orders-api")
-    asked = Introspection(
-        client_id=account.client_id,
-        client_secret=account.client_secret,
-        endpoint=stage.issuer.introspection_endpoint,
-    )
-    doors = [
-        (
-            "JWK handed over",
-            "a JWK that was handed to it",
-            0,
-            stage.validator(keys=KeySet.static(stage.issuer.keys.published[0])),
-        ),
-        (
-            "JWKS published",
-            "the JWKS that the issuer publishes",
-            1,
-            stage.validator(keys=KeySet.remote(stage.issuer.jwks_uri)),
-        ),
-        ("desk asked", "nothing but the address of the desk", 1, stage.validator(introspection=asked)),
-    ]
-    apis = [stage.another_api(validator) for _, _, _, validator in doors]
-    visitor = stage.application("visitor", *apis)
+    doors = _doors(stage)
+    visitor = stage.application("visitor", *(door.api for door in doors))
     stage.begin()
     header = visitor.credential.header()
-    checks = []
-    for (name, words, needed, validator), api in zip(doors, apis, strict=True):
-        stage.trace.take()
-        stage.screen.note(f"a door with {words}")
-        for _ in range(LOOKS):
-            visitor.call(api.url)
-        seen = stage.trace.take()
-        questions = sum(one.caller == "api" for one in seen)
-        first = next((one.took for one in seen if one.server == "api"), 0.0)
-        again = _again(validator, header)
-        times = f"first {first * 1000:4.1f} ms, then {again * 1e6:3.0f} µs"
-        checks.append(
-            so(
-                f"{name:<15}  {times}, questions to the issuer: {questions}",
-                questions == needed and again < _LONGEST_KNOWN,
-            )
-        )
-    shown = {call.token_digest for api in apis for call in api.requests}
+    judged = [_judged(stage, door, visitor, header) for door in doors]
+    shown = {call.token_digest for door in doors for call in door.api.requests}
     return Outcome(
         checks=(
             exactly(visitor.answered, LOOKS * len(doors), "call answered 200", "calls answered 200"),
             exactly(len(shown), 1, "key shown at all three doors", "keys shown at the three doors"),
-            *checks,
+            *judged,
         ),
         calls=len(visitor.calls),
         answered=visitor.answered,
         token_requests=len(stage.counted().tokens),
         slowest=visitor.slowest,
+    )
+
+
+def _doors(stage: Stage) -> tuple[Door, ...]:
+    issuer = stage.issuer
+    account = issuer.add_client("orders-api")
+    introspection = Introspection(
+        client_id=account.client_id, client_secret=account.client_secret, endpoint=issuer.introspection_endpoint
+    )
+
+    def door(name: str, words: str, questions: int, validator: TokenValidator) -> Door:
+        return Door(name, words, questions, validator, stage.another_api(validator))
+
+    given, published = KeySet.static(issuer.keys.published[0]), KeySet.remote(issuer.jwks_uri)
+    return (
+        door("JWK handed over", "a JWK that was handed to it", 0, stage.validator(keys=given)),
+        door("JWKS published", "the JWKS that the issuer publishes", 1, stage.validator(keys=published)),
+        door("desk asked", "nothing but the address of the desk", 1, stage.validator(introspection=introspection)),
+    )
+
+
+def _judged(stage: Stage, door: Door, visitor: Application, header: str) -> Check:
+    """Show the same token many times at ``door``: how often it asked the issuer, and how long it took."""
+    stage.trace.take()
+    stage.screen.note(f"a door with {door.words}")
+    for _ in range(LOOKS):
+        visitor.call(door.api.url)
+    seen = stage.trace.take()
+    questions = sum(one.caller == "api" for one in seen)
+    first = next((one.took for one in seen if one.server == "api"), 0.0)
+    again = _again(door.validator, header)
+    times = f"first {first * 1000:4.1f} ms, then {again * 1e6:3.0f} µs"
+    return so(
+        f"{door.name:<15}  {times}, questions to the issuer: {questions}",
+        questions == door.questions and again < _LONGEST_KNOWN,
     )
 
 
