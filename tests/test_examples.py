@@ -1,6 +1,7 @@
 """Every example runs as it stands, against real servers; those that are servers are called by one that is a client."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -13,9 +14,10 @@ import httpx2
 import pytest
 from tests.programs import output_of
 
-from roomkey import ClientCredentials, MemoryStore, TokenManager
+from roomkey import ClientCredentials, Credential, MemoryStore, TokenManager
 from roomkey.integrations.httpx2 import BearerAuth
 from roomkey.testing import Issuer, LeakDetector, ProtectedAPI
+from roomkey.testing.ledger import Client
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SERVERS = sorted(EXAMPLES.glob("protected_api_*.py"))
@@ -37,36 +39,105 @@ def test_a_client_runs_and_finds_its_token_again_in_its_second_run(
 def test_a_protected_api_serves_a_managed_token_and_nobody_without_one(
     path: Path, issuer: Issuer, leaks: LeakDetector, tmp_path: Path
 ) -> None:
-    secret = issuer.client.client_secret
-    source = ClientCredentials(issuer=issuer.url, client_id="reports", client_secret=secret)
-    log = tmp_path / "log"
-    with served(path, issuer, log) as url, TokenManager(MemoryStore()) as manager:
-        auth = BearerAuth(manager.credential(source))
-        with httpx2.Client(base_url=url, trust_env=False) as client:
-            answered = client.get("/orders", auth=auth)
-            assert answered.json() == {"orders": [{"id": 1, "item": "a room"}], "for": "reports"}
-            assert client.get("/orders").status_code == 401
-    leaks.assert_clean(log.read_text())
+    with served(path, issuer, tmp_path, leaks) as served_api, TokenManager(MemoryStore()) as manager:
+        answered = served_api.get("/orders", auth=BearerAuth(reports(manager, issuer)))
+        assert answered.json() == {"orders": [{"id": 1, "item": "a room"}], "for": "reports"}
+        assert served_api.get("/orders").status_code == 401
+
+
+@pytest.fixture(params=["jwk", "jwks", "introspection"])
+def judged_by(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def orders_api(judged_by: str, issuer: Issuer, leaks: LeakDetector, tmp_path: Path) -> Iterator[httpx2.Client]:
+    """A client of the orders API, which judges tokens in one of its three ways."""
+    with served(EXAMPLES / "protected_api_fastapi.py", issuer, tmp_path, leaks, judged_by) as client:
+        yield client
+
+
+def test_the_orders_api_serves_a_managed_token_and_refuses_one_without_the_scope(
+    orders_api: httpx2.Client, judged_by: str, issuer: Issuer
+) -> None:
+    with TokenManager(MemoryStore()) as manager:
+        assert orders_api.get("/orders", auth=BearerAuth(reports(manager, issuer))).status_code == 200
+        writer = manager.credential(source(issuer, issuer.add_client("writer", scope="orders:write")))
+        refused = orders_api.get("/orders", auth=BearerAuth(writer))
+    assert refused.status_code == 403
+    assert 'error="insufficient_scope"' in refused.headers["www-authenticate"]
+    assert 'scope="orders:read"' in refused.headers["www-authenticate"]
+    asked = {path for _, path in issuer.other_requests}
+    assert ("/oauth2/jwks" in asked) == (judged_by == "jwks")
+    assert ("/oauth2/introspect" in asked) == (judged_by == "introspection")
+
+
+def test_a_revoked_token_is_seen_where_the_issuer_is_asked_and_its_client_gets_another(
+    orders_api: httpx2.Client, judged_by: str, issuer: Issuer
+) -> None:
+    with TokenManager(MemoryStore()) as manager:
+        credential = reports(manager, issuer)
+        revoked = credential.token().value
+        issuer.revoke(revoked)
+        assert orders_api.get("/orders", auth=BearerAuth(credential)).status_code == 200
+    asked = judged_by == "introspection"
+    assert len(issuer.token_requests) == (2 if asked else 1)
+    alone = orders_api.get("/orders", headers={"authorization": f"Bearer {revoked}"})
+    assert alone.status_code == (401 if asked else 200)
+
+
+def test_an_outage_of_keys_and_introspection_is_a_503_only_where_the_issuer_must_be_asked(
+    orders_api: httpx2.Client, judged_by: str, issuer: Issuer
+) -> None:
+    with TokenManager(MemoryStore()) as manager:
+        assert orders_api.get("/orders", auth=BearerAuth(reports(manager, issuer))).status_code == 200
+        issuer.faulty = {"keys", "introspection"}
+        issuer.outage()
+        other = manager.credential(source(issuer, issuer.add_client("imports")))  # whose token nobody has seen before
+        answered = orders_api.get("/orders", auth=BearerAuth(other))
+    asked = judged_by == "introspection"
+    assert answered.status_code == (503 if asked else 200)
+    assert ("retry-after" in answered.headers) == asked
+
+
+def reports(manager: TokenManager, issuer: Issuer) -> Credential:
+    return manager.credential(source(issuer, issuer.client))
+
+
+def source(issuer: Issuer, client: Client) -> ClientCredentials:
+    return ClientCredentials(issuer=issuer.url, client_id=client.client_id, client_secret=str(client.client_secret))
 
 
 @contextlib.contextmanager
-def served(path: Path, issuer: Issuer, log: Path) -> Iterator[str]:
-    """The program ``path``, serving at the address that this yields."""
+def served(
+    path: Path, issuer: Issuer, folder: Path, leaks: LeakDetector, judged_by: str = "jwks"
+) -> Iterator[httpx2.Client]:
+    """A client of the program ``path``, which is running; what that printed must hold no secret."""
+    log, jwk = folder / "log", folder / "jwk.json"
+    jwk.write_text(json.dumps(issuer.keys.published[0]))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = os.environ | {"AUTH_ISSUER": issuer.url, "PORT": str(port)}
+    settings = {
+        "AUTH_ISSUER": issuer.url,
+        "AUTH_JWK_FILE": str(jwk),
+        "ORDERS_API_SECRET": str(issuer.add_client("orders-api").client_secret),
+        "ORDERS_JUDGED_BY": judged_by,
+        "PORT": str(port),
+    }
     with log.open("w") as output:
-        process = subprocess.Popen([sys.executable, path], env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen([sys.executable, path], env=os.environ | settings, stdout=output, stderr=output)
     try:
         end = time.monotonic() + 20.0
         while not answers(port):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            yield client
     finally:
         process.terminate()
         process.wait(10.0)
+    leaks.assert_clean(log.read_text())
 
 
 def answers(port: int) -> bool:

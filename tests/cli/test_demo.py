@@ -15,7 +15,7 @@ from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.look import themed
 from roomkey.testing import Issuer, LeakDetector, ProtectedAPI
 
-FIRST, THREADS, REFRESH, REVOKED, OUTAGE = STEPS
+FIRST, THREADS, REFRESH, REVOKED, OUTAGE, WAYS, FORGED = STEPS
 
 
 def played(*steps, width=80, terminal=False, issuer=None, api=None):
@@ -33,7 +33,7 @@ def test_the_demo_ends_by_itself_with_code_0_and_leaves_no_file(home, tmp_path: 
     assert time.monotonic() - begun < 20
     assert done.returncode == 0, done.stdout
     assert done.stderr == ""
-    assert "5 of 5 steps held" in done.stdout
+    assert "7 of 7 steps held" in done.stdout
     assert "\x1b" not in done.stdout
     assert list(folder.iterdir()) == []
     assert sorted(path.name for path in home.folder.iterdir()) == ["roomkey.toml"]
@@ -48,15 +48,37 @@ def test_every_step_tells_its_claims_and_its_numbers():
     assert re.search(r"client → api +GET /orders  key [0-9a-f]{8} +401 invalid_token", text)
 
 
+def test_the_api_judges_one_token_in_three_ways_and_asks_no_more_than_each_of_them_needs():
+    code, text = played(WAYS)
+    assert code is ExitCode.OK
+    asked = re.findall(r"✓ (.+?) +first +\d+\.\d ms, then +\d+ µs, questions to the issuer: (\d)", text)
+    assert asked == [("JWK handed over", "0"), ("JWKS published", "1"), ("desk asked", "1")]
+    assert re.search(r"api +→ issuer +GET /oauth2/jwks +200", text)
+    assert re.search(r"api +→ issuer +POST /oauth2/introspect +200", text)
+
+
+def test_forged_keys_are_refused_alike_and_told_apart_in_the_log():
+    code, text = played(FORGED)
+    assert code is ExitCode.OK
+    assert text.count("401 invalid_token ") == 8  # in the trace and in the log
+    assert {"(algorithm_not_allowed).", "(bad_signature).", "(unknown_key)."} <= set(text.split())
+
+
+def test_the_api_hears_of_a_revoked_key_by_the_issuers_list():
+    _, text = played(REVOKED)
+    _, after = text.split("· the issuer revokes every key")
+    assert re.search(r"api +→ issuer +GET /oauth2/status-list +200", after)
+
+
 def test_no_token_and_no_secret_is_shown():
     issuer = Issuer(lifetime=300)
-    _, text = played(FIRST, REVOKED, issuer=issuer)
+    _, text = played(FIRST, REVOKED, WAYS, FORGED, issuer=issuer)
     LeakDetector(issuer.secret_values).assert_clean(text)
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_no_line_is_wider_than_the_terminal(width):
-    _, text = played(FIRST, REVOKED, width=width, terminal=True)
+    _, text = played(FIRST, REVOKED, WAYS, FORGED, width=width, terminal=True)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
     assert max(len(line.rstrip()) for line in plain.splitlines()) <= width
 
@@ -76,6 +98,7 @@ class ForgetfulIssuer(Issuer):
     """Forgets the first key as soon as it was given out, so that the API refuses it."""
 
     def token_members(self, *args, **settings):
+        self.status_claims = True  # so that the API hears of it
         members = super().token_members(*args, **settings)
         if len(self.token_requests) == 1:
             self.revoke_all()
@@ -98,6 +121,15 @@ class StubbornIssuer(Issuer):
         pass
 
 
+class SecretiveIssuer(Issuer):
+    """Has its keys and its books out of order for APIs."""
+
+    def __init__(self, **settings) -> None:
+        super().__init__(**settings)
+        self.faulty = {"keys", "introspection"}
+        self.outage(503)
+
+
 @pytest.mark.parametrize(
     ("step", "issuer", "words"),
     [
@@ -105,14 +137,22 @@ class StubbornIssuer(Issuer):
         (REFRESH, DeadIssuer(), "calls failed  (this is not so)"),
         (REVOKED, StubbornIssuer(), "✗ the API answered 200"),
         (OUTAGE, LyingIssuer(delay=0.01), "✗ once it was back, the next attempt brought the new key"),
+        (WAYS, SecretiveIssuer(), "✗ The step broke off: KeysUnavailable"),
     ],
-    ids=["threads", "refresh", "revoked", "outage"],
+    ids=["threads", "refresh", "revoked", "outage", "ways"],
 )
 def test_a_claim_that_is_not_so_fails_the_run(step, issuer, words):
     code, text = played(step, issuer=issuer)
     assert code is ExitCode.FAILED
     assert words in text
     assert "✗ 0 of 1 steps held" in text
+
+
+def test_an_api_that_takes_everything_fails_the_run():
+    code, text = played(FORGED, api=ProtectedAPI())
+    assert code is ExitCode.FAILED
+    assert "✗ 0 forged keys refused with 401  (wanted 4)" in text
+    assert "✗ 0 different reasons in the log  (wanted 3)" in text
 
 
 def test_an_api_that_refuses_everything_fails_the_run():

@@ -55,6 +55,27 @@ def test_the_signature_and_exp_are_checked_and_not_only_the_books(http, issuer, 
     assert http.get(api.url, headers=bearer(token)).status_code == 401
 
 
+def test_with_a_validator_it_judges_and_answers_as_any_api_that_roomkey_protects(http, issuer, validator):
+    with ProtectedAPI(validator=validator) as api:
+        good, narrow = issuer.issue(scope="orders:read"), issuer.issue(scope="orders:write")
+        answer = http.get(api.url + "/scoped/orders:read", headers=bearer(good))
+        assert answer.json() | {"client_id": "reports", "scope": "orders:read"} == answer.json()
+        refused = http.get(api.url + "/scoped/orders:read", headers=bearer(narrow))
+        assert refused.status_code == 403
+        assert 'scope="orders:read"' in refused.headers["www-authenticate"]
+        assert http.get(api.url).headers["www-authenticate"] == "Bearer"
+        assert http.get(api.url, headers=bearer("nonsense")).status_code == 401
+        assert http.get(f"{api.url}/?access_token={good}", headers=bearer(good)).status_code == 400
+        assert http.get(api.url + "/public").status_code == 200
+        issuer.revoke(good)  # which a signature does not show
+        assert http.get(api.url, headers=bearer(good)).status_code == 200
+        api.forbid = True
+        assert http.get(api.url + "/scoped/orders:read", headers=bearer(narrow)).json() == {"error": "forbidden"}
+        api.rejects = lambda token: token == good
+        assert http.get(api.url, headers=bearer(good)).status_code == 401
+        assert not api.failures
+
+
 def test_a_token_for_another_audience_is_refused(http, issuer):
     with ProtectedAPI(issuer, audience="billing") as api:
         assert http.get(api.url, headers=bearer(issuer.issue())).status_code == 401

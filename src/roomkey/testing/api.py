@@ -5,15 +5,21 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from roomkey.clock import Clock, SystemClock
+from roomkey.errors import AccessError
+from roomkey.integrations.protection import Protection
+from roomkey.resource_server.requirements import Requirements
 from roomkey.testing.faults import FaultyServer
 from roomkey.testing.issuer import Issuer
 from roomkey.testing.ledger import digest
 from roomkey.testing.loopback import Answer, ReceivedRequest, json_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from roomkey.resource_server.validator import TokenValidator
 
 _HIDDEN: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
 _MOST_VERIFIED: Final = 10_000
@@ -51,7 +57,9 @@ class APIRequest:
 class ProtectedAPI(FaultyServer):
     """A resource server on 127.0.0.1 that takes the tokens of an :class:`Issuer`; a context manager.
 
-    Without an issuer it is a foreign host: it takes every request, looks at no token, and records whether one came.
+    It looks tokens up in the issuer's own books, so that one that was revoked is refused at once. With a ``validator``
+    that judges them instead, and what it refuses is answered as in any API that roomkey protects. With neither it is a
+    foreign host: it takes every request, looks at no token, and records whether one came.
 
     Every path answers 200 with JSON (``method``, ``path``, ``subject``, ``client_id``, ``scope``) to a live token;
     these do more: ``/echo`` adds ``length`` and ``sha256`` of the body; ``/scoped/NAME`` wants the scope ``NAME``;
@@ -75,10 +83,14 @@ class ProtectedAPI(FaultyServer):
         issuer: Issuer | None = None,
         *,
         audience: str | None = None,
+        validator: "TokenValidator | None" = None,
         delay: float = 0.0,
         clock: Clock | None = None,
     ) -> None:
-        """``audience`` is what ``aud`` must contain, the issuer's own by default; ``clock`` is for a foreign host."""
+        """``audience`` is what ``aud`` must contain, the issuer's own by default; ``clock`` is for one without issuer.
+
+        A ``validator`` knows its audience itself.
+        """
         wall = issuer.wall if issuer is not None else (clock or SystemClock()).wall
         super().__init__(self._answer, wall=wall, spoils=lambda _request: True, delay=delay)
         self.issuer = issuer
@@ -91,6 +103,7 @@ class ProtectedAPI(FaultyServer):
         self.forbid = False
         self.required_scope: str | None = None
         self.requests: list[APIRequest] = []
+        self._protection: Protection[ReceivedRequest] | None = None if validator is None else Protection(validator)
         self._verified: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._verified_lock = threading.Lock()
 
@@ -120,21 +133,11 @@ class ProtectedAPI(FaultyServer):
             return Answer(
                 int(request.parameter("status") or 307), b"", [("location", request.parameter("to") or "/landed")]
             )
-        token = _bearer(request)
-        claims: dict[str, Any] = {}
-        if request.path != "/public" and (self.issuer is not None or self.reject_all):
-            known = None if token is None else self._claims(token)
-            if known is None:
-                return self._refusal(had_token=token is not None)
-            if self.forbid:
-                return json_answer({"error": "forbidden"}, 403)
-            claims = known
-            wanted = self.required_scope or _scope_of(request.path)
-            if wanted is not None and wanted not in str(claims.get("scope", "")).split():
-                challenge = f'Bearer error="insufficient_scope", scope="{wanted}"'
-                return json_answer({"error": "insufficient_scope"}, 403, ("www-authenticate", challenge))
+        admitted = self._admitted(request)
+        if isinstance(admitted, Answer):
+            return admitted
         members = {"method": request.method, "path": request.path}
-        members |= {name: claims[claim] for name, claim in _SHOWN if claim in claims}
+        members |= {name: admitted[claim] for name, claim in _SHOWN if claim in admitted}
         if request.path == "/echo":
             return json_answer(
                 {**members, "length": len(request.body), "sha256": hashlib.sha256(request.body).hexdigest()}
@@ -144,10 +147,35 @@ class ProtectedAPI(FaultyServer):
             return Answer(200, answer.body, answer.headers, drip=float(request.parameter("seconds") or 0.01))
         return answer
 
+    def _admitted(self, request: ReceivedRequest) -> "Mapping[str, Any] | Answer":
+        """The claims of a request's token, where it needs one; or how it is refused."""
+        judged = self.issuer is not None or self._protection is not None or self.reject_all
+        if request.path == "/public" or not judged:
+            return {}
+        wanted = None if self.forbid else self.required_scope or _scope_of(request.path)
+        token = _bearer(request)
+        rejected = self.reject_all or (token is not None and self.rejects is not None and self.rejects(token))
+        if self._protection is not None and not rejected:
+            claims = _validated(self._protection, request, wanted)
+        else:
+            claims = self._looked_up(None if rejected else token, wanted, had_token=token is not None)
+        if self.forbid and not isinstance(claims, Answer):
+            return json_answer({"error": "forbidden"}, 403)
+        return claims
+
+    def _looked_up(self, token: str | None, wanted: str | None, *, had_token: bool) -> dict[str, Any] | Answer:
+        known = None if token is None else self._claims(token)
+        if known is None:
+            return self._refusal(had_token=had_token)
+        if wanted is not None and wanted not in str(known.get("scope", "")).split():
+            challenge = f'Bearer error="insufficient_scope", scope="{wanted}"'
+            return json_answer({"error": "insufficient_scope"}, 403, ("www-authenticate", challenge))
+        return known
+
     def _claims(self, token: str) -> dict[str, Any] | None:
-        """What the API knows of ``token`` where it takes it, else None."""
+        """What the books say of ``token`` where the API takes it, else None."""
         issuer = self.issuer
-        if self.reject_all or issuer is None or (self.rejects is not None and self.rejects(token)):
+        if issuer is None:
             return None
         held = issuer.ledger.access(token)
         if held is None:
@@ -186,6 +214,18 @@ class ProtectedAPI(FaultyServer):
 
     def __repr__(self) -> str:
         return f"ProtectedAPI({self.url}, {len(self.requests)} requests)"
+
+
+def _validated(
+    protection: Protection[ReceivedRequest], request: ReceivedRequest, wanted: str | None
+) -> "Mapping[str, Any] | Answer":
+    authorization = [value for name, value in request.headers if name == "authorization"]
+    requirements = Requirements(scopes=() if wanted is None else (wanted,))
+    outcome = protection.judge(request, authorization, urlencode(request.query), requirements)
+    if not isinstance(outcome, AccessError):
+        return outcome
+    refusal = protection.answer(outcome)
+    return Answer(refusal.status, refusal.body, refusal.headers)
 
 
 _SHOWN: Final = (("subject", "sub"), ("client_id", "client_id"), ("scope", "scope"))

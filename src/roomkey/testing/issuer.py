@@ -119,6 +119,11 @@ class Issuer(FaultyServer):
         return self.url + _REVOKE
 
     @property
+    def jwks_uri(self) -> str:
+        """The absolute URL of its published keys."""
+        return self.url + "/oauth2/jwks"
+
+    @property
     def introspection_endpoint(self) -> str:
         """The absolute URL at which APIs ask about tokens."""
         return self.url + "/oauth2/introspect"

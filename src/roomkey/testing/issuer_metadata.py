@@ -17,7 +17,7 @@ def metadata(issuer: "Issuer") -> dict[str, object]:
         "token_endpoint": issuer.token_endpoint,
         "revocation_endpoint": issuer.revocation_endpoint,
         "introspection_endpoint": issuer.introspection_endpoint,
-        "jwks_uri": issuer.url + "/oauth2/jwks",
+        "jwks_uri": issuer.jwks_uri,
         "grant_types_supported": list(ALL_GRANTS),
         "token_endpoint_auth_methods_supported": [
             "client_secret_basic",

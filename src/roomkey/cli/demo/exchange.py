@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 
 from roomkey.secret import fingerprint
+from roomkey.testing.api_endpoints import ENDPOINTS
 from roomkey.testing.loopback import Answer, ReceivedRequest
 
 
@@ -13,6 +14,7 @@ class Exchange:
     """One request and its answer.
 
     Attributes:
+        caller: ``client`` or ``api``.
         server: ``issuer`` or ``api``.
         request: method and path.
         sent_key: fingerprint of the token that was shown, or "".
@@ -23,6 +25,7 @@ class Exchange:
         took: seconds from the request's arrival to its answer.
     """
 
+    caller: str
     server: str
     request: str
     sent_key: str
@@ -36,13 +39,14 @@ class Exchange:
         """Whether both differ in nothing but their times."""
         return self._kind() == other._kind()
 
-    def _kind(self) -> tuple[str, str, str, int, str, str]:
-        return (self.server, self.request, self.sent_key, self.status, self.got_key, self.error)
+    def _kind(self) -> tuple[str, str, str, str, int, str, str]:
+        return (self.caller, self.server, self.request, self.sent_key, self.status, self.got_key, self.error)
 
 
 def exchange(server: str, request: ReceivedRequest, answer: Answer | None) -> Exchange:
     """The exchange as it may be shown: no token, no body. Reads the monotonic clock."""
     return Exchange(
+        caller="api" if server == "issuer" and request.path in ENDPOINTS else "client",
         server=server,
         request=f"{request.method} {request.path}",
         sent_key=_shown_key(request),

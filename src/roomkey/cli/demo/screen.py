@@ -48,7 +48,7 @@ class Screen:
             request.append("  ").append(f"key {seen.sent_key}", style="key")
         self._exchange(
             f"{max(0.0, seen.arrived + seen.took - self._start) * 1000:.0f} ms",
-            Text.assemble("client ", ("→", "action"), f" {seen.server}"),
+            Text.assemble(f"{seen.caller:<6} ", ("→", "action"), f" {seen.server}"),
             request,
             self._answer(seen),
             f"{seen.took * 1000:.0f} ms",
@@ -62,6 +62,10 @@ class Screen:
     def note(self, words: str) -> None:
         """What somebody did meanwhile that is no exchange: the issuer breaks down, a key is revoked."""
         self._line((f"· {words}", "action"), indent=9)
+
+    def log(self, line: str) -> None:
+        """A line that stands in the API's log."""
+        self._line((f"{'log':>7}", "quiet"), "  ", line)
 
     def waiting(self, words: str) -> "Status":
         """A moving line for as long as its context lasts; nothing in a pipe."""

@@ -1,17 +1,19 @@
-"""The five steps of the demo. Each one makes its claim and holds it against what the servers counted."""
+"""The steps of the demo. Each one makes its claims and holds them against what the servers counted."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from roomkey.cli.demo.doors import forged_keys, three_ways
 from roomkey.cli.demo.outcome import Check, Outcome, at_least, exactly, so
-from roomkey.cli.demo.stage import ISSUER_DELAY, SHORT_TOKEN_SECONDS, TOKEN_SECONDS, Application, Stage
+from roomkey.cli.demo.stage import ISSUER_DELAY, LIST_SECONDS, SHORT_TOKEN_SECONDS, TOKEN_SECONDS, Application, Stage
 
 THREADS: Final = 64
 _LONGEST_STEP: Final = 6.0
 _ATTEMPTS: Final = 2
 _SOON: Final = 0.05
+_QUIET: Final = 3 * LIST_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def first_call(stage: Stage) -> Outcome:
         stage,
         reports,
         exactly(len(counted.tokens), 1, "token request"),
-        exactly(_answered(reports), 2, "call answered 200", "calls answered 200"),
+        exactly(reports.answered, 2, "call answered 200", "calls answered 200"),
         so(
             "the store's file holds the key sealed, not in plain text",
             bool(held) and not readable,
@@ -54,7 +56,7 @@ def many_threads(stage: Stage) -> Outcome:
         stage,
         imports,
         exactly(len(counted.tokens), 1, "token request"),
-        exactly(_answered(imports), THREADS, "call answered 200", "calls answered 200"),
+        exactly(imports.answered, THREADS, "call answered 200", "calls answered 200"),
         exactly(
             len({call.token_digest for call in counted.calls}), 1, "key shown at the door", "keys shown at the door"
         ),
@@ -90,15 +92,18 @@ def background_refresh(stage: Stage) -> Outcome:
 
 
 def revoked_token(stage: Stage) -> Outcome:
-    """The issuer revokes the token; the API answers 401; the call is answered all the same."""
+    """The issuer revokes the token; the API reads so in a list, and answers 401; the call is answered all the same."""
     billing = stage.application("billing")
+    stage.issuer.status_claims = True  # its keys name the list that says which of them are revoked
     billing.call()
     billing.calls.clear()
     stage.begin()
     stage.trace.take()
     stage.issuer.revoke_all()
-    stage.screen.note("the issuer revokes every key")
+    stage.screen.note("the issuer revokes every key, and its list says so")
+    time.sleep(_QUIET)  # long enough for the API to wait for a newer list before it takes another key
     billing.call()
+    stage.issuer.status_claims = False
     counted = stage.counted()
     statuses = [call.status for call in counted.calls]
     return _outcome(
@@ -123,8 +128,8 @@ def outage(stage: Stage) -> Outcome:
     with stage.screen.waiting("calling every 10 ms while the issuer is down …"):
         orders.call_until(lambda: _refused_attempts(stage) >= _ATTEMPTS, seconds=_LONGEST_STEP)
     during = stage.counted()
+    given_too_early = _given(stage)
     stage.issuer.recover()
-    stage.trace.take()
     stage.screen.note("the issuer is back")
     with stage.screen.waiting("calling every 10 ms until the next attempt …"):
         orders.call_until(lambda: _keys(stage) > 1, seconds=_LONGEST_STEP)
@@ -132,14 +137,23 @@ def outage(stage: Stage) -> Outcome:
     served = sum(call.status == 200 for call in during.calls)
     asked = len(during.tokens)
     later = len(stage.counted().tokens) - asked
+    given = _given(stage)
     return _outcome(
         stage,
         orders,
         _none_failed(orders),
         at_least(served, 50, "calls were served with the old key meanwhile"),
         so(f"the broken issuer was asked {asked} times, not once a call", _ATTEMPTS <= asked <= served // 10),
-        so("once it was back, the next attempt brought the new key", later <= 1 and _keys(stage) == 2),
+        so(
+            "once it was back, the next attempt brought the new key",
+            later <= 1 and given == 1 and not given_too_early and _keys(stage) == 2,
+        ),
     )
+
+
+def _given(stage: Stage) -> int:
+    """How many keys the issuer has given out since the trace was last taken."""
+    return sum(bool(seen.got_key) for seen in stage.trace.take())
 
 
 def _refused_attempts(stage: Stage) -> int:
@@ -152,24 +166,16 @@ def _outcome(stage: Stage, application: Application, *checks: Check) -> Outcome:
     return Outcome(
         checks=checks,
         calls=len(application.calls),
-        answered=_answered(application),
+        answered=application.answered,
         token_requests=len(stage.counted().tokens),
-        slowest=_slowest(application),
+        slowest=application.slowest,
     )
-
-
-def _answered(application: Application) -> int:
-    return sum(1 for call in application.calls if call.status == 200)
 
 
 def _none_failed(application: Application) -> Check:
     made = len(application.calls)
-    failed = made - _answered(application)
+    failed = made - application.answered
     return so(f"{failed} of {made} calls failed", failed == 0)
-
-
-def _slowest(application: Application) -> float:
-    return max((call.seconds for call in application.calls), default=0.0)
 
 
 def _keys(stage: Stage) -> int:
@@ -190,4 +196,10 @@ STEPS: Final = (
         revoked_token,
     ),
     Step("Outage", "The desk is closed while a key grows old: the old one serves meanwhile.", outage),
+    Step(
+        "Three ways to judge",
+        "One key at three doors: JWK handed over, JWKS published, desk asked.",
+        three_ways,
+    ),
+    Step("Forged keys", "The door says no and not why; the reason stands in its log.", forged_keys),
 )

@@ -1,0 +1,173 @@
+"""The demo's steps at the API's side: how a door judges the keys that it is shown."""
+
+import logging
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Self
+
+from roomkey.cli.demo.outcome import Check, Outcome, exactly, so
+from roomkey.cli.demo.stage import PATH, Application, Stage
+from roomkey.jose.key_set import KeySet
+from roomkey.resource_server.introspection import Introspection
+from roomkey.resource_server.validator import TokenValidator
+from roomkey.testing import ProtectedAPI, attack_tokens
+
+LOOKS: Final = 20
+_MEASURED: Final = 200
+_LONGEST_KNOWN: Final = 0.001
+_UNKNOWN: Final = ("a kid that is a path", "a kid that is SQL")
+FORGED: Final = ("alg none with a signature", "a foreign key in the header", *_UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An API with its own way to judge tokens.
+
+    Attributes:
+        name: that way, in a few words.
+        words: what the API has for it.
+        questions: how often it must ask the issuer while one token comes again and again.
+        validator: who judges.
+        api: the running API.
+    """
+
+    name: str
+    words: str
+    questions: int
+    validator: TokenValidator
+    api: ProtectedAPI
+
+
+def three_ways(stage: Stage) -> Outcome:
+    """Three APIs judge the same token: by a JWK handed over, by the published JWKS, by introspection."""
+    doors = _doors(stage)
+    visitor = stage.application("visitor", *(door.api for door in doors))
+    stage.begin()
+    header = visitor.credential.header()
+    judged = [_judged(stage, door, visitor, header) for door in doors]
+    shown = {call.token_digest for door in doors for call in door.api.requests}
+    return Outcome(
+        checks=(
+            exactly(visitor.answered, LOOKS * len(doors), "call answered 200", "calls answered 200"),
+            exactly(len(shown), 1, "key shown at all three doors", "keys shown at the three doors"),
+            *judged,
+        ),
+        calls=len(visitor.calls),
+        answered=visitor.answered,
+        token_requests=len(stage.counted().tokens),
+        slowest=visitor.slowest,
+    )
+
+
+def _doors(stage: Stage) -> tuple[Door, ...]:
+    issuer = stage.issuer
+    account = issuer.add_client("orders-api")
+    introspection = Introspection(
+        client_id=account.client_id, client_secret=account.client_secret, endpoint=issuer.introspection_endpoint
+    )
+
+    def door(name: str, words: str, questions: int, validator: TokenValidator) -> Door:
+        return Door(name, words, questions, validator, stage.another_api(validator))
+
+    given, published = KeySet.static(issuer.keys.published[0]), KeySet.remote(issuer.jwks_uri)
+    return (
+        door("JWK handed over", "a JWK that was handed to it", 0, stage.validator(keys=given)),
+        door("JWKS published", "the JWKS that the issuer publishes", 1, stage.validator(keys=published)),
+        door("desk asked", "nothing but the address of the desk", 1, stage.validator(introspection=introspection)),
+    )
+
+
+def _judged(stage: Stage, door: Door, visitor: Application, header: str) -> Check:
+    """Show the same token many times at ``door``: how often it asked the issuer, and how long it took."""
+    stage.trace.take()
+    stage.screen.note(f"a door with {door.words}")
+    for _ in range(LOOKS):
+        visitor.call(door.api.url)
+    seen = stage.trace.take()
+    questions = sum(one.caller == "api" for one in seen)
+    first = next((one.took for one in seen if one.server == "api"), 0.0)
+    again = _again(door.validator, header)
+    times = f"first {first * 1000:4.1f} ms, then {again * 1e6:3.0f} µs"
+    return so(
+        f"{door.name:<15}  {times}, questions to the issuer: {questions}",
+        questions == door.questions and again < _LONGEST_KNOWN,
+    )
+
+
+def _again(validator: TokenValidator, header: str) -> float:
+    """Seconds, the median of many times, that ``validator`` takes for a header that it has seen before."""
+    return statistics.median(_seconds(lambda: validator.authorize([header])) for _ in range(_MEASURED))
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
+
+
+def forged_keys(stage: Stage) -> Outcome:
+    """A forger shows tokens that the issuer never signed: one answer to all of them, and why in the API's log."""
+    import httpx2
+
+    made = {attack.name: attack.token for attack in attack_tokens(stage.issuer)}
+    answers = []
+    slowest = 0.0
+    questions = 0
+    stage.begin()
+    with APILog() as log, httpx2.Client(base_url=stage.api.url, trust_env=False) as forger:
+        for name in FORGED:
+            stage.screen.note(f"forged: {name}")
+            lines = len(log.lines)
+            begun = time.monotonic()
+            answer = forger.get(PATH, headers={"authorization": f"Bearer {made[name]}"})
+            slowest = max(slowest, time.monotonic() - begun)
+            answers.append((answer.status_code, answer.headers.get("www-authenticate"), answer.content))
+            questions += sum(seen.caller == "api" for seen in stage.trace.take() if name in _UNKNOWN)
+            for line in log.lines[lines:]:
+                stage.screen.log(line)
+        written = set(log.lines)
+    refused = sum(status == 401 for status, _, _ in answers)
+    return Outcome(
+        checks=(
+            exactly(refused, len(FORGED), "forged key refused with 401", "forged keys refused with 401"),
+            so("the forger got one and the same answer to all of them", len(set(answers)) == 1),
+            exactly(len(written), 3, "reason in the log", "different reasons in the log"),
+            so(
+                f"questions to the issuer about {len(_UNKNOWN)} signing keys that it does not have: {questions}",
+                questions == 1,
+            ),
+        ),
+        calls=len(answers),
+        answered=sum(status == 200 for status, _, _ in answers),
+        token_requests=len(stage.counted().tokens),
+        slowest=slowest,
+    )
+
+
+class APILog(logging.Handler):
+    """What the API logs while its context lasts.
+
+    Attributes:
+        lines: the messages so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+        self._logger = logging.getLogger("roomkey")
+        self._level = self._logger.level
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one message; ``logging`` calls this."""
+        self.lines.append(record.getMessage())
+
+    def __enter__(self) -> Self:
+        self._logger.addHandler(self)
+        self._logger.setLevel(logging.INFO)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._logger.removeHandler(self)
+        self._logger.setLevel(self._level)
