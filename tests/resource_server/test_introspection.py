@@ -131,6 +131,7 @@ def test_an_answer_that_is_not_strict_json_counts_for_nothing(introspected, opaq
         ({"token_use": "refresh_token"}, "wrong_type"),
         ({"token_use": "id"}, "wrong_type"),
         ({"sub": 1}, "claim_malformed"),
+        ({"jti": 1}, "claim_malformed"),
         ({"scope": ["admin"]}, "claim_malformed"),
         ({"cnf": {"jkt": "abc"}}, "bound_to_a_key"),
         ({"cnf": {"x5t#S256": "abc"}}, "bound_to_a_certificate"),
@@ -443,6 +444,12 @@ def test_an_auth_service_that_hangs_holds_nobody_for_long(introspected, opaque, 
     unavailable(lambda: introspected(timeout=0.3).validate(opaque))
     assert time.monotonic() - began < 3.0
     issuer.recover()
+
+
+def test_looking_for_the_endpoint_is_part_of_the_time(account, issuer, opaque) -> None:  # validator 50
+    issuer.faulty, issuer.delay = {"metadata", "introspection"}, 0.7
+    validator = roomkey.TokenValidator(issuer=issuer.url, audience=None, introspection=account(timeout=1.0))
+    assert unavailable(lambda: validator.validate(opaque)).reason == "timeout"
 
 
 def test_a_loop_gets_an_answer_once_there_are_threads_again(introspected, opaque, no_threads) -> None:

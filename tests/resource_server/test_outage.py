@@ -6,7 +6,8 @@ import pytest
 from tests.resource_server.refusals import reason
 
 import roomkey
-from roomkey.jose import base64url
+from roomkey.jose import KeySetLimits, base64url
+from roomkey.jose.envelope import Header
 
 
 def test_ten_thousand_unknown_keys_cause_one_fetch_per_cooldown(  # validator 47
@@ -48,6 +49,14 @@ def test_no_request_is_refused_while_the_issuer_is_down_for_longer_than_its_keys
     issuer.recover()
     clock.advance(60.0)
     assert validator.validate(tokens[0]).subject == "reports"
+
+
+def test_discovery_is_part_of_the_time_that_a_fetch_may_take(issuer) -> None:  # validator 50
+    issuer.faulty, issuer.delay = {"metadata", "keys"}, 0.7
+    keys = roomkey.KeySet.discover(issuer.url, limits=KeySetLimits(fetch=1.0))
+    with pytest.raises(roomkey.KeysUnavailable) as caught:
+        keys.find(Header("ES256", issuer.keys.signing.key_id))
+    assert caught.value.reason == "timeout"
 
 
 def test_a_new_key_is_taken_at_once_and_causes_one_fetch(issuer, validator, asked) -> None:  # validator 51

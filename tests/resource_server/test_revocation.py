@@ -16,7 +16,7 @@ import roomkey
 from roomkey import DenyList, ListPolicy, StatusLists
 from roomkey.jose import base64url
 from roomkey.jose.envelope import Header
-from roomkey.resource_server.status_list import LARGEST_INFLATED, Statuses, read_status_list
+from roomkey.resource_server.status_list import LARGEST_INFLATED, Statuses, read_reference, read_status_list
 from roomkey.testing import Issuer
 
 URI = "https://auth.example/status/1"
@@ -260,6 +260,24 @@ def test_a_list_that_is_not_to_be_trusted_is_no_list(follow, issuer, kind, name)
     unknown(lambda: follow().validate(issuer.token()))
 
 
+def test_a_list_that_was_changed_after_it_was_signed_is_no_list(follow, issuer, kind) -> None:
+    head, _, signature = getattr(issuer.lists, kind)().rpartition(".")
+    issuer.faulty = {kind}
+    issuer.answer_with(200, {}, f"{head}.{signature[:-8]}AAAAAAAA".encode())
+    assert unknown(lambda: follow().validate(issuer.token())).reason == "malformed"
+
+
+def test_a_list_is_signed_with_an_algorithm_that_is_taken(issuer, make_validator, kind) -> None:  # validator 4
+    issuer.status_claims = kind == "status_list"
+    settings = {"deny_list": DenyList(url=issuer.lists.deny_list_url), "status_lists": StatusLists()}
+    validator = make_validator(algorithms=["ES256"], **settings)
+    assert validator.validate(issuer.token(status=issuer.lists.reserve())).subject == "reports"
+    other = make_validator(algorithms=["ES256"], **settings)
+    token = issuer.token(status=issuer.lists.reserve())
+    issuer.keys.rotate("RS256")
+    assert unknown(lambda: other.validate(token)).reason == "malformed"
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"a.b.c", b"\xff" * 10, b"x" * 1_100_000])
 def test_nonsense_is_no_list(follow, issuer, kind, body) -> None:  # validator 50
     issuer.faulty = {kind}
@@ -453,6 +471,12 @@ class TestStatusLists:
     ) -> None:
         validator = make_validator(status_lists=StatusLists())
         assert reason(lambda: validator.validate(issuer.token(status=status))) == "claim_malformed"
+
+    def test_an_issuer_elsewhere_cannot_point_to_loopback(self) -> None:  # validator 49
+        claims = {"status": {"status_list": {"idx": 1, "uri": "http://127.0.0.1/status"}}}
+        with pytest.raises(roomkey.InvalidToken):
+            read_reference(claims, required=False, issuer="https://auth.example")
+        assert read_reference(claims, required=False, issuer="http://127.0.0.1:8400") is not None
 
     def test_no_more_lists_are_kept_than_allowed(self, issuer, make_validator) -> None:
         validator = make_validator(status_lists=StatusLists(most=2))

@@ -77,9 +77,9 @@ def require(**asked: Unpack[Asked]) -> Callable[[View], View]:
     """A decorator that asks for all this of a request's token; see :class:`~roomkey.Requirements`.
 
     It takes plain and ``async`` views, needs no middleware, and stands in the place of the middleware's own check.
-    For a class: ``@method_decorator(require(scopes=["orders:read"]), name="dispatch")``, or the names of its
-    methods where those are ``async``. Raises TypeError and ValueError where a requirement has the wrong form, and
-    ConfigurationError where ``settings.ROOMKEY`` is not right or its validator could never meet it.
+    For a class: ``@method_decorator(require(scopes=["orders:read"]), name="dispatch")``. Raises TypeError and
+    ValueError where a requirement has the wrong form, and ConfigurationError where ``settings.ROOMKEY`` is not right
+    or its validator could never meet it.
     """
     requirements = configured().protection.declared(Requirements(**asked))
 
@@ -94,12 +94,18 @@ def require(**asked: Unpack[Asked]) -> Callable[[View], View]:
             refusal = _refusal(request, await _judge_async(request, requirements))
             return await view(request, *arguments, **named) if refusal is None else refusal
 
-        chosen: Any = protected_async if iscoroutinefunction(view) else protected
+        chosen: Any = protected_async if _is_async(view) else protected
         setattr(chosen, _DECIDES_ITSELF, True)
         chosen.csrf_exempt = True  # no browser sends a bearer token by itself
         return cast("View", chosen)
 
     return protect
+
+
+def _is_async(view: Callable[..., Any]) -> bool:
+    # What method_decorator hands in is a partial of a bound method; dispatch is plain even where all it calls is async.
+    owner = getattr(getattr(view, "func", view), "__self__", None)
+    return iscoroutinefunction(view) or getattr(owner, "view_is_async", False)
 
 
 def public(view: View) -> View:

@@ -31,6 +31,13 @@ def test_asynchronous_routes_are_protected_too(app: ProtectedApp) -> None:
     assert app.get("/async").status == 401
 
 
+@pytest.mark.parametrize("app", ["django", "django-asgi"], indirect=True)
+def test_a_class_of_asynchronous_views_is_protected_as_a_whole(app: ProtectedApp) -> None:  # validator 43
+    assert app.get("/async-class", app.bearer()).json["subject"] == "alice"
+    assert app.get("/async-class", app.bearer(scope="")).status == 403
+    assert app.get("/async-class").status == 401
+
+
 def test_a_body_reaches_the_route_untouched(app: ProtectedApp) -> None:
     body = "access_token=in-the-body&more=1"
     answered = app.get("/orders", app.bearer(scope="orders:write"), method="POST", body=body)

@@ -35,6 +35,12 @@ class Orders(View):
         return JsonResponse({"received": request.body.decode()})
 
 
+@method_decorator(require(scopes="orders:read"), name="dispatch")
+class AsyncOrders(View):
+    async def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse(seen(request.claims))
+
+
 @require(scopes="orders:read")
 async def orders_async(request: HttpRequest) -> JsonResponse:
     return JsonResponse(seen(request.claims))
@@ -77,6 +83,7 @@ class teapots_are_answered(MiddlewareMixin):  # noqa: N801 - as middlewares are 
 urlpatterns = [
     path("orders", Orders.as_view()),
     path("async", orders_async),
+    path("async-class", AsyncOrders.as_view()),
     path("admin", admin),
     path("payments", Payments.as_view()),
     path("tenants/<tenant>/orders", of_tenant),
