@@ -8,6 +8,7 @@ from tests.resource_server.refusals import reason
 import roomkey
 from roomkey.jose.verify import check_signature
 from roomkey.resource_server import validator as validator_module
+from roomkey.resource_server.trusted_issuer import NOT_NAMED
 from roomkey.resource_server.verified_tokens import VerifiedTokens
 
 
@@ -58,6 +59,18 @@ def test_a_known_token_ends_in_time(issuer, validator, clock) -> None:  # valida
     validator.validate(token)
     clock.advance(0.1)
     assert reason(lambda: validator.validate(token)) == "expired"
+
+
+def test_a_known_token_is_not_good_before_it_begins(issuer, make_validator, clock) -> None:  # validator 33
+    strict = roomkey.TrustedIssuer(audience=issuer.audience, issued_in_future=False)
+    validator = make_validator(issuer={issuer.url: strict}, audience=NOT_NAMED)
+    ahead = int(clock.wall()) + 1000
+    for name, expected in (("nbf", "not_yet_valid"), ("iat", "issued_in_future")):
+        token = issuer.token(**{name: ahead}, exp=ahead + 1000)
+        clock.step_wall(970.0)
+        assert validator.validate(token).subject == "reports"
+        clock.step_wall(-970.0)
+        assert reason(lambda t=token: validator.validate(t)) == expected
 
 
 def test_a_known_token_dies_with_its_key(issuer, validator, clock) -> None:  # validator 51

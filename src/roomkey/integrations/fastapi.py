@@ -36,8 +36,8 @@ class BearerToken(SecurityBase):
 
     ``Security(auth, scopes=["orders:read"])`` asks for scopes and stands in the OpenAPI document with them;
     ``Depends(auth.require(roles=["admin"]))`` asks for more. Both serve ``def`` and ``async def`` routes, websockets,
-    routers and whole applications. A refusal is an HTTPException with the right headers, its ``detail`` the error and
-    its description; exceptions of the routes themselves are left alone.
+    routers and whole applications, but for what is mounted in them. A refusal is an HTTPException with the right
+    headers, its ``detail`` the error and its description; exceptions of the routes themselves are left alone.
 
     Parameters:
         validator: who judges the tokens.

@@ -237,8 +237,12 @@ class TokenValidator:
         ends = float(raw["exp"])
         if rules.longest_age is not None:
             ends = min(ends, raw["iat"] + rules.longest_age)
+        begins = raw.get("nbf", 0.0)
+        if not rules.issued_in_future:
+            begins = max(begins, raw.get("iat", 0.0))
         return VerifiedToken(
             issuer.read(raw),
+            begins=begins - rules.leeway,
             ends=ends + rules.leeway,
             key=key,
             confirmation=read_confirmation(raw),

@@ -26,18 +26,20 @@ class VerifiedToken(Confidential):
 
     Attributes:
         claims: what it says.
+        begins: the second since 1970 before which it is not good yet, leeway included: a clock may be set back.
         ends: the second since 1970 from which on it is good no more, leeway included.
         confirmation: the key or certificate that it is bound to, or None for a bearer token.
         standing: how it stands with the lists of revoked tokens, or None where none is about it.
         issuer: who gave it out.
     """
 
-    __slots__ = ("_asked", "_holds", "_key", "claims", "confirmation", "ends", "issuer", "standing")
+    __slots__ = ("_asked", "_holds", "_key", "begins", "claims", "confirmation", "ends", "issuer", "standing")
 
     def __init__(
         self,
         claims: Claims,
         *,
+        begins: float,
         ends: float,
         key: VerificationKey,
         confirmation: Confirmation | None,
@@ -46,6 +48,7 @@ class VerifiedToken(Confidential):
     ) -> None:
         """``key`` is the one that signed it."""
         self.claims = claims
+        self.begins = begins
         self.ends = ends
         self.confirmation = confirmation
         self.standing = standing
@@ -55,13 +58,13 @@ class VerifiedToken(Confidential):
         self._asked = issuer.always_asked
 
     def signed(self, now: float) -> bool:
-        """True while it has not ended by ``now`` (seconds since 1970) and its key is in use; never blocks."""
-        return now < self.ends and self._holds(self._key)
+        """True where ``now`` (seconds since 1970) lies in its life, and its key is in use; never blocks."""
+        return self.begins <= now < self.ends and self._holds(self._key)
 
     def good(self, now: float) -> bool:
         """True where it is good at ``now`` in anybody's hands, without another look; never blocks."""
         return (
-            now < self.ends
+            self.begins <= now < self.ends
             and self._holds(self._key)
             and (self.standing is None or self.standing.good())
             and self.confirmation is None
