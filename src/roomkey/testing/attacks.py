@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from roomkey.jose import base64url
 from roomkey.jose.signing_key import SigningKey
 from roomkey.secret import Confidential
-from roomkey.testing.issuer_keys import jwk_of
-from roomkey.testing.signing import process_key
+from roomkey.testing.issuer_keys import jwk_of, process_key
 
 if TYPE_CHECKING:
     from roomkey.testing.issuer import Issuer

@@ -1,6 +1,7 @@
 """The keys of a test issuer: published, rotated, withdrawn, in several algorithms (RFC 7517)."""
 
 import functools
+import hashlib
 import json
 import threading
 from collections.abc import Mapping
@@ -11,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from roomkey.errors import InvalidToken
 from roomkey.jose import KeySet, base64url, verify_compact
 from roomkey.jose.signing_key import PrivateKey, SigningKey
-from roomkey.testing.signing import process_key, public_jwk
 
 ALGORITHMS: Final = ("ES256", "ES384", "RS256", "PS256", "EdDSA")
 
@@ -28,8 +28,8 @@ class IssuerKeys:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count = 0
-        self.signing = SigningKey(process_key(), algorithm="ES256", key_id=public_jwk()["kid"])
-        self.published: list[dict[str, Any]] = [dict(public_jwk())]
+        self.signing = SigningKey(process_key(), algorithm="ES256", key_id=process_jwk()["kid"])
+        self.published: list[dict[str, Any]] = [dict(process_jwk())]
         self._ever = list(self.published)
 
     def rotate(self, algorithm: str = "ES256", *, withdraw: bool = False) -> str:
@@ -72,6 +72,19 @@ class IssuerKeys:
 
     def __repr__(self) -> str:
         return f"IssuerKeys({len(self.published)} published)"
+
+
+def process_key() -> PrivateKey:
+    """The private key that every issuer of this process begins with."""
+    return _private_key("ES256", 0)
+
+
+@functools.cache
+def process_jwk() -> Mapping[str, Any]:
+    """Its public half as it is published (RFC 7517); ``kid`` is its thumbprint (RFC 7638)."""
+    required = jwk_of(process_key())
+    digest = hashlib.sha256(json.dumps(required, sort_keys=True, separators=(",", ":")).encode()).digest()
+    return required | {"kid": base64url.encode(digest).decode(), "use": "sig", "alg": "ES256"}
 
 
 def jwk_of(key: PrivateKey) -> dict[str, Any]:

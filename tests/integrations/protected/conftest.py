@@ -9,7 +9,7 @@ from tests.jose.key_server import KeyServer
 
 from roomkey.clock import SystemClock
 from roomkey.testing import Issuer
-from roomkey.testing.signing import public_jwk
+from roomkey.testing.issuer_keys import process_jwk
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def issuer() -> Iterator[Issuer]:
 def second() -> Iterator[KeyServer]:
     """Another trusted issuer, whose keys can be made to come late or not at all."""
     with KeyServer(SystemClock()) as running:
-        running.keys = [public_jwk()]
+        running.keys = [process_jwk()]
         yield running
     assert running.failures == []
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from roomkey.testing import Issuer
 from roomkey.testing.child import ServingChild
-from roomkey.testing.signing import sign
+from roomkey.testing.issuer_keys import IssuerKeys
 
 APPS = Path(__file__).parent / "apps"
 PROGRAMS = {
@@ -97,7 +97,7 @@ class ProtectedApp:
             "iat": int(now),
             "exp": int(now + lifetime),
         } | claims
-        return sign({name: value for name, value in members.items() if value is not None})
+        return IssuerKeys().sign({name: value for name, value in members.items() if value is not None})
 
     def bearer(self, **claims: Any) -> str:
         return f"Bearer {self.token(**claims)}"
