@@ -273,7 +273,7 @@ class Credential(Confidential):
         engine = self._engine
         if self._flight is not None:
             if self._flight.awaited:
-                self._flight.awaited = not engine.workers.submit(self._flight.run)
+                self._flight.start(engine.workers)
             return self._flight
         if engine.closed:
             raise TokenUnavailable(f"No token for {self._subject.label}: its token manager is closed.", reason="closed")
@@ -281,7 +281,7 @@ class Credential(Confidential):
         flight = Flight(lambda: self._land(engine.acquisition.bring(order), order, flight))
         order.precious = lambda: engine.guard(flight)
         self._flight = flight
-        flight.awaited = not engine.workers.submit(flight.run)
+        flight.start(engine.workers)
         return flight
 
     def _order(self, reason: Reason) -> Order:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Generic, TypeVar
 
-from roomkey.concurrency.workers import in_worker
+from roomkey.concurrency.workers import Workers, in_worker
 
 Result = TypeVar("Result")
 Outcome = TypeVar("Outcome")
@@ -32,6 +32,10 @@ class Flight(Generic[Result]):
         self._wakers: dict[object, Callable[[], None]] = {}
         self.awaited = False
         """True where no thread does the job, so that a caller who waits does it."""
+
+    def start(self, workers: Workers) -> None:
+        """Have one of ``workers`` do the job; where none can be had now, a later call tries again."""
+        self.awaited = not workers.submit(self.run)
 
     def run(self) -> None:
         """Do the job in this thread, unless another thread has begun it."""

@@ -187,9 +187,9 @@ class Refreshed(Forkable, Generic[Value]):
             flight: Flight[bool] = Flight(lambda: self._land(self._fetched(value), flight))
             self._flight = flight
             self.fetches += 1
-            flight.awaited = True
-        if self._flight.awaited:
-            self._flight.awaited = not self._workers.submit(self._flight.run)
+            flight.start(self._workers)
+        elif self._flight.awaited:
+            self._flight.start(self._workers)
         return self._flight
 
     def _fetched(self, value: Value | None) -> Fetched[Value] | FetchFailed:

@@ -113,7 +113,7 @@ class Introspector(Forkable):
                 return known
             if flight is not None:
                 if flight.awaited:
-                    flight.awaited = not self._workers.submit(flight.run)
+                    flight.start(self._workers)
                 return flight
             if outage is not None and now < outage.until:
                 return outage.last
@@ -123,7 +123,7 @@ class Introspector(Forkable):
             self._flights[key] = asked
             if outage is not None:  # one question finds out whether it is over; the others go on without
                 self._outage, self._probe = outage.probed(now + self.settings.timeout), asked
-            asked.awaited = not self._workers.submit(asked.run)
+            asked.start(self._workers)
             return asked
 
     def _land(self, said: Said, key: bytes, flight: Flight[Said]) -> Said:
