@@ -40,7 +40,7 @@ clean:
 	@touch $@
 
 .venv/.runtime: .venv/.pip pyproject.toml
-	@$(INSTALL) --editable '.[cli]'
+	@$(INSTALL) --editable '.[cli,server]'
 	@touch $@
 
 .venv/.development: .venv/.runtime

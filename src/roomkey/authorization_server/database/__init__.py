@@ -1,0 +1,1 @@
+"""How the auth service reaches its database: engines, transactions, lanes of jobs, migrations."""

@@ -1,0 +1,69 @@
+"""The database as the rest of the service sees it: read and write, in the calling thread or from an event loop."""
+
+from pathlib import Path
+from typing import Final, Self
+
+from roomkey.authorization_server.database.engines import Engines, open_engines
+from roomkey.authorization_server.database.lane import Job, Lane, Result, transaction
+
+_GROUP: Final = 64
+
+
+class Database:
+    """One database, SQLite or PostgreSQL. Safe in any thread; not to be used across a fork.
+
+    Attributes:
+        engines: its engines, for the migrations.
+    """
+
+    def __init__(self, engines: Engines) -> None:
+        self.engines = engines
+        self._lanes: tuple[Lane, Lane] | None = None
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """The database at ``url``; raises ConfigurationError or DatabaseUnavailable. Connects when it is used."""
+        return cls(open_engines(url))
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, or None."""
+        return self.engines.file
+
+    def reading(self) -> transaction:
+        """``with database.reading() as connection:`` one state of the database, in this thread; blocks."""
+        return transaction(self.engines.reader)
+
+    def writing(self) -> transaction:
+        """``with database.writing() as connection:`` one transaction that may write, in this thread; blocks."""
+        return transaction(self.engines.writer)
+
+    async def read(self, job: Job[Result]) -> Result:
+        """What ``job`` reads, off the event loop; jobs that wait at the same time share a transaction."""
+        return await self._started()[0].run(job)
+
+    async def write(self, job: Job[Result]) -> Result:
+        """What ``job`` returns, once what it wrote is on the disk; jobs that wait at the same time share a commit."""
+        return await self._started()[1].run(job)
+
+    def _started(self) -> tuple[Lane, Lane]:
+        if self._lanes is None:
+            embedded = self.file is not None
+            self._lanes = (
+                Lane(self.engines.reader, name="read", threads=2 if embedded else 4, most=_GROUP, undo=False),
+                Lane(
+                    self.engines.writer,
+                    name="write",
+                    threads=1 if embedded else 4,
+                    most=_GROUP if embedded else 1,  # two nodes whose groups take rows in other orders would lock up
+                    undo=embedded,
+                ),
+            )
+        return self._lanes
+
+    def close(self) -> None:
+        """Perform what waits, then close every connection. Blocks."""
+        for lane in self._lanes or ():
+            lane.close()
+        self._lanes = None
+        self.engines.dispose()

@@ -1,0 +1,110 @@
+"""Engines for SQLite and PostgreSQL that behave alike: short waits, no parameters in messages, honest transactions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from roomkey.authorization_server.errors import DatabaseUnavailable
+from roomkey.errors import ConfigurationError
+from roomkey.stores.private_file import distrust, make_empty, make_folder
+
+_PATIENCE: Final = 5  # seconds that a transaction waits for another one's lock
+_LIMITS: Final = f"-c lock_timeout={_PATIENCE}s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+_DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """One engine to read with and one to write with; on PostgreSQL they are the same.
+
+    Attributes:
+        reader: its transactions see one state of the database.
+        writer: its transactions hold the right to write from their first moment.
+        file: the SQLite file, or None.
+    """
+
+    reader: Engine
+    writer: Engine
+    file: Path | None
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.reader.dispose()
+        self.writer.dispose()
+
+
+def open_engines(url: str) -> Engines:
+    """The engines for ``sqlite:///path`` or ``postgresql://…``; makes the SQLite file (0600) where there is none.
+
+    Raises ConfigurationError for another address, and DatabaseUnavailable where the file cannot be had. Does I/O on
+    files only.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    driver = None if parsed is None else _DRIVERS.get(parsed.get_backend_name())
+    if parsed is None or driver is None:
+        raise ConfigurationError("The database must be sqlite:///path or postgresql://user@host/name; see --database.")
+    if driver != "sqlite":
+        return _postgresql(parsed.set(drivername=driver))
+    if not parsed.database or parsed.database == ":memory:":
+        raise ConfigurationError("The auth service keeps its SQLite database in a file; name one: sqlite:///path.")
+    return _sqlite(Path(parsed.database).absolute())
+
+
+def _sqlite(file: Path) -> Engines:
+    try:
+        make_folder(file.parent)
+        problem = None if make_empty(file) else distrust(file.lstat())
+    except OSError as error:
+        raise DatabaseUnavailable(f"The database {file} cannot be made: {error.strerror}.") from None
+    if problem:
+        raise DatabaseUnavailable(f"The database {file} {problem}.")
+    url = URL.create("sqlite", database=str(file))
+    reader, writer = (create_engine(url, hide_parameters=True, connect_args={"timeout": _PATIENCE}) for _ in range(2))
+    for engine, begin in ((reader, "BEGIN"), (writer, "BEGIN IMMEDIATE")):
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin(begin))
+    return Engines(reader, writer, file)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself; the event below does
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",  # what was answered outlives a power cut
+        "foreign_keys = ON",
+        "cache_size = -65536",  # KiB
+        "journal_size_limit = 67108864",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(statement: str) -> Any:
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+    return begin
+
+
+def _postgresql(url: URL) -> Engines:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=8,
+        max_overflow=4,
+        pool_timeout=_PATIENCE,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "connect_timeout": _PATIENCE,
+            "options": _LIMITS,
+        },
+    )
+    return Engines(engine, engine, None)

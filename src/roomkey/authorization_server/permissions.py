@@ -1,0 +1,43 @@
+"""What each role of the backoffice may do: one table, and nothing that it does not name (pure)."""
+
+import enum
+from typing import Final
+
+
+class Role(enum.StrEnum):
+    """The roles that mean something to the service itself; a user may have others, which only go into tokens."""
+
+    ADMINISTRATOR = "administrator"
+    APPROVER = "approver"
+    DEVELOPER = "developer"
+    AUDITOR = "auditor"
+
+
+class Permission(enum.StrEnum):
+    """One thing that somebody may do."""
+
+    READ = "read"  # accounts, APIs, keys and tokens, of one's own tenant
+    READ_PEOPLE = "read_people"
+    READ_AUDIT = "read_audit"
+    CHANGE_APIS = "change_apis"
+    CHANGE_ACCOUNTS = "change_accounts"
+    CHANGE_OWN_ACCOUNTS = "change_own_accounts"
+    REQUEST_TOKENS = "request_tokens"
+    APPROVE_TOKENS = "approve_tokens"
+    REVOKE_TOKENS = "revoke_tokens"
+    CHANGE_PEOPLE = "change_people"
+    CHANGE_KEYS = "change_keys"
+    CHANGE_SETTINGS = "change_settings"
+
+
+ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
+    Role.ADMINISTRATOR: frozenset(Permission),
+    Role.APPROVER: frozenset({Permission.READ, Permission.APPROVE_TOKENS, Permission.REVOKE_TOKENS}),
+    Role.DEVELOPER: frozenset({Permission.READ, Permission.REQUEST_TOKENS, Permission.CHANGE_OWN_ACCOUNTS}),
+    Role.AUDITOR: frozenset({Permission.READ, Permission.READ_PEOPLE, Permission.READ_AUDIT}),
+}
+
+
+def permissions_of(roles: frozenset[str]) -> frozenset[Permission]:
+    """Everything that ``roles`` allow together; a role that the service does not know allows nothing."""
+    return frozenset().union(*(ALLOWED[role] for role in Role if role.value in roles))

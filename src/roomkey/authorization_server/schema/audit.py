@@ -1,0 +1,39 @@
+"""The audit log, and the two counters of the whole database: its changes, and the check of its sealing key."""
+
+from typing import Final
+
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
+
+from roomkey.authorization_server.schema.base import metadata
+
+audit_events: Final = Table(
+    "audit_events",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Integer, nullable=False),
+    Column("actor", Text, nullable=False),  # console, user:…, service_account:… or service
+    Column("action", Text, nullable=False),  # such as app_token.revoked
+    Column("subject_kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("tenant", Text),
+    Column("address", Text, nullable=False, default=""),
+    Column("details", Text, nullable=False, default="{}"),  # JSON: what was before and after, without secrets
+    Column("previous", LargeBinary(32), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+)
+Index("ix_audit_events_subject", audit_events.c.subject_kind, audit_events.c.subject)
+Index("ix_audit_events_actor", audit_events.c.actor)
+
+counters: Final = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),  # "changes" grows with every change of what requests are judged by
+    Column("value", Integer, nullable=False),
+)
+
+seals: Final = Table(
+    "seals",
+    metadata,
+    Column("name", Text, primary_key=True),  # "check" proves at start that the keys are the ones that sealed this
+    Column("sealed", LargeBinary, nullable=False),
+)

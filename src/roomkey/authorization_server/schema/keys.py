@@ -1,0 +1,40 @@
+"""Signing keys on their way from next to removed, and what validators say that they hold."""
+
+from typing import Final
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text
+
+from roomkey.authorization_server.schema.base import metadata
+
+signing_keys: Final = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("algorithm", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("public_jwk", Text, nullable=False),
+    Column("private_key", LargeBinary),  # PKCS #8, sealed; gone when the key is removed
+    Column("created_at", Integer, nullable=False),
+    Column("published_at", Integer, nullable=False),
+    Column("activated_at", Integer),
+    Column("retired_at", Integer),
+    Column("remove_at", Integer),  # when the last token that it signed has ended
+    Column("removed_at", Integer),
+    CheckConstraint("state IN ('next', 'signing', 'retiring', 'removed')", name="state"),
+)
+for _state in ("next", "signing"):  # two nodes that rotate at once make one key
+    Index(
+        f"uq_signing_keys_{_state}",
+        signing_keys.c.algorithm,
+        unique=True,
+        sqlite_where=signing_keys.c.state == _state,
+        postgresql_where=signing_keys.c.state == _state,
+    )
+
+held_keys: Final = Table(
+    "held_keys",
+    metadata,
+    Column("client_id", Text, primary_key=True),  # the API's account
+    Column("kid", Text, primary_key=True),
+    Column("reported_at", Integer, nullable=False),
+)

@@ -1,0 +1,92 @@
+"""Users, how they prove who they are, their sessions, and how often somebody has tried."""
+
+from typing import Final
+
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text
+
+from roomkey.authorization_server.schema.base import metadata
+
+users: Final = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("username", Text, nullable=False),  # as it is shown
+    Column("username_key", Text, nullable=False, unique=True),  # as it is compared: no two that look alike
+    Column("tenant", Text, ForeignKey("tenants.name"), index=True),
+    Column("scopes", Text),  # what tokens for this user may hold at most; absent: what the app may ask for
+    Column("password_hash", Text),
+    Column("password_changed_at", Integer),
+    Column("totp_seed", LargeBinary),  # sealed
+    Column("totp_confirmed_at", Integer),
+    Column("totp_step", Integer, nullable=False, default=0),  # the last step that was used; only goes forward
+    Column("created_at", Integer, nullable=False),
+    Column("disabled_at", Integer),
+    Column("last_seen_at", Integer),
+)
+
+user_roles: Final = Table(
+    "user_roles",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id"), primary_key=True),
+    Column("role", Text, primary_key=True, index=True),
+)
+
+passkeys: Final = Table(
+    "passkeys",
+    metadata,
+    Column("credential_id", LargeBinary, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", Integer, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("last_used_at", Integer),
+)
+
+recovery_codes: Final = Table(
+    "recovery_codes",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id"), nullable=False, index=True),
+    Column("created_at", Integer, nullable=False),
+    Column("used_at", Integer),
+)
+
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the cookie's value
+    Column("id", Text, nullable=False, unique=True),  # how pages and the audit name it
+    Column("user_id", Text, ForeignKey("users.id"), index=True),  # absent before anybody has signed in
+    Column("stage", Text, nullable=False),  # anonymous, password, enrolment or full
+    Column("acr", Text, nullable=False, default=""),
+    Column("challenge", LargeBinary),  # of a passkey ceremony; used once
+    Column("notice", LargeBinary),  # what the next page shows once, sealed
+    Column("address", Text, nullable=False, default=""),
+    Column("user_agent", Text, nullable=False, default=""),
+    Column("created_at", Integer, nullable=False),
+    Column("authenticated_at", Integer),
+    Column("password_at", Integer),  # when the password was last asked for
+    Column("last_seen_at", Integer, nullable=False),
+    Column("expires_at", Integer, nullable=False, index=True),
+    Column("revoked_at", Integer),
+)
+
+setup_links: Final = Table(
+    "setup_links",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("created_at", Integer, nullable=False),
+    Column("expires_at", Integer, nullable=False),
+    Column("used_at", Integer),
+)
+
+attempts: Final = Table(
+    "attempts",
+    metadata,
+    Column("kind", Text, primary_key=True),  # such as password, totp, client_secret
+    Column("subject", Text, primary_key=True),  # an account, or an address
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Integer, nullable=False, index=True),
+    Column("blocked_until", Integer, nullable=False, default=0),
+)

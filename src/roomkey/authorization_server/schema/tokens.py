@@ -1,0 +1,99 @@
+"""What was issued: access tokens, app tokens, refresh tokens in their families, authorization codes."""
+
+from typing import Final
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+
+from roomkey.authorization_server.schema.base import metadata
+
+token_families: Final = Table(
+    "token_families",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("client_id", Text, ForeignKey("service_accounts.client_id"), nullable=False, index=True),
+    Column("user_id", Text, ForeignKey("users.id"), index=True),
+    Column("audience", Text, ForeignKey("apis.audience"), nullable=False),
+    Column("scope", Text, nullable=False),  # what was granted at first; a refresh may narrow it, never widen
+    Column("created_at", Integer, nullable=False),
+    Column("expires_at", Integer, nullable=False, index=True),  # the absolute end; no rotation moves it
+    Column("revoked_at", Integer),
+    Column("reason", Text, nullable=False, default=""),
+)
+
+refresh_tokens: Final = Table(
+    "refresh_tokens",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("family_id", Text, ForeignKey("token_families.id"), nullable=False, index=True),
+    Column("scope", Text, nullable=False),
+    Column("issued_at", Integer, nullable=False),
+    Column("expires_at", Integer, nullable=False, index=True),  # the idle end
+    Column("used_at", Integer),
+    Column("successor", LargeBinary(32)),  # digest of the token that replaced it
+    Column("answer", LargeBinary),  # what its use was answered with, sealed under a key that follows from the token
+    sqlite_with_rowid=False,
+)
+
+access_tokens: Final = Table(
+    "access_tokens",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the whole token, whatever its format
+    Column("jti", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("user_id", Text),
+    Column("audience", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("roles", Text, nullable=False, default=""),
+    Column("tenant", Text),
+    Column("family_id", Text),
+    Column("issued_at", Integer, nullable=False),
+    Column("expires_at", Integer, nullable=False),
+    Column("revoked_at", Integer),
+    sqlite_with_rowid=False,
+)
+Index("ix_access_tokens_client_id", access_tokens.c.client_id, access_tokens.c.expires_at)
+Index("ix_access_tokens_expires_at", access_tokens.c.expires_at)
+for _column in (access_tokens.c.user_id, access_tokens.c.family_id, access_tokens.c.revoked_at):
+    Index(
+        f"ix_access_tokens_{_column.name}",
+        _column,
+        sqlite_where=_column.is_not(None),
+        postgresql_where=_column.is_not(None),
+    )
+
+app_tokens: Final = Table(
+    "app_tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),  # its row in access_tokens
+    Column("status_index", Integer, nullable=False, unique=True),  # its place in the status list
+    Column("client_id", Text, ForeignKey("service_accounts.client_id"), nullable=False, index=True),
+    Column("audience", Text, ForeignKey("apis.audience"), nullable=False, index=True),
+    Column("scope", Text, nullable=False),
+    Column("token_format", Text, nullable=False),
+    Column("hint", Text, nullable=False),  # its prefix and its last four characters
+    Column("owner_id", Text, ForeignKey("users.id"), index=True),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("expires_at", Integer, nullable=False, index=True),
+    Column("revoked_at", Integer),
+    Column("replaced_by", Text),  # the id of the token that a rotation made
+    Column("last_used_at", Integer),
+)
+
+authorization_codes: Final = Table(
+    "authorization_codes",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("client_id", Text, ForeignKey("service_accounts.client_id"), nullable=False),
+    Column("user_id", Text, ForeignKey("users.id"), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("code_challenge", Text, nullable=False),  # S256 only
+    Column("audience", Text, ForeignKey("apis.audience"), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("authenticated_at", Integer, nullable=False),
+    Column("acr", Text, nullable=False, default=""),
+    Column("expires_at", Integer, nullable=False, index=True),
+    Column("used_at", Integer),
+    Column("family_id", Text),  # what its use minted, so that a second use can end it
+)

@@ -1,0 +1,123 @@
+"""The auth service without its pages and endpoints: settings, database, keys and time, put together and ready."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+from sqlalchemy import Connection, insert, select
+
+from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.database.database import Database
+from roomkey.authorization_server.database.migrate import migrate
+from roomkey.authorization_server.errors import DatabaseUnsuitable
+from roomkey.authorization_server.schema.audit import seals
+from roomkey.authorization_server.sealing import Sealed
+from roomkey.authorization_server.settings import Settings
+from roomkey.authorization_server.work import Work
+from roomkey.clock import Clock, SystemClock
+from roomkey.stores.keyring import Keyring
+
+Result = TypeVar("Result")
+_KEY_FILE: Final = "roomkey.key"
+_CHECK: Final = b"these are the keys of this database"
+
+
+class Service:
+    """Everything that the commands, the endpoints and the pages work with. Safe in any thread.
+
+    Attributes:
+        settings: what it was told.
+        database: where everything is.
+        sealed: seals what the database must not show.
+        clock: the only clock that it goes by.
+    """
+
+    def __init__(self, settings: Settings, database: Database, sealed: Sealed, clock: Clock) -> None:
+        self.settings = settings
+        self.database = database
+        self.sealed = sealed
+        self.clock = clock
+
+    @classmethod
+    def open(cls, settings: Settings, *, clock: Clock | None = None, keyring: Keyring | None = None) -> Self:
+        """The service that ``settings`` describe; on a fresh machine its database, schema and keys are made.
+
+        ``keyring`` holds the key-encryption keys; by default a file in the data folder. Raises ConfigurationError,
+        DatabaseUnavailable, and DatabaseUnsuitable where the keys are not those of the database. Blocks.
+        """
+        database = Database.open(settings.database)
+        try:
+            migrate(database)
+            ring = keyring or _key_file(settings.data, database)
+            service = cls(settings, database, Sealed(ring), clock or SystemClock())
+            service._check_keys()
+        except BaseException:
+            database.close()
+            raise
+        return service
+
+    def now(self) -> int:
+        """Whole seconds since 1970."""
+        return int(self.clock.wall())
+
+    @contextmanager
+    def work(self, actor: Actor) -> Iterator[Work]:
+        """``with service.work(actor) as work:`` one transaction that may write, committed at the end. Blocks."""
+        with self.database.writing() as connection:
+            yield self.on(connection, actor)
+
+    @contextmanager
+    def look(self, actor: Actor) -> Iterator[Work]:
+        """``with service.look(actor) as work:`` one transaction that only reads. Blocks."""
+        with self.database.reading() as connection:
+            yield self.on(connection, actor)
+
+    async def perform(self, actor: Actor, act: Callable[[Work], Result]) -> Result:
+        """What ``act`` returns, once all that it changed is on the disk; off the event loop."""
+        return await self.database.write(lambda connection: act(self.on(connection, actor)))
+
+    async def view(self, actor: Actor, read: Callable[[Work], Result]) -> Result:
+        """What ``read`` finds in one state of the database; off the event loop."""
+        return await self.database.read(lambda connection: read(self.on(connection, actor)))
+
+    def on(self, connection: Connection, actor: Actor) -> Work:
+        """Work for ``actor`` in the open transaction of ``connection``."""
+        return Work(connection, self.now(), actor, self.sealed, self.settings)
+
+    def _check_keys(self) -> None:
+        place = {"table": "seals", "column": "sealed", "row": "check", "purpose": "start"}
+        with self.database.writing() as connection:
+            sealed = connection.scalar(select(seals.c.sealed).where(seals.c.name == "check"))
+            if sealed is None:
+                connection.execute(insert(seals).values(name="check", sealed=self.sealed.seal(_CHECK, **place)))
+                return
+        try:
+            right = self.sealed.open(bytes(sealed), **place) == _CHECK
+        except DatabaseUnsuitable:
+            right = False
+        if not right:
+            raise DatabaseUnsuitable(
+                f"The keys from {self.sealed.keyring.description} are not those that this database was sealed with; "
+                "put the right key file back. Nothing was changed."
+            )
+
+    def close(self) -> None:
+        """Perform what waits, then let go of the database. Blocks."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def _key_file(data: Path, database: Database) -> Keyring:
+    """The keyring of the data folder; made only for a database in which nothing has been sealed yet."""
+    path = data / _KEY_FILE
+    with database.reading() as connection:
+        used = connection.scalar(select(seals.c.name).where(seals.c.name == "check")) is not None
+    if used and not path.exists():
+        raise DatabaseUnsuitable(f"The key file {path} is missing, and the database was sealed with it; put it back.")
+    return Keyring.from_file(path, create=True)

@@ -1,0 +1,60 @@
+"""One transaction on behalf of somebody: what every change of the service is handed."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.errors import NotAllowed
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.schema.audit import counters
+from roomkey.authorization_server.sealing import Sealed
+from roomkey.authorization_server.settings import Settings
+
+_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A transaction, who it is for and when.
+
+    Attributes:
+        connection: the open transaction; whoever opened it commits it.
+        now: seconds since 1970, the same through the whole of it.
+        actor: on whose behalf.
+        sealed: seals and opens what the database must not show.
+        settings: of the service.
+    """
+
+    connection: Connection
+    now: int
+    actor: Actor
+    sealed: Sealed
+    settings: Settings
+
+    def demand(self, *permissions: Permission) -> None:
+        """Raise NotAllowed unless the actor has one of ``permissions``."""
+        if not any(self.actor.may(permission) for permission in permissions):
+            raise NotAllowed("Your roles do not allow this; ask an administrator.")
+
+    def changed(self) -> None:
+        """Let every node know that accounts, APIs, keys or people are no longer what it remembers of them."""
+        row = {"name": "changes", "value": 1}
+        dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(counters).values(row)
+        self.connection.execute(
+            statement.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
+        )
+
+
+def changes(connection: Connection) -> int:
+    """How often something that requests are judged by has changed; remembered things are good for one such number."""
+    return connection.scalar(select(counters.c.value).where(counters.c.name == "changes")) or 0
+
+
+def new_id(prefix: str) -> str:
+    """A name that nothing else has and nobody guesses, such as ``tok_h3k9…`` (80 bits)."""
+    return prefix + "_" + "".join(secrets.choice(_LETTERS) for _ in range(16))
