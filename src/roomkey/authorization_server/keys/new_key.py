@@ -1,15 +1,17 @@
 """A new key pair for an algorithm, in the forms that it is kept in (RFC 7518)."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from roomkey.authorization_server.work import new_id
 from roomkey.jose.public_jwk import public_jwk
-from roomkey.jose.signing_key import PrivateKey
 from roomkey.secret import Confidential
+
+if TYPE_CHECKING:
+    from roomkey.jose.signing_key import PrivateKey
 
 ALGORITHMS: Final = ("ES256", "RS256", "EdDSA")
 

@@ -65,7 +65,7 @@ class KeyRoom:
         return held
 
     def ensure(self, work: Work, algorithm: str) -> None:
-        """Make the first key for ``algorithm`` where there is none, ready to sign: no validator can hold an older one."""
+        """Make the first key for ``algorithm`` where there is none; it signs at once, as no token was signed before."""
         exists = select(signing_keys.c.kid).where(
             signing_keys.c.algorithm == algorithm, signing_keys.c.state == "signing"
         )
