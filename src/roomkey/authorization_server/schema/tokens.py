@@ -37,7 +37,7 @@ refresh_tokens: Final = Table(
 access_tokens: Final = Table(
     "access_tokens",
     metadata,
-    Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the whole token, whatever its format
+    Column("digest", LargeBinary(32), primary_key=True),  # ledger_key of the token, whatever its format
     Column("jti", Text, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("user_id", Text),
