@@ -46,6 +46,11 @@ class Database:
         """What ``job`` returns, once what it wrote is on the disk; jobs that wait at the same time share a commit."""
         return await self._started()[1].run(job)
 
+    def waiting(self) -> tuple[int, int]:
+        """How many jobs wait to read, and how many to write."""
+        read, write = self._started()
+        return read.waiting, write.waiting
+
     def _started(self) -> tuple[Lane, Lane]:
         if self._lanes is None:
             embedded = self.file is not None

@@ -58,6 +58,11 @@ class Lane:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a thread."""
+        return self._queue.qsize()
+
     async def run(self, job: Job[Result]) -> Result:
         """What ``job`` returns, once its transaction is committed; raises what it raises.
 
