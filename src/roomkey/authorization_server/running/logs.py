@@ -10,7 +10,7 @@ from typing import Any, Final, TextIO
 from roomkey.errors import place_of
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/{}@+,;*-]+", re.ASCII)
-_OWN: Final = ("roomkey.server", "uvicorn.error")
+_OWN: Final = ("roomkey", "uvicorn.error")
 
 
 class Lines(logging.Formatter):
