@@ -1,1 +1,1 @@
-"""The endpoints of the auth service: requests in, answers out; what they do stands in the packages beside this one."""
+"""The addresses that OAuth clients and APIs know, one file for each."""
