@@ -49,6 +49,11 @@ class Database:
         """
         return await self._started()[1].run(job, durable=durable)
 
+    def waiting(self) -> tuple[int, int]:
+        """How many jobs wait to read, and how many to write."""
+        read, write = self._started()
+        return read.waiting, write.waiting
+
     def _started(self) -> tuple[Lane, Lane]:
         if self._lanes is None:
             embedded = self.file is not None

@@ -61,6 +61,11 @@ class Lane:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a thread."""
+        return self._queue.qsize()
+
     async def run(self, job: Job[Result], *, durable: bool = True) -> Result:
         """What ``job`` returns, once its transaction is committed; raises what it raises.
 
