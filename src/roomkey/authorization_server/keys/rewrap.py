@@ -1,4 +1,4 @@
-"""The service gets a new sealing key: all that the old ones sealed is sealed anew, in small steps, at any time again."""
+"""A new sealing key: all that the old ones sealed is sealed anew, in small steps that may be taken again."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
