@@ -88,7 +88,7 @@ class Service:
 
     def on(self, connection: Connection, actor: Actor) -> Work:
         """Work for ``actor`` in the open transaction of ``connection``."""
-        return Work(connection, self.now(), actor, self.sealed, self.settings)
+        return Work(connection, self.now(), actor, self.sealed, self.settings, self.keys)
 
     def _check_keys(self) -> None:
         place = {"table": "seals", "column": "sealed", "row": "check", "purpose": "start"}
