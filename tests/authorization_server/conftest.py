@@ -4,8 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.authorization_server.postgresql import Cluster, Missing
+
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.settings import Settings
+from roomkey.testing import FakeClock
+
+
+@pytest.fixture
+def service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
+    """A service on SQLite, whose time is ``clock``."""
+    with Service.open(Settings.at(tmp_path / "data"), clock=clock) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
