@@ -53,13 +53,15 @@ access_tokens: Final = Table(
 )
 Index("ix_access_tokens_client_id", access_tokens.c.client_id, access_tokens.c.expires_at)
 Index("ix_access_tokens_expires_at", access_tokens.c.expires_at)
-for _column in (access_tokens.c.user_id, access_tokens.c.family_id, access_tokens.c.revoked_at):
+for _column in (access_tokens.c.user_id, access_tokens.c.family_id):
     Index(
         f"ix_access_tokens_{_column.name}",
         _column,
         sqlite_where=_column.is_not(None),
         postgresql_where=_column.is_not(None),
     )
+_revoked: Final = access_tokens.c.revoked_at.is_not(None)  # what the deny list looks for
+Index("ix_access_tokens_revoked", access_tokens.c.expires_at, sqlite_where=_revoked, postgresql_where=_revoked)
 
 app_tokens: Final = Table(
     "app_tokens",
