@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from roomkey.errors import ConfigurationError, SecretUnavailable
 from roomkey.jose import base64url
+from roomkey.jose.envelope import segment_of, write_compact
 from roomkey.jose.key_policy import rsa_problem
 from roomkey.jose.keys import JWK_CURVES
 from roomkey.jose.signature import HASHES, suitable
 from roomkey.secret import Confidential, Secret
 
-_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 
 
@@ -58,9 +58,8 @@ class SigningKey(Confidential):
         header = self._headers.get(typ)
         if header is None:
             members = {"alg": self.algorithm, "typ": typ} | ({} if self.key_id is None else {"kid": self.key_id})
-            header = self._headers[typ] = base64url.encode(_encode(members).encode())
-        signed = b".".join((header, base64url.encode(_encode(claims).encode())))
-        return b".".join((signed, base64url.encode(self.signature(signed)))).decode()
+            header = self._headers[typ] = segment_of(members)
+        return write_compact(header, claims, self.signature)
 
     def signature(self, data: bytes) -> bytes:
         """The signature of ``data`` in the form of RFC 7518."""
