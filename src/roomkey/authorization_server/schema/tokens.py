@@ -75,7 +75,8 @@ app_tokens: Final = Table(
     Column("owner_id", Text, ForeignKey("users.id"), index=True),
     Column("created_by", Text, nullable=False),
     Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False, index=True),
+    Column("expires_at", Integer, nullable=False, index=True),  # when it ends; a rotation may bring that forward
+    Column("exp", Integer, nullable=False),  # the end that the token itself bears; the status list knows it until then
     Column("revoked_at", Integer),
     Column("replaced_by", Text),  # the id of the token that a rotation made
     Column("last_used_at", Integer),
