@@ -17,10 +17,12 @@ users: Final = Table(
     Column("password_hash", Text),
     Column("password_changed_at", Integer),
     Column("totp_seed", LargeBinary),  # sealed
+    Column("totp_pending", LargeBinary),  # sealed; the seed that a first code has not confirmed yet
     Column("totp_confirmed_at", Integer),
     Column("totp_step", Integer, nullable=False, default=0),  # the last step that was used; only goes forward
     Column("created_at", Integer, nullable=False),
     Column("disabled_at", Integer),
+    Column("deleted_at", Integer),  # the row stays, for the audit log; the name is free again
     Column("last_seen_at", Integer),
 )
 
@@ -58,7 +60,7 @@ sessions: Final = Table(
     Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the cookie's value
     Column("id", Text, nullable=False, unique=True),  # how pages and the audit name it
     Column("user_id", Text, ForeignKey("users.id"), index=True),  # absent before anybody has signed in
-    Column("stage", Text, nullable=False),  # anonymous, password, enrolment or full
+    Column("stage", Text, nullable=False),  # password, enrolment or full
     Column("acr", Text, nullable=False, default=""),
     Column("challenge", LargeBinary),  # of a passkey ceremony; used once
     Column("notice", LargeBinary),  # what the next page shows once, sealed
