@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.authorization_server.postgresql import Cluster, Missing
+
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.settings import Settings
+from roomkey.testing import FakeClock
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'roomkey.db'}"
     url: str = request.getfixturevalue("postgresql_url")
     return url
+
+
+@pytest.fixture
+def service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
+    """An auth service on a SQLite file, whose time is ``clock``."""
+    with Service.open(Settings.at(tmp_path / "service"), clock=clock) as service:
+        yield service

@@ -47,12 +47,15 @@ class Work:
 
     def changed(self) -> None:
         """Let every node know that accounts, APIs, keys or people are no longer what it remembers of them."""
-        row = {"name": "changes", "value": 1}
+        self.count("changes")
+
+    def count(self, name: str) -> int:
+        """The next number of the counter ``name``, from 1; no two transactions get the same."""
         dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(counters).values(row)
-        self.connection.execute(
-            statement.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
-        )
+        statement = dialect.insert(counters).values({"name": name, "value": 1})
+        counted = statement.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
+        number: int = self.connection.execute(counted.returning(counters.c.value)).scalar_one()
+        return number
 
 
 def changes(connection: Connection) -> int:

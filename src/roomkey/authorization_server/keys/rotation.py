@@ -231,7 +231,7 @@ def _margin(work: Work) -> int:
 
 
 def _latest_token(work: Work, key: KeptKey) -> int | None:
-    """When the last of the tokens ends that were issued while ``key`` signed, opaque app tokens aside."""
+    """When the last of the tokens ends that were issued while ``key`` signed; revoked and opaque ones need no key."""
     since = (key.activated_at or key.created_at) - CLOCK_STEP
     until = (key.retired_at or work.now) + CLOCK_STEP
     opaque = select(app_tokens.c.digest).where(
@@ -243,6 +243,7 @@ def _latest_token(work: Work, key: KeptKey) -> int | None:
         .where(
             access_tokens.c.expires_at > work.now - _margin(work),
             access_tokens.c.issued_at.between(since, until),
+            access_tokens.c.revoked_at.is_(None),
             ~opaque.exists(),
         )
         .order_by(access_tokens.c.expires_at.desc())
