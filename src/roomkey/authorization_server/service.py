@@ -7,10 +7,12 @@ from typing import Final, Self, TypeVar
 
 from sqlalchemy import Connection, insert, select
 
-from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.accounts.apis import ensure_built_in
+from roomkey.authorization_server.actor import SERVICE, Actor
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.migrate import migrate
 from roomkey.authorization_server.errors import DatabaseUnsuitable
+from roomkey.authorization_server.keys.room import KeyRoom
 from roomkey.authorization_server.schema.audit import seals
 from roomkey.authorization_server.sealing import Sealed
 from roomkey.authorization_server.settings import Settings
@@ -30,6 +32,7 @@ class Service:
         settings: what it was told.
         database: where everything is.
         sealed: seals what the database must not show.
+        keys: the signing keys in use.
         clock: the only clock that it goes by.
     """
 
@@ -37,6 +40,7 @@ class Service:
         self.settings = settings
         self.database = database
         self.sealed = sealed
+        self.keys = KeyRoom()
         self.clock = clock
 
     @classmethod
@@ -52,6 +56,9 @@ class Service:
             ring = keyring or _key_file(settings.data, database)
             service = cls(settings, database, Sealed(ring), clock or SystemClock())
             service._check_keys()
+            with service.work(SERVICE) as work:
+                service.keys.ensure(work, "ES256")
+                ensure_built_in(work)
         except BaseException:
             database.close()
             raise
@@ -83,7 +90,7 @@ class Service:
 
     def on(self, connection: Connection, actor: Actor) -> Work:
         """Work for ``actor`` in the open transaction of ``connection``."""
-        return Work(connection, self.now(), actor, self.sealed, self.settings)
+        return Work(connection, self.now(), actor, self.sealed, self.settings, self.keys)
 
     def _check_keys(self) -> None:
         place = {"table": "seals", "column": "sealed", "row": "check", "purpose": "start"}

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,6 +13,9 @@ from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.sealing import Sealed
 from roomkey.authorization_server.settings import Settings
+
+if TYPE_CHECKING:
+    from roomkey.authorization_server.keys.room import KeyRoom
 
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -27,6 +30,7 @@ class Work:
         actor: on whose behalf.
         sealed: seals and opens what the database must not show.
         settings: of the service.
+        keys: the signing keys in use.
     """
 
     connection: Connection
@@ -34,6 +38,7 @@ class Work:
     actor: Actor
     sealed: Sealed
     settings: Settings
+    keys: "KeyRoom"
 
     def demand(self, *permissions: Permission) -> None:
         """Raise NotAllowed unless the actor has one of ``permissions``."""
@@ -42,12 +47,15 @@ class Work:
 
     def changed(self) -> None:
         """Let every node know that accounts, APIs, keys or people are no longer what it remembers of them."""
-        row = {"name": "changes", "value": 1}
+        self.count("changes")
+
+    def count(self, name: str) -> int:
+        """The next number of the counter ``name``, from 1; no two transactions get the same."""
         dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(counters).values(row)
-        self.connection.execute(
-            statement.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
-        )
+        statement = dialect.insert(counters).values({"name": name, "value": 1})
+        counted = statement.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
+        number: int = self.connection.execute(counted.returning(counters.c.value)).scalar_one()
+        return number
 
 
 def changes(connection: Connection) -> int:

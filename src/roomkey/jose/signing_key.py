@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from roomkey.errors import ConfigurationError, SecretUnavailable
 from roomkey.jose import base64url
+from roomkey.jose.envelope import write_compact
 from roomkey.jose.key_policy import rsa_problem
 from roomkey.jose.keys import JWK_CURVES
 from roomkey.jose.signature import HASHES, suitable
@@ -54,10 +55,7 @@ class SigningKey(Confidential):
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
         """``claims`` as a compact JWT."""
         header = {"alg": self.algorithm, "typ": typ} | ({} if self.key_id is None else {"kid": self.key_id})
-        signed = b".".join(
-            base64url.encode(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims)
-        )
-        return b".".join((signed, base64url.encode(self.signature(signed)))).decode()
+        return write_compact(header, claims, self.signature)
 
     def signature(self, data: bytes) -> bytes:
         """The signature of ``data`` in the form of RFC 7518."""

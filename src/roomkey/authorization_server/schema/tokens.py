@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, or_
 
 from roomkey.authorization_server.schema.base import metadata
 
@@ -75,11 +75,14 @@ app_tokens: Final = Table(
     Column("owner_id", Text, ForeignKey("users.id"), index=True),
     Column("created_by", Text, nullable=False),
     Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False, index=True),
+    Column("expires_at", Integer, nullable=False, index=True),  # when it ends; a rotation may bring that forward
+    Column("exp", Integer, nullable=False),  # the end that the token itself bears; the status list knows it until then
     Column("revoked_at", Integer),
     Column("replaced_by", Text),  # the id of the token that a rotation made
     Column("last_used_at", Integer),
 )
+ended_early: Final = or_(app_tokens.c.revoked_at.is_not(None), app_tokens.c.expires_at < app_tokens.c.exp)
+Index("ix_app_tokens_exp", app_tokens.c.exp, sqlite_where=ended_early, postgresql_where=ended_early)
 
 authorization_codes: Final = Table(
     "authorization_codes",

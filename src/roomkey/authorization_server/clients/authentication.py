@@ -1,0 +1,75 @@
+"""Whether a client is who it says it is: one answer, in one time, for whatever is wrong (RFC 6749 section 2.3)."""
+
+import hmac
+from typing import Final
+
+from roomkey.authorization_server import opaque
+from roomkey.authorization_server.clients.assertion import read_assertion, use_assertion
+from roomkey.authorization_server.clients.client import Client, KnownSecret, Proof
+from roomkey.authorization_server.clients.credentials import Credentials, Method, read_credentials, refused
+from roomkey.authorization_server.clients.directory import Directory
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.web.endpoint import Received
+from roomkey.authorization_server.web.form import Form
+from roomkey.authorization_server.web.oauth_error import too_many
+from roomkey.authorization_server.web.rate import Buckets, Rate
+
+_NOBODY: Final = Proof("", (KnownSecret(bytes(32), 0),))  # what an unknown client is compared with
+_FAILURES: Final = Rate(burst=60, per_second=2.0)
+
+
+class ClientAuthentication:
+    """Tells clients by what they present. For one event loop.
+
+    A client that is remembered and proves itself costs no reading; every refusal costs exactly one, whether the client
+    is unknown, disabled, or presents the wrong thing.
+    """
+
+    def __init__(self, service: Service, directory: Directory) -> None:
+        self._service = service
+        self._directory = directory
+        self._failures = Buckets(_FAILURES)
+
+    async def authenticate(self, received: Received, form: Form) -> Client:
+        """The client that ``received`` comes from; raises OAuthError."""
+        presented = read_credentials(received, form)
+        remembered = self._directory.remembered(presented.client_id)
+        if remembered is not None and await self._proves(remembered.proof, presented):
+            return remembered
+        pause = self._failures.take(received.address, self._service.clock.monotonic())
+        if pause is not None:
+            raise too_many(pause)
+        proof = await self._directory.proof(presented.client_id)
+        if not await self._proves(proof or _NOBODY, presented):
+            raise refused()
+        client = await self._directory.read(presented.client_id)
+        if client is None:
+            raise refused()
+        return client
+
+    async def again(self, received: Received, form: Form) -> Client:
+        """As ``authenticate``, for a request that came through it and whose accounts have changed since."""
+        presented = read_credentials(received, form)
+        client = await self._directory.read(presented.client_id)
+        if client is None or not await self._proves(client.proof, presented, used=True):
+            raise refused()
+        return client
+
+    async def _proves(self, proof: Proof, presented: Credentials, *, used: bool = False) -> bool:
+        if presented.method is Method.PRIVATE_KEY_JWT:
+            return proof.authentication == presented.method and await self._asserts(proof, presented, used=used)
+        now = self._service.now()
+        digest = opaque.digest_of(presented.proof)
+        right = False
+        for known in proof.secrets or _NOBODY.secrets:
+            live = known.expires_at is None or now < known.expires_at
+            right |= hmac.compare_digest(digest, known.digest) and live
+        return proof.authentication == presented.method and (right or presented.method is Method.NONE)
+
+    async def _asserts(self, proof: Proof, presented: Credentials, *, used: bool) -> bool:
+        settings, client_id = self._service.settings, presented.client_id
+        now = self._service.clock.wall()
+        found = read_assertion(client_id, proof, presented.proof, settings=settings, now=now)
+        if found is None or used:
+            return found is not None
+        return await self._service.database.write(lambda connection: use_assertion(connection, client_id, *found))

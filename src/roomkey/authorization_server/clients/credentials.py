@@ -1,0 +1,93 @@
+"""How a client says who it is, as a request has it, not yet judged (RFC 6749 section 2.3, RFC 7521; pure)."""
+
+import base64
+import binascii
+import enum
+from typing import Final
+from urllib.parse import unquote_plus
+
+from roomkey.authorization_server.web.endpoint import Received
+from roomkey.authorization_server.web.form import Form
+from roomkey.authorization_server.web.oauth_error import OAuthError, invalid_request
+from roomkey.jose.unverified import read_unverified
+from roomkey.secret import Confidential
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_LONGEST_HEADER: Final = 8192
+
+
+class Method(enum.StrEnum):
+    """The methods of client authentication, as RFC 8414 names them."""
+
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+    PRIVATE_KEY_JWT = "private_key_jwt"
+    NONE = "none"
+
+
+class Credentials(Confidential):
+    """What a client presents: its name, the method, and the secret or assertion. Its repr shows no secret."""
+
+    __slots__ = ("client_id", "method", "proof")
+
+    def __init__(self, client_id: str, method: Method, proof: str) -> None:
+        self.client_id = client_id
+        self.method = method
+        self.proof = proof
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.method})"
+
+
+def refused() -> OAuthError:
+    """The one refusal of every client that is not known, or does not prove it: nobody learns which."""
+    return OAuthError("invalid_client", "The client is unknown, or its authentication failed.")
+
+
+def read_credentials(received: Received, form: Form) -> Credentials:
+    """The one way in which ``received`` proves its client; raises OAuthError where there is none, or more than one."""
+    headers = received.values(b"authorization")
+    asserted = "client_assertion" in form or "client_assertion_type" in form
+    if len(headers) + ("client_secret" in form) + asserted > 1:
+        raise invalid_request("The client must authenticate in one way only.")
+    client_id = form.optional("client_id")
+    if headers:
+        found = _basic(headers[0])
+        if found is None:
+            raise refused()
+        if client_id is not None and client_id != found.client_id:
+            raise invalid_request("The client_id in the body is not the one in the header.")
+        return found
+    if asserted:
+        return _asserted(form, client_id)
+    if client_id is None:
+        raise refused()
+    secret = form.optional("client_secret")
+    return Credentials(client_id, Method.NONE if secret is None else Method.POST, secret or "")
+
+
+def _basic(header: bytes) -> Credentials | None:
+    scheme, _, encoded = header.partition(b" ")
+    if scheme.lower() != b"basic" or len(header) > _LONGEST_HEADER:
+        return None
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+        client_id, colon, secret = text.partition(":")
+        if not colon:
+            return None
+        # RFC 6749 section 2.3.1 has both encoded as in a form; generated secrets look the same either way.
+        client_id, secret = (unquote_plus(part, errors="strict") for part in (client_id, secret))
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return Credentials(client_id, Method.BASIC, secret)
+
+
+def _asserted(form: Form, client_id: str | None) -> Credentials:
+    if form.optional("client_assertion_type") != ASSERTION_TYPE:
+        raise refused()
+    assertion = form.optional("client_assertion") or ""
+    seen = read_unverified(assertion)
+    named = None if seen is None else seen.claims.get("sub")
+    if not isinstance(named, str) or (client_id is not None and client_id != named):
+        raise refused()
+    return Credentials(named, Method.PRIVATE_KEY_JWT, assertion)

@@ -1,0 +1,1 @@
+"""The addresses that OAuth clients and APIs know, one file for each."""

@@ -1,0 +1,89 @@
+"""``/oauth2/introspect``: what an API learns of a token, in JSON or signed (RFC 7662, RFC 9701)."""
+
+import asyncio
+from typing import Any, Final
+
+from roomkey.authorization_server import opaque
+from roomkey.authorization_server.actor import SERVICE
+from roomkey.authorization_server.clients.authentication import ClientAuthentication
+from roomkey.authorization_server.clients.client import Client
+from roomkey.authorization_server.clients.directory import Outdated
+from roomkey.authorization_server.errors import DatabaseUnavailable
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.tokens.introspection import introspect
+from roomkey.authorization_server.tokens.last_used import LastUsed
+from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.web.endpoint import NO_STORE, Answer, Endpoint, Received, json_answer
+from roomkey.authorization_server.web.oauth_error import OAuthError, too_many
+from roomkey.authorization_server.web.rate import Buckets, Rate
+from roomkey.jose.envelope import LARGEST_TOKEN
+
+SIGNED: Final = "token-introspection+jwt"
+_GUESSES: Final = Rate(burst=2000, per_second=100.0)
+_ATTEMPTS: Final = 4
+_NOTHING: Final[dict[str, Any]] = {"active": False}
+
+
+def introspection_endpoint(
+    service: Service, clients: ClientAuthentication, crowd: Crowd, last_used: LastUsed
+) -> Endpoint:
+    """The endpoint, as an ASGI application."""
+    guesses = Buckets(_GUESSES)
+
+    async def answer(received: Received) -> Answer:
+        form = received.form()
+        caller = await clients.authenticate(received, form)
+        token = form.required("token")
+        if not caller.audiences:
+            raise OAuthError("unauthorized_client", "Only an API's own account may introspect.", status=403)
+        now = service.clock.monotonic()
+        if guesses.left(caller.client_id, now) < 1.0:
+            raise too_many(1)
+        with crowd.place(caller.client_id):
+            for _ in range(_ATTEMPTS):
+                try:
+                    members = await _members(service, token, caller)
+                    break
+                except Outdated:
+                    caller = await clients.again(received, form)
+            else:
+                raise DatabaseUnavailable("The accounts change faster than requests can be judged by them.")
+        if members is _NOTHING or not members["active"]:
+            guesses.take(caller.client_id, now)
+        else:
+            last_used.token(opaque.digest_of(token))
+        if _wants_signed(received):
+            return await _signed(service, caller, members)
+        return json_answer(members)
+
+    return Endpoint(answer, methods=frozenset({"POST"}))
+
+
+async def _members(service: Service, token: str, caller: Client) -> dict[str, Any]:
+    """What the database knows; it is not even asked about what cannot be one of its tokens."""
+    jwt = token.count(".") == 2 and len(token) <= LARGEST_TOKEN
+    if not jwt and not opaque.is_whole(token, opaque.Kind.ACCESS_TOKEN):
+        return _NOTHING
+    digest, issuer, now = opaque.digest_of(token), service.settings.issuer, service.now()
+    return await service.database.read(
+        lambda connection: introspect(connection, digest, caller=caller, issuer=issuer, now=now)
+    )
+
+
+def _wants_signed(received: Received) -> bool:
+    return any(SIGNED.encode() in value.lower() for value in received.values(b"accept"))
+
+
+async def _signed(service: Service, caller: Client, members: dict[str, Any]) -> Answer:
+    def sign(claims: dict[str, Any]) -> str:
+        with service.look(SERVICE) as work:
+            return service.keys.load(work).signing["ES256"].sign(claims, typ=SIGNED)
+
+    claims = {
+        "iss": service.settings.issuer,
+        "aud": caller.client_id,
+        "iat": service.now(),
+        "token_introspection": members,
+    }
+    token = await asyncio.to_thread(sign, claims)
+    return Answer(200, token.encode(), ((b"content-type", f"application/{SIGNED}".encode()), *NO_STORE))

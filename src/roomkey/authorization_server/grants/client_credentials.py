@@ -1,0 +1,40 @@
+"""The grant of an app that acts for itself (RFC 6749 section 4.4)."""
+
+from sqlalchemy import Connection
+
+from roomkey.authorization_server.clients.directory import check
+from roomkey.authorization_server.grants.exchange import Exchange, token_answer
+from roomkey.authorization_server.grants.request import choose_access, granted_scope, read_scope
+from roomkey.authorization_server.tokens.grant import Grant
+from roomkey.authorization_server.tokens.ledger import keep
+from roomkey.authorization_server.tokens.minting import mint
+
+NAME = "client_credentials"
+
+
+async def client_credentials(exchange: Exchange) -> bytes:
+    """The answer with an access token for the client itself; never a refresh token (section 4.4.3)."""
+    client, service = exchange.client, exchange.service
+    asked = read_scope(exchange.form)
+    access = choose_access(client, exchange.form, asked)
+    grant = Grant(
+        client_id=client.client_id,
+        audience=access.api.audience,
+        scope=granted_scope(access, asked),
+        roles=client.roles,
+        tenant=client.tenant,
+    )
+    minted = mint(
+        grant,
+        issuer=service.settings.issuer,
+        now=service.now(),
+        lifetime=access.api.token_lifetime,
+        signer=access.api.signer,
+    )
+
+    def write(connection: Connection) -> None:
+        check(connection, exchange.client.generation)
+        keep(connection, minted)
+
+    await service.database.write(write)
+    return token_answer(minted)

@@ -1,0 +1,40 @@
+"""One request for a token on its way through: who asks, for what, and the answer (RFC 6749 section 5.1)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from roomkey.authorization_server.clients.client import Client
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.tokens.minting import Minted
+from roomkey.authorization_server.web.endpoint import encoded
+from roomkey.authorization_server.web.form import Form
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request whose client has proved itself.
+
+    Attributes:
+        service: what there is to work with.
+        client: who asks.
+        form: what for.
+        address: where the request came from.
+    """
+
+    service: Service
+    client: Client
+    form: Form
+    address: str
+
+
+def token_answer(minted: Minted, *, refresh_token: str | None = None) -> bytes:
+    """The body that hands a token over; ``expires_in`` counts from its issue."""
+    members: dict[str, Any] = {
+        "access_token": minted.value,
+        "token_type": "Bearer",
+        "expires_in": minted.expires_at - minted.issued_at,
+        "scope": " ".join(minted.grant.scope),
+    }
+    if refresh_token is not None:
+        members["refresh_token"] = refresh_token
+    return encoded(members)

@@ -1,0 +1,126 @@
+"""The grant that renews: one step that exactly one request wins, and the same answer for whoever sends it again.
+
+RFC 6749 section 6; RFC 9700 section 4.14: a token that was used up and comes again ends its family.
+"""
+
+import logging
+from typing import Final
+
+from sqlalchemy import Connection
+
+from roomkey.authorization_server import audit, opaque
+from roomkey.authorization_server.actor import SERVICE
+from roomkey.authorization_server.clients.client import Access
+from roomkey.authorization_server.clients.directory import check
+from roomkey.authorization_server.grants.exchange import Exchange, token_answer
+from roomkey.authorization_server.grants.person import Person, read_person
+from roomkey.authorization_server.grants.request import read_scope
+from roomkey.authorization_server.tokens.families import Presented, Standing, look_up, use_up
+from roomkey.authorization_server.tokens.grant import Grant
+from roomkey.authorization_server.tokens.ledger import keep, revoke_family
+from roomkey.authorization_server.tokens.minting import mint
+from roomkey.authorization_server.tokens.sealed_answer import AnswerKey
+from roomkey.authorization_server.web.oauth_error import OAuthError
+
+NAME = "refresh_token"
+_log = logging.getLogger("roomkey.authorization_server")
+_ATTEMPTS: Final = 3
+
+
+async def refresh_token(exchange: Exchange) -> bytes:
+    """The answer with a new access token and the refresh token's successor."""
+    token = exchange.form.required("refresh_token")
+    if not opaque.is_whole(token, opaque.Kind.REFRESH_TOKEN):
+        raise _refused()
+    digest = opaque.digest_of(token)
+    for _ in range(_ATTEMPTS):
+        presented, person = await exchange.service.database.read(lambda connection: _look(connection, digest))
+        if presented is None:
+            raise _refused()
+        now, grace = exchange.service.now(), exchange.service.settings.refresh_grace
+        match presented.standing(client_id=exchange.client.client_id, now=now, grace=grace):
+            case Standing.GOOD:
+                answer = await _renew(exchange, token, presented, person)
+            case Standing.REPEATED:
+                answer = AnswerKey(token).open(presented.answer or b"")
+            case Standing.REUSED:
+                await _end_family(exchange, presented)
+                raise _refused()
+            case _:
+                raise _refused()
+        if answer is not None:
+            return answer
+    raise _refused()
+
+
+def _look(connection: Connection, digest: bytes) -> tuple[Presented | None, Person | None]:
+    presented = look_up(connection, digest)
+    user_id = None if presented is None else presented.user_id
+    return presented, None if user_id is None else read_person(connection, user_id)
+
+
+async def _renew(exchange: Exchange, token: str, presented: Presented, person: Person | None) -> bytes | None:
+    """The answer, or None where another request was faster."""
+    client, service = exchange.client, exchange.service
+    access = client.access.get(presented.audience)
+    if access is None or (presented.user_id is not None and person is None):
+        raise _refused()
+    grant = Grant(
+        client_id=client.client_id,
+        audience=presented.audience,
+        scope=_narrowed(exchange, presented, access, person),
+        roles=client.roles if person is None else person.roles,
+        tenant=client.tenant if person is None else person.tenant,
+        user_id=presented.user_id,
+        username=None if person is None else person.username,
+        family_id=presented.family_id,
+    )
+    minted = mint(
+        grant,
+        issuer=service.settings.issuer,
+        now=service.now(),
+        lifetime=access.api.token_lifetime,
+        signer=access.api.signer,
+    )
+    successor = opaque.new(opaque.Kind.REFRESH_TOKEN)
+    answer = token_answer(minted, refresh_token=successor.value)
+    sealed, digest = AnswerKey(token).seal(answer), opaque.digest_of(token)
+
+    def write(connection: Connection) -> bool:
+        check(connection, exchange.client.generation)
+        won = use_up(service.on(connection, SERVICE), digest, presented, successor, grant, answer=sealed)
+        if won:
+            keep(connection, minted)
+        return won
+
+    return answer if await service.database.write(write) else None
+
+
+def _narrowed(exchange: Exchange, presented: Presented, access: Access, person: Person | None) -> tuple[str, ...]:
+    """What is asked for of what the token has; what client, API or person have lost since is gone from it."""
+    asked = read_scope(exchange.form)
+    if not set(asked) <= set(presented.scope):
+        raise OAuthError("invalid_scope", "A refresh can narrow the scope, never widen it.")
+    allowed = access.scopes if person is None or person.scopes is None else access.scopes & person.scopes
+    return tuple(scope for scope in asked or presented.scope if scope in allowed)
+
+
+async def _end_family(exchange: Exchange, presented: Presented) -> None:
+    def write(connection: Connection) -> bool:
+        work = exchange.service.on(connection, SERVICE)
+        ended = revoke_family(work, presented.family_id, reason="refresh_token_reused")
+        if ended:
+            subject = audit.Subject("token_family", presented.family_id)
+            audit.record(work, "refresh_token.reused", subject, client_id=presented.client_id, address=exchange.address)
+        return ended
+
+    if await exchange.service.database.write(write):
+        _log.warning(
+            "A refresh token of %s was used a second time; its family %s is revoked.",
+            presented.client_id,
+            presented.family_id,
+        )
+
+
+def _refused() -> OAuthError:
+    return OAuthError("invalid_grant", "The refresh token is unknown, used up, revoked or expired.")

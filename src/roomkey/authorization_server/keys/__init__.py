@@ -1,0 +1,1 @@
+"""The signing keys of the service: made, published, used, retired, removed."""

@@ -1,0 +1,1 @@
+"""What the service issues: how tokens are made, kept, looked at and ended."""

@@ -1,0 +1,66 @@
+"""The record of every token that was issued, and how tokens end before their time."""
+
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, insert, update
+
+from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, token_families
+from roomkey.authorization_server.tokens.minting import Minted
+from roomkey.authorization_server.work import Work
+
+_KEEP: Final = insert(access_tokens)
+
+
+def keep(connection: Connection, minted: Minted) -> None:
+    """Write down ``minted``: without that, introspection does not know it."""
+    grant = minted.grant
+    connection.execute(
+        _KEEP,
+        {
+            "digest": minted.digest,
+            "jti": minted.jti,
+            "client_id": grant.client_id,
+            "user_id": grant.user_id,
+            "audience": grant.audience,
+            "scope": " ".join(grant.scope),
+            "roles": " ".join(grant.roles),
+            "tenant": grant.tenant,
+            "family_id": grant.family_id,
+            "issued_at": minted.issued_at,
+            "expires_at": minted.expires_at,
+        },
+    )
+
+
+def revoke_token(work: Work, digest: bytes) -> bool:
+    """End the access token with ``digest``; False where there is none that lives."""
+    return _end(work, access_tokens, access_tokens.c.digest == digest) > 0
+
+
+def revoke_family(work: Work, family_id: str, *, reason: str) -> bool:
+    """End a refresh family and all its access tokens, in two statements; False where it had ended."""
+    ended = _end(work, token_families, token_families.c.id == family_id, reason=reason)
+    _end(work, access_tokens, access_tokens.c.family_id == family_id)
+    return ended > 0
+
+
+def revoke_account(work: Work, client_id: str, *, reason: str) -> None:
+    """End every token and family of a service account."""
+    _end_all(work, "client_id", client_id, reason)
+    _end(work, app_tokens, app_tokens.c.client_id == client_id)
+
+
+def revoke_user(work: Work, user_id: str, *, reason: str) -> None:
+    """End every token and family that stands for a person."""
+    _end_all(work, "user_id", user_id, reason)
+
+
+def _end_all(work: Work, column: str, value: str, reason: str) -> None:
+    _end(work, token_families, token_families.c[column] == value, reason=reason)
+    live = and_(access_tokens.c[column] == value, access_tokens.c.expires_at > work.now)
+    _end(work, access_tokens, live)
+
+
+def _end(work: Work, table: Table, which: ColumnElement[bool], **others: Any) -> int:
+    statement = update(table).where(which, table.c.revoked_at.is_(None)).values(revoked_at=work.now, **others)
+    return work.connection.execute(statement).rowcount

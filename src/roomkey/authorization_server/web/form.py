@@ -1,0 +1,72 @@
+"""Forms as they are trusted: UTF-8, every parameter once, few of them (RFC 6749 section 3.2; pure)."""
+
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from roomkey.authorization_server.web.oauth_error import invalid_request
+from roomkey.secret import Confidential
+
+LARGEST_BODY: Final = 65_536
+_MOST: Final = 64
+
+
+class Form(Confidential):
+    """The parameters of one request; its repr shows their names only."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    def optional(self, name: str) -> str | None:
+        """The value of ``name``, or None where it is absent or empty, which is the same (RFC 6749 section 3.2)."""
+        return self._values.get(name) or None
+
+    def required(self, name: str) -> str:
+        """The value of ``name``; raises OAuthError where it is absent or empty."""
+        value = self._values.get(name)
+        if not value:
+            raise invalid_request(f"The parameter {name} is missing.")
+        return value
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def __repr__(self) -> str:
+        return f"Form({', '.join(sorted(self._values))})"
+
+
+def read_form(body: bytes, content_type: bytes) -> Form:
+    """The form in ``body``; raises OAuthError for another media type, a parameter twice, or what is no UTF-8."""
+    if content_type.partition(b";")[0].strip().lower() != b"application/x-www-form-urlencoded":
+        raise invalid_request("The body must be application/x-www-form-urlencoded.")
+    values = _parsed(body)
+    if isinstance(values, str):
+        raise invalid_request(values)
+    return Form(values)
+
+
+def _parsed(body: bytes) -> dict[str, str] | str:
+    if body.count(b"&") >= _MOST:
+        return "There are too many parameters."
+    values: dict[str, str] = {}
+    for pair in body.split(b"&"):
+        if not pair:
+            continue
+        name, _, value = pair.partition(b"=")
+        try:
+            key, text = _decoded(name), _decoded(value)
+        except UnicodeDecodeError:
+            return "The parameters must be UTF-8."
+        if key in values:
+            return "A parameter stands in the request twice."
+        values[key] = text
+    return values
+
+
+def _decoded(data: bytes) -> str:
+    if b"+" in data:
+        data = data.replace(b"+", b" ")
+    if b"%" in data:
+        data = unquote_to_bytes(data)
+    return data.decode("utf-8")

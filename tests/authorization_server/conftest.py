@@ -1,0 +1,44 @@
+"""Databases for the tests of the auth service: a SQLite file each, and where PostgreSQL is installed one there too."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.authorization_server.postgresql import Cluster, Missing
+
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.settings import Settings
+from roomkey.testing import FakeClock
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL server for the whole run; tests that need it are skipped where it is missing."""
+    try:
+        cluster = Cluster.start()
+    except Missing as reason:
+        pytest.skip(str(reason))
+    with cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgresql_url(postgresql: Cluster) -> str:
+    """The address of a new, empty PostgreSQL database."""
+    return postgresql.database()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a new, empty database: the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'roomkey.db'}"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
+@pytest.fixture
+def service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
+    """An auth service on a SQLite file, whose time is ``clock``."""
+    with Service.open(Settings.at(tmp_path / "service"), clock=clock) as service:
+        yield service
