@@ -146,4 +146,3 @@ def _error_page(frame: Frame, error: ServiceError) -> Response:
 
 def _field_of(refused: ServiceError) -> str:
     return (refused.field or "") if isinstance(refused, Invalid) else ""
-

@@ -128,7 +128,9 @@ async def ask_taking_factors(visit: Visit) -> Response:
 @page(Permission.CHANGE_PEOPLE)
 async def take_factors(visit: Visit) -> Response:
     """Take them away."""
-    return done(_address(await visit.perform(lambda work: second_factors.reset(work, _user(work, visit).id))), "changed")
+    return done(
+        _address(await visit.perform(lambda work: second_factors.reset(work, _user(work, visit).id))), "changed"
+    )
 
 
 @page(Permission.CHANGE_PEOPLE)
@@ -150,7 +152,9 @@ async def end_session(visit: Visit) -> Response:
 async def ask_ending_sessions(visit: Visit) -> Response:
     """What happens when all sessions end."""
     user = await visit.view(lambda work: _user(work, visit))
-    breaks = (f"{user.username} has to sign in again, everywhere in this backoffice; what they had begun there is lost.",)
+    breaks = (
+        f"{user.username} has to sign in again, everywhere in this backoffice; what they had begun there is lost.",
+    )
     return await ask(visit, _question(user, "End all sessions of", "End them", breaks, "end-sessions"))
 
 
