@@ -12,7 +12,7 @@ from roomkey.secret import Confidential
 _LETTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM: Final = 43  # letters that hold 256 bits
 _CHECKSUM: Final = 6
-_SHAPE: Final = re.compile(rf"rk(cs|at|rt|ac|se|su|rc)_[0-9A-Za-z]{{{_RANDOM + _CHECKSUM}}}", re.ASCII)
+_SHAPE: Final = re.compile(rf"rk(cs|at|rt|ac|se|su|rc|hs)_[0-9A-Za-z]{{{_RANDOM + _CHECKSUM}}}", re.ASCII)
 LONGEST: Final = 5 + _RANDOM + _CHECKSUM
 
 
@@ -26,6 +26,7 @@ class Kind(enum.StrEnum):
     SESSION = "rkse_"
     SETUP = "rksu_"
     RECOVERY_CODE = "rkrc_"
+    SHARED_SECRET = "rkhs_"  # noqa: S105
 
 
 class Opaque(Confidential):

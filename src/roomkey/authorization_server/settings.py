@@ -25,6 +25,8 @@ class Settings:
         refresh_absolute: a family ends after this time, whatever is refreshed.
         refresh_grace: a refresh that is sent again within this time gets the same answer.
         jwks_max_age: how long validators may keep the keys; the next key is published for at least as long.
+        signing_key_lifetime: after this time a signing key is replaced by itself.
+        list_ttl: how long validators go by a list of revoked tokens before they look again.
         clock_leeway: by how much the clocks of clients may differ.
         session_idle, session_absolute: of the backoffice.
         trusted_proxies: addresses whose X-Forwarded-For is believed.
@@ -45,6 +47,8 @@ class Settings:
     refresh_absolute: int = 90 * DAY
     refresh_grace: int = 30
     jwks_max_age: int = 300
+    signing_key_lifetime: int = 90 * DAY
+    list_ttl: int = 15
     clock_leeway: int = 30
     session_idle: int = HOUR
     session_absolute: int = 12 * HOUR

@@ -1,8 +1,10 @@
-"""The compact form of a signed JWT, taken apart with mistrust (RFC 7515 section 7.1, RFC 8725; pure).
+"""The compact form of a signed JWT, written, and taken apart with mistrust (RFC 7515 section 7.1, RFC 8725; pure).
 
 Nothing here knows a key: what comes out is well-formed and nothing more.
 """
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -10,6 +12,7 @@ from roomkey.jose import base64url, strict_json
 from roomkey.jose.refusal import refused
 from roomkey.secret import Confidential
 
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 LARGEST_TOKEN: Final = 16_384
 LARGEST_HEADER: Final = 8_192
 LONGEST_KID: Final = 256
@@ -57,6 +60,17 @@ class Compact(Confidential):
 
     def __repr__(self) -> str:
         return "Compact(…)"
+
+
+def segment_of(members: Mapping[str, Any]) -> bytes:
+    """``members`` as one part of a compact JWT."""
+    return base64url.encode(_encode(members).encode())
+
+
+def write_compact(header: bytes, claims: Mapping[str, Any], sign: Callable[[bytes], bytes]) -> str:
+    """``claims`` behind the segment ``header`` as a compact JWT; ``sign`` makes the signature over bytes."""
+    signed = b".".join((header, segment_of(claims)))
+    return b".".join((signed, base64url.encode(sign(signed)))).decode()
 
 
 def read_compact(token: str, *, largest: int = LARGEST_TOKEN) -> Compact:

@@ -1,12 +1,18 @@
 """A new key pair for an algorithm, in the forms that it is kept in (RFC 7518)."""
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import insert
 
-from roomkey.authorization_server.work import new_id
+from roomkey.authorization_server import audit
+from roomkey.authorization_server.keys.kept_key import KeyState
+from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.sealed_columns import PRIVATE_KEY
+from roomkey.authorization_server.work import Work, new_id
 from roomkey.jose.public_jwk import public_jwk
 from roomkey.secret import Confidential
 
@@ -51,3 +57,26 @@ def new_key(algorithm: str) -> NewKey:
     der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     jwk = public_jwk(private) | {"kid": kid, "use": "sig", "alg": algorithm}
     return NewKey(kid, algorithm, PrivateBytes(der), jwk)
+
+
+def add_key(work: Work, algorithm: str, state: KeyState) -> str:
+    """Make a key for ``algorithm``, publish it in ``state``, NEXT or SIGNING, and return its ``kid``.
+
+    Raises sqlalchemy's IntegrityError where the algorithm has a key in that state.
+    """
+    made = new_key(algorithm)
+    work.connection.execute(
+        insert(signing_keys).values(
+            kid=made.kid,
+            algorithm=algorithm,
+            state=state,
+            public_jwk=json.dumps(made.jwk),
+            private_key=PRIVATE_KEY.seal(work.sealed, made.private.der, row=made.kid),
+            created_at=work.now,
+            published_at=work.now,
+            activated_at=work.now if state is KeyState.SIGNING else None,
+        )
+    )
+    audit.record(work, "key.created", audit.Subject("key", made.kid), algorithm=algorithm, state=state)
+    work.changed()
+    return made.kid

@@ -2,21 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from cryptography.hazmat.primitives.serialization import load_der_private_key
-from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 
-from roomkey.authorization_server import audit
-from roomkey.authorization_server.keys.new_key import new_key
+from roomkey.authorization_server.keys.kept_key import KeyState, take_turn
+from roomkey.authorization_server.keys.new_key import add_key
 from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.sealed_columns import PRIVATE_KEY
 from roomkey.authorization_server.work import Work, changes
 from roomkey.jose.key_set import KeySet
 from roomkey.jose.signing_key import PrivateKey, SigningKey
 from roomkey.secret import Confidential
-
-PURPOSE: Final = "signing"
 
 
 class KeysInUse(Confidential):
@@ -36,6 +34,11 @@ class KeysInUse(Confidential):
         self.generation = generation
         self.signing = signing
         self.published = published
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms that the service signs with by published keys, for its metadata."""
+        return tuple(sorted(self.signing))
 
     def verifying(self) -> KeySet:
         """The published keys, ready to verify the service's own tokens with."""
@@ -66,50 +69,35 @@ class KeyRoom:
 
     def ensure(self, work: Work, algorithm: str) -> None:
         """Make the first key for ``algorithm`` where there is none; it signs at once, as no token was signed before."""
-        exists = select(signing_keys.c.kid).where(
-            signing_keys.c.algorithm == algorithm, signing_keys.c.state == "signing"
-        )
-        if work.connection.scalar(exists) is not None:
-            return
-        made = new_key(algorithm)
-        try:
-            with work.connection.begin_nested():
-                work.connection.execute(
-                    insert(signing_keys).values(
-                        kid=made.kid,
-                        algorithm=algorithm,
-                        state="signing",
-                        public_jwk=json.dumps(made.jwk),
-                        private_key=work.sealed.seal(made.private.der, **_place(made.kid)),
-                        created_at=work.now,
-                        published_at=work.now,
-                        activated_at=work.now,
-                    )
-                )
-        except IntegrityError:
-            return  # another node was first
-        audit.record(work, "key.created", audit.Subject("key", made.kid), algorithm=algorithm, state="signing")
-        work.changed()
+        if not _signs(work, algorithm):
+            take_turn(work, [algorithm])
+            if not _signs(work, algorithm):
+                add_key(work, algorithm, KeyState.SIGNING)
+
+
+def _signs(work: Work, algorithm: str) -> bool:
+    signing = select(signing_keys.c.kid).where(
+        signing_keys.c.algorithm == algorithm, signing_keys.c.state == KeyState.SIGNING
+    )
+    return work.connection.scalar(signing) is not None
 
 
 def _read(work: Work, generation: int) -> KeysInUse:
     rows = work.connection.execute(
-        select(signing_keys).where(signing_keys.c.state != "removed").order_by(signing_keys.c.created_at)
+        select(signing_keys)
+        .where(signing_keys.c.state != KeyState.REMOVED)
+        .order_by(signing_keys.c.created_at, signing_keys.c.kid)
     ).all()
     signing = {
         row.algorithm: SigningKey(
             cast(
                 "PrivateKey",
-                load_der_private_key(work.sealed.open(bytes(row.private_key), **_place(row.kid)), password=None),
+                load_der_private_key(PRIVATE_KEY.open(work.sealed, row.private_key, row=row.kid), password=None),
             ),
             algorithm=row.algorithm,
             key_id=row.kid,
         )
         for row in rows
-        if row.state == "signing"
+        if row.state == KeyState.SIGNING
     }
     return KeysInUse(generation, signing, tuple(json.loads(row.public_jwk) for row in rows))
-
-
-def _place(kid: str) -> dict[str, str]:
-    return {"table": "signing_keys", "column": "private_key", "row": kid, "purpose": PURPOSE}

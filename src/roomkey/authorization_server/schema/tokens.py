@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, or_
 
 from roomkey.authorization_server.schema.base import metadata
 
@@ -37,7 +37,7 @@ refresh_tokens: Final = Table(
 access_tokens: Final = Table(
     "access_tokens",
     metadata,
-    Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the whole token, whatever its format
+    Column("digest", LargeBinary(32), primary_key=True),  # ledger_key of the token, whatever its format
     Column("jti", Text, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("user_id", Text),
@@ -53,13 +53,15 @@ access_tokens: Final = Table(
 )
 Index("ix_access_tokens_client_id", access_tokens.c.client_id, access_tokens.c.expires_at)
 Index("ix_access_tokens_expires_at", access_tokens.c.expires_at)
-for _column in (access_tokens.c.user_id, access_tokens.c.family_id, access_tokens.c.revoked_at):
+for _column in (access_tokens.c.user_id, access_tokens.c.family_id):
     Index(
         f"ix_access_tokens_{_column.name}",
         _column,
         sqlite_where=_column.is_not(None),
         postgresql_where=_column.is_not(None),
     )
+_revoked: Final = access_tokens.c.revoked_at.is_not(None)  # what the deny list looks for
+Index("ix_access_tokens_revoked", access_tokens.c.expires_at, sqlite_where=_revoked, postgresql_where=_revoked)
 
 app_tokens: Final = Table(
     "app_tokens",
@@ -75,11 +77,16 @@ app_tokens: Final = Table(
     Column("owner_id", Text, ForeignKey("users.id"), index=True),
     Column("created_by", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),  # when it ends; a rotation may bring that forward
+    Column(
+        "exp", BigInteger, nullable=False
+    ),  # the end that the token itself bears; the status list knows it until then
     Column("revoked_at", BigInteger),
     Column("replaced_by", Text),  # the id of the token that a rotation made
     Column("last_used_at", BigInteger),
 )
+ended_early: Final = or_(app_tokens.c.revoked_at.is_not(None), app_tokens.c.expires_at < app_tokens.c.exp)
+Index("ix_app_tokens_exp", app_tokens.c.exp, sqlite_where=ended_early, postgresql_where=ended_early)
 
 authorization_codes: Final = Table(
     "authorization_codes",

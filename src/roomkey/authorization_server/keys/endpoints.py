@@ -1,0 +1,66 @@
+"""``/oauth2/jwks`` and ``/oauth2/held-keys``: which keys the service publishes, and which ones APIs hold (RFC 7517)."""
+
+import hashlib
+import json
+from functools import partial
+
+from starlette.routing import Route
+
+from roomkey.authorization_server.actor import SERVICE, Actor, ActorKind
+from roomkey.authorization_server.clients.authentication import ClientAuthentication
+from roomkey.authorization_server.keys.held_keys import report_held_keys
+from roomkey.authorization_server.keys.room import KeysInUse
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, json_answer
+from roomkey.authorization_server.web.oauth_error import OAuthError
+from roomkey.authorization_server.web.published import METHODS, Published, published_answer
+
+PUBLIC_MEMBERS = frozenset({"kty", "kid", "use", "alg", "crv", "x", "y", "n", "e"})
+
+
+def routes(service: Service, clients: ClientAuthentication, crowd: Crowd) -> list[Route]:
+    """The addresses that have to do with keys."""
+    return [
+        Route("/oauth2/jwks", jwks_endpoint(service)),
+        Route("/oauth2/held-keys", held_keys_endpoint(service, clients, crowd)),
+    ]
+
+
+def jwks_endpoint(service: Service) -> Endpoint:
+    """Gives anybody the published keys; costs one small reading, and none of the keys while nothing has changed."""
+    latest: tuple[KeysInUse, Published] | None = None
+
+    async def answer(received: Received) -> Answer:
+        nonlocal latest
+        keys = await service.view(SERVICE, service.keys.load)
+        if latest is None or latest[0] is not keys:
+            latest = keys, jwks(keys, max_age=service.settings.jwks_max_age)
+        return published_answer(received, latest[1])
+
+    return Endpoint(answer, methods=METHODS)
+
+
+def jwks(keys: KeysInUse, *, max_age: int) -> Published:
+    """The JWK set of ``keys``: of each only the members that are known to be public (pure)."""
+    members = [{name: value for name, value in jwk.items() if name in PUBLIC_MEMBERS} for jwk in keys.published]
+    body = json.dumps({"keys": members}, separators=(",", ":")).encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    return Published(body, "application/jwk-set+json", etag, max_age)
+
+
+def held_keys_endpoint(service: Service, clients: ClientAuthentication, crowd: Crowd) -> Endpoint:
+    """Takes from an API, by its own account, the names of the keys that it holds: ``kids``, separated by spaces."""
+
+    async def answer(received: Received) -> Answer:
+        form = received.form()
+        caller = await clients.authenticate(received, form)
+        kids = (form.optional("kids") or "").split()
+        if not caller.is_api:
+            raise OAuthError("unauthorized_client", "Only an API's own account says which keys it holds.", status=403)
+        actor = Actor(ActorKind.SERVICE_ACCOUNT, caller.client_id, tenant=caller.tenant, address=received.address)
+        with crowd.place(caller.client_id):
+            known = await service.perform(actor, partial(report_held_keys, kids=kids))
+        return json_answer({"kids": known})
+
+    return Endpoint(answer, methods=frozenset({"POST"}))

@@ -1,0 +1,74 @@
+"""The deny list: the names of all tokens that were ended before their time, until that time has come."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, or_, select
+
+from roomkey.authorization_server.keys.kept_key import CLOCK_STEP
+from roomkey.authorization_server.keys.room import KeyRoom
+from roomkey.authorization_server.lists.signed_list import signed_list, too_long
+from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, ended_early
+from roomkey.authorization_server.web.published import Published
+from roomkey.authorization_server.work import Work
+from roomkey.resource_server.deny_list import DENY_LIST
+from roomkey.resource_server.list_token import LARGEST_LIST
+
+_ENTRY: Final = 48
+"""Bytes that a name of 128 bits and its time take in the signed list."""
+
+_REST: Final = 2048
+
+MOST: Final = (LARGEST_LIST - _REST) // _ENTRY
+"""How many tokens the list can name: validators read no more than 1 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """How full a list is: ``entries`` of at most ``most``; one more, and validators get no list at all."""
+
+    entries: int
+    most: int
+
+
+def deny_list(keys: KeyRoom, work: Work, *, audience: str | None = None) -> Published:
+    """The list of all ended tokens, or of those for one ``audience``; raises OAuthError (503) where it is too long.
+
+    Opaque tokens are on it as well: whether a token was one is not written down, and it harms nobody.
+    """
+    ended = ended_tokens(work, audience=audience)
+    if len(ended) > MOST:
+        raise too_long()
+    return signed_list(keys, work, {"iss": work.settings.issuer, "jti": ended}, typ=DENY_LIST)
+
+
+def deny_list_fill(work: Work) -> Fill:
+    """How full the list of all ended tokens is, for metrics and warnings."""
+    return Fill(len(ended_tokens(work)), MOST)
+
+
+def ended_tokens(work: Work, *, audience: str | None = None) -> dict[str, int]:
+    """By ``jti``, when each token would have ended that is ended before its time; a few more than ``MOST`` at most.
+
+    A token stays on for as long as some validator's clock may say that it lives.
+    """
+    since = work.now - work.settings.clock_leeway - CLOCK_STEP
+    of_audience = [] if audience is None else [access_tokens.c.audience == audience]
+    revoked = select(access_tokens.c.jti, access_tokens.c.expires_at).where(
+        access_tokens.c.revoked_at.is_not(None), access_tokens.c.expires_at > since, *of_audience
+    )
+    of_apps = (
+        select(access_tokens.c.jti, app_tokens.c.exp)
+        .join(access_tokens, access_tokens.c.digest == app_tokens.c.digest)
+        .where(app_tokens.c.exp > since, ended_early, has_ended(work.now), *of_audience)
+    )
+    ended: dict[str, int] = {}
+    for query in (revoked, of_apps):
+        for jti, end in work.connection.execute(query.limit(MOST + 1)):
+            ended[jti] = max(end, ended.get(jti, 0))
+    return ended
+
+
+def has_ended(now: int) -> ColumnElement[bool]:
+    """Whether an app token that ends early has done so: it was revoked, or its overlap with its successor is over."""
+    return or_(app_tokens.c.revoked_at.is_not(None), app_tokens.c.expires_at <= now)
