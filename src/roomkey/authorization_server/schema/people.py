@@ -17,6 +17,7 @@ users: Final = Table(
     Column("password_hash", Text),
     Column("password_changed_at", Integer),
     Column("totp_seed", LargeBinary),  # sealed
+    Column("totp_pending", LargeBinary),  # sealed; the seed that a first code has not confirmed yet
     Column("totp_confirmed_at", Integer),
     Column("totp_step", Integer, nullable=False, default=0),  # the last step that was used; only goes forward
     Column("created_at", Integer, nullable=False),
