@@ -7,6 +7,7 @@ from typing import Final, Self, TypeVar
 
 from sqlalchemy import Connection, insert, select
 
+from roomkey.authorization_server.accounts.apis import ensure_built_in
 from roomkey.authorization_server.actor import SERVICE, Actor
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.migrate import migrate
@@ -57,6 +58,7 @@ class Service:
             service._check_keys()
             with service.work(SERVICE) as work:
                 service.keys.ensure(work, "ES256")
+                ensure_built_in(work)
         except BaseException:
             database.close()
             raise

@@ -4,10 +4,11 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.database.prepared import Prepared
 from roomkey.authorization_server.errors import NotAllowed
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.audit import counters
@@ -17,6 +18,7 @@ from roomkey.authorization_server.settings import Settings
 if TYPE_CHECKING:
     from roomkey.authorization_server.keys.room import KeyRoom
 
+_CHANGES: Final = Prepared(select(counters.c.value).where(counters.c.name == text("'changes'")))
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -47,17 +49,21 @@ class Work:
 
     def changed(self) -> None:
         """Let every node know that accounts, APIs, keys or people are no longer what it remembers of them."""
-        row = {"name": "changes", "value": 1}
+        self.count("changes")
+
+    def count(self, name: str) -> int:
+        """The next number of the counter ``name``, from 1; no two transactions get the same."""
         dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(counters).values(row)
-        self.connection.execute(
-            statement.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
-        )
+        statement = dialect.insert(counters).values({"name": name, "value": 1})
+        counted = statement.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
+        number: int = self.connection.execute(counted.returning(counters.c.value)).scalar_one()
+        return number
 
 
 def changes(connection: Connection) -> int:
     """How often something that requests are judged by has changed; remembered things are good for one such number."""
-    return connection.scalar(select(counters.c.value).where(counters.c.name == "changes")) or 0
+    row = _CHANGES.first(connection, {})
+    return 0 if row is None else int(row[0])
 
 
 def new_id(prefix: str) -> str:

@@ -1,0 +1,137 @@
+"""Secrets of service accounts: made, shown once, rotated with an overlap, ended at their date."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+
+from roomkey.authorization_server import audit, opaque
+from roomkey.authorization_server.accounts.bounds import demand_not_stronger
+from roomkey.authorization_server.accounts.service_account import (
+    BY_SECRET,
+    ServiceAccount,
+    changeable,
+    visible_account,
+)
+from roomkey.authorization_server.accounts.syntax import checked_seconds
+from roomkey.authorization_server.errors import Conflict
+from roomkey.authorization_server.opaque import Kind, Opaque
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.schema.accounts import account_secrets
+from roomkey.authorization_server.settings import DAY
+from roomkey.authorization_server.work import Work
+
+LONGEST_OVERLAP: Final = 30 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSecret:
+    """What is known of a secret; not the secret, which nobody keeps.
+
+    Attributes:
+        hint: its prefix and its last four characters.
+        created_at, expires_at, last_used_at: seconds since 1970; without an end, and not used yet, None.
+    """
+
+    hint: str
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A secret that was just made, to be shown once.
+
+    Attributes:
+        client_id: whose it is.
+        client_secret: the secret.
+        old_until: until when the one before it is good too; None where there was none, or it has ended.
+    """
+
+    client_id: str
+    client_secret: Opaque
+    old_until: int | None
+
+
+def live(now: int) -> ColumnElement[bool]:
+    """The condition by which a secret is good at ``now``: no cleaner has to have been there (auth service 7)."""
+    return or_(account_secrets.c.expires_at.is_(None), account_secrets.c.expires_at > now)
+
+
+def add(work: Work, client_id: str) -> Opaque:
+    """A new secret for the account, kept as its digest; checks nothing and writes no audit event."""
+    made = opaque.new(Kind.CLIENT_SECRET)
+    work.connection.execute(
+        insert(account_secrets).values(
+            digest=made.digest, client_id=client_id, hint=made.hint, created_at=work.now, expires_at=None
+        )
+    )
+    return made
+
+
+def find(work: Work, client_id: str) -> tuple[AccountSecret, ...]:
+    """The account's live secrets, the newest first; raises NotFound."""
+    work.demand(Permission.READ)
+    visible_account(work, client_id)
+    rows = work.connection.execute(
+        select(account_secrets)
+        .where(account_secrets.c.client_id == client_id, live(work.now))
+        .order_by(account_secrets.c.created_at.desc(), account_secrets.c.expires_at.desc())
+    )
+    return tuple(AccountSecret(row.hint, row.created_at, row.expires_at, row.last_used_at) for row in rows)
+
+
+def rotate(work: Work, client_id: str, *, overlap: int = 0) -> NewSecret:
+    """A new secret; the one before stays good for ``overlap`` seconds, any older one ends now.
+
+    Raises NotFound, Invalid, and Conflict where the account does not authenticate by a secret.
+    """
+    account = _demand(work, client_id)
+    checked_seconds(overlap, "overlap", least=0, most=LONGEST_OVERLAP)
+    until = work.now + overlap
+    latest = work.connection.execute(
+        select(account_secrets.c.digest, account_secrets.c.expires_at)
+        .where(account_secrets.c.client_id == client_id, live(work.now))
+        .order_by(account_secrets.c.expires_at.is_not(None), account_secrets.c.created_at.desc())
+        .limit(1)
+    ).first()
+    kept = None if latest is None or overlap == 0 else latest.digest
+    others = account_secrets.c.client_id == client_id
+    if kept is not None and latest is not None:
+        others &= account_secrets.c.digest != kept
+        until = until if latest.expires_at is None else min(until, latest.expires_at)
+        work.connection.execute(
+            update(account_secrets).where(account_secrets.c.digest == kept).values(expires_at=until)
+        )
+    work.connection.execute(delete(account_secrets).where(others))
+    made = add(work, client_id)
+    old_until = None if kept is None else until
+    subject = audit.Subject("service_account", client_id, account.tenant)
+    audit.record(work, "service_account.secret_rotated", subject, hint=made.hint, old_until=old_until)
+    work.changed()
+    return NewSecret(client_id, made, old_until)
+
+
+def end_overlap(work: Work, client_id: str) -> int:
+    """End now every secret that has an end; returns how many those were. Raises NotFound."""
+    account = _demand(work, client_id)
+    gone = work.connection.execute(
+        delete(account_secrets).where(
+            account_secrets.c.client_id == client_id, account_secrets.c.expires_at.is_not(None)
+        )
+    ).rowcount
+    if gone:
+        subject = audit.Subject("service_account", client_id, account.tenant)
+        audit.record(work, "service_account.overlap_ended", subject, secrets=gone)
+        work.changed()
+    return gone
+
+
+def _demand(work: Work, client_id: str) -> ServiceAccount:
+    work.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
+    account = changeable(work, client_id)
+    demand_not_stronger(work, client_id, account.roles)
+    if account.authentication not in BY_SECRET or account.built_in:
+        raise Conflict(f"The account {client_id} does not authenticate by a secret.")
+    return account

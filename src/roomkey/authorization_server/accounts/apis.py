@@ -1,0 +1,325 @@
+"""APIs: made together with the account by which they introspect, listed, changed, disabled; their scopes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from roomkey.authorization_server import audit
+from roomkey.authorization_server.accounts import access, account_secrets, service_accounts
+from roomkey.authorization_server.accounts.api import (
+    ALGORITHMS,
+    FORMATS,
+    Api,
+    Scope,
+    apis_of,
+    changeable_api,
+    seen,
+    visible_api,
+)
+from roomkey.authorization_server.accounts.page import USUAL, Page, by_name, page_of
+from roomkey.authorization_server.accounts.service_account import BUILT_IN
+from roomkey.authorization_server.accounts.syntax import (
+    checked_audience,
+    checked_scopes,
+    checked_seconds,
+    checked_text,
+    is_name,
+)
+from roomkey.authorization_server.accounts.tenants import tenant_of_new
+from roomkey.authorization_server.errors import Conflict, Invalid
+from roomkey.authorization_server.opaque import Opaque
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.schema import accounts as schema
+from roomkey.authorization_server.schema.accounts import api_scopes
+from roomkey.authorization_server.settings import DAY
+from roomkey.authorization_server.work import Work, new_id
+
+SHORTEST_TOKEN: Final = 30
+SHORTEST_APP_TOKEN: Final = 60
+_USUAL_APP_TOKEN: Final = 90 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class NewApi:
+    """An API that was just made, with the credentials of its own account, to be shown once."""
+
+    api: Api
+    client_secret: Opaque
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedApi:
+    """An API as it is now, and how many app tokens ended because they held a scope that is gone."""
+
+    api: Api
+    ended_app_tokens: int
+
+
+def create(
+    work: Work,
+    *,
+    audience: str,
+    scopes: Iterable[Scope],
+    description: str = "",
+    tenant: str | None = None,
+    token_lifetime: int | None = None,
+    longest_app_token: int | None = None,
+    token_format: str = "jwt",  # noqa: S107 - a format
+    algorithm: str = "ES256",
+    needs_approval: bool = False,
+) -> NewApi:
+    """A new API, and its own service account, which may introspect and nothing else. Raises Invalid, Conflict.
+
+    Times are in seconds; without one it is the service's own, and for app tokens 90 days.
+    """
+    work.demand(Permission.CHANGE_APIS)
+    values = {
+        "audience": checked_audience(audience),
+        "client_id": audience if is_name(audience) else new_id("api"),
+        "description": checked_text(description, "description"),
+        "tenant": tenant_of_new(work, tenant),
+        **_checked(work, token_lifetime, longest_app_token, token_format, algorithm),
+        "needs_approval": int(needs_approval),
+        "created_at": work.now,
+    }
+    chosen = _checked_scopes(scopes)
+    made = _add(work, values, chosen)
+    _ensure_key(work, algorithm)
+    secret = account_secrets.add(work, made.client_id)
+    audit.record(work, "api.created", _subject(made), client_id=made.client_id, after=_told(made))
+    work.changed()
+    return NewApi(made, secret)
+
+
+def ensure_built_in(work: Work) -> None:
+    """Make the record of the service's own API, whose tokens its admin API takes, where there is none.
+
+    Its account has no secret, so that nobody can be it (auth service 6), and only administrators let others use it.
+    """
+    if work.connection.scalar(select(schema.apis.c.audience).where(schema.apis.c.audience == BUILT_IN)) is not None:
+        return
+    values = {
+        "audience": BUILT_IN,
+        "client_id": BUILT_IN,
+        "description": "The admin API of this service",
+        "tenant": None,
+        **_checked(work, None, None, "jwt", "ES256"),
+        "needs_approval": 1,
+        "created_at": work.now,
+    }
+    scopes = (
+        Scope("admin:read", "See whatever the roles of the account allow."),
+        Scope("admin:write", "Change whatever the roles of the account allow."),
+    )
+    try:
+        made = _add(work, values, scopes)
+    except Conflict:
+        return  # another node was first
+    audit.record(work, "api.created", _subject(made), client_id=BUILT_IN, after=_told(made))
+
+
+def get(work: Work, audience: str) -> Api:
+    """One API; raises NotFound where there is none that the actor sees."""
+    work.demand(Permission.READ)
+    return visible_api(work, audience)
+
+
+def find(work: Work, *, after: str | None = None, limit: int = USUAL, search: str = "") -> Page[Api]:
+    """The APIs that the actor sees, by audience."""
+    work.demand(Permission.READ)
+    statement = select(schema.apis).where(seen(work))
+    if search:
+        statement = statement.where(schema.apis.c.audience.contains(search, autoescape=True))
+    rows = work.connection.execute(by_name(statement, schema.apis.c.audience, after=after, limit=limit)).all()
+    return page_of(rows, limit, lambda shown: apis_of(work, shown), lambda row: str(row.audience))
+
+
+def change(
+    work: Work,
+    audience: str,
+    *,
+    description: str | None = None,
+    token_lifetime: int | None = None,
+    longest_app_token: int | None = None,
+    token_format: str | None = None,
+    algorithm: str | None = None,
+    needs_approval: bool | None = None,
+    scopes: Iterable[Scope] | None = None,
+) -> ChangedApi:
+    """Change what is given; None leaves things as they are. Tokens that exist stay as they are.
+
+    ``scopes`` are all of them: one that is missing there goes, see ``remove_scopes``. Raises NotFound, NotAllowed,
+    Invalid, and Conflict for the service's own API.
+    """
+    api = _demand(work, audience)
+    values: dict[str, Any] = _checked(
+        work,
+        api.token_lifetime if token_lifetime is None else token_lifetime,
+        api.longest_app_token if longest_app_token is None else longest_app_token,
+        token_format or api.token_format,
+        algorithm or api.algorithm,
+    )
+    if description is not None:
+        values["description"] = checked_text(description, "description")
+    if needs_approval is not None:
+        values["needs_approval"] = int(needs_approval)
+    _ensure_key(work, values["algorithm"])
+    work.connection.execute(update(schema.apis).where(schema.apis.c.audience == audience).values(values))
+    ended = 0 if scopes is None else _set_scopes(work, api, _checked_scopes(scopes))
+    return _changed(work, api, ended)
+
+
+def add_scopes(work: Work, audience: str, scopes: Iterable[Scope]) -> Api:
+    """Give the API more scopes; one that it has gets the new sentence. Raises NotFound, NotAllowed, Invalid."""
+    api = _demand(work, audience)
+    new = {scope.name: scope for scope in _checked_scopes(scopes)}
+    all_of_them = {scope.name: scope for scope in api.scopes} | new
+    _set_scopes(work, api, _checked_scopes(all_of_them.values()))
+    return _changed(work, api, 0).api
+
+
+def remove_scopes(work: Work, audience: str, scopes: Iterable[str]) -> ChangedApi:
+    """Take scopes away: from the accounts at once, from refresh families at the next refresh; app tokens with them end.
+
+    Raises NotFound, NotAllowed, Invalid.
+    """
+    api = _demand(work, audience)
+    gone = set(scopes)
+    unknown = gone - set(api.scope_names)
+    if unknown:
+        raise Invalid(f'The API {audience} has no scope "{min(unknown)}".', field="scopes")
+    left = _checked_scopes(scope for scope in api.scopes if scope.name not in gone)
+    return _changed(work, api, _set_scopes(work, api, left))
+
+
+def disable(work: Work, audience: str) -> Api:
+    """Issue no tokens for the API, and let it introspect none, until it is enabled. Raises NotFound, NotAllowed."""
+    return _switch(work, audience, work.now)
+
+
+def enable(work: Work, audience: str) -> Api:
+    """Issue tokens for a disabled API again. Raises NotFound, NotAllowed."""
+    return _switch(work, audience, None)
+
+
+def rotate_secret(work: Work, audience: str, *, overlap: int = 0) -> account_secrets.NewSecret:
+    """A new secret for the API's own account, see ``account_secrets.rotate``."""
+    work.demand(Permission.CHANGE_APIS)
+    return account_secrets.rotate(work, _demand(work, audience).client_id, overlap=overlap)
+
+
+def _demand(work: Work, audience: str) -> Api:
+    work.demand(Permission.CHANGE_APIS)
+    api = changeable_api(work, audience)
+    if audience == BUILT_IN:
+        raise Conflict("The API of the service itself stays as it is.")
+    return api
+
+
+def _switch(work: Work, audience: str, disabled_at: int | None) -> Api:
+    api = _demand(work, audience)
+    if (api.disabled_at is None) == (disabled_at is None):
+        return api
+    for table, which in (
+        (schema.apis, schema.apis.c.audience == audience),
+        (schema.service_accounts, schema.service_accounts.c.client_id == api.client_id),
+    ):
+        work.connection.execute(update(table).where(which).values(disabled_at=disabled_at))
+    audit.record(work, "api.enabled" if disabled_at is None else "api.disabled", _subject(api))
+    work.changed()
+    return visible_api(work, audience)
+
+
+def _add(work: Work, values: dict[str, Any], scopes: tuple[Scope, ...]) -> Api:
+    audience = values["audience"]
+    service_accounts.add(
+        work,
+        {
+            "client_id": values["client_id"],
+            "kind": "api",
+            "description": f"The API {audience} itself: it may introspect its tokens",
+            "tenant": values["tenant"],
+            "authentication": "client_secret_basic",
+            "created_at": work.now,
+        },
+    )
+    try:
+        with work.connection.begin_nested():
+            work.connection.execute(insert(schema.apis).values(values))
+    except IntegrityError:
+        raise Conflict(f'There is an API "{audience}" already.') from None
+    _write_scopes(work, audience, scopes)
+    return visible_api(work, audience)
+
+
+def _set_scopes(work: Work, api: Api, scopes: tuple[Scope, ...]) -> int:
+    work.connection.execute(delete(api_scopes).where(api_scopes.c.audience == api.audience))
+    _write_scopes(work, api.audience, scopes)
+    return access.take_away(work, api.audience, set(api.scope_names) - {scope.name for scope in scopes})
+
+
+def _write_scopes(work: Work, audience: str, scopes: tuple[Scope, ...]) -> None:
+    rows = [{"audience": audience, "scope": scope.name, "description": scope.description} for scope in scopes]
+    work.connection.execute(insert(api_scopes), rows)
+
+
+def _changed(work: Work, before: Api, ended: int) -> ChangedApi:
+    after = visible_api(work, before.audience)
+    details = {"before": _told(before), "after": _told(after), "ended_app_tokens": ended}
+    audit.record(work, "api.changed", _subject(before), **details)
+    work.changed()
+    return ChangedApi(after, ended)
+
+
+def _ensure_key(work: Work, algorithm: str) -> None:
+    if algorithm == "HS256":
+        raise Invalid("HS256 is not there yet.", field="algorithm")
+    work.keys.ensure(work, algorithm)
+
+
+def _checked(
+    work: Work, token_lifetime: int | None, longest_app_token: int | None, token_format: str, algorithm: str
+) -> dict[str, Any]:
+    settings = work.settings
+    lifetime = settings.access_token_lifetime if token_lifetime is None else token_lifetime
+    longest = min(_USUAL_APP_TOKEN, settings.longest_app_token) if longest_app_token is None else longest_app_token
+    if token_format not in FORMATS:
+        raise Invalid(f"The format of tokens is one of {', '.join(FORMATS)}.", field="token_format")
+    if algorithm not in ALGORITHMS:
+        raise Invalid(f"The algorithm is one of {', '.join(ALGORITHMS)}.", field="algorithm")
+    return {
+        "token_lifetime": checked_seconds(
+            lifetime, "token_lifetime", least=SHORTEST_TOKEN, most=settings.longest_access_token
+        ),
+        "longest_app_token": checked_seconds(
+            longest, "longest_app_token", least=SHORTEST_APP_TOKEN, most=settings.longest_app_token
+        ),
+        "token_format": token_format,
+        "algorithm": algorithm,
+    }
+
+
+def _checked_scopes(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
+    chosen = {scope.name: checked_text(scope.description, "scopes") for scope in scopes}
+    if not chosen:
+        raise Invalid("An API needs at least one scope.", field="scopes")
+    return tuple(Scope(name, chosen[name]) for name in checked_scopes(chosen))
+
+
+def _subject(api: Api) -> audit.Subject:
+    return audit.Subject("api", api.audience, api.tenant)
+
+
+def _told(api: Api) -> dict[str, Any]:
+    return {
+        "description": api.description,
+        "scopes": " ".join(api.scope_names),
+        "token_lifetime": api.token_lifetime,
+        "longest_app_token": api.longest_app_token,
+        "token_format": api.token_format,
+        "algorithm": api.algorithm,
+        "needs_approval": api.needs_approval,
+    }

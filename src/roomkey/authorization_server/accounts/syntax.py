@@ -1,0 +1,80 @@
+"""What names, scopes and texts may consist of (RFC 6749 appendix A; pure)."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+from roomkey.authorization_server.errors import Invalid
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_AUDIENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:/?&=%+@-]{0,199}", re.ASCII)
+_SCOPE: Final = re.compile(r"[!#-\[\]-~]{1,100}", re.ASCII)
+_ROLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
+_MOST: Final = 100
+LONGEST_TEXT: Final = 500
+
+
+def is_name(value: str) -> bool:
+    """Whether ``value`` may be a client_id or a tenant."""
+    return _NAME.fullmatch(value) is not None
+
+
+def checked_name(value: str, field: str) -> str:
+    """``value`` where it may be a client_id or a tenant; raises Invalid."""
+    if not is_name(value):
+        raise Invalid(
+            f"The {field} must be 1 to 64 of a-z, 0-9, dot, hyphen and underscore, and begin with a letter or digit.",
+            field=field,
+        )
+    return value
+
+
+def checked_audience(value: str) -> str:
+    """``value`` where it may be an audience: a name or an address; raises Invalid."""
+    if not _AUDIENCE.fullmatch(value):
+        raise Invalid(
+            "The audience must be a name such as orders-api, or an address, of at most 200 ASCII characters.",
+            field="audience",
+        )
+    return value
+
+
+def checked_scopes(values: Iterable[str], field: str = "scopes") -> tuple[str, ...]:
+    """``values``, each once and in their order, where each may be a scope; raises Invalid."""
+    return _checked(values, field, _SCOPE, "scope")
+
+
+def checked_roles(values: Iterable[str], field: str = "roles") -> tuple[str, ...]:
+    """``values``, each once and in their order, where each may be a role; raises Invalid."""
+    return _checked(values, field, _ROLE, "role")
+
+
+def _checked(values: Iterable[str], field: str, form: re.Pattern[str], what: str) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(values))
+    if len(chosen) > _MOST:
+        raise Invalid(f"At most {_MOST} {what}s can be named at once.", field=field)
+    for value in chosen:
+        if not form.fullmatch(value):
+            raise Invalid(f"A {what} must be up to 100 ASCII characters without spaces and quotes.", field=field)
+    return chosen
+
+
+def checked_text(value: str, field: str) -> str:
+    """``value`` in one line, where it is short and holds no control characters; raises Invalid."""
+    text = unicodedata.normalize("NFC", value).strip()
+    if len(text) > LONGEST_TEXT or any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in text):
+        raise Invalid(f"The {field} must be one line of at most {LONGEST_TEXT} characters.", field=field)
+    return text
+
+
+def checked_seconds(value: int, field: str, *, least: int, most: int) -> int:
+    """``value`` where it lies in these bounds; raises Invalid."""
+    if not least <= value <= most:
+        raise Invalid(f"The {field} must be from {least} to {most} seconds.", field=field)
+    return value
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a space-separated column."""
+    return tuple(text.split())

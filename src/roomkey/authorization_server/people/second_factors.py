@@ -1,0 +1,59 @@
+"""What the second factors share: whose they are to change, and how an administrator takes them all away."""
+
+from sqlalchemy import delete, update
+
+from roomkey.authorization_server import audit
+from roomkey.authorization_server.actor import ActorKind
+from roomkey.authorization_server.audit import Subject
+from roomkey.authorization_server.errors import Conflict, NotAllowed
+from roomkey.authorization_server.people import throttle
+from roomkey.authorization_server.people.ending import end_access
+from roomkey.authorization_server.people.throttle import Counted
+from roomkey.authorization_server.people.users import User, find, subject_to_change
+from roomkey.authorization_server.schema.people import passkeys, recovery_codes, users
+from roomkey.authorization_server.work import Work
+
+
+def demand_own(work: Work, user: User) -> None:
+    """Raise NotAllowed unless the actor is the user: nobody sets up what proves that somebody else is there."""
+    if work.actor.kind is not ActorKind.USER or work.actor.id != user.id:
+        raise NotAllowed("Second factors are set up by whoever they belong to.")
+
+
+def counted(user: User) -> Counted:
+    """Wrong codes and passkeys of a user, counted apart from wrong passwords."""
+    return Counted("second_factor", user.id, free=5)
+
+
+def is_blocked(work: Work, user: User) -> bool:
+    """Whether so many codes were wrong lately that none is looked at now."""
+    return throttle.blocked(work, counted(user))
+
+
+def changed(work: Work, user: User, action: str, *, keep_session: str = "", **details: object) -> User:
+    """Write down the change and end every other session and token of the user; what the user is like now."""
+    end_access(work, user.id, reason="second factor changed", keep_session=keep_session)
+    audit.record(work, action, Subject("user", user.id, user.tenant), **details)
+    work.changed()
+    return find(work, user.id)
+
+
+def demand_another(user: User, *, left: int) -> None:
+    """Raise Conflict where the user must have a second factor and would have none left."""
+    if left == 0 and user.needs_second_factor:
+        raise Conflict("Your roles need a second factor; set up another one before you remove this one.")
+
+
+def reset(work: Work, user: str) -> User:
+    """Take one-time codes, passkeys and recovery codes from a user who has lost them, and end all sessions and tokens.
+
+    Raises NotFound and NotAllowed.
+    """
+    found = subject_to_change(work, user)
+    work.connection.execute(
+        update(users).where(users.c.id == found.id).values(totp_seed=None, totp_pending=None, totp_confirmed_at=None)
+    )
+    for table in (passkeys, recovery_codes):
+        work.connection.execute(delete(table).where(table.c.user_id == found.id))
+    throttle.succeeded(work, counted(found))
+    return changed(work, found, "user.second_factors_reset")

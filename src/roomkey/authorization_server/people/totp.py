@@ -1,0 +1,138 @@
+"""One-time codes of an authenticator app (RFC 6238): six digits, 30 seconds, each good once."""
+
+import hmac
+import io
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import pyotp
+import segno
+from sqlalchemy import select, update
+
+from roomkey.authorization_server.errors import Conflict
+from roomkey.authorization_server.people import second_factors
+from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.schema.people import users
+from roomkey.authorization_server.work import Work
+from roomkey.secret import Confidential
+
+_PERIOD: Final = 30  # seconds
+_CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Enrolment(Confidential):
+    """What an authenticator app needs to know; shown on one page, to be confirmed by a first code.
+
+    Attributes:
+        secret: the seed in base32, to be typed in.
+        uri: the same as ``otpauth://…``.
+        picture: the same as a QR code, an SVG element without styles or scripts.
+    """
+
+    secret: str
+    uri: str
+    picture: str
+
+    def __repr__(self) -> str:
+        return "Enrolment(••••)"
+
+
+def begin(work: Work, user: User) -> Enrolment:
+    """A new seed for the actor's own account, which counts once :func:`confirm` has seen a code of it."""
+    second_factors.demand_own(work, user)
+    seed = pyotp.random_base32()
+    work.connection.execute(
+        update(users)
+        .where(users.c.id == user.id)
+        .values(totp_pending=work.sealed.seal(seed.encode(), **_place("totp_pending", user.id)))
+    )
+    return _enrolment(work, user, seed)
+
+
+def pending(work: Work, user: User) -> Enrolment | None:
+    """The enrolment that waits for its first code, for a page that shows it again after a wrong one."""
+    second_factors.demand_own(work, user)
+    seed = _open(work, user.id, "totp_pending")
+    return None if seed is None else _enrolment(work, user, seed)
+
+
+def confirm(work: Work, user: User, code: str, *, session: str = "") -> User | None:
+    """Take the new seed if ``code`` is one of it, and end every other session than ``session``; None if it is not.
+
+    The code is spent by this: it does not sign anybody in.
+    """
+    second_factors.demand_own(work, user)
+    seed = _open(work, user.id, "totp_pending")
+    step = None if seed is None else _step(seed, code, work.now)
+    if seed is None or step is None:
+        return None
+    work.connection.execute(
+        update(users)
+        .where(users.c.id == user.id)
+        .values(
+            totp_seed=work.sealed.seal(seed.encode(), **_place("totp_seed", user.id)),
+            totp_pending=None,
+            totp_confirmed_at=work.now,
+            totp_step=step,
+        )
+    )
+    return second_factors.changed(work, user, "user.totp_confirmed", keep_session=session)
+
+
+def matches(work: Work, user: User, code: str) -> bool:
+    """Whether ``code`` is the user's, of this step or one beside it, and newer than the last one; it is spent then."""
+    seed = _open(work, user.id, "totp_seed")
+    step = None if seed is None else _step(seed, code, work.now)
+    if step is None:
+        return False
+    spent = work.connection.execute(
+        update(users)
+        .where(users.c.id == user.id, users.c.totp_step < step, users.c.totp_confirmed_at.is_not(None))
+        .values(totp_step=step)
+    )
+    return spent.rowcount == 1
+
+
+def remove(work: Work, user: User, *, session: str = "") -> User:
+    """Ask for no more codes; ends every other session than ``session``. Raises Conflict where the roles need them."""
+    second_factors.demand_own(work, user)
+    if not user.has_totp:
+        raise Conflict("No authenticator app is set up for this account.")
+    second_factors.demand_another(user, left=user.passkeys)
+    work.connection.execute(
+        update(users).where(users.c.id == user.id).values(totp_seed=None, totp_pending=None, totp_confirmed_at=None)
+    )
+    return second_factors.changed(work, user, "user.totp_removed", keep_session=session)
+
+
+def _enrolment(work: Work, user: User, seed: str) -> Enrolment:
+    host = urlsplit(work.settings.issuer).netloc
+    uri = pyotp.TOTP(seed).provisioning_uri(name=user.username, issuer_name=f"roomkey {host}".replace(":", " "))
+    picture = io.BytesIO()
+    segno.make(uri, error="m").save(
+        picture, kind="svg", xmldecl=False, svgns=False, omitsize=True, svgclass=None, lineclass=None, nl=False
+    )
+    return Enrolment(seed, uri, picture.getvalue().decode())
+
+
+def _step(seed: str, code: str, now: int) -> int | None:
+    """The newest step, of this one and the two beside it, that ``code`` belongs to; compares all three. Pure."""
+    if not _CODE.fullmatch(code):
+        return None
+    here, found = now // _PERIOD, None
+    for step in (here - 1, here, here + 1):
+        if hmac.compare_digest(pyotp.TOTP(seed).generate_otp(step), code):
+            found = step
+    return found
+
+
+def _open(work: Work, user_id: str, column: str) -> str | None:
+    sealed = work.connection.scalar(select(users.c[column]).where(users.c.id == user_id))
+    return None if sealed is None else work.sealed.open(bytes(sealed), **_place(column, user_id)).decode()
+
+
+def _place(column: str, user_id: str) -> dict[str, str]:
+    return {"table": "users", "column": column, "row": user_id, "purpose": "totp"}

@@ -1,0 +1,56 @@
+"""Short ways to act as somebody in a service with an API."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from roomkey.authorization_server.accounts import apis, service_accounts, tenants
+from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.actor import Actor, ActorKind
+from roomkey.authorization_server.schema.audit import audit_events
+from roomkey.authorization_server.schema.people import users
+from roomkey.authorization_server.service import Service
+
+CONSOLE = Actor.console()
+
+
+@dataclass
+class Acting:
+    """``acting(act, …, by=actor)`` runs one act in a transaction of its own."""
+
+    service: Service
+
+    def __call__(self, act: Callable[..., Any], *arguments: Any, by: Actor = CONSOLE, **named: Any) -> Any:
+        with self.service.work(by) as work:
+            return act(work, *arguments, **named)
+
+    def api(self, audience: str = "orders-api", *scopes: str, **named: Any) -> apis.NewApi:
+        chosen = [Scope(scope) for scope in scopes or ("orders:read", "orders:write")]
+        return self(apis.create, audience=audience, scopes=chosen, **named)
+
+    def account(self, client_id: str = "reports", *scopes: str, by: Actor = CONSOLE, **named: Any) -> Any:
+        named.setdefault("apis", [Access("orders-api", scopes or ("orders:read",))])
+        return self(service_accounts.create, client_id=client_id, by=by, **named)
+
+    def tenant(self, *names: str) -> None:
+        for name in names:
+            self(tenants.create, name=name)
+
+    def user(self, name: str, *roles: str, tenant: str | None = None, scopes: str | None = None) -> Actor:
+        row = {"id": f"usr_{name}", "username": name, "username_key": name, "created_at": 1}
+        with self.service.work(CONSOLE) as work:
+            work.connection.execute(insert(users).values(**row, tenant=tenant, scopes=scopes))
+        return Actor(ActorKind.USER, row["id"], name, frozenset(roles), tenant)
+
+    def events(self) -> list[Any]:
+        with self.service.look(CONSOLE) as work:
+            return list(work.connection.execute(audit_events.select().order_by(audit_events.c.number)))
+
+
+@pytest.fixture
+def acting(service: Service) -> Acting:
+    return Acting(service)
