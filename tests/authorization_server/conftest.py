@@ -11,6 +11,13 @@ from roomkey.authorization_server.settings import Settings
 from roomkey.testing import FakeClock
 
 
+@pytest.fixture
+def service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
+    """A service on SQLite, whose time is ``clock``."""
+    with Service.open(Settings.at(tmp_path / "data"), clock=clock) as opened:
+        yield opened
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Cluster]:
     """A PostgreSQL server for the whole run; tests that need it are skipped where it is missing."""
@@ -35,10 +42,3 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'roomkey.db'}"
     url: str = request.getfixturevalue("postgresql_url")
     return url
-
-
-@pytest.fixture
-def service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
-    """An auth service on a SQLite file, whose time is ``clock``."""
-    with Service.open(Settings.at(tmp_path / "service"), clock=clock) as service:
-        yield service
