@@ -87,6 +87,14 @@ def verify(work: Work) -> Verdict:
     return Verdict(holds=True, number=work.connection.scalar(select(func.max(audit_events.c.number))) or 0)
 
 
+def latest_hold(work: Work, count: int) -> Verdict:
+    """Whether the latest ``count`` events are what they were when they were written: quick, for each visit."""
+    work.demand(Permission.READ_AUDIT)
+    last = work.connection.scalar(select(func.max(audit_events.c.number))) or 0
+    broken = audit.verify(work.connection, after=max(0, last - count))
+    return Verdict(holds=True, number=last) if broken is None else Verdict(holds=False, number=broken.number)
+
+
 def _event(row: Any) -> Event:
     values = {name: getattr(row, name) for name in Event.__slots__}
     return Event(**values | {"details": json.loads(row.details)})

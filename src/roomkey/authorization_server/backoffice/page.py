@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from roomkey.authorization_server.accounts import token_requests
+from roomkey.authorization_server.backoffice.waiting import waiting
 from roomkey.authorization_server.backoffice.frame import Frame
 from roomkey.authorization_server.backoffice.rendering import render
 from roomkey.authorization_server.backoffice.session import Endpoint, Page, Visit, requires, secured, see_other
@@ -102,7 +102,7 @@ async def show(
         address=visit.request.scope["path"],
         scheme=scheme_of(visit.request),
         toast=_DONE.get(visit.request.query_params.get("done", ""), ""),
-        waiting=await visit.view(token_requests.waiting),
+        waiting=await visit.view(waiting),
     )
     errors = {} if refused is None else {_field_of(refused): str(refused)}
     form = dict(visit.form.fields)
