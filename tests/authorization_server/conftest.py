@@ -11,13 +11,6 @@ from roomkey.authorization_server.settings import Settings
 from roomkey.testing import FakeClock
 
 
-@pytest.fixture
-def service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
-    """A service on SQLite, whose time is ``clock``."""
-    with Service.open(Settings.at(tmp_path / "data"), clock=clock) as opened:
-        yield opened
-
-
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Cluster]:
     """A PostgreSQL server for the whole run; tests that need it are skipped where it is missing."""
@@ -42,3 +35,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'roomkey.db'}"
     url: str = request.getfixturevalue("postgresql_url")
     return url
+
+
+@pytest.fixture
+def service(database_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
+    """The service over a new database, by a clock that a test moves; on SQLite and on PostgreSQL."""
+    with Service.open(Settings.at(tmp_path / "data", database=database_url), clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def small_service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
+    """The same on SQLite alone."""
+    with Service.open(Settings.at(tmp_path / "data"), clock=clock) as opened:
+        yield opened
