@@ -35,42 +35,42 @@ def token(acting):
     return make
 
 
-def _active(service, minted) -> dict:
+def _active(small_service, minted) -> dict:
     """What the API is told of the token."""
-    caller = asyncio.run(Directory(service).read("orders-api"))
-    with service.look(Actor.console()) as work:
+    caller = asyncio.run(Directory(small_service).read("orders-api"))
+    with small_service.look(Actor.console()) as work:
         return introspect(
-            work.connection, minted.digest, caller=caller, issuer=service.settings.issuer, now=service.now()
+            work.connection, minted.digest, caller=caller, issuer=small_service.settings.issuer, now=small_service.now()
         )
 
 
-def _listed(service, made) -> tuple[bool, bool]:
+def _listed(small_service, made) -> tuple[bool, bool]:
     """Whether the status list and the deny list say that the token has ended."""
-    with service.look(Actor.console()) as work:
+    with small_service.look(Actor.console()) as work:
         index = work.connection.scalar(select(table.c.status_index).where(table.c.id == made.app_token.id))
         bit = statuses(work)[index // 8] >> index % 8 & 1
         return bool(bit), made.minted.jti in ended_tokens(work)
 
 
-def test_an_app_token_is_a_jwt_that_the_api_verifies_by_itself(token, service, clock):
+def test_an_app_token_is_a_jwt_that_the_api_verifies_by_itself(token, small_service, clock):
     made = token()
-    with service.look(Actor.console()) as work:
-        keys = KeySet.static({"keys": [dict(jwk) for jwk in service.keys.load(work).published]})
-    validator = TokenValidator(issuer=service.settings.issuer, audience="orders-api", keys=keys, clock=clock)
+    with small_service.look(Actor.console()) as work:
+        keys = KeySet.static({"keys": [dict(jwk) for jwk in small_service.keys.load(work).published]})
+    validator = TokenValidator(issuer=small_service.settings.issuer, audience="orders-api", keys=keys, clock=clock)
     claims = validator.validate(made.minted.value)
     assert (claims.subject, claims.client_id, claims.scopes) == ("reports", "reports", frozenset({"orders:read"}))
     assert claims.roles == frozenset({"exporter"})
     assert claims["exp"] - claims["iat"] == 30 * DAY
     place = claims["status"]["status_list"]
-    assert place == {"idx": 0, "uri": service.settings.issuer + "/oauth2/status-list"}
-    assert _active(service, made.minted)["scope"] == "orders:read"
+    assert place == {"idx": 0, "uri": small_service.settings.issuer + "/oauth2/status-list"}
+    assert _active(small_service, made.minted)["scope"] == "orders:read"
     assert token().minted.value != made.minted.value
 
 
-def test_each_app_token_has_a_place_of_its_own_in_the_status_list(token, service):
+def test_each_app_token_has_a_place_of_its_own_in_the_status_list(token, small_service):
     for _ in range(5):
         token()
-    with service.look(Actor.console()) as work:
+    with small_service.look(Actor.console()) as work:
         assert sorted(work.connection.scalars(select(table.c.status_index))) == [0, 1, 2, 3, 4]
 
 
@@ -82,16 +82,16 @@ def test_an_opaque_token_is_made_on_request_or_where_the_api_wants_it(token, act
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "EdDSA", "HS256"])
-def test_the_token_is_signed_by_the_algorithm_of_the_api(acting, token, service, clock, algorithm):
+def test_the_token_is_signed_by_the_algorithm_of_the_api(acting, token, small_service, clock, algorithm):
     changed = acting(apis.change, "orders-api", algorithm=algorithm)
     made = token()
     if algorithm == "HS256":
         keys = KeySet.static(changed.shared_secret)
     else:
         assert changed.shared_secret is None
-        with service.look(Actor.console()) as work:
-            keys = KeySet.static({"keys": [dict(jwk) for jwk in service.keys.load(work).published]})
-    validator = TokenValidator(issuer=service.settings.issuer, audience="orders-api", keys=keys, clock=clock)
+        with small_service.look(Actor.console()) as work:
+            keys = KeySet.static({"keys": [dict(jwk) for jwk in small_service.keys.load(work).published]})
+    validator = TokenValidator(issuer=small_service.settings.issuer, audience="orders-api", keys=keys, clock=clock)
     assert validator.validate(made.minted.value).client_id == "reports"
     assert acting(apis.change, "orders-api", description="x").shared_secret is None
 
@@ -152,50 +152,50 @@ def test_a_service_account_makes_no_token_that_does_more_than_itself(token, acti
             acting(app_tokens.create, **(ORDER | {"client_id": client_id}), by=robot)
 
 
-def test_a_revoked_token_is_dead_everywhere_at_once(token, acting, service):
+def test_a_revoked_token_is_dead_everywhere_at_once(token, acting, small_service):
     made, other = token(), token()
     revoked = acting(app_tokens.revoke, made.app_token.id, reason="leaked")
-    assert revoked.state(service.now()) == "revoked"
-    assert _active(service, made.minted) == {"active": False}
-    assert _listed(service, made) == (True, True)
-    assert _active(service, other.minted)["active"]
-    assert _listed(service, other) == (False, False)
+    assert revoked.state(small_service.now()) == "revoked"
+    assert _active(small_service, made.minted) == {"active": False}
+    assert _listed(small_service, made) == (True, True)
+    assert _active(small_service, other.minted)["active"]
+    assert _listed(small_service, other) == (False, False)
     count = len(acting.events())
     acting(app_tokens.revoke, made.app_token.id)
     assert len(acting.events()) == count
 
 
-def test_both_tokens_live_until_the_date_and_then_the_old_one_is_dead(token, acting, service, clock):
+def test_both_tokens_live_until_the_date_and_then_the_old_one_is_dead(token, acting, small_service, clock):
     old = token()
     clock.advance(DAY)
     new = acting(app_tokens.rotate, old.app_token.id, overlap=3600)
-    assert new.app_token.expires_at == service.now() + 30 * DAY
+    assert new.app_token.expires_at == small_service.now() + 30 * DAY
     known = acting(app_tokens.get, old.app_token.id)
-    assert (known.replaced_by, known.expires_at) == (new.app_token.id, service.now() + 3600)
-    assert known.state(service.now()) == "replaced"
+    assert (known.replaced_by, known.expires_at) == (new.app_token.id, small_service.now() + 3600)
+    assert known.state(small_service.now()) == "replaced"
     clock.advance(3599)
-    assert _active(service, old.minted)["active"]
-    assert _listed(service, old) == (False, False)
+    assert _active(small_service, old.minted)["active"]
+    assert _listed(small_service, old) == (False, False)
     clock.advance(1)  # at that second, and no cleaner has run
-    assert _active(service, old.minted) == {"active": False}
-    assert _listed(service, old) == (True, True)
-    assert _active(service, new.minted)["active"]
+    assert _active(small_service, old.minted) == {"active": False}
+    assert _listed(small_service, old) == (True, True)
+    assert _active(small_service, new.minted)["active"]
     clock.advance(10 * DAY)
-    assert _listed(service, old) == (True, True)  # for as long as the token itself says that it lives
+    assert _listed(small_service, old) == (True, True)  # for as long as the token itself says that it lives
 
 
-def test_a_replaced_token_can_still_be_revoked_at_once_but_not_rotated_again(token, acting, service):
+def test_a_replaced_token_can_still_be_revoked_at_once_but_not_rotated_again(token, acting, small_service):
     old = token()
     acting(app_tokens.rotate, old.app_token.id, overlap=3600)
     with pytest.raises(Conflict, match="replaced"):
         acting(app_tokens.rotate, old.app_token.id)
     acting(app_tokens.revoke, old.app_token.id)
-    assert _active(service, old.minted) == {"active": False}
+    assert _active(small_service, old.minted) == {"active": False}
     with pytest.raises(Conflict, match="revoked"):
         acting(app_tokens.rotate, old.app_token.id)
 
 
-def test_a_rotation_keeps_to_what_the_api_and_the_approval_allow(token, acting, service, clock):
+def test_a_rotation_keeps_to_what_the_api_and_the_approval_allow(token, acting, small_service, clock):
     made = token()
     acting(apis.change, "orders-api", longest_app_token=7 * DAY)
     shorter = acting(app_tokens.rotate, made.app_token.id)
@@ -211,25 +211,27 @@ def test_a_rotation_keeps_to_what_the_api_and_the_approval_allow(token, acting, 
     assert approved.app_token.expires_at == shorter.app_token.expires_at
 
 
-def test_tokens_end_when_their_account_may_no_longer_have_what_they_hold(token, acting, service):  # auth service 14
+def test_tokens_end_when_their_account_may_no_longer_have_what_they_hold(
+    token, acting, small_service
+):  # auth service 14
     wide = Access("orders-api", ("orders:read", "orders:write"))
     acting(service_accounts.change, "reports", apis=[wide])
     narrow, both = token(), token(scopes=["orders:read", "orders:write"])
     assert acting(apis.remove_scopes, "orders-api", ["orders:write"]).ended_app_tokens == 1
-    assert _active(service, both.minted) == {"active": False}
-    assert _listed(service, both) == (True, True)
-    assert _active(service, narrow.minted)["active"]
+    assert _active(small_service, both.minted) == {"active": False}
+    assert _listed(small_service, both) == (True, True)
+    assert _active(small_service, narrow.minted)["active"]
     assert acting(service_accounts.change, "reports", apis=[]).ended_app_tokens == 1
-    assert _active(service, narrow.minted) == {"active": False}
+    assert _active(small_service, narrow.minted) == {"active": False}
 
 
-def test_disabling_an_account_ends_its_tokens_for_good(token, acting, service):
+def test_disabling_an_account_ends_its_tokens_for_good(token, acting, small_service):
     made = token()
     acting(service_accounts.disable, "reports")
     acting(service_accounts.enable, "reports")
-    assert acting(app_tokens.get, made.app_token.id).state(service.now()) == "revoked"
-    assert _active(service, made.minted) == {"active": False}
-    assert _listed(service, made) == (True, True)
+    assert acting(app_tokens.get, made.app_token.id).state(small_service.now()) == "revoked"
+    assert _active(small_service, made.minted) == {"active": False}
+    assert _listed(small_service, made) == (True, True)
 
 
 def test_an_owner_rotates_and_revokes_their_own_tokens_alone(token, acting):  # auth service 44
@@ -259,7 +261,7 @@ def test_another_tenants_token_is_not_found(token, acting):  # auth service 44
         acting(app_tokens.create, **ORDER, by=administrator)
 
 
-def test_lists_are_paged_from_the_newest_on(token, acting, service, clock):  # auth service 47
+def test_lists_are_paged_from_the_newest_on(token, acting, small_service, clock):  # auth service 47
     ids = []
     for number in range(5):
         clock.advance(number // 2)
@@ -281,11 +283,11 @@ def test_lists_are_paged_from_the_newest_on(token, acting, service, clock):  # a
             acting(app_tokens.find, after=wrong)
 
 
-def test_a_token_is_never_told_again(token, acting, service):  # auth service 46, 54
+def test_a_token_is_never_told_again(token, acting, small_service):  # auth service 46, 54
     values = [token().minted.value, token(token_format="opaque").minted.value]
     values.append(acting(app_tokens.rotate, acting(app_tokens.find).items[0].id).minted.value)
     told = [acting(app_tokens.find), acting.events()]
-    files = b"".join(path.read_bytes() for path in service.settings.data.glob("roomkey.db*"))
+    files = b"".join(path.read_bytes() for path in small_service.settings.data.glob("roomkey.db*"))
     for value in values:
         assert value not in json.dumps(told, default=str)
         assert value.encode() not in files

@@ -25,7 +25,7 @@ def approver(acting):
     return acting.user("eve", "approver")
 
 
-def test_what_needs_approval_waits_until_somebody_else_agrees(acting, developer, approver, service, clock):
+def test_what_needs_approval_waits_until_somebody_else_agrees(acting, developer, approver, small_service, clock):
     asked = acting(token_requests.request, **ORDER, note="nightly", by=developer)
     assert (asked.state, asked.requested_by) == ("pending", "usr_dev")
     with pytest.raises(Conflict, match="pending"):
@@ -36,7 +36,7 @@ def test_what_needs_approval_waits_until_somebody_else_agrees(acting, developer,
     clock.advance(60)
     made = acting(token_requests.collect, asked.id, by=developer)
     assert made.app_token.owner_id == "usr_dev"
-    assert made.app_token.expires_at == service.now() + 30 * DAY
+    assert made.app_token.expires_at == small_service.now() + 30 * DAY
     collected = acting(token_requests.get, asked.id, by=developer)
     assert (collected.state, collected.app_token_id) == ("collected", made.app_token.id)
     actions = [event.action for event in acting.events()[-3:]]
