@@ -26,8 +26,8 @@ def relative(at: int, now: int) -> str:
     away = abs(at - now)
     if away < 5:
         return "just now"
-    size, unit = next((size, unit) for size, unit in _UNITS if away >= 2 * size or size == 1)
-    words = _count(away // size, unit)
+    size, unit = next((size, unit) for size, unit in _UNITS if away >= (2 * size if size > 86_400 else size))
+    words = _count(round(away / size), unit)
     return f"in {words}" if at > now else f"{words} ago"
 
 

@@ -11,6 +11,7 @@ from roomkey.authorization_server import audit, opaque
 from roomkey.authorization_server.actor import ActorKind
 from roomkey.authorization_server.audit import Subject
 from roomkey.authorization_server.errors import NotFound
+from roomkey.authorization_server.people.usernames import storable
 from roomkey.authorization_server.people.users import User, find, get
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.people import sessions, users
@@ -175,7 +176,7 @@ def list_sessions(work: Work, user: str) -> tuple[Session, ...]:
 
 def revoke(work: Work, session: str) -> None:
     """End the session with this id: one's own, or with the right to change people. Raises NotFound and NotAllowed."""
-    user_id = work.connection.scalar(select(sessions.c.user_id).where(sessions.c.id == session))
+    user_id = work.connection.scalar(select(sessions.c.user_id).where(sessions.c.id == storable(session)))
     if work.actor.kind is not ActorKind.USER or user_id != work.actor.id:
         work.demand(Permission.CHANGE_PEOPLE)
     if user_id is None:

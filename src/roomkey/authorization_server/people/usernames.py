@@ -23,7 +23,7 @@ _LATIN: Final = re.compile("[A-Za-zÀ-ÖØ-öø-ſƠơƯưȘ-țḀ-ỿ]")
 _ALIKE: Final = {
     ord(letter): group[0]
     for group in (
-        *("aаα", "bвьβ", "cсϲ", "dԁ", "eеεє", "hһнη", "iіιı1lӏ", "jј", "kкκ", "mмμ", "oоοσ0", "pрρ", "qԛ", "rг"),
+        *("aаα", "bвьβ", "cсϲ", "dԁ", "eеεє", "hһнη", "iіιı1lӏ", "jј", "kкκ", "mмμ", "nп", "oоοσ0", "pрρ", "qԛ", "rг"),
         *("sѕ", "tтτ", "uυ", "vνѵ", "wԝω", "xхχ", "yуүγ", "zζ", "ïїϊ", "ëё"),
     )
     for letter in group[1:]
@@ -64,11 +64,16 @@ def username(text: str) -> Username:
 
 def key_of(text: str) -> str:
     """What ``text`` is compared by; for any text at all, so that what is typed at sign-in can be looked up."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[:_LONGEST_RAW]).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", storable(text)).casefold())
     key = folded.translate(_ALIKE)
     for pair, one in _PAIRS:
         key = key.replace(pair, one)
     return key
+
+
+def storable(text: str) -> str:
+    """``text``, of any length, as something that every database takes as a parameter, and finds nothing by."""
+    return text[:_LONGEST_RAW].encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 def _script(character: str, before: set[str]) -> str:

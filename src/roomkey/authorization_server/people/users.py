@@ -14,7 +14,7 @@ from roomkey.authorization_server.audit import Subject
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.people.ending import end_access, end_sessions
 from roomkey.authorization_server.people.passwords import PasswordHash
-from roomkey.authorization_server.people.usernames import key_of
+from roomkey.authorization_server.people.usernames import key_of, storable
 from roomkey.authorization_server.people.usernames import username as checked
 from roomkey.authorization_server.permissions import Permission, Role, permissions_of
 from roomkey.authorization_server.schema.accounts import tenants
@@ -130,7 +130,7 @@ def get(work: Work, user: str) -> User:
 def list_users(work: Work, *, after: str = "", limit: int = 50) -> tuple[User, ...]:
     """Users by name, ``limit`` (200 at most) after the one with the ``username_key`` ``after``; raises NotAllowed."""
     work.demand(Permission.READ_PEOPLE, Permission.CHANGE_PEOPLE)
-    conditions: list[ColumnElement[bool]] = [users.c.username_key > after]
+    conditions: list[ColumnElement[bool]] = [users.c.username_key > storable(after)]
     if work.actor.tenant is not None:
         conditions.append(users.c.tenant == work.actor.tenant)
     return _read(work, *conditions, limit=max(1, min(limit, MOST)))
@@ -266,7 +266,7 @@ def administrators_exist(work: Work) -> bool:
 
 
 def _seen(work: Work, user: str) -> User:
-    found = _read(work, (users.c.id == user) | (users.c.username_key == key_of(user)), limit=2)
+    found = _read(work, (users.c.id == storable(user)) | (users.c.username_key == key_of(user)), limit=2)
     exact = [one for one in found if one.id == user] or list(found)
     if not exact or not (work.actor.sees(exact[0].tenant) or work.actor.id == exact[0].id):
         raise NotFound("There is no such user.")

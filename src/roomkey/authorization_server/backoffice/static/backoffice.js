@@ -44,5 +44,7 @@ addEventListener("pageshow", (event) => { // came Back: forms can be sent again
 
 // A page that shows a secret is left without it: not even the browser's memory of pages brings it back.
 if (document.querySelector("[data-once]")) {
-  addEventListener("pagehide", () => { for (const shown of document.querySelectorAll("[data-once]")) shown.textContent = ""; });
+  addEventListener("pagehide", () => { 
+    for (const shown of document.querySelectorAll("[data-once]")) shown["value" in shown ? "value" : "textContent"] = "";
+  });
 }

@@ -1,0 +1,332 @@
+"""APIs: the list, one of them, a new one, its changes, its own account's secret, its end."""
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
+from roomkey.authorization_server.accounts.api import Api, Scope, audience_of
+from roomkey.authorization_server.backoffice.overlap import overlap_choice, seconds_of
+from roomkey.authorization_server.backoffice.page import Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.pages.names import tenant_choices
+from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
+from roomkey.authorization_server.backoffice.time_words import duration
+from roomkey.authorization_server.errors import ServiceError
+from roomkey.authorization_server.keys.shared_secret import new_shared_secret
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.settings import DAY, HOUR
+from roomkey.authorization_server.work import Work
+
+_LIST = "/apis"
+_CRUMB = ("APIs", _LIST)
+_MINUTES = (60, 120, 300, 600, 900, 1800, HOUR)
+_DAYS = (DAY, 7 * DAY, 30 * DAY, 90 * DAY, 180 * DAY, 365 * DAY)
+
+
+@page(Permission.READ)
+async def list_apis(visit: Visit) -> Response:
+    """The APIs that the visitor sees, by name."""
+    after = visit.request.query_params.get("after")
+    return await show(visit, "apis/list.html", found=await visit.view(lambda work: apis.find(work, after=after)))
+
+
+@page(Permission.READ)
+async def one_api(visit: Visit) -> Response:
+    """One API, who may call it, and how it protects itself."""
+
+    def read(work: Work) -> dict[str, object]:
+        api = _api(work, visit)
+        callers = service_accounts.find(work, audience=api.audience, limit=200).items
+        return {
+            "api": api,
+            "callers": [(account.client_id, account.scopes_of(api.audience)) for account in callers],
+            "secrets": account_secrets.find(work, api.client_id),
+            "snippets": _snippets(api, work.settings.issuer),
+            "may_change": work.actor.may(Permission.CHANGE_APIS) and work.actor.sees(api.tenant),
+        }
+
+    return await show(visit, "apis/one.html", **await visit.view(read))
+
+
+@page(Permission.CHANGE_APIS)
+async def new_api(visit: Visit) -> Response:
+    """The form for another API."""
+    return await _new(visit)
+
+
+@page(Permission.CHANGE_APIS)
+async def create_api(visit: Visit) -> Response:
+    """Make the API, and show the secret of its own account once."""
+    form = visit.form
+
+    def make(work: Work) -> Shown:
+        made = apis.create(
+            work,
+            audience=form.one("audience").strip(),
+            scopes=_scopes(form.one("scopes")),
+            description=form.one("description").strip(),
+            tenant=form.one("tenant") or None,
+            token_lifetime=seconds_of(form, "token_lifetime"),
+            longest_app_token=seconds_of(form, "longest_app_token"),
+            token_format=form.one("token_format"),
+            algorithm=form.one("algorithm"),
+            needs_approval=form.one("needs_approval") == "yes",
+        )
+        return _shown(work, made.api, made.client_secret.value)
+
+    try:
+        return await show_once(visit, make)
+    except ServiceError as refused:
+        return await _new(visit, refused)
+
+
+@page(Permission.CHANGE_APIS)
+async def edit_api(visit: Visit) -> Response:
+    """The form for what can be changed of an API."""
+    return await _edit(visit)
+
+
+@page(Permission.CHANGE_APIS)
+async def change_api(visit: Visit) -> Response:
+    """Change it."""
+    form = visit.form
+
+    def act(work: Work) -> Api:
+        return apis.change(
+            work,
+            _api(work, visit).audience,
+            scopes=_scopes(form.one("scopes")),
+            description=form.one("description").strip(),
+            token_lifetime=seconds_of(form, "token_lifetime"),
+            longest_app_token=seconds_of(form, "longest_app_token"),
+            token_format=form.one("token_format"),
+            algorithm=form.one("algorithm"),
+            needs_approval=form.one("needs_approval") == "yes",
+        ).api
+
+    try:
+        changed = await visit.perform(act)
+    except ServiceError as refused:
+        return await _edit(visit, refused)
+    return done(_address(changed), "changed")
+
+
+@page(Permission.CHANGE_APIS)
+async def ask_rotation(visit: Visit) -> Response:
+    """What happens when the secret of the API's own account is rotated."""
+    api = await visit.view(lambda work: _api(work, visit))
+    question = Question(
+        title=f"Rotate the secret of {api.audience}?",
+        crumbs=(_CRUMB, (api.audience, _address(api))),
+        breaks=(
+            "A new secret is made, and you see it once.",
+            f"The present one is good until the end of the overlap; then {api.audience} cannot ask about tokens with it.",
+        ),
+        label="Rotate it",
+        back=_address(api),
+        command=f"roomkey admin api rotate-secret {api.audience} --overlap 1d",
+        danger=False,
+        choice=overlap_choice(),
+    )
+    return await ask(visit, question)
+
+
+@page(Permission.CHANGE_APIS)
+async def rotate_secret(visit: Visit) -> Response:
+    """Make another secret for the API's own account, and show it once."""
+    overlap = seconds_of(visit.form)
+
+    def make(work: Work) -> Shown:
+        api = _api(work, visit)
+        return _shown(work, api, apis.rotate_secret(work, api.audience, overlap=overlap).client_secret.value)
+
+    return await show_once(visit, make)
+
+
+@page(Permission.CHANGE_APIS)
+async def ask_shared_secret(visit: Visit) -> Response:
+    """What breaks when the API gets another secret for HS256."""
+    api = await visit.view(lambda work: _api(work, visit))
+    question = Question(
+        title=f"Make a new HS256 secret for {api.audience}?",
+        crumbs=(_CRUMB, (api.audience, _address(api))),
+        breaks=(
+            "A new secret is made, and you see it once; tokens are signed with it from now on.",
+            f"{api.audience} refuses every new token until it has the secret, and every older one as soon as it has.",
+        ),
+        label="Make it",
+        back=_address(api),
+        command=f"roomkey admin api shared-secret {api.audience}",
+    )
+    return await ask(visit, question)
+
+
+@page(Permission.CHANGE_APIS)
+async def make_shared_secret(visit: Visit) -> Response:
+    """Make it, and show it once."""
+
+    def make(work: Work) -> Shown:
+        api = _api(work, visit)
+        secret = new_shared_secret(work, api.audience).reveal()
+        return Shown(
+            title=f"The HS256 secret of {api.audience}",
+            label="Shared secret",
+            secret=secret,
+            crumbs=(_CRUMB, (api.audience, _address(api))),
+            snippets=((".env", f"TOKEN_KEY={secret}"), ("Python", _by_secret(api, work.settings.issuer))),
+            on=_address(api),
+            command=f"roomkey admin api shared-secret {api.audience}",
+        )
+
+    return await show_once(visit, make)
+
+
+@page(Permission.CHANGE_APIS)
+async def ask_switching(visit: Visit) -> Response:
+    """What breaks when the API is disabled, or what comes back when it is enabled."""
+
+    def read(work: Work) -> tuple[Api, int]:
+        api = _api(work, visit)
+        return api, len(service_accounts.find(work, audience=api.audience, limit=200).items)
+
+    api, callers = await visit.view(read)
+    verb = "enable" if visit.request.scope["path"].endswith("/enable") else "disable"
+    if verb == "enable":
+        breaks: tuple[str, ...] = ("Tokens are made for it again, and it may ask about tokens.",)
+    else:
+        breaks = (
+            f"No token is made for it: {callers} accounts that may call it get none.",
+            "It cannot ask about tokens any more. Tokens that it checks by their signature are good until they end.",
+        )
+    question = Question(
+        title=f"{verb.capitalize()} {api.audience}?",
+        crumbs=(_CRUMB, (api.audience, _address(api))),
+        breaks=breaks,
+        label=f"{verb.capitalize()} it",
+        back=_address(api),
+        command=f"roomkey admin api {verb} {api.audience}",
+        danger=verb == "disable",
+    )
+    return await ask(visit, question)
+
+
+@page(Permission.CHANGE_APIS)
+async def disable_api(visit: Visit) -> Response:
+    """Disable it."""
+    return done(_address(await visit.perform(lambda work: apis.disable(work, _api(work, visit).audience))), "disabled")
+
+
+@page(Permission.CHANGE_APIS)
+async def enable_api(visit: Visit) -> Response:
+    """Enable it."""
+    return done(_address(await visit.perform(lambda work: apis.enable(work, _api(work, visit).audience))), "enabled")
+
+
+_ONE = f"{_LIST}/{{client_id}}"
+ROUTES: list[BaseRoute] = [
+    Route(_LIST, list_apis, methods=["GET"]),
+    Route(f"{_LIST}/new", new_api, methods=["GET"]),
+    Route(f"{_LIST}/new", create_api, methods=["POST"]),
+    Route(_ONE, one_api, methods=["GET"]),
+    Route(f"{_ONE}/edit", edit_api, methods=["GET"]),
+    Route(f"{_ONE}/edit", change_api, methods=["POST"]),
+    Route(f"{_ONE}/rotate-secret", ask_rotation, methods=["GET"]),
+    Route(f"{_ONE}/rotate-secret", rotate_secret, methods=["POST"]),
+    Route(f"{_ONE}/shared-secret", ask_shared_secret, methods=["GET"]),
+    Route(f"{_ONE}/shared-secret", make_shared_secret, methods=["POST"]),
+    Route(f"{_ONE}/disable", ask_switching, methods=["GET"]),
+    Route(f"{_ONE}/disable", disable_api, methods=["POST"]),
+    Route(f"{_ONE}/enable", ask_switching, methods=["GET"]),
+    Route(f"{_ONE}/enable", enable_api, methods=["POST"]),
+]
+
+
+def _api(work: Work, visit: Visit) -> Api:
+    """The API of the page's address, which names its account: an audience may be a URL, with slashes in it."""
+    return apis.get(work, audience_of(work, visit.request.path_params["client_id"]))
+
+
+def _address(api: Api) -> str:
+    return f"{_LIST}/{api.client_id}"
+
+
+async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
+    values = _choices(visit) | {"tenants": await visit.view(tenant_choices)}
+    form = dict(visit.form.fields) or {"token_lifetime": "300", "longest_app_token": str(90 * DAY)}
+    return await show(visit, "apis/new.html", refused=refused, form=form, **values)
+
+
+async def _edit(visit: Visit, refused: ServiceError | None = None) -> Response:
+    api = await visit.view(lambda work: _api(work, visit))
+    form = dict(visit.form.fields) or {
+        "description": api.description,
+        "scopes": "\n".join(f"{scope.name}  {scope.description}".rstrip() for scope in api.scopes),
+        "token_lifetime": str(api.token_lifetime),
+        "longest_app_token": str(api.longest_app_token),
+        "token_format": api.token_format,
+        "algorithm": api.algorithm,
+        "needs_approval": "yes" if api.needs_approval else "no",
+    }
+    return await show(visit, "apis/edit.html", refused=refused, api=api, form=form, **_choices(visit, api))
+
+
+def _choices(visit: Visit, api: Api | None = None) -> dict[str, object]:
+    settings = visit.service.settings
+    own = (api.token_lifetime, api.longest_app_token) if api else (settings.access_token_lifetime, 90 * DAY)
+    return {
+        "token_lifetimes": _worded(_MINUTES, own[0], settings.longest_access_token),
+        "app_token_lifetimes": _worded(_DAYS, own[1], settings.longest_app_token),
+    }
+
+
+def _worded(usual: tuple[int, ...], own: int, most: int) -> list[tuple[int, str]]:
+    return [(seconds, duration(seconds)) for seconds in sorted({*usual, own}) if seconds <= most]
+
+
+def _scopes(lines: str) -> list[Scope]:
+    """Of each line the scope and the sentence after it."""
+    parts = (line.strip().split(maxsplit=1) for line in lines.splitlines() if line.strip())
+    return [Scope(part[0], part[1] if len(part) > 1 else "") for part in parts]
+
+
+def _snippets(api: Api, issuer: str) -> tuple[tuple[str, str], ...]:
+    introspection = (
+        "checks = roomkey.Introspection(\n"
+        f'    issuer="{issuer}",\n'
+        f'    audience="{api.audience}",\n'
+        f'    client_id="{api.client_id}",\n'
+        '    client_secret=roomkey.Secret.from_env("INTROSPECTION_SECRET"),\n'
+        ")"
+    )
+    by_asking = ("Python: ask here about each token", introspection)
+    if api.token_format == "opaque":  # noqa: S105 - a format
+        return (by_asking,)
+    if api.algorithm == "HS256":
+        return ("Python: check the signature with the shared secret", _by_secret(api, issuer)), by_asking
+    validator = f'validator = roomkey.TokenValidator(issuer="{issuer}", audience="{api.audience}")'
+    return ("Python: check the signature", validator), by_asking
+
+
+def _by_secret(api: Api, issuer: str) -> str:
+    return (
+        'keys = roomkey.KeySet.static(roomkey.Secret.from_env("TOKEN_KEY"))\n'
+        f'validator = roomkey.TokenValidator(issuer="{issuer}", audience="{api.audience}", keys=keys)'
+    )
+
+
+def _shown(work: Work, api: Api, secret: str) -> Shown:
+    issuer = work.settings.issuer
+    return Shown(
+        title=f"The secret of {api.audience}",
+        label="client_secret",
+        secret=secret,
+        crumbs=(_CRUMB, (api.audience, _address(api))),
+        facts=(("client_id", api.client_id), ("It may", f"ask at {issuer}/oauth2/introspect about tokens for it")),
+        snippets=(
+            (".env", f"INTROSPECTION_SECRET={secret}"),
+            ("curl", f"curl -u '{api.client_id}:{secret}' -d token=TOKEN {issuer}/oauth2/introspect"),
+            *_snippets(api, issuer),
+        ),
+        on=_address(api),
+        command=f"roomkey admin api rotate-secret {api.audience}",
+    )

@@ -1,0 +1,145 @@
+"""Keys as lanes, and how they move on."""
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from roomkey.authorization_server.backoffice.forms import Form
+from roomkey.authorization_server.backoffice.page import Choice, Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.backoffice.time_words import duration, relative
+from roomkey.authorization_server.keys import rotation
+from roomkey.authorization_server.keys.kept_key import KeyState
+from roomkey.authorization_server.keys.lanes import LaneKey, lanes
+from roomkey.authorization_server.permissions import Permission
+
+_PATH = "/keys"
+_CRUMB = ("Keys", _PATH)
+_LANES = (
+    (KeyState.NEXT, "Next", "Published, does not sign yet"),
+    (KeyState.SIGNING, "Signing", "Signs every new token"),
+    (KeyState.RETIRING, "Retiring", "The tokens that it signed still count"),
+    (KeyState.REMOVED, "Removed", "Gone, with its private half"),
+)
+_REMOVED_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane with its keys."""
+
+    state: KeyState
+    name: str
+    meaning: str
+    keys: tuple[LaneKey, ...]
+
+
+@page(Permission.READ)
+async def keys(visit: Visit) -> Response:
+    """Every algorithm's keys in their lanes."""
+    every = await visit.view(lambda work: lanes(work, removed=True))
+    by_algorithm = {
+        name: tuple(Lane(*lane, _in(every, name, lane[0])) for lane in _LANES)
+        for name in sorted({one.key.algorithm for one in every})
+    }
+    jwks = f"{visit.service.settings.issuer.rstrip('/')}/oauth2/jwks"
+    may = visit.actor.may(Permission.CHANGE_KEYS) and visit.actor.tenant is None
+    return await show(visit, "keys.html", algorithms=by_algorithm, jwks=jwks, may_change=may)
+
+
+@page(Permission.CHANGE_KEYS)
+async def ask_rotation(visit: Visit) -> Response:
+    """What happens next with the keys of one algorithm."""
+    every = await visit.view(lanes)
+    names = tuple(sorted({one.key.algorithm for one in every}))
+    settings, now = visit.service.settings, visit.service.now()
+    waiting = [one for one in every if one.key.state is KeyState.NEXT]
+    breaks = [
+        "A next key is published, and signs once every validator has had to look for keys again. Nothing breaks.",
+        "Where a next key has been published for long enough, it signs from now on, and the present one retires.",
+    ]
+    for one in waiting:
+        words = "now" if (one.signs_from or 0) <= now else relative(one.signs_from or 0, now)
+        breaks.append(f"The next key for {one.key.algorithm}, {one.key.kid}, may sign {words}.")
+        if one.lacking:
+            breaks.append(f"These APIs do not hold it yet: {', '.join(one.lacking)}.")
+    breaks.append(
+        "At once, for a key that leaked: APIs that keep keys refuse new tokens for up to "
+        f"{duration(settings.jwks_max_age)}."
+    )
+    question = Question(
+        title="Rotate the keys?",
+        crumbs=(_CRUMB,),
+        breaks=tuple(breaks),
+        label="Rotate",
+        back=_PATH,
+        command="roomkey admin keys rotate",
+        danger=False,
+        choice=Choice(
+            "rotation",
+            "Which, and when?",
+            "",
+            tuple((f"{name} {when}", f"{name} {word}", "") for name in names for when, word in _WHEN),
+            f"{names[0]} due" if names else "",
+        ),
+    )
+    return await ask(visit, question)
+
+
+_WHEN = (("due", "when it is safe"), ("now", "at once"))
+
+
+@page(Permission.CHANGE_KEYS)
+async def rotate(visit: Visit) -> Response:
+    """Move the keys of one algorithm on."""
+    algorithm, now = _chosen(visit.form)
+    await visit.perform(lambda work: rotation.rotate(work, algorithm=algorithm, now=now))
+    return done(_PATH, "rotated")
+
+
+@page(Permission.CHANGE_KEYS)
+async def ask_withdrawal(visit: Visit) -> Response:
+    """What breaks when a retiring key is taken out before its time."""
+    kid = visit.request.path_params["kid"]
+    question = Question(
+        title=f"Withdraw the key {kid}?",
+        crumbs=(_CRUMB,),
+        breaks=(
+            "For a key that somebody else has: it leaves the JWK set now.",
+            "Every token that it signed dies, app tokens too; each API follows within "
+            f"{duration(visit.service.settings.jwks_max_age)}.",
+            "There is no way back: its private half is erased.",
+        ),
+        label="Withdraw it",
+        back=_PATH,
+        command=f"roomkey admin keys withdraw {kid}",
+    )
+    return await ask(visit, question)
+
+
+@page(Permission.CHANGE_KEYS)
+async def withdraw(visit: Visit) -> Response:
+    """Take it out."""
+    kid = visit.request.path_params["kid"]
+    await visit.perform(lambda work: rotation.withdraw(work, kid))
+    return done(_PATH, "revoked")
+
+
+ROUTES: list[BaseRoute] = [
+    Route(_PATH, keys, methods=["GET"]),
+    Route(f"{_PATH}/rotate", ask_rotation, methods=["GET"]),
+    Route(f"{_PATH}/rotate", rotate, methods=["POST"]),
+    Route(f"{_PATH}/{{kid}}/withdraw", ask_withdrawal, methods=["GET"]),
+    Route(f"{_PATH}/{{kid}}/withdraw", withdraw, methods=["POST"]),
+]
+
+
+def _in(every: tuple[LaneKey, ...], algorithm: str, state: KeyState) -> tuple[LaneKey, ...]:
+    found = tuple(one for one in every if one.key.algorithm == algorithm and one.key.state is state)
+    return found[-_REMOVED_SHOWN:] if state is KeyState.REMOVED else found
+
+
+def _chosen(form: Form) -> tuple[str, bool]:
+    algorithm, _, when = form.one("rotation").partition(" ")
+    return algorithm, when == "now"

@@ -1,0 +1,280 @@
+"""Service accounts: the list, one of them, a new one, what it may ask for, its secret, its end."""
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts
+from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.api import Api
+from roomkey.authorization_server.accounts.service_account import BY_SECRET, ServiceAccount
+from roomkey.authorization_server.backoffice.overlap import overlap_choice, seconds_of
+from roomkey.authorization_server.backoffice.page import Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.pages.names import names_of, tenant_choices
+from roomkey.authorization_server.backoffice.pages.token_state import token_state
+from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
+from roomkey.authorization_server.errors import ServiceError
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.work import Work
+
+_LIST = "/service-accounts"
+_CRUMB = ("Service accounts", _LIST)
+_CHANGE = (Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
+
+
+@page(Permission.READ)
+async def list_accounts(visit: Visit) -> Response:
+    """The accounts that the visitor sees, by name."""
+    query = visit.request.query_params
+    search, after = query.get("q", ""), query.get("after")
+
+    def read(work: Work) -> tuple[object, ...]:
+        found = service_accounts.find(work, after=after, search=search)
+        return found, names_of(work, (account.owner_id for account in found.items))
+
+    found, owners = await visit.view(read)
+    return await show(visit, "service_accounts/list.html", found=found, owners=owners, query=search)
+
+
+@page(Permission.READ)
+async def one_account(visit: Visit) -> Response:
+    """One account with its secrets and tokens."""
+    client_id = visit.request.path_params["client_id"]
+
+    def read(work: Work) -> dict[str, object]:
+        account = service_accounts.get(work, client_id)
+        return {
+            "account": account,
+            "secrets": account_secrets.find(work, client_id),
+            "tokens": app_tokens.find(work, client_id=client_id, limit=200).items,
+            "owner": names_of(work, [account.owner_id]).get(account.owner_id or "", ""),
+            "may_change": _may_change(visit, account),
+        }
+
+    return await show(visit, "service_accounts/one.html", token_state=token_state, **await visit.view(read))
+
+
+@page(*_CHANGE)
+async def new_account(visit: Visit) -> Response:
+    """The form for another account."""
+    return await _new(visit)
+
+
+@page(*_CHANGE)
+async def create_account(visit: Visit) -> Response:
+    """Make the account, and show its secret once where it has one."""
+    form = visit.form
+
+    def make(work: Work) -> service_accounts.NewAccount:
+        return service_accounts.create(
+            work,
+            client_id=form.one("client_id").strip(),
+            apis=_wanted(form.many("scope")),
+            description=form.one("description").strip(),
+            tenant=form.one("tenant") or None,
+            grants=form.many("grants"),
+            authentication=form.one("authentication"),
+            jwks=form.one("jwks").strip() or None,
+            redirect_uris=form.one("redirect_uris").split(),
+            roles=form.one("roles").split(),
+        )
+
+    try:
+        if form.one("authentication") in BY_SECRET:
+            return await show_once(visit, lambda work: _shown(work, make(work)))
+        made = await visit.perform(make)
+    except ServiceError as refused:
+        return await _new(visit, refused)
+    return done(_address(made.account), "created")
+
+
+@page(*_CHANGE)
+async def edit_access(visit: Visit) -> Response:
+    """The form for what an account may ask for."""
+    return await _access(visit)
+
+
+@page(*_CHANGE)
+async def change_access(visit: Visit) -> Response:
+    """Let the account ask for what is ticked, and no more."""
+    client_id = visit.request.path_params["client_id"]
+    wanted = _wanted(visit.form.many("scope"))
+    try:
+        changed = await visit.perform(lambda work: service_accounts.change(work, client_id, apis=wanted))
+    except ServiceError as refused:
+        return await _access(visit, refused)
+    return done(_address(changed.account), "changed")
+
+
+@page(*_CHANGE)
+async def ask_rotation(visit: Visit) -> Response:
+    """What happens when the secret is rotated."""
+    account = await visit.view(lambda work: service_accounts.get(work, visit.request.path_params["client_id"]))
+    return await ask(visit, _rotation(account))
+
+
+@page(*_CHANGE)
+async def rotate_secret(visit: Visit) -> Response:
+    """Make another secret and show it once."""
+    client_id = visit.request.path_params["client_id"]
+    overlap = seconds_of(visit.form)
+
+    def make(work: Work) -> Shown:
+        made = account_secrets.rotate(work, client_id, overlap=overlap)
+        return _shown(work, service_accounts.NewAccount(service_accounts.get(work, client_id), made.client_secret))
+
+    return await show_once(visit, make)
+
+
+@page(*_CHANGE)
+async def ask_disabling(visit: Visit) -> Response:
+    """What breaks when the account is disabled, or what comes back when it is enabled."""
+    client_id, enabling = visit.request.path_params["client_id"], visit.request.scope["path"].endswith("/enable")
+
+    def read(work: Work) -> tuple[ServiceAccount, int]:
+        account = service_accounts.get(work, client_id)
+        tokens = app_tokens.find(work, client_id=client_id, limit=200).items
+        return account, sum(token_state(token, work.now)[1] in {"active", "ends soon"} for token in tokens)
+
+    account, living = await visit.view(read)
+    if enabling:
+        breaks = ("It may authenticate and get tokens again.", "The tokens that ended when it was disabled stay ended.")
+    else:
+        breaks = (
+            f"{client_id} is refused at the token endpoint from now on.",
+            f"All its tokens end at once and for good, {living} app tokens among them; APIs that check signatures only "
+            "take them until they look at the lists of revoked tokens.",
+            "It can be enabled again, but needs new tokens then.",
+        )
+    verb = "enable" if enabling else "disable"
+    return await ask(
+        visit,
+        Question(
+            title=f"{verb.capitalize()} {client_id}?",
+            crumbs=(_CRUMB, (client_id, _address(account))),
+            breaks=breaks,
+            label=f"{verb.capitalize()} it",
+            back=_address(account),
+            command=f"roomkey admin service-account {verb} {client_id}",
+            danger=not enabling,
+            note=None if enabling else ("reason", "Why"),
+        ),
+    )
+
+
+@page(*_CHANGE)
+async def disable_account(visit: Visit) -> Response:
+    """Disable it."""
+    client_id, reason = visit.request.path_params["client_id"], visit.form.one("reason").strip()
+    account = await visit.perform(lambda work: service_accounts.disable(work, client_id, reason=reason))
+    return done(_address(account), "disabled")
+
+
+@page(*_CHANGE)
+async def enable_account(visit: Visit) -> Response:
+    """Enable it."""
+    client_id = visit.request.path_params["client_id"]
+    return done(_address(await visit.perform(lambda work: service_accounts.enable(work, client_id))), "enabled")
+
+
+_ONE = f"{_LIST}/{{client_id}}"
+ROUTES: list[BaseRoute] = [
+    Route(_LIST, list_accounts, methods=["GET"]),
+    Route(f"{_LIST}/new", new_account, methods=["GET"]),
+    Route(f"{_LIST}/new", create_account, methods=["POST"]),
+    Route(_ONE, one_account, methods=["GET"]),
+    Route(f"{_ONE}/apis", edit_access, methods=["GET"]),
+    Route(f"{_ONE}/apis", change_access, methods=["POST"]),
+    Route(f"{_ONE}/rotate-secret", ask_rotation, methods=["GET"]),
+    Route(f"{_ONE}/rotate-secret", rotate_secret, methods=["POST"]),
+    Route(f"{_ONE}/disable", ask_disabling, methods=["GET"]),
+    Route(f"{_ONE}/disable", disable_account, methods=["POST"]),
+    Route(f"{_ONE}/enable", ask_disabling, methods=["GET"]),
+    Route(f"{_ONE}/enable", enable_account, methods=["POST"]),
+]
+
+
+async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
+    def read(work: Work) -> dict[str, object]:
+        return {"apis": _all_apis(work), "tenants": tenant_choices(work)}
+
+    grants = visit.form.many("grants") if refused else ("client_credentials",)
+    values = {"chosen_grants": grants, "chosen_scopes": visit.form.many("scope")}
+    return await show(visit, "service_accounts/new.html", refused=refused, **values, **await visit.view(read))
+
+
+async def _access(visit: Visit, refused: ServiceError | None = None) -> Response:
+    client_id = visit.request.path_params["client_id"]
+
+    def read(work: Work) -> tuple[ServiceAccount, tuple[Api, ...]]:
+        return service_accounts.get(work, client_id), _all_apis(work)
+
+    account, every = await visit.view(read)
+    held = tuple(f"{access.audience} {scope}" for access in account.apis for scope in access.scopes)
+    chosen = visit.form.many("scope") if refused else held
+    values = {"account": account, "apis": every, "chosen_scopes": chosen}
+    return await show(visit, "service_accounts/apis.html", refused=refused, **values)
+
+
+def _wanted(values: tuple[str, ...]) -> tuple[Access, ...]:
+    """What is ticked, each as API and scope; an account gets all of it where it asks for nothing in particular."""
+    chosen: dict[str, list[str]] = {}
+    for value in values:
+        audience, _, scope = value.rpartition(" ")
+        chosen.setdefault(audience, []).append(scope)
+    return tuple(Access(audience, tuple(scopes), tuple(scopes)) for audience, scopes in chosen.items())
+
+
+def _all_apis(work: Work) -> tuple[Api, ...]:
+    return tuple(api for api in apis.find(work, limit=200).items if api.enabled)
+
+
+def _may_change(visit: Visit, account: ServiceAccount) -> bool:
+    own = visit.actor.may(Permission.CHANGE_OWN_ACCOUNTS) and account.owner_id == visit.actor.id
+    return account.kind == "app" and (own or visit.actor.may(Permission.CHANGE_ACCOUNTS))
+
+
+def _address(account: ServiceAccount) -> str:
+    return f"{_LIST}/{account.client_id}"
+
+
+def _rotation(account: ServiceAccount) -> Question:
+    return Question(
+        title=f"Rotate the secret of {account.client_id}?",
+        crumbs=(_CRUMB, (account.client_id, _address(account))),
+        breaks=(
+            "A new secret is made, and you see it once.",
+            f"The present one is good until the end of the overlap; then {account.client_id} is refused with it. "
+            "Any older one ends now.",
+        ),
+        label="Rotate it",
+        back=_address(account),
+        command=f"roomkey admin service-account rotate-secret {account.client_id} --overlap 1d",
+        danger=False,
+        choice=overlap_choice(),
+    )
+
+
+def _shown(work: Work, made: service_accounts.NewAccount) -> Shown:
+    account, secret = made.account, made.client_secret
+    if secret is None:
+        raise AssertionError("an account that authenticates by a secret has one")
+    variable = account.client_id.upper().replace("-", "_").replace(".", "_") + "_SECRET"
+    toml = (
+        f"[credentials.{account.client_id.replace('.', '-')}]\n"
+        'source = "client_credentials"\n'
+        f'issuer = "{work.settings.issuer}"\n'
+        f'client_id = "{account.client_id}"\n'
+        f'client_secret = {{ env = "{variable}" }}'
+    )
+    curl = f"curl -u '{account.client_id}:{secret.value}' -d grant_type=client_credentials {work.settings.issuer}/oauth2/token"
+    return Shown(
+        title=f"The secret of {account.client_id}",
+        label="client_secret",
+        secret=secret.value,
+        crumbs=(_CRUMB, (account.client_id, _address(account))),
+        facts=(("client_id", account.client_id), ("Token endpoint", f"{work.settings.issuer}/oauth2/token")),
+        snippets=((".env", f"{variable}={secret.value}"), ("roomkey.toml", toml), ("curl", curl)),
+        on=_address(account),
+        command=f"roomkey admin service-account rotate-secret {account.client_id}",
+    )

@@ -1,0 +1,255 @@
+"""Users: the list, one with their sessions, a new one, roles, passwords, the end of sessions, their end."""
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from roomkey.authorization_server.accounts.page import Page
+from roomkey.authorization_server.backoffice.page import Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.pages.names import tenant_choices
+from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.errors import ServiceError
+from roomkey.authorization_server.people import second_factors, sessions, users
+from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.permissions import Permission, Role
+from roomkey.authorization_server.tokens import overview
+from roomkey.authorization_server.work import Work
+
+_LIST = "/users"
+_CRUMB = ("Users", _LIST)
+_SHOWN = 50
+_KNOWN = frozenset(role.value for role in Role)
+
+
+@page(Permission.READ_PEOPLE, Permission.CHANGE_PEOPLE)
+async def list_users(visit: Visit) -> Response:
+    """The users that the visitor sees, by name."""
+    after = visit.request.query_params.get("after", "")
+    rows = await visit.view(lambda work: users.list_users(work, after=after, limit=_SHOWN + 1))
+    shown = rows[:_SHOWN]
+    found = Page(shown, shown[-1].username_key if len(rows) > _SHOWN else None)
+    return await show(visit, "users/list.html", found=found)
+
+
+@page(Permission.READ_PEOPLE, Permission.CHANGE_PEOPLE)
+async def one_user(visit: Visit) -> Response:
+    """One user, their sessions, and the apps that act for them."""
+
+    def read(work: Work) -> dict[str, object]:
+        user = _user(work, visit)
+        return {
+            "user": user,
+            "sessions": sessions.list_sessions(work, user.id),
+            "families": overview.find_families(work, user_id=user.id).items,
+            "may_end": work.actor.may(Permission.CHANGE_PEOPLE),
+            "may_revoke": work.actor.may(Permission.REVOKE_TOKENS),
+            "names": {user.id: user.username},
+        }
+
+    return await show(visit, "users/one.html", **await visit.view(read))
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def new_user(visit: Visit) -> Response:
+    """The form for another user."""
+    return await _new(visit)
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def create_user(visit: Visit) -> Response:
+    """Make the user."""
+    form = visit.form
+    username = form.one("username").strip()
+    try:
+        password = await visit.hashing.hash_new_async(form.one("password"), username=username)
+        made = await visit.perform(
+            lambda work: users.create(
+                work,
+                username=username,
+                password=password,
+                tenant=form.one("tenant") or None,
+                roles=_roles(visit),
+            )
+        )
+    except ServiceError as refused:
+        return await _new(visit, refused)
+    return done(_address(made), "created")
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def edit_roles(visit: Visit) -> Response:
+    """The form for a user's roles."""
+    return await _edit_roles(visit)
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def change_roles(visit: Visit) -> Response:
+    """Give the user the roles that are ticked, and no others."""
+    wanted = _roles(visit)
+    try:
+        changed = await visit.perform(lambda work: users.change(work, _user(work, visit).id, roles=wanted))
+    except ServiceError as refused:
+        return await _edit_roles(visit, refused)
+    return done(_address(changed), "changed")
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def edit_password(visit: Visit) -> Response:
+    """The form for another password."""
+    return await show(visit, "users/password.html", user=await visit.view(lambda work: _user(work, visit)))
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def set_password(visit: Visit) -> Response:
+    """Set it; what was begun with the old one ends."""
+    user = await visit.view(lambda work: _user(work, visit))
+    try:
+        password = await visit.hashing.hash_new_async(visit.form.one("password"), username=user.username)
+        await visit.perform(lambda work: users.set_password(work, user.id, password))
+    except ServiceError as refused:
+        return await show(visit, "users/password.html", refused=refused, user=user, form={})
+    return done(_address(user), "changed")
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def ask_taking_factors(visit: Visit) -> Response:
+    """What happens when second factors are taken away."""
+    user = await visit.view(lambda work: _user(work, visit))
+    breaks = (
+        "One-time codes, passkeys and recovery codes of this user are worth nothing any more.",
+        "All their sessions end, and all that apps do for them.",
+        f"{user.username} signs in with the password alone and sets up another one"
+        + (", before anything else." if user.needs_second_factor else "."),
+    )
+    return await ask(
+        visit, _question(user, "Take the second factor away from", "Take it away", breaks, "reset-second-factor")
+    )
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def take_factors(visit: Visit) -> Response:
+    """Take them away."""
+    return done(_address(await visit.perform(lambda work: second_factors.reset(work, _user(work, visit).id))), "changed")
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def end_session(visit: Visit) -> Response:
+    """End one session of the user."""
+    wanted = visit.request.path_params["session"]
+
+    def act(work: Work) -> User:
+        user = _user(work, visit)
+        if all(session.id != wanted for session in sessions.list_sessions(work, user.id)):
+            return user  # it has ended by itself
+        sessions.revoke(work, wanted)
+        return user
+
+    return done(_address(await visit.perform(act)), "ended")
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def ask_ending_sessions(visit: Visit) -> Response:
+    """What happens when all sessions end."""
+    user = await visit.view(lambda work: _user(work, visit))
+    breaks = (f"{user.username} has to sign in again, everywhere in this backoffice; what they had begun there is lost.",)
+    return await ask(visit, _question(user, "End all sessions of", "End them", breaks, "end-sessions"))
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def end_sessions(visit: Visit) -> Response:
+    """End all sessions of the user."""
+
+    def act(work: Work) -> User:
+        user = _user(work, visit)
+        for session in sessions.list_sessions(work, user.id):
+            sessions.revoke(work, session.id)
+        return user
+
+    return done(_address(await visit.perform(act)), "ended")
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def ask_switching(visit: Visit) -> Response:
+    """What breaks when the user is disabled, or what comes back when they are enabled."""
+    user = await visit.view(lambda work: _user(work, visit))
+    if visit.request.scope["path"].endswith("/enable"):
+        breaks: tuple[str, ...] = (f"{user.username} can sign in again. What had ended stays ended.",)
+        return await ask(visit, _question(user, "Enable", "Enable them", breaks, "enable", danger=False))
+    breaks = (
+        f"{user.username} cannot sign in any more, and all their sessions end.",
+        "What apps do for them ends: their refresh tokens and access tokens do not count any more.",
+        "Service accounts and app tokens that they own go on.",
+    )
+    return await ask(visit, _question(user, "Disable", "Disable them", breaks, "disable"))
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def disable_user(visit: Visit) -> Response:
+    """Disable them."""
+    return done(_address(await visit.perform(lambda work: users.disable(work, _user(work, visit).id))), "disabled")
+
+
+@page(Permission.CHANGE_PEOPLE)
+async def enable_user(visit: Visit) -> Response:
+    """Enable them."""
+    return done(_address(await visit.perform(lambda work: users.enable(work, _user(work, visit).id))), "enabled")
+
+
+_ONE = f"{_LIST}/{{user}}"
+ROUTES: list[BaseRoute] = [
+    Route(_LIST, list_users, methods=["GET"]),
+    Route(f"{_LIST}/new", new_user, methods=["GET"]),
+    Route(f"{_LIST}/new", create_user, methods=["POST"]),
+    Route(_ONE, one_user, methods=["GET"]),
+    Route(f"{_ONE}/roles", edit_roles, methods=["GET"]),
+    Route(f"{_ONE}/roles", change_roles, methods=["POST"]),
+    Route(f"{_ONE}/password", edit_password, methods=["GET"]),
+    Route(f"{_ONE}/password", set_password, methods=["POST"]),
+    Route(f"{_ONE}/second-factor", ask_taking_factors, methods=["GET"]),
+    Route(f"{_ONE}/second-factor", take_factors, methods=["POST"]),
+    Route(f"{_ONE}/sessions/{{session}}/end", end_session, methods=["POST"]),
+    Route(f"{_ONE}/end-sessions", ask_ending_sessions, methods=["GET"]),
+    Route(f"{_ONE}/end-sessions", end_sessions, methods=["POST"]),
+    Route(f"{_ONE}/disable", ask_switching, methods=["GET"]),
+    Route(f"{_ONE}/disable", disable_user, methods=["POST"]),
+    Route(f"{_ONE}/enable", ask_switching, methods=["GET"]),
+    Route(f"{_ONE}/enable", enable_user, methods=["POST"]),
+]
+
+
+def _user(work: Work, visit: Visit) -> User:
+    return users.get(work, visit.request.path_params["user"])
+
+
+def _address(user: User) -> str:
+    return f"{_LIST}/{user.id}"
+
+
+def _roles(visit: Visit) -> tuple[str, ...]:
+    return (*visit.form.many("roles"), *visit.form.one("others").split())
+
+
+async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
+    values = {"tenants": await visit.view(tenant_choices), "chosen_roles": visit.form.many("roles")}
+    return await show(visit, "users/new.html", refused=refused, **values)
+
+
+async def _edit_roles(visit: Visit, refused: ServiceError | None = None) -> Response:
+    user = await visit.view(lambda work: _user(work, visit))
+    others = " ".join(role for role in user.roles if role not in _KNOWN)
+    form = dict(visit.form.fields) if refused else {"others": others}
+    chosen = visit.form.many("roles") if refused else user.roles
+    return await show(visit, "users/roles.html", refused=refused, user=user, form=form, chosen_roles=chosen)
+
+
+def _question(
+    user: User, title: str, label: str, breaks: tuple[str, ...], verb: str, *, danger: bool = True
+) -> Question:
+    return Question(
+        title=f"{title} {user.username}?",
+        crumbs=(_CRUMB, (user.username, _address(user))),
+        breaks=breaks,
+        label=label,
+        back=_address(user),
+        command=f"roomkey admin user {verb} {user.username}",
+        danger=danger,
+    )

@@ -1,0 +1,39 @@
+"""The pages of the sign-in, from their templates."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.responses import HTMLResponse, Response
+
+from roomkey.authorization_server.backoffice.rendering import render
+from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.errors import Invalid
+
+_SHOWN_AGAIN: Final = ("username", "name")  # of a form that was refused; never what is secret
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What a page without navigation knows: the proof for its forms."""
+
+    csrf: str
+    scheme: str = ""
+    person: str = ""
+
+
+def page(
+    visit: Visit, template: str, *, status: int = 200, problem: Invalid | str | None = None, **values: Any
+) -> Response:
+    """The page ``sign_in/<template>``; a ``problem`` is shown at its field, or above the form."""
+    errors = {}
+    if isinstance(problem, Invalid):
+        errors = {problem.field or "": str(problem)}
+    elif problem:
+        errors = {"": problem}
+    shared = {
+        "frame": Alone(visit.csrf),
+        "errors": errors,
+        "form": {name: visit.form.one(name) for name in _SHOWN_AGAIN},
+        "now": visit.service.now(),
+    }
+    return HTMLResponse(render(f"sign_in/{template}", shared | values), status_code=status)

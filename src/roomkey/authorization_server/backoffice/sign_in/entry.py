@@ -1,0 +1,149 @@
+"""The way in: name and password, then a code, a passkey or a recovery code; and the way out."""
+
+import functools
+import re
+from typing import Final
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from roomkey.authorization_server.backoffice.session import (
+    Visit,
+    begin_session,
+    end_session,
+    local_path,
+    requires,
+    see_other,
+)
+from roomkey.authorization_server.backoffice.sign_in.answer import page
+from roomkey.authorization_server.people import passkeys, recovery_codes, second_factors, sessions, throttle, totp
+from roomkey.authorization_server.people.password_login import Attempt, sign_in
+from roomkey.authorization_server.people.sessions import Begun, Stage, Strength
+from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.work import Work
+
+_WRONG: Final = "That did not work: the name or the password is wrong, or too many have tried. Try again in a while."
+_WRONG_CODE: Final = "That code is wrong, was used already or is too old."
+_ONE_TIME: Final = re.compile(r"[0-9]{6}", re.ASCII)
+
+
+@requires(stage=None)
+async def show(visit: Visit) -> Response:
+    """Ask for name and password; whoever is signed in already goes on."""
+    wanted = next_of(visit)
+    if visit.signed_in is not None:
+        return see_other(place_of(visit.session.stage, wanted))
+    return page(visit, "sign_in.html", next=wanted)
+
+
+@requires(stage=None)
+async def enter(visit: Visit) -> Response:
+    """Check name and password; the session begins with a new id, whatever there was before."""
+    wanted = next_of(visit)
+    attempt = Attempt(visit.form.one("username"), visit.form.one("password"), visit.address)
+    begun = await sign_in(visit.service, visit.hashing, attempt, functools.partial(_begin, visit=visit))
+    if begun is None:
+        return page(visit, "sign_in.html", status=401, problem=_WRONG, next=wanted)
+    return begin_session(see_other(place_of(begun.session.stage, wanted)), visit, begun)
+
+
+@requires(stage=Stage.PASSWORD)
+async def show_second_factor(visit: Visit) -> Response:
+    """Ask for a code or a passkey."""
+    return _second_factor(visit)
+
+
+@requires(stage=Stage.PASSWORD)
+async def enter_code(visit: Visit) -> Response:
+    """Check a one-time code or a recovery code; the fifth wrong one ends the half-way session."""
+    return await _finish(visit, await visit.perform(functools.partial(_check_code, visit=visit)))
+
+
+@requires(stage=Stage.PASSWORD)
+async def passkey_options(visit: Visit) -> Response:
+    """What the browser is to ask a passkey, as JSON, for the page's script."""
+    options = await visit.perform(lambda work: passkeys.authentication_options(work, visit.user, visit.session))
+    return Response(options, media_type="application/json")
+
+
+@requires(stage=Stage.PASSWORD)
+async def enter_passkey(visit: Visit) -> Response:
+    """Check a passkey's answer."""
+    answer = visit.form.one("answer")
+
+    def check(work: Work) -> Begun | None:
+        right = passkeys.matches(work, visit.user, visit.session, answer)
+        return _begin_full(work, visit) if right else None
+
+    return await _finish(visit, await visit.perform(check))
+
+
+@requires(stage=None)
+async def leave(visit: Visit) -> Response:
+    """Sign out, from wherever one has come to."""
+    if visit.signed_in is not None:
+        await visit.perform(lambda work: sessions.end(work, visit.session))
+    return end_session(see_other("/sign-in"), visit)
+
+
+def next_of(visit: Visit) -> str:
+    """Where the visitor wants to go afterwards; our own pages alone."""
+    return local_path(visit.form.one("next") or visit.request.query_params.get("next", ""))
+
+
+def place_of(stage: Stage, wanted: str) -> str:
+    """The page that somebody at ``stage`` goes on with, on the way to ``wanted``."""
+    places = {Stage.PASSWORD: "/sign-in/second-factor", Stage.ENROLMENT: "/sign-in/enrol"}
+    return f"{places[stage]}?next={quote(wanted, safe='/')}" if stage in places else wanted
+
+
+def _begin(work: Work, user: User, *, visit: Visit) -> Begun:
+    if visit.signed_in is not None:
+        sessions.end(work, visit.session)
+    stage = Stage.PASSWORD if user.has_second_factor else Stage.ENROLMENT if user.must_enrol else Stage.FULL
+    if stage is Stage.ENROLMENT:
+        totp.begin(work, user)
+    acr = Strength.PASSWORD if stage is Stage.FULL else ""
+    agent = visit.request.headers.get("user-agent", "")
+    return sessions.begin(work, user, stage=stage, acr=acr, user_agent=agent, password_asked=True)
+
+
+def _check_code(work: Work, *, visit: Visit) -> Begun | None:
+    user, code = visit.user, visit.form.one("code").strip()
+    if not second_factors.is_blocked(work, user):
+        check = totp.matches if _ONE_TIME.fullmatch(code) else recovery_codes.matches
+        if check(work, user, code):
+            throttle.succeeded(work, second_factors.counted(user))
+            return _begin_full(work, visit)
+        if not throttle.failed(work, second_factors.counted(user)):
+            return None
+    sessions.end(work, visit.session)
+    return None
+
+
+def _begin_full(work: Work, visit: Visit) -> Begun:
+    agent = visit.request.headers.get("user-agent", "")
+    return sessions.begin(
+        work, visit.user, stage=Stage.FULL, acr=Strength.MULTI_FACTOR, user_agent=agent, before=visit.session
+    )
+
+
+async def _finish(visit: Visit, begun: Begun | None) -> Response:
+    wanted = next_of(visit)
+    if begun is not None:
+        return begin_session(see_other(wanted), visit, begun)
+    if await visit.view(lambda work: sessions.look_up(work, visit.cookie)) is None:
+        return end_session(page(visit, "sign_in.html", status=401, problem=_WRONG, next=wanted), visit)
+    return _second_factor(visit, problem=_WRONG_CODE, status=401)
+
+
+def _second_factor(visit: Visit, *, problem: str | None = None, status: int = 200) -> Response:
+    return page(
+        visit,
+        "second_factor.html",
+        problem=problem,
+        status=status,
+        next=next_of(visit),
+        has_totp=visit.user.has_totp,
+        has_passkeys=visit.user.passkeys > 0,
+    )
