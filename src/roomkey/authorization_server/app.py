@@ -3,6 +3,8 @@
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
+from roomkey.authorization_server.backoffice.page import answer_error
+from roomkey.authorization_server.backoffice.routes import ROUTES as PAGES
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.directory import Directory
 from roomkey.authorization_server.endpoints.health import Health
@@ -11,6 +13,8 @@ from roomkey.authorization_server.endpoints.metadata import metadata_endpoint
 from roomkey.authorization_server.endpoints.metrics import Metrics
 from roomkey.authorization_server.endpoints.revoke import revocation_endpoint
 from roomkey.authorization_server.endpoints.token import token_endpoint
+from roomkey.authorization_server.errors import ServiceError
+from roomkey.authorization_server.people.passwords import PasswordHashing
 from roomkey.authorization_server.running.middleware import middleware
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
@@ -19,8 +23,14 @@ from roomkey.authorization_server.web.crowd import Crowd
 
 def create_app(service: Service) -> Starlette:
     """The application over an open ``service``, which whoever opened it closes after the last request."""
-    app = Starlette(routes=[*oauth_routes(service), *running_routes(service)], middleware=middleware(service.settings))
+    app = Starlette(
+        routes=[*oauth_routes(service), *running_routes(service), *PAGES],
+        middleware=middleware(service.settings),
+        exception_handlers={ServiceError: answer_error},
+    )
     app.router.redirect_slashes = False
+    app.state.service = service
+    app.state.hashing = PasswordHashing()
     return app
 
 

@@ -7,7 +7,7 @@ from roomkey.authorization_server.accounts import apis, app_tokens
 from roomkey.authorization_server.accounts.app_token import AppToken
 from roomkey.authorization_server.accounts.app_tokens import NewAppToken
 from roomkey.authorization_server.backoffice.overlap import overlap_choice, seconds_of
-from roomkey.authorization_server.backoffice.page import Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.pages.names import names_of
 from roomkey.authorization_server.backoffice.pages.token_state import token_state
 from roomkey.authorization_server.backoffice.session import Visit
@@ -27,8 +27,10 @@ async def list_tokens(visit: Visit) -> Response:
     """The app tokens that the visitor sees, the newest first."""
     query = visit.request.query_params
     filters = {name: query.get(name, "").strip() for name in ("client_id", "audience")}
-    chosen = {name: value or None for name, value in filters.items()}
-    found = await visit.view(lambda work: app_tokens.find(work, after=query.get("after"), **chosen))
+    client_id, audience = filters["client_id"] or None, filters["audience"] or None
+    found = await visit.view(
+        lambda work: app_tokens.find(work, after=query.get("after"), client_id=client_id, audience=audience)
+    )
     return await show(visit, "app_tokens/list.html", found=found, filters=filters, token_state=token_state)
 
 
@@ -36,7 +38,7 @@ async def list_tokens(visit: Visit) -> Response:
 async def one_token(visit: Visit) -> Response:
     """One app token: what it allows, and its life."""
 
-    def read(work: Work) -> dict[str, object]:
+    def read(work: Work) -> Values:
         token = _token(work, visit)
         sentences = {scope.name: scope.description for scope in apis.get(work, token.audience).scopes}
         kind, _, creator = token.created_by.partition(":")
@@ -63,10 +65,9 @@ async def ask_rotation(visit: Visit) -> Response:
         title=f"Rotate {token.hint}?",
         crumbs=(_CRUMB, (token.hint, _address(token))),
         breaks=(
-            f"A new token is made for {token.client_id}, which allows the same and lives {duration(token.lifetime)}. "
-            "You see it once.",
-            f"The present one is good until the end of the overlap; then {token.audience} refuses it. "
-            + _use(token, visit.service.now()),
+            f"A new token is made for {token.client_id}, which allows the same. You see it once.",
+            f"The present one is good until the end of the overlap; then {token.audience} refuses it.",
+            _use(token, visit.service.now()),
         ),
         label="Rotate it",
         back=_address(token),
@@ -97,8 +98,9 @@ async def ask_revocation(visit: Visit) -> Response:
         crumbs=(_CRUMB, (token.hint, _address(token))),
         breaks=(
             f"{token.client_id} is refused at {token.audience} with it. {_use(token, visit.service.now())}",
-            "It counts at once where the API asks here, and within about "
-            f"{duration(2 * settings.list_ttl)} where it looks at the lists of revoked tokens.",
+            "APIs that ask here know at once, APIs that look at the lists of revoked tokens within "
+            + duration(2 * settings.list_ttl)
+            + ".",
             "There is no way back; a new token has to be asked for.",
         ),
         label="Revoke it",
@@ -155,8 +157,10 @@ def shown_token(work: Work, made: NewAppToken) -> Shown:
         ),
         is_token=True,
         on=_address(token),
-        command=f'roomkey admin app-token create {token.client_id} --api {token.audience} --scopes "{" ".join(token.scopes)}"'
-        f" --expires {token.lifetime // 86_400}d",
+        command=(
+            f"roomkey admin app-token create {token.client_id} --api {token.audience} "
+            f'--scopes "{" ".join(token.scopes)}" --expires {token.lifetime}s'
+        ),
     )
 
 

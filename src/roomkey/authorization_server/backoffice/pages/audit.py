@@ -1,6 +1,7 @@
 """The audit log: read by filter, verified, taken along as a table."""
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Iterator
@@ -11,18 +12,32 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server import audit_log
-from roomkey.authorization_server.accounts.page import LARGEST
+from roomkey.authorization_server.accounts.page import LARGEST, USUAL, Page
 from roomkey.authorization_server.audit_log import Event
-from roomkey.authorization_server.backoffice.page import page, show
+from roomkey.authorization_server.backoffice.page import Values, page, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import machine
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.work import Work
 
-_FILTERS: Final = ("actor", "action", "subject")
 _COLUMNS: Final = ("number", "at", "actor", "action", "subject_kind", "subject", "tenant", "address", "details")
 _MOST_PAGES: Final = 50  # of 200 events: what one export holds
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Filters:
+    """Which events are looked at; an empty one lets all through."""
+
+    actor: str
+    action: str
+    subject: str
+
+    def find(self, work: Work, *, after: str | None, limit: int = USUAL) -> Page[Event]:
+        """A page of them."""
+        return audit_log.find(
+            work, actor=self.actor, action=self.action, subject=self.subject, after=after, limit=limit
+        )
 
 
 @page(Permission.READ_AUDIT)
@@ -62,21 +77,22 @@ ROUTES: list[BaseRoute] = [
 
 async def _list(visit: Visit, verdict: audit_log.Verdict | None) -> Response:
     filters, after = _filters(visit), visit.request.query_params.get("after")
-    found = await visit.view(lambda work: audit_log.find(work, after=after, **filters))
-    query = urlencode({name: value for name, value in filters.items() if value})
+    found = await visit.view(lambda work: filters.find(work, after=after))
+    query = urlencode({name: value for name, value in dataclasses.asdict(filters).items() if value})
     may_verify = visit.actor.tenant is None
-    values = {"found": found, "filters": filters, "query": query, "verdict": verdict, "may_verify": may_verify}
+    values: Values = {"found": found, "filters": filters, "query": query, "verdict": verdict, "may_verify": may_verify}
     return await show(visit, "audit.html", **values)
 
 
-def _filters(visit: Visit) -> dict[str, str]:
-    return {name: visit.request.query_params.get(name, "").strip() for name in _FILTERS}
+def _filters(visit: Visit) -> Filters:
+    query = visit.request.query_params
+    return Filters(**{name: query.get(name, "").strip() for name in ("actor", "action", "subject")})
 
 
-def _every(work: Work, filters: dict[str, str]) -> Iterator[Event]:
+def _every(work: Work, filters: Filters) -> Iterator[Event]:
     after = None
     for _ in range(_MOST_PAGES):
-        found = audit_log.find(work, after=after, limit=LARGEST, **filters)
+        found = filters.find(work, after=after, limit=LARGEST)
         yield from found.items
         after = found.after
         if after is None:

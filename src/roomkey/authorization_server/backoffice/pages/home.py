@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from roomkey.authorization_server import attention, audit_log
 from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts
 from roomkey.authorization_server.attention import Finding, Kind
-from roomkey.authorization_server.backoffice.page import page, show
+from roomkey.authorization_server.backoffice.page import Values, page, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration, relative
 from roomkey.authorization_server.permissions import Permission
@@ -45,7 +45,7 @@ class Step:
 async def home(visit: Visit) -> Response:
     """The page."""
 
-    def read(work: Work) -> dict[str, object]:
+    def read(work: Work) -> Values:
         now = work.now
         needs = [_WORDS[finding.kind](finding, now) for finding in attention.find(work)]
         audits = work.actor.may(Permission.READ_AUDIT)
@@ -56,7 +56,7 @@ async def home(visit: Visit) -> Response:
         }
 
     values = await visit.view(read)
-    count = len(values["needs"])  # type: ignore[arg-type]
+    count = len(values["needs"])
     lead = "All is well." if not count else "One thing needs you." if count == 1 else f"{count} things need you."
     return await show(visit, "home.html", lead=lead, **values)
 
@@ -71,24 +71,22 @@ def _steps(work: Work) -> tuple[Step, ...]:
     own = [api for api in apis.find(work, limit=2).items if api.client_id != "roomkey-admin"]
     some = service_accounts.find(work, limit=1).items
     steps = [
-        Step("Describe an API", "Its name, and what may be allowed there.", bool(own), "/apis/new", "New API"),
+        Step("Describe an API", "Its name, and what may be allowed there.", bool(own), "/apis/~new", "New API"),
         Step(
             "Make a service account",
             "It stands for the app that calls the API.",
             bool(some),
-            "/service-accounts/new",
+            "/service-accounts/~new",
             "New service account",
         ),
-        Step("Request a token", "You see it once.", False, "/token-requests/new", "Request a token"),
+        Step("Request a token", "You see it once.", done=False, href="/token-requests/~new", label="Request a token"),
     ]
     first = next(step for step in steps if not step.done)
-    return tuple(
-        Step(step.title, step.text, step.done, step.href, step.label, step is first) for step in steps
-    )
+    return tuple(Step(step.title, step.text, step.done, step.href, step.label, step is first) for step in steps)
 
 
 def _chain(finding: Finding, _now: int) -> Need:
-    text = "An entry was changed, moved or taken out behind the service’s back."
+    text = "An entry was changed, moved or taken out behind the back of the service."
     return Need("bad", "broken", f"The audit log does not hold at {finding.name}", text, "/audit", "Look")
 
 
@@ -105,7 +103,9 @@ def _collect(finding: Finding, now: int) -> Need:
 def _token_ends(finding: Finding, now: int) -> Need:
     title = f"App token {finding.name} of {finding.about} ends"
     word = relative(finding.at or now, now)
-    return Need("warn", word, title, "Rotate it before its app is refused.", f"/app-tokens/{finding.id}/rotate", "Rotate")
+    return Need(
+        "warn", word, title, "Rotate it before its app is refused.", f"/app-tokens/{finding.id}/rotate", "Rotate"
+    )
 
 
 def _owner_gone(finding: Finding, now: int) -> Need:
@@ -117,14 +117,14 @@ def _owner_gone(finding: Finding, now: int) -> Need:
 def _secret_ends(finding: Finding, now: int) -> Need:
     title = f"{finding.name} still uses the secret that ends"
     text = f"{finding.about} is the old one; the new one has not been used yet."
-    return Need(
-        "warn", relative(finding.at or now, now), title, text, f"/service-accounts/{finding.id}", "Look"
-    )
+    return Need("warn", relative(finding.at or now, now), title, text, f"/service-accounts/{finding.id}", "Look")
 
 
 def _key_overdue(finding: Finding, now: int) -> Need:
     text = f"It was due {relative(finding.at or now, now)}; does the service run all the time?"
-    return Need("warn", "overdue", f"The key for {finding.name} has signed for too long", text, "/keys/rotate", "Rotate")
+    return Need(
+        "warn", "overdue", f"The key for {finding.name} has signed for too long", text, "/keys/rotate", "Rotate"
+    )
 
 
 def _key_lacking(finding: Finding, now: int) -> Need:

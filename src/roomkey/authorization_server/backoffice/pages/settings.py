@@ -11,6 +11,7 @@ from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.settings import Settings
+from roomkey.secret import Secret
 
 _MEANINGS = {
     "data": "the folder of the database and of the key file",
@@ -31,6 +32,9 @@ _MEANINGS = {
     "session_idle": "a session of this backoffice that nobody uses ends after this time",
     "session_absolute": "a session ends after this time in any case",
     "trusted_proxies": "addresses whose X-Forwarded-For is believed",
+    "access_log": "a line for each request, without what stands behind the question mark",
+    "log_format": "of that and of every other line",
+    "metrics_token": "what /metrics asks for",
 }
 
 
@@ -40,7 +44,9 @@ async def settings(visit: Visit) -> Response:
     own = visit.service.settings
     rows = [(field.name, _shown(own, field.name), _MEANINGS.get(field.name, "")) for field in fields(own)]
     toml = f'[server]\nissuer = "{own.issuer}"\naccess_token_lifetime = {own.access_token_lifetime}'
-    environment = f"ROOMKEY_SERVER_ISSUER={own.issuer}\nROOMKEY_SERVER_ACCESS_TOKEN_LIFETIME={own.access_token_lifetime}"
+    environment = (
+        f"ROOMKEY_SERVER_ISSUER={own.issuer}\nROOMKEY_SERVER_ACCESS_TOKEN_LIFETIME={own.access_token_lifetime}"
+    )
     snippets = (("roomkey.toml", toml), ("Environment", environment))
     return await show(visit, "settings.html", rows=rows, snippets=snippets)
 
@@ -52,6 +58,10 @@ def _shown(own: Settings, name: str) -> str:
     value = getattr(own, name)
     if name == "database":
         return make_url(value).render_as_string(hide_password=True)
+    if isinstance(value, Secret):
+        return f"from {value.origin}" if value.kind != "value" else "given"
+    if value is None or isinstance(value, bool):
+        return "on" if value else "off"
     if isinstance(value, int) and name != "port":
         return duration(value)
     if isinstance(value, tuple):

@@ -9,7 +9,7 @@ from roomkey.authorization_server.accounts.app_token import presets
 from roomkey.authorization_server.accounts.service_account import ServiceAccount
 from roomkey.authorization_server.accounts.token_requests import TokenRequest
 from roomkey.authorization_server.backoffice.overlap import seconds_of
-from roomkey.authorization_server.backoffice.page import done, page, show
+from roomkey.authorization_server.backoffice.page import Values, done, page, show
 from roomkey.authorization_server.backoffice.pages.app_tokens import shown_token
 from roomkey.authorization_server.backoffice.pages.names import names_of
 from roomkey.authorization_server.backoffice.session import Visit
@@ -35,7 +35,7 @@ async def list_requests(visit: Visit) -> Response:
     """What is open, and what became of the others."""
     after = visit.request.query_params.get("after")
 
-    def read(work: Work) -> dict[str, object]:
+    def read(work: Work) -> Values:
         pending = token_requests.find(work, state="pending", limit=100).items
         ready = token_requests.find(work, state="approved", own=True, limit=100).items
         found = token_requests.find(work, after=after)
@@ -118,8 +118,8 @@ async def withdraw(visit: Visit) -> Response:
 _ONE = f"{_LIST}/{{token_request}}"
 ROUTES: list[BaseRoute] = [
     Route(_LIST, list_requests, methods=["GET"]),
-    Route(f"{_LIST}/new", new_request, methods=["GET"]),
-    Route(f"{_LIST}/new", make_request, methods=["POST"]),
+    Route(f"{_LIST}/~new", new_request, methods=["GET"]),
+    Route(f"{_LIST}/~new", make_request, methods=["POST"]),
     Route(_ONE, one_request, methods=["GET"]),
     Route(_ONE, answer_request, methods=["POST"]),
     Route(f"{_ONE}/collect", collect, methods=["POST"]),
@@ -168,12 +168,12 @@ async def _first_step(visit: Visit, client_id: str) -> Response:
         ]
 
     pairs = await visit.view(read)
-    values = {"api": None, "account": None, "pairs": pairs, "chosen_pair": pairs[0][0] if pairs else ""}
+    values: Values = {"api": None, "account": None, "pairs": pairs, "chosen_pair": pairs[0][0] if pairs else ""}
     return await show(visit, "token_requests/new.html", **values)
 
 
 async def _one(visit: Visit, refused: ServiceError | None = None) -> Response:
-    def read(work: Work) -> dict[str, object]:
+    def read(work: Work) -> Values:
         found = token_requests.get(work, visit.request.path_params["token_request"])
         sentences = {scope.name: scope.description for scope in apis.get(work, found.audience).scopes}
         return {

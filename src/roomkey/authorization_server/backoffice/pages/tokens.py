@@ -4,7 +4,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts.page import Page
-from roomkey.authorization_server.backoffice.page import Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import NotFound, ServiceError
 from roomkey.authorization_server.people import users
@@ -22,7 +22,7 @@ async def list_tokens(visit: Visit) -> Response:
     query = visit.request.query_params
     filters = {name: query.get(name, "").strip() for name in ("client_id", "username")}
 
-    def read(work: Work) -> dict[str, object]:
+    def read(work: Work) -> Values:
         client_id = filters["client_id"] or None
         user_id = users.get(work, filters["username"]).id if filters["username"] else None
         return {
@@ -30,7 +30,7 @@ async def list_tokens(visit: Visit) -> Response:
             "tokens": overview.find_tokens(work, client_id=client_id, user_id=user_id),
         }
 
-    values: dict[str, object] = {"filters": filters, "may_revoke": visit.actor.may(Permission.REVOKE_TOKENS)}
+    values: Values = {"filters": filters, "may_revoke": visit.actor.may(Permission.REVOKE_TOKENS)}
     refused: ServiceError | None = None
     try:
         values |= await visit.view(read)
