@@ -26,7 +26,7 @@ def served(data: Path, clock: Clock | None = None, **settings: object) -> Iterat
     """A service that answers at ``service.settings.issuer``."""
     listener = socket.create_server(("127.0.0.1", 0))
     with Service.open(Settings.at(data, port=listener.getsockname()[1], **settings), clock=clock) as service:
-        clients = ClientAuthentication(service, Directory(service))
+        clients = ClientAuthentication(service, Directory(service), LastUsed(service))
         routes = [*oauth_routes(service), *keys.routes(service, clients, Crowd()), *lists.routes(service)]
         server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

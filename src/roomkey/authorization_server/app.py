@@ -3,6 +3,8 @@
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
+from roomkey.authorization_server.backoffice.page import answer_error
+from roomkey.authorization_server.backoffice.routes import ROUTES as PAGES
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.directory import Directory
 from roomkey.authorization_server.endpoints.health import Health
@@ -11,6 +13,7 @@ from roomkey.authorization_server.endpoints.metadata import metadata_endpoint
 from roomkey.authorization_server.endpoints.metrics import Metrics
 from roomkey.authorization_server.endpoints.revoke import revocation_endpoint
 from roomkey.authorization_server.endpoints.token import token_endpoint
+from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.keys import endpoints as key_endpoints
 from roomkey.authorization_server.lists import endpoints as list_endpoints
 from roomkey.authorization_server.people.passwords import PasswordHashing
@@ -28,8 +31,11 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
     """
     hashing = hashing or PasswordHashing()
     last_used = LastUsed(service)
-    routes = [*oauth_routes(service, hashing, last_used), *running_routes(service)]
-    app = Starlette(routes=routes, middleware=middleware(service.settings))
+    app = Starlette(
+        routes=[*oauth_routes(service, hashing, last_used), *running_routes(service), *PAGES],
+        middleware=middleware(service.settings),
+        exception_handlers={ServiceError: answer_error},
+    )
     app.router.redirect_slashes = False
     app.state.service = service
     app.state.hashing = hashing

@@ -4,7 +4,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts.page import Page
-from roomkey.authorization_server.backoffice.page import Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.pages.names import tenant_choices
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import ServiceError
@@ -34,7 +34,7 @@ async def list_users(visit: Visit) -> Response:
 async def one_user(visit: Visit) -> Response:
     """One user, their sessions, and the apps that act for them."""
 
-    def read(work: Work) -> dict[str, object]:
+    def read(work: Work) -> Values:
         user = _user(work, visit)
         return {
             "user": user,
@@ -42,7 +42,6 @@ async def one_user(visit: Visit) -> Response:
             "families": overview.find_families(work, user_id=user.id).items,
             "may_end": work.actor.may(Permission.CHANGE_PEOPLE),
             "may_revoke": work.actor.may(Permission.REVOKE_TOKENS),
-            "names": {user.id: user.username},
         }
 
     return await show(visit, "users/one.html", **await visit.view(read))
@@ -201,8 +200,8 @@ async def enable_user(visit: Visit) -> Response:
 _ONE = f"{_LIST}/{{user}}"
 ROUTES: list[BaseRoute] = [
     Route(_LIST, list_users, methods=["GET"]),
-    Route(f"{_LIST}/new", new_user, methods=["GET"]),
-    Route(f"{_LIST}/new", create_user, methods=["POST"]),
+    Route(f"{_LIST}/~new", new_user, methods=["GET"]),
+    Route(f"{_LIST}/~new", create_user, methods=["POST"]),
     Route(_ONE, one_user, methods=["GET"]),
     Route(f"{_ONE}/roles", edit_roles, methods=["GET"]),
     Route(f"{_ONE}/roles", change_roles, methods=["POST"]),
@@ -233,7 +232,7 @@ def _roles(visit: Visit) -> tuple[str, ...]:
 
 
 async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
-    values = {"tenants": await visit.view(tenant_choices), "chosen_roles": visit.form.many("roles")}
+    values: Values = {"tenants": await visit.view(tenant_choices), "chosen_roles": visit.form.many("roles")}
     return await show(visit, "users/new.html", refused=refused, **values)
 
 
