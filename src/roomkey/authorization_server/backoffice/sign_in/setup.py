@@ -36,9 +36,7 @@ async def make(visit: Visit) -> Response:
         return sessions.begin(own, user, stage=Stage.ENROLMENT, user_agent=agent, password_asked=True)
 
     # The link, which the console printed, is what stands for the administrator that there is not yet.
-    actor = Actor(
-        ActorKind.SERVICE, name="service", roles=frozenset({Role.ADMINISTRATOR.value}), address=visit.address
-    )
+    actor = Actor(ActorKind.SERVICE, name="service", roles=frozenset({Role.ADMINISTRATOR.value}), address=visit.address)
     try:
         hashed = await visit.hashing.hash_new_async(visit.form.one("password"), username=username)
         begun = await visit.service.perform(actor, act)
