@@ -38,7 +38,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
-    """An auth service on a SQLite file, whose time is ``clock``."""
-    with Service.open(Settings.at(tmp_path / "service"), clock=clock) as service:
-        yield service
+def service(database_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
+    """The service over a new database, by a clock that a test moves; on SQLite and on PostgreSQL."""
+    with Service.open(Settings.at(tmp_path / "data", database=database_url), clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def small_service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
+    """The same on SQLite alone."""
+    with Service.open(Settings.at(tmp_path / "data"), clock=clock) as opened:
+        yield opened

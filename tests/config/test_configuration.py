@@ -182,8 +182,8 @@ def test_a_file_that_the_system_does_not_give_out_is_told_with_its_reason(tmp_pa
     [
         ("[stor]\n", '[stor] is not known; did you mean "store"?'),
         ("[credential.orders]\n", '[credential] is not known; did you mean "credentials"?'),
-        ("[tokens]\n", "[tokens] is not known; settings here are store, credentials."),
-        ('client_secret = "hunter2"\n', "[client_secret] is not known; settings here are store, credentials."),
+        ("[tokens]\n", "[tokens] is not known; settings here are store, credentials, server."),
+        ('client_secret = "hunter2"\n', "[client_secret] is not known; settings here are store, credentials, server."),
         ("store = 1\n", "[store] must be a table."),
         ("credentials = 'x'\n", "[credentials] must be a table."),
         ("[[credentials]]\n", "[credentials] must be a table."),

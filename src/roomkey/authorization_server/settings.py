@@ -1,7 +1,9 @@
 """What the auth service is told: where it listens, what it is called, how long things live (values only)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from roomkey.secret import Secret
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -28,13 +30,16 @@ class Settings:
         clock_leeway: by how much the clocks of clients may differ.
         session_idle, session_absolute: of the backoffice.
         trusted_proxies: addresses whose X-Forwarded-For is believed.
+        access_log: whether each request is written to the log.
+        log_format: ``logfmt`` or ``json``.
+        metrics_token: the bearer token that ``/metrics`` asks for; without one it answers this machine alone.
     """
 
     data: Path
     issuer: str
     host: str = "127.0.0.1"
     port: int = 8400
-    database: str
+    database: str = field(repr=False)  # there may be a password in it
     access_token_lifetime: int = 300
     longest_access_token: int = HOUR
     longest_app_token: int = 366 * DAY
@@ -48,10 +53,14 @@ class Settings:
     session_idle: int = HOUR
     session_absolute: int = 12 * HOUR
     trusted_proxies: tuple[str, ...] = ()
+    access_log: bool = True
+    log_format: str = "logfmt"
+    metrics_token: Secret | None = None
 
     @classmethod
     def at(cls, data: Path, *, issuer: str | None = None, **others: object) -> "Settings":
         """The settings of a service that keeps everything in the folder ``data``."""
         made: dict[str, object] = {"data": data, "database": f"sqlite:///{data / 'roomkey.db'}"} | others
-        address = f"http://{made.get('host', '127.0.0.1')}:{made.get('port', 8400)}"
-        return cls(issuer=issuer or address, **made)  # type: ignore[arg-type]
+        host = str(made.get("host", "127.0.0.1"))
+        address = f"[{host}]" if ":" in host else host
+        return cls(issuer=issuer or f"http://{address}:{made.get('port', 8400)}", **made)  # type: ignore[arg-type]

@@ -4,10 +4,11 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.database.prepared import Prepared
 from roomkey.authorization_server.errors import NotAllowed
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.audit import counters
@@ -17,6 +18,7 @@ from roomkey.authorization_server.settings import Settings
 if TYPE_CHECKING:
     from roomkey.authorization_server.keys.room import KeyRoom
 
+_CHANGES: Final = Prepared(select(counters.c.value).where(counters.c.name == text("'changes'")))
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -60,7 +62,8 @@ class Work:
 
 def changes(connection: Connection) -> int:
     """How often something that requests are judged by has changed; remembered things are good for one such number."""
-    return connection.scalar(select(counters.c.value).where(counters.c.name == "changes")) or 0
+    row = _CHANGES.first(connection, {})
+    return 0 if row is None else int(row[0])
 
 
 def new_id(prefix: str) -> str:

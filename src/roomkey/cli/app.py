@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from roomkey.cli import call, demo, inspect, status, store, token
+from roomkey.cli import call, demo, inspect, serve, status, store, token
 from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.help import Command, Group
 
@@ -27,6 +27,7 @@ for _run, _words in (
     (call.call, "Call an API with a credential's token."),
     (status.status, "Show what the store holds for each credential."),
     (inspect.inspect, "Show what stands in a JWT from standard input."),
+    (serve.serve, "Run the auth service with its backoffice."),
 ):
     app.command(cls=Command, short_help=_words)(_run)
 app.add_typer(store.app, name="store", short_help="List and clear the store; change its key.")

@@ -2,12 +2,12 @@
 
 import os
 import threading
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, final
 
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.config.credential_settings import CredentialSettings, read_credential
+from roomkey.config.file import TABLES, read_file
 from roomkey.config.location import find
 from roomkey.config.store_settings import StoreSettings, read_store
 from roomkey.config.table import Table, suggestion
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from roomkey.oauth.source import Source
     from roomkey.stores.store import Store
 
-_LARGEST_FILE: Final = 1_048_576
 _LONGEST_NAME_SHOWN: Final = 24
 
 
@@ -147,41 +146,11 @@ def load(path: str | os.PathLike[str] | None = None) -> Configuration:
     ConfigurationError, which names file, table and key. Secrets are read when a token needs them, not now. Reads one
     file; safe in any thread.
     """
-    return _configuration(_parsed(find(path)))
-
-
-def _parsed(file: Path) -> Table:
-    """The file as a table. Its text stays in frames that are gone when an error is raised: it may hold a secret."""
-    found = _tables(file)
-    if isinstance(found, str):
-        raise ConfigurationError(f"{file}: {found}")
-    return found
-
-
-def _tables(file: Path) -> Table | str:
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        return f"the file cannot be read: {error.strerror}."
-    if len(data) > _LARGEST_FILE:
-        return "the file is larger than 1 MiB, which is no configuration."
-    try:
-        return Table(tomllib.loads(data.decode("utf-8-sig")), file=file)
-    except UnicodeDecodeError:
-        return "the file is not UTF-8 text."
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        return _where(str(error))
-
-
-def _where(message: str) -> str:
-    # Only the position is taken over: the rest may repeat a key or a letter of the file.
-    _, found, place = message.rpartition("(at ")
-    return f"this is not valid TOML {'at ' + place.rstrip(')') if found else 'in its nesting'}."
+    return _configuration(read_file(find(path)))
 
 
 def _configuration(top: Table) -> Configuration:
-    top.expect(("store", "credentials"))
+    top.expect(TABLES)
     store = read_store(top.table("store"))
     group = top.table("credentials")
     credentials = () if group is None else tuple(read_credential(group, name) for name in group.keys)

@@ -27,18 +27,22 @@ def find(path: str | os.PathLike[str] | None = None) -> Path:
     Raises ConfigurationError where there is none; a path that was named is never replaced by another file.
     Looks at the file system; safe in any thread.
     """
-    if path is not None:
-        return _named(Path(path), "")
+    found = _named(Path(path), "") if path is not None else find_any()
+    if found is None:
+        raise ConfigurationError(
+            f"There is no {FILE_NAME} here and none in {user_folder()}; make one, or name it with {VARIABLE}."
+        )
+    return found
+
+
+def find_any() -> Path | None:
+    """The configuration file as :func:`find` finds it, or None where there is none and none was named."""
     variable = os.environ.get(VARIABLE, "")
     if variable:
         return _named(Path(variable), f", which the environment variable {VARIABLE} names,")
     candidates = (Path(FILE_NAME), user_folder() / FILE_NAME)
     found = next((candidate for candidate in candidates if os.path.lexists(candidate)), None)
-    if found is None:
-        raise ConfigurationError(
-            f"There is no {FILE_NAME} here and none in {user_folder()}; make one, or name it with {VARIABLE}."
-        )
-    return _named(found, "")
+    return None if found is None else _named(found, "")
 
 
 def _named(path: Path, why: str) -> Path:

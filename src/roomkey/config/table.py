@@ -95,6 +95,13 @@ class Table(Confidential):
             raise self.problem(key, "must be a number above 0.")
         return float(value)
 
+    def whole(self, key: str) -> int | None:
+        """The whole number at ``key``, above zero, or None where it is not given."""
+        value = self.number(key)
+        if value is not None and not value.is_integer():
+            raise self.problem(key, "must be a whole number.")
+        return None if value is None else int(value)
+
     def flag(self, key: str) -> bool | None:
         """True or false at ``key``, or None where it is not given."""
         value = self._values.get(key)

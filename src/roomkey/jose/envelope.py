@@ -12,6 +12,7 @@ from roomkey.jose import base64url, strict_json
 from roomkey.jose.refusal import refused
 from roomkey.secret import Confidential
 
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 LARGEST_TOKEN: Final = 16_384
 LARGEST_HEADER: Final = 8_192
 LONGEST_KID: Final = 256
@@ -61,9 +62,14 @@ class Compact(Confidential):
         return "Compact(…)"
 
 
-def write_compact(header: Mapping[str, Any], claims: Mapping[str, Any], sign: Callable[[bytes], bytes]) -> str:
-    """``claims`` under ``header`` as a compact JWT; ``sign`` makes the signature over bytes."""
-    signed = b".".join(base64url.encode(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
+def segment_of(members: Mapping[str, Any]) -> bytes:
+    """``members`` as one part of a compact JWT."""
+    return base64url.encode(_encode(members).encode())
+
+
+def write_compact(header: bytes, claims: Mapping[str, Any], sign: Callable[[bytes], bytes]) -> str:
+    """``claims`` behind the segment ``header`` as a compact JWT; ``sign`` makes the signature over bytes."""
+    signed = b".".join((header, segment_of(claims)))
     return b".".join((signed, base64url.encode(sign(signed)))).decode()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, final
 
 from roomkey.errors import ConfigurationError
-from roomkey.jose.envelope import write_compact
+from roomkey.jose.envelope import segment_of, write_compact
 from roomkey.secret import Confidential
 
 _SHORTEST: Final = 32
@@ -31,7 +31,7 @@ class SharedKey(Confidential):
 
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
         """``claims`` as a compact JWT."""
-        return write_compact({"alg": self.algorithm, "typ": typ}, claims, self.signature)
+        return write_compact(segment_of({"alg": self.algorithm, "typ": typ}), claims, self.signature)
 
     def signature(self, data: bytes) -> bytes:
         """The HMAC of ``data``."""

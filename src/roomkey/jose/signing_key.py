@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from roomkey.errors import ConfigurationError, SecretUnavailable
 from roomkey.jose import base64url
-from roomkey.jose.envelope import write_compact
+from roomkey.jose.envelope import segment_of, write_compact
 from roomkey.jose.key_policy import rsa_problem
 from roomkey.jose.keys import JWK_CURVES
 from roomkey.jose.signature import HASHES, suitable
@@ -26,11 +26,12 @@ class SigningKey(Confidential):
     Safe in any thread; does no I/O.
     """
 
-    __slots__ = ("_key", "algorithm", "key_id")
+    __slots__ = ("_headers", "_key", "algorithm", "key_id")
 
     def __init__(self, key: PrivateKey, *, algorithm: str | None = None, key_id: str | None = None) -> None:
         """Sign with ``key``; raises ConfigurationError where ``algorithm`` is not one for it, or it is too weak."""
         self._key = key
+        self._headers: dict[str, bytes] = {}  # by type: what a program signs is of a few
         self.algorithm = algorithm or ""
         self.key_id = key_id
         known = _suitable(key)
@@ -54,7 +55,10 @@ class SigningKey(Confidential):
 
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
         """``claims`` as a compact JWT."""
-        header = {"alg": self.algorithm, "typ": typ} | ({} if self.key_id is None else {"kid": self.key_id})
+        header = self._headers.get(typ)
+        if header is None:
+            members = {"alg": self.algorithm, "typ": typ} | ({} if self.key_id is None else {"kid": self.key_id})
+            header = self._headers[typ] = segment_of(members)
         return write_compact(header, claims, self.signature)
 
     def signature(self, data: bytes) -> bytes:

@@ -42,9 +42,17 @@ class Database:
         """What ``job`` reads, off the event loop; jobs that wait at the same time share a transaction."""
         return await self._started()[0].run(job)
 
-    async def write(self, job: Job[Result]) -> Result:
-        """What ``job`` returns, once what it wrote is on the disk; jobs that wait at the same time share a commit."""
-        return await self._started()[1].run(job)
+    async def write(self, job: Job[Result], *, durable: bool = True) -> Result:
+        """What ``job`` returns, once what it wrote is on the disk; jobs that wait at the same time share a commit.
+
+        Not ``durable``, a power cut may undo it, though nothing that happens to this process can.
+        """
+        return await self._started()[1].run(job, durable=durable)
+
+    def waiting(self) -> tuple[int, int]:
+        """How many jobs wait to read, and how many to write."""
+        read, write = self._started()
+        return read.waiting, write.waiting
 
     def _started(self) -> tuple[Lane, Lane]:
         if self._lanes is None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
+from roomkey.authorization_server.database.prepared import driver
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.errors import ConfigurationError
 from roomkey.stores.private_file import distrust, make_empty, make_folder
@@ -66,9 +67,9 @@ def _sqlite(file: Path) -> Engines:
         raise DatabaseUnavailable(f"The database {file} {problem}.")
     url = URL.create("sqlite", database=str(file))
     reader, writer = (create_engine(url, hide_parameters=True, connect_args={"timeout": _PATIENCE}) for _ in range(2))
-    for engine, begin in ((reader, "BEGIN"), (writer, "BEGIN IMMEDIATE")):
+    for engine, begin in ((reader, _begin_reading), (writer, _begin_writing)):
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin(begin))
+        event.listen(engine, "begin", begin)
     return Engines(reader, writer, file)
 
 
@@ -76,7 +77,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself; the event below does
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = FULL",  # what was answered outlives a power cut
+        "synchronous = FULL",
         "foreign_keys = ON",
         "cache_size = -65536",  # KiB
         "journal_size_limit = 67108864",
@@ -85,11 +86,25 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _begin(statement: str) -> Any:
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(statement)
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
-    return begin
+
+def _begin_writing(connection: Connection) -> None:
+    raw, level = driver(connection), "FULL" if _durable(connection) else "NORMAL"
+    if connection.info.get("synchronous", "FULL") != level:
+        raw.execute(f"PRAGMA synchronous = {level}")
+        connection.info["synchronous"] = level
+    raw.execute("BEGIN IMMEDIATE")
+
+
+def _begin_on_postgresql(connection: Connection) -> None:
+    if not _durable(connection):
+        driver(connection).execute("SET LOCAL synchronous_commit = off")
+
+
+def _durable(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("durable", True))
 
 
 def _postgresql(url: URL) -> Engines:
@@ -107,4 +122,5 @@ def _postgresql(url: URL) -> Engines:
             "options": _LIMITS,
         },
     )
+    event.listen(engine, "begin", _begin_on_postgresql)
     return Engines(engine, engine, None)

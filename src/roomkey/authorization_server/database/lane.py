@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from roomkey.authorization_server.database.prepared import driver
 from roomkey.authorization_server.errors import DatabaseUnavailable
 
 Result = TypeVar("Result")
@@ -22,6 +23,7 @@ _MOST_WAITING: Final = 4096
 @dataclass(slots=True)
 class _Waiting:
     job: Job[Any]
+    durable: bool
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Any]"
     result: Any = None
@@ -50,7 +52,8 @@ class Lane:
         self._engine = engine
         self._most = most
         self._undo = undo
-        self._queue: queue.SimpleQueue[_Waiting | _Stop] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Waiting] | _Stop] = queue.SimpleQueue()
+        self._turns: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
         self._threads = [
             threading.Thread(target=self._work, name=f"roomkey-{name}-{number}", daemon=True)
             for number in range(threads)
@@ -58,18 +61,35 @@ class Lane:
         for thread in self._threads:
             thread.start()
 
-    async def run(self, job: Job[Result]) -> Result:
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a thread."""
+        return self._queue.qsize()
+
+    async def run(self, job: Job[Result], *, durable: bool = True) -> Result:
         """What ``job`` returns, once its transaction is committed; raises what it raises.
+
+        A commit outlives the process, however it ends; a ``durable`` one outlives a power cut as well.
 
         Raises DatabaseUnavailable where the database fails, or too many jobs wait. A caller that is cancelled leaves
         a job that has begun to its end.
         """
-        if self._queue.qsize() >= _MOST_WAITING:
-            raise DatabaseUnavailable("More requests wait for the database than it can serve; try again later.")
         loop = asyncio.get_running_loop()
+        turn = self._turns.get(loop)
+        if turn is None:
+            turn = self._turns[loop] = []
+            loop.call_soon(self._hand_over, loop)
+        if self._queue.qsize() * self._most + len(turn) >= _MOST_WAITING:
+            raise DatabaseUnavailable("More requests wait for the database than it can serve; try again later.")
         future: asyncio.Future[Any] = loop.create_future()
-        self._queue.put(_Waiting(job, loop, future))
+        turn.append(_Waiting(job, durable, loop, future))
         return cast("Result", await future)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Queue what has come together in one turn of the loop: one wake-up of a thread for all of it."""
+        turn = self._turns.pop(loop)
+        for start in range(0, len(turn), self._most):
+            self._queue.put(turn[start : start + self._most])
 
     def close(self) -> None:
         """Perform what waits, then end the threads. Blocks."""
@@ -84,7 +104,7 @@ class Lane:
             first = self._queue.get()
             if isinstance(first, _Stop):
                 return
-            group, stop = [first], None
+            group, stop = first, None
             while len(group) < self._most:
                 try:
                     following = self._queue.get_nowait()
@@ -93,14 +113,15 @@ class Lane:
                 if isinstance(following, _Stop):
                     stop = following
                     break
-                group.append(following)
+                group += following
             self._perform([one for one in group if not one.future.cancelled()])
             if stop is not None:
                 return
 
     def _perform(self, group: list[_Waiting]) -> None:
         try:
-            with transaction(self._engine) as connection:
+            durable = any(one.durable for one in group)
+            with transaction(self._engine, durable=durable) as connection:
                 for one in group:
                     self._perform_one(connection, one)
         except BaseException as error:  # noqa: BLE001 - a job that nobody answers would hang its caller
@@ -116,8 +137,9 @@ class Lane:
                 continue
 
     def _perform_one(self, connection: Connection, one: _Waiting) -> None:
+        raw = driver(connection)
         if self._undo:
-            connection.exec_driver_sql("SAVEPOINT job")
+            raw.execute("SAVEPOINT job")
         try:
             one.result = one.job(connection)
         except (KeyboardInterrupt, SystemExit):
@@ -127,9 +149,9 @@ class Lane:
                 raise
             one.error = error
             if self._undo:
-                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
+                raw.execute("ROLLBACK TO SAVEPOINT job")
         if self._undo:
-            connection.exec_driver_sql("RELEASE SAVEPOINT job")
+            raw.execute("RELEASE SAVEPOINT job")
 
 
 def _deliver(group: list[_Waiting]) -> None:
@@ -147,8 +169,8 @@ class transaction:  # noqa: N801 - reads as the statement that it is
 
     __slots__ = ("_begun", "_engine")
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, *, durable: bool = True) -> None:
+        self._engine = engine if durable else engine.execution_options(durable=False)
 
     def __enter__(self) -> Connection:
         try:
@@ -168,11 +190,14 @@ class transaction:  # noqa: N801 - reads as the statement that it is
 
 def is_outage(error: BaseException) -> bool:
     """Whether ``error`` says that the database fails, rather than that a statement met a constraint."""
-    return isinstance(error, DBAPIError | PoolTimeout) and not isinstance(error, IntegrityError)
+    if isinstance(error, DBAPIError | PoolTimeout):
+        return not isinstance(error, IntegrityError)
+    kind = type(error)  # of the driver itself, where a prepared statement goes past SQLAlchemy
+    return kind.__module__.partition(".")[0] in ("sqlite3", "psycopg") and kind.__name__ != "IntegrityError"
 
 
 def unavailable(error: BaseException) -> DatabaseUnavailable:
     """The error that tells of an outage; it has no statement in it, and of the database's words only the short ones."""
-    cause = getattr(error, "orig", None)
+    cause = getattr(error, "orig", error)
     words = str(cause).strip().splitlines()[0][:200] if cause is not None and str(cause).strip() else ""
     return DatabaseUnavailable(f"The database cannot be used now: {words or type(error).__name__}.")

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any, Final
 
-from roomkey.authorization_server import opaque
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.client import Client
@@ -12,11 +11,11 @@ from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.introspection import introspect
 from roomkey.authorization_server.tokens.last_used import LastUsed
+from roomkey.authorization_server.tokens.minting import find_ledger_key
 from roomkey.authorization_server.web.crowd import Crowd
 from roomkey.authorization_server.web.endpoint import NO_STORE, Answer, Endpoint, Received, json_answer
 from roomkey.authorization_server.web.oauth_error import OAuthError, too_many
 from roomkey.authorization_server.web.rate import Buckets, Rate
-from roomkey.jose.envelope import LARGEST_TOKEN
 
 SIGNED: Final = "token-introspection+jwt"
 _GUESSES: Final = Rate(burst=2000, per_second=100.0)
@@ -42,16 +41,16 @@ def introspection_endpoint(
         with crowd.place(caller.client_id):
             for _ in range(_ATTEMPTS):
                 try:
-                    members = await _members(service, token, caller)
+                    members, digest = await _members(service, token, caller)
                     break
                 except Outdated:
                     caller = await clients.again(received, form)
             else:
                 raise DatabaseUnavailable("The accounts change faster than requests can be judged by them.")
-        if members is _NOTHING or not members["active"]:
-            guesses.take(caller.client_id, now)
+        if members["active"]:
+            last_used.token(digest)
         else:
-            last_used.token(opaque.digest_of(token))
+            guesses.take(caller.client_id, now)
         if _wants_signed(received):
             return await _signed(service, caller, members)
         return json_answer(members)
@@ -59,15 +58,16 @@ def introspection_endpoint(
     return Endpoint(answer, methods=frozenset({"POST"}))
 
 
-async def _members(service: Service, token: str, caller: Client) -> dict[str, Any]:
+async def _members(service: Service, token: str, caller: Client) -> tuple[dict[str, Any], bytes]:
     """What the database knows; it is not even asked about what cannot be one of its tokens."""
-    jwt = token.count(".") == 2 and len(token) <= LARGEST_TOKEN
-    if not jwt and not opaque.is_whole(token, opaque.Kind.ACCESS_TOKEN):
-        return _NOTHING
-    digest, issuer, now = opaque.digest_of(token), service.settings.issuer, service.now()
-    return await service.database.read(
+    digest = find_ledger_key(token)
+    if digest is None:
+        return _NOTHING, b""
+    issuer, now = service.settings.issuer, service.now()
+    members = await service.database.read(
         lambda connection: introspect(connection, digest, caller=caller, issuer=issuer, now=now)
     )
+    return members, digest
 
 
 def _wants_signed(received: Received) -> bool:

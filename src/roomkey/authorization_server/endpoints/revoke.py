@@ -10,6 +10,7 @@ from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.families import look_up
 from roomkey.authorization_server.tokens.ledger import revoke_family, revoke_token
+from roomkey.authorization_server.tokens.minting import find_ledger_key
 from roomkey.authorization_server.web.crowd import Crowd
 from roomkey.authorization_server.web.endpoint import NO_STORE, Answer, Endpoint, Received
 from roomkey.authorization_server.work import Work
@@ -26,8 +27,8 @@ def revocation_endpoint(service: Service, clients: ClientAuthentication, crowd: 
         with crowd.place(client.client_id):
             if opaque.is_whole(token, opaque.Kind.REFRESH_TOKEN):
                 await service.perform(actor, lambda work: _end_refresh_token(work, token, client))
-            elif token.count(".") == 2 or opaque.is_whole(token, opaque.Kind.ACCESS_TOKEN):
-                await service.perform(actor, lambda work: _end_access_token(work, token, client))
+            elif (digest := find_ledger_key(token)) is not None:
+                await service.perform(actor, lambda work: _end_access_token(work, digest, client))
         return Answer(200, b"", NO_STORE)
 
     return Endpoint(answer, methods=frozenset({"POST"}))
@@ -39,9 +40,8 @@ def _end_refresh_token(work: Work, token: str, client: Client) -> None:
         _end_family(work, presented.family_id)
 
 
-def _end_access_token(work: Work, token: str, client: Client) -> None:
+def _end_access_token(work: Work, digest: bytes, client: Client) -> None:
     """End the token, and what it was refreshed with: whoever gives up the one has no use for the other."""
-    digest = opaque.digest_of(token)
     row = _owned(work.connection, digest, client)
     if row is None:
         return

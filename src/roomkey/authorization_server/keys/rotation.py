@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from typing import Final
 
 from sqlalchemy import delete, func, select, update
 
@@ -16,7 +17,9 @@ from roomkey.authorization_server.schema.keys import held_keys, signing_keys
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.work import Work
 
-_log = logging.getLogger("roomkey")
+_log = logging.getLogger("roomkey.authorization_server")
+_AT_ONCE: Final = 10
+"""Seconds within which a second rotation is taken for the same one, asked for twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +63,20 @@ def rotate(work: Work, *, algorithm: str = "ES256", now: bool = False) -> Rotati
     """Make the next key for ``algorithm``, or let it sign where it has been published for long enough.
 
     A next key that is too new stays; ``now`` makes it sign at once, and the warning says who does not hold it. Of
-    several nodes that rotate at once, all get the one new key. Raises NotFound where the service has no key of
-    ``algorithm``, and NotAllowed.
+    several nodes that rotate within ten seconds, all get the one new key. Raises NotFound where the service has no key
+    of ``algorithm``, and NotAllowed.
     """
     _demand(work)
     take_turn(work, [algorithm])
     keys = [key for key in kept_keys(work) if key.algorithm == algorithm]
-    if _in(keys, KeyState.SIGNING) is None:
+    signing = _in(keys, KeyState.SIGNING)
+    if signing is None:
         raise NotFound(f"No key of this service signs with {algorithm}.")
     following = _in(keys, KeyState.NEXT)
     if following is None:
+        just_now = next((key for key in keys if (key.retired_at or 0) > work.now - _AT_ONCE), None)
+        if just_now is not None:
+            return _done_already(work, signing, just_now)
         following = _created(work, algorithm)
         if not now:
             return _waiting(work, following)
@@ -90,6 +97,8 @@ def advance(work: Work) -> Advance:
     take_turn(work, due)
     created, activated, removed = [], [], []
     for key in _due(work, kept_keys(work)):
+        if key.algorithm not in due:
+            continue
         if key.state is KeyState.SIGNING:
             created.append(_created(work, key.algorithm).kid)
         elif key.state is KeyState.NEXT:
@@ -153,6 +162,14 @@ def _created(work: Work, algorithm: str) -> KeptKey:
 def _waiting(work: Work, key: KeptKey) -> Rotation:
     return Rotation(
         key.kid, key.algorithm, KeyState.NEXT, key.signs_from(work.settings), lacking=lacking(work, key.kid)
+    )
+
+
+def _done_already(work: Work, signing: KeptKey, replaced: KeptKey) -> Rotation:
+    warning = f"The key {signing.kid} was made to sign just now, by somebody else or another node; nothing was done."
+    at = signing.activated_at or signing.created_at
+    return Rotation(
+        signing.kid, signing.algorithm, KeyState.SIGNING, at, replaced.kid, lacking(work, signing.kid), warning
     )
 
 

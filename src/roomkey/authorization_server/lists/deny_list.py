@@ -17,7 +17,9 @@ from roomkey.resource_server.list_token import LARGEST_LIST
 _ENTRY: Final = 48
 """Bytes that a name of 128 bits and its time take in the signed list."""
 
-MOST: Final = LARGEST_LIST // _ENTRY
+_REST: Final = 2048
+
+MOST: Final = (LARGEST_LIST - _REST) // _ENTRY
 """How many tokens the list can name: validators read no more than 1 MiB."""
 
 
@@ -62,7 +64,7 @@ def ended_tokens(work: Work, *, audience: str | None = None) -> dict[str, int]:
     )
     ended: dict[str, int] = {}
     for query in (revoked, of_apps):
-        for jti, end in work.connection.execute(query.order_by(access_tokens.c.jti).limit(MOST + 1)):
+        for jti, end in work.connection.execute(query.limit(MOST + 1)):
             ended[jti] = max(end, ended.get(jti, 0))
     return ended
 

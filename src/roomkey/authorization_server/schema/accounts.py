@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
 from roomkey.authorization_server.schema.base import metadata
 
@@ -10,7 +10,7 @@ tenants: Final = Table(
     "tenants",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("created_at", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 service_accounts: Final = Table(
@@ -28,8 +28,8 @@ service_accounts: Final = Table(
     Column("native", Integer, nullable=False, default=0),  # a program on a person's machine: any loopback port
     Column("roles", Text, nullable=False, default=""),
     Column("allows_password_with_mfa", Integer, nullable=False, default=0),
-    Column("created_at", Integer, nullable=False),
-    Column("disabled_at", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
     CheckConstraint("kind IN ('app', 'api')", name="kind"),
 )
 
@@ -39,9 +39,9 @@ account_secrets: Final = Table(
     Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the secret
     Column("client_id", Text, ForeignKey("service_accounts.client_id"), nullable=False, index=True),
     Column("hint", Text, nullable=False),  # its prefix and its last four characters
-    Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer),
-    Column("last_used_at", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
 )
 
 apis: Final = Table(
@@ -57,8 +57,8 @@ apis: Final = Table(
     Column("algorithm", Text, nullable=False),
     Column("needs_approval", Integer, nullable=False, default=0),
     Column("shared_secret", LargeBinary),  # of HS256, sealed
-    Column("created_at", Integer, nullable=False),
-    Column("disabled_at", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
     CheckConstraint("token_format IN ('jwt', 'opaque')", name="token_format"),
     CheckConstraint("algorithm IN ('ES256', 'RS256', 'EdDSA', 'HS256')", name="algorithm"),
 )
@@ -85,7 +85,7 @@ assertion_ids: Final = Table(
     metadata,
     Column("client_id", Text, primary_key=True),
     Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the assertion's jti
-    Column("expires_at", Integer, nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
 )
 
 token_requests: Final = Table(
@@ -101,9 +101,9 @@ token_requests: Final = Table(
     Column("tenant", Text, index=True),
     Column("state", Text, nullable=False),
     Column("requested_by", Text, ForeignKey("users.id"), nullable=False),
-    Column("requested_at", Integer, nullable=False),
+    Column("requested_at", BigInteger, nullable=False),
     Column("decided_by", Text, ForeignKey("users.id")),
-    Column("decided_at", Integer),
+    Column("decided_at", BigInteger),
     Column("answer", Text, nullable=False, default=""),
     Column("app_token_id", Text),
     CheckConstraint("state IN ('pending', 'approved', 'refused', 'collected', 'withdrawn')", name="state"),

@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text
 
 from roomkey.authorization_server.schema.base import metadata
 
 audit_events: Final = Table(
     "audit_events",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("at", Integer, nullable=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),  # console, user:…, service_account:… or service
     Column("action", Text, nullable=False),  # such as app_token.revoked
     Column("subject_kind", Text, nullable=False),
@@ -28,7 +28,7 @@ counters: Final = Table(
     "counters",
     metadata,
     Column("name", Text, primary_key=True),  # "changes" grows with every change of what requests are judged by
-    Column("value", Integer, nullable=False),
+    Column("value", BigInteger, nullable=False),
 )
 
 seals: Final = Table(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, Table, Text
 
 from roomkey.authorization_server.schema.base import metadata
 
@@ -14,12 +14,12 @@ signing_keys: Final = Table(
     Column("state", Text, nullable=False),
     Column("public_jwk", Text, nullable=False),
     Column("private_key", LargeBinary),  # PKCS #8, sealed; gone when the key is removed
-    Column("created_at", Integer, nullable=False),
-    Column("published_at", Integer, nullable=False),
-    Column("activated_at", Integer),
-    Column("retired_at", Integer),
-    Column("remove_at", Integer),  # when the last token that it signed has ended
-    Column("removed_at", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+    Column("activated_at", BigInteger),
+    Column("retired_at", BigInteger),
+    Column("remove_at", BigInteger),  # when the last token that it signed has ended
+    Column("removed_at", BigInteger),
     CheckConstraint("state IN ('next', 'signing', 'retiring', 'removed')", name="state"),
 )
 for _state in ("next", "signing"):  # two nodes that rotate at once make one key
@@ -36,5 +36,5 @@ held_keys: Final = Table(
     metadata,
     Column("client_id", Text, primary_key=True),  # the API's account
     Column("kid", Text, primary_key=True),
-    Column("reported_at", Integer, nullable=False),
+    Column("reported_at", BigInteger, nullable=False),
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table, Text
 
 from roomkey.authorization_server.schema.base import metadata
 
@@ -15,15 +15,15 @@ users: Final = Table(
     Column("tenant", Text, ForeignKey("tenants.name"), index=True),
     Column("scopes", Text),  # what tokens for this user may hold at most; absent: what the app may ask for
     Column("password_hash", Text),
-    Column("password_changed_at", Integer),
+    Column("password_changed_at", BigInteger),
     Column("totp_seed", LargeBinary),  # sealed
     Column("totp_pending", LargeBinary),  # sealed; the seed that a first code has not confirmed yet
-    Column("totp_confirmed_at", Integer),
-    Column("totp_step", Integer, nullable=False, default=0),  # the last step that was used; only goes forward
-    Column("created_at", Integer, nullable=False),
-    Column("disabled_at", Integer),
-    Column("deleted_at", Integer),  # the row stays, for the audit log; the name is free again
-    Column("last_seen_at", Integer),
+    Column("totp_confirmed_at", BigInteger),
+    Column("totp_step", BigInteger, nullable=False, default=0),  # the last step that was used; only goes forward
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    Column("deleted_at", BigInteger),  # the row stays, for the audit log; the name is free again
+    Column("last_seen_at", BigInteger),
 )
 
 user_roles: Final = Table(
@@ -40,9 +40,9 @@ passkeys: Final = Table(
     Column("user_id", Text, ForeignKey("users.id"), nullable=False, index=True),
     Column("name", Text, nullable=False),
     Column("public_key", LargeBinary, nullable=False),
-    Column("sign_count", Integer, nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("last_used_at", Integer),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
 )
 
 recovery_codes: Final = Table(
@@ -50,8 +50,8 @@ recovery_codes: Final = Table(
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
     Column("user_id", Text, ForeignKey("users.id"), nullable=False, index=True),
-    Column("created_at", Integer, nullable=False),
-    Column("used_at", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
 )
 
 sessions: Final = Table(
@@ -66,21 +66,21 @@ sessions: Final = Table(
     Column("notice", LargeBinary),  # what the next page shows once, sealed
     Column("address", Text, nullable=False, default=""),
     Column("user_agent", Text, nullable=False, default=""),
-    Column("created_at", Integer, nullable=False),
-    Column("authenticated_at", Integer),
-    Column("password_at", Integer),  # when the password was last asked for
-    Column("last_seen_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False, index=True),
-    Column("revoked_at", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("authenticated_at", BigInteger),
+    Column("password_at", BigInteger),  # when the password was last asked for
+    Column("last_seen_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("revoked_at", BigInteger),
 )
 
 setup_links: Final = Table(
     "setup_links",
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
-    Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("used_at", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
 )
 
 attempts: Final = Table(
@@ -89,6 +89,6 @@ attempts: Final = Table(
     Column("kind", Text, primary_key=True),  # such as password, totp, client_secret
     Column("subject", Text, primary_key=True),  # an account, or an address
     Column("failures", Integer, nullable=False),
-    Column("last_at", Integer, nullable=False, index=True),
-    Column("blocked_until", Integer, nullable=False, default=0),
+    Column("last_at", BigInteger, nullable=False, index=True),
+    Column("blocked_until", BigInteger, nullable=False, default=0),
 )

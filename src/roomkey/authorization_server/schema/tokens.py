@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, or_
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, or_
 
 from roomkey.authorization_server.schema.base import metadata
 
@@ -14,9 +14,9 @@ token_families: Final = Table(
     Column("user_id", Text, ForeignKey("users.id"), index=True),
     Column("audience", Text, ForeignKey("apis.audience"), nullable=False),
     Column("scope", Text, nullable=False),  # what was granted at first; a refresh may narrow it, never widen
-    Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False, index=True),  # the absolute end; no rotation moves it
-    Column("revoked_at", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),  # the absolute end; no rotation moves it
+    Column("revoked_at", BigInteger),
     Column("reason", Text, nullable=False, default=""),
 )
 
@@ -26,9 +26,9 @@ refresh_tokens: Final = Table(
     Column("digest", LargeBinary(32), primary_key=True),
     Column("family_id", Text, ForeignKey("token_families.id"), nullable=False, index=True),
     Column("scope", Text, nullable=False),
-    Column("issued_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False, index=True),  # the idle end
-    Column("used_at", Integer),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),  # the idle end
+    Column("used_at", BigInteger),
     Column("successor", LargeBinary(32)),  # digest of the token that replaced it
     Column("answer", LargeBinary),  # what its use was answered with, sealed under a key that follows from the token
     sqlite_with_rowid=False,
@@ -37,7 +37,7 @@ refresh_tokens: Final = Table(
 access_tokens: Final = Table(
     "access_tokens",
     metadata,
-    Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the whole token, whatever its format
+    Column("digest", LargeBinary(32), primary_key=True),  # ledger_key of the token, whatever its format
     Column("jti", Text, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("user_id", Text),
@@ -46,20 +46,22 @@ access_tokens: Final = Table(
     Column("roles", Text, nullable=False, default=""),
     Column("tenant", Text),
     Column("family_id", Text),
-    Column("issued_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("revoked_at", Integer),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
     sqlite_with_rowid=False,
 )
 Index("ix_access_tokens_client_id", access_tokens.c.client_id, access_tokens.c.expires_at)
 Index("ix_access_tokens_expires_at", access_tokens.c.expires_at)
-for _column in (access_tokens.c.user_id, access_tokens.c.family_id, access_tokens.c.revoked_at):
+for _column in (access_tokens.c.user_id, access_tokens.c.family_id):
     Index(
         f"ix_access_tokens_{_column.name}",
         _column,
         sqlite_where=_column.is_not(None),
         postgresql_where=_column.is_not(None),
     )
+_revoked: Final = access_tokens.c.revoked_at.is_not(None)  # what the deny list looks for
+Index("ix_access_tokens_revoked", access_tokens.c.expires_at, sqlite_where=_revoked, postgresql_where=_revoked)
 
 app_tokens: Final = Table(
     "app_tokens",
@@ -74,12 +76,14 @@ app_tokens: Final = Table(
     Column("hint", Text, nullable=False),  # its prefix and its last four characters
     Column("owner_id", Text, ForeignKey("users.id"), index=True),
     Column("created_by", Text, nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False, index=True),  # when it ends; a rotation may bring that forward
-    Column("exp", Integer, nullable=False),  # the end that the token itself bears; the status list knows it until then
-    Column("revoked_at", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),  # when it ends; a rotation may bring that forward
+    Column(
+        "exp", BigInteger, nullable=False
+    ),  # the end that the token itself bears; the status list knows it until then
+    Column("revoked_at", BigInteger),
     Column("replaced_by", Text),  # the id of the token that a rotation made
-    Column("last_used_at", Integer),
+    Column("last_used_at", BigInteger),
 )
 ended_early: Final = or_(app_tokens.c.revoked_at.is_not(None), app_tokens.c.expires_at < app_tokens.c.exp)
 Index("ix_app_tokens_exp", app_tokens.c.exp, sqlite_where=ended_early, postgresql_where=ended_early)
@@ -94,9 +98,9 @@ authorization_codes: Final = Table(
     Column("code_challenge", Text, nullable=False),  # S256 only
     Column("audience", Text, ForeignKey("apis.audience"), nullable=False),
     Column("scope", Text, nullable=False),
-    Column("authenticated_at", Integer, nullable=False),
+    Column("authenticated_at", BigInteger, nullable=False),
     Column("acr", Text, nullable=False, default=""),
-    Column("expires_at", Integer, nullable=False, index=True),
-    Column("used_at", Integer),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("used_at", BigInteger),
     Column("family_id", Text),  # what its use minted, so that a second use can end it
 )

@@ -6,13 +6,29 @@ from sqlalchemy import Connection, bindparam, select
 
 from roomkey.authorization_server.clients.client import Client
 from roomkey.authorization_server.clients.directory import check
+from roomkey.authorization_server.database.prepared import Prepared
 from roomkey.authorization_server.schema.people import users
 from roomkey.authorization_server.schema.tokens import access_tokens
 
-_LOOK_UP: Final = (
-    select(access_tokens, users.c.username)
+_LOOK_UP: Final = Prepared(
+    select(
+        access_tokens.c.client_id,
+        access_tokens.c.user_id,
+        access_tokens.c.audience,
+        access_tokens.c.scope,
+        access_tokens.c.roles,
+        access_tokens.c.tenant,
+        access_tokens.c.jti,
+        access_tokens.c.issued_at,
+        access_tokens.c.expires_at,
+        users.c.username,
+    )
     .outerjoin_from(access_tokens, users, users.c.id == access_tokens.c.user_id)
-    .where(access_tokens.c.digest == bindparam("digest"))
+    .where(
+        access_tokens.c.digest == bindparam("digest"),
+        access_tokens.c.expires_at > bindparam("now"),
+        access_tokens.c.revoked_at.is_(None),
+    )
 )
 
 
@@ -23,23 +39,29 @@ def introspect(connection: Connection, digest: bytes, *, caller: Client, issuer:
     wrong looks the same. Raises Outdated.
     """
     check(connection, caller.generation)
-    row = connection.execute(_LOOK_UP, {"digest": digest}).first()
-    if row is None or row.audience not in caller.audiences or row.revoked_at is not None or now >= row.expires_at:
+    row = _LOOK_UP.first(connection, {"digest": digest, "now": now})
+    if row is None:
+        return {"active": False}
+    client_id, user_id, audience, scope, roles, tenant, jti, issued_at, expires_at, username = row
+    if audience not in caller.audiences:
         return {"active": False}
     members: dict[str, Any] = {
         "active": True,
         "iss": issuer,
-        "sub": row.user_id or row.client_id,
-        "aud": row.audience,
-        "client_id": row.client_id,
-        "scope": row.scope,
+        "sub": user_id or client_id,
+        "aud": audience,
+        "client_id": client_id,
+        "scope": scope,
         "token_type": "Bearer",
-        "iat": row.issued_at,
-        "nbf": row.issued_at,
-        "exp": row.expires_at,
-        "jti": row.jti,
+        "iat": issued_at,
+        "nbf": issued_at,
+        "exp": expires_at,
+        "jti": jti,
     }
-    if row.roles:
-        members["roles"] = row.roles.split()
-    optional = {"tenant": row.tenant, "username": row.username}
-    return members | {name: value for name, value in optional.items() if value is not None}
+    if roles:
+        members["roles"] = roles.split()
+    if tenant is not None:
+        members["tenant"] = tenant
+    if username is not None:
+        members["username"] = username
+    return members

@@ -2,20 +2,34 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, insert, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, insert, update
 
+from roomkey.authorization_server.database.prepared import Prepared
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, token_families
 from roomkey.authorization_server.tokens.minting import Minted
 from roomkey.authorization_server.work import Work
 
-_KEEP: Final = insert(access_tokens)
+_KEPT: Final = (
+    "digest",
+    "jti",
+    "client_id",
+    "user_id",
+    "audience",
+    "scope",
+    "roles",
+    "tenant",
+    "family_id",
+    "issued_at",
+    "expires_at",
+)
+_KEEP: Final = Prepared(insert(access_tokens).values({name: bindparam(name) for name in _KEPT}))
 
 
 def keep(connection: Connection, minted: Minted) -> None:
     """Write down ``minted``: without that, introspection does not know it."""
     grant = minted.grant
-    connection.execute(
-        _KEEP,
+    _KEEP.run(
+        connection,
         {
             "digest": minted.digest,
             "jti": minted.jti,

@@ -6,7 +6,8 @@ from typing import Any, Final, Protocol
 
 from roomkey.authorization_server import opaque
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.jose import base64url
+from roomkey.jose import base64url, strict_json
+from roomkey.jose.envelope import LARGEST_TOKEN
 from roomkey.secret import Confidential
 
 ACCESS_TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type
@@ -24,7 +25,7 @@ class Minted(Confidential):
 
     Attributes:
         value: the token; handed out once, kept nowhere.
-        digest: its SHA-256, by which it is found again.
+        digest: its ``ledger_key``, by which it is found again.
         jti: its name.
         hint: how it begins and ends, for people.
         grant: what it allows.
@@ -35,7 +36,7 @@ class Minted(Confidential):
 
     def __init__(self, value: str, grant: Grant, *, jti: str, issued_at: int, expires_at: int) -> None:
         self.value = value
-        self.digest = opaque.digest_of(value)
+        self.digest = ledger_key(value, issued_at if "." in value else 0)
         self.jti = jti
         self.hint = opaque.hint_of(value)
         self.grant = grant
@@ -69,6 +70,29 @@ def mint(
             claims["status"] = status
         value = signer.sign(claims, typ=ACCESS_TOKEN_TYPE)
     return Minted(value, grant, jti=jti, issued_at=now, expires_at=expires_at)
+
+
+def ledger_key(token: str, issued_at: int) -> bytes:
+    """By what a token stands in the ledger: 216 bits of its SHA-256, behind the second of its issue.
+
+    So JWTs that are issued one after the other stand beside each other, and writing them touches few pages.
+    """
+    return issued_at.to_bytes(5) + opaque.digest_of(token)[:27]
+
+
+def find_ledger_key(token: str) -> bytes | None:
+    """The key of a token that somebody presents; None for what cannot be one of this service's tokens.
+
+    Nothing is verified: a token that was not issued here has a key under which nothing stands.
+    """
+    if token.count(".") != 2:
+        return ledger_key(token, 0) if opaque.is_whole(token, opaque.Kind.ACCESS_TOKEN) else None
+    if len(token) > LARGEST_TOKEN or not token.isascii():
+        return None
+    payload = base64url.decode(token.split(".", 2)[1].encode())
+    claims = None if payload is None else strict_json.read_object(payload)
+    issued_at = None if claims is None else claims.get("iat")
+    return ledger_key(token, issued_at) if type(issued_at) is int and 0 <= issued_at < 1 << 40 else None
 
 
 def _claims(grant: Grant, *, issuer: str, now: int, expires_at: int, jti: str) -> dict[str, Any]:

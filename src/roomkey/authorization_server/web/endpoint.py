@@ -20,6 +20,7 @@ _SLOWEST_BODY: Final = 10.0
 _OUTAGE_PAUSE: Final = 2
 Headers = tuple[tuple[bytes, bytes], ...]
 NO_STORE: Final[Headers] = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -139,7 +140,7 @@ def json_answer(members: Mapping[str, Any], status: int = 200, *headers: tuple[b
 
 def encoded(members: Mapping[str, Any]) -> bytes:
     """``members`` as JSON."""
-    return json.dumps(members, separators=(",", ":")).encode()
+    return _encode(members).encode()
 
 
 def json_bytes(body: bytes) -> Answer:

@@ -1,0 +1,157 @@
+"""uvicorn's HTTP protocol with the bounds that it lacks: size and time of a request, connections of an address."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_ANSWERS: Final = {
+    408: (b"408 Request Timeout", b"The request came too slowly."),
+    431: (b"431 Request Header Fields Too Large", b"The head of the request is too large."),
+    503: (b"503 Service Unavailable", b"This address has too many connections open."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one client may take of the server.
+
+    Attributes:
+        head_bytes: of the request line and the headers together.
+        head_seconds: from the first byte, or the connection, to the end of the headers.
+        body_seconds: from there to the end of the body.
+        connections: of all clients together.
+        connections_of_one: of one address that is no proxy of ours.
+        proxies: addresses that many clients come from.
+    """
+
+    head_bytes: int = 16_384
+    head_seconds: float = 10.0
+    body_seconds: float = 20.0
+    connections: int = 1024
+    connections_of_one: int = 256
+    proxies: tuple[str, ...] = field(default=())
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection; ``BoundedHttp.within(bounds)`` is the class that a server makes them of."""
+
+    bounds: ClassVar[Bounds]
+    _open: ClassVar[Counter[str]]
+    _head = True  # a request's head is being read, or its first byte is awaited
+    _head_size = 0
+    _too_large = False
+    _counted: str | None = None
+    _deadline: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def within(cls, bounds: Bounds) -> type["BoundedHttp"]:
+        """A class of connections that count together."""
+        return type("BoundedHttp", (cls,), {"bounds": bounds, "_open": Counter()})
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, unless its address has enough of them."""
+        super().connection_made(transport)
+        address = self.client[0] if self.client else ""
+        if address not in self.bounds.proxies:
+            self._counted = address
+            self._open[address] += 1
+            if self._open[address] > self.bounds.connections_of_one:
+                self._refuse(503)
+                return
+        self._within(self.bounds.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of everything that belongs to the connection."""
+        self._within(None)
+        if self._counted is not None:
+            self._open[self._counted] -= 1
+            if not self._open[self._counted]:
+                del self._open[self._counted]
+            self._counted = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come, unless it is more than a head may be."""
+        if self.transport.is_closing():
+            return
+        if self._head:
+            self._head_size += len(data)  # what the parser has not called out yet lies in its memory
+        super().data_received(data)
+        if self._head and self._head_size > self.bounds.head_bytes and not self.transport.is_closing():
+            self._refuse(431)
+        elif self._deadline is None and (self.cycle is None or self.cycle.response_complete):
+            self._within(self.bounds.head_seconds)  # bytes that begin no request end no wait for one
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        super().on_message_begin()
+        self._head, self._called_out = True, 0
+        if self._deadline is None:
+            self._within(self.bounds.head_seconds)
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request line."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._count(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
+    def _count(self, size: int) -> None:
+        self._called_out += size
+        if self._called_out > self.bounds.head_bytes:
+            self._too_large = True
+            raise ValueError("the head is too large")
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; its body has a time of its own."""
+        self._head, self._head_size = False, 0
+        self._within(self.bounds.body_seconds)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._head = True
+        self._within(None)
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or is too much of it."""
+        if self._too_large:
+            self._refuse(431)
+        else:
+            super().send_400_response(msg)
+
+    def _within(self, seconds: float | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._too_slow)
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete and self.cycle.response_started:
+            self.transport.close()
+        else:
+            self._refuse(408)
+
+    def _refuse(self, status: int) -> None:
+        line, sentence = _ANSWERS[status]
+        self.transport.write(
+            b"HTTP/1.1 "
+            + line
+            + b"\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: "
+            + str(len(sentence)).encode()
+            + b"\r\n\r\n"
+            + sentence
+        )
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()

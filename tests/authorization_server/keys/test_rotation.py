@@ -1,0 +1,329 @@
+"""Keys on their way from next to removed: nobody meets a signature before its key, and no key stays too long."""
+
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from sqlalchemy import select
+from tests.authorization_server.issued import CONSOLE, add_api, issue, issue_app_token
+
+from roomkey.authorization_server.actor import Actor, ActorKind
+from roomkey.authorization_server.audit import verify
+from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
+from roomkey.authorization_server.keys.held_keys import report_held_keys
+from roomkey.authorization_server.keys.kept_key import CLOCK_STEP, KeyState, kept_keys
+from roomkey.authorization_server.keys.lanes import lanes
+from roomkey.authorization_server.keys.rotation import Advance, Rotation, advance, rotate, withdraw
+from roomkey.authorization_server.schema.audit import audit_events
+from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.settings import DAY, Settings
+from roomkey.authorization_server.tokens.ledger import revoke_token
+from roomkey.jose import verify_compact
+from roomkey.stores.keyring import Keyring
+from roomkey.testing import FakeClock
+
+
+def turn(service: Service, **how: object) -> Rotation:
+    with service.work(CONSOLE) as work:
+        return rotate(work, **how)  # type: ignore[arg-type]
+
+
+def go_on(service: Service) -> Advance:
+    with service.work(CONSOLE) as work:
+        return advance(work)
+
+
+def states(service: Service, algorithm: str = "ES256") -> list[str]:
+    with service.look(CONSOLE) as work:
+        return sorted(key.state.value for key in kept_keys(work, removed=True) if key.algorithm == algorithm)
+
+
+def published(service: Service) -> set[str]:
+    with service.look(CONSOLE) as work:
+        return {jwk["kid"] for jwk in service.keys.load(work).published}
+
+
+def signing(service: Service) -> str:
+    with service.look(CONSOLE) as work:
+        return str(service.keys.load(work).signing["ES256"].key_id)
+
+
+def verifies(service: Service, token: str) -> bytes:
+    with service.look(CONSOLE) as work:
+        return verify_compact(token, service.keys.load(work).verifying(), algorithms=["ES256"])
+
+
+def test_the_next_key_is_published_for_a_jwks_lifetime_before_it_signs(service: Service, clock: FakeClock) -> None:
+    # auth service 51
+    old = signing(service)
+    made = turn(service)
+    assert made.state is KeyState.NEXT
+    assert published(service) == {old, made.kid}
+    assert signing(service) == old
+    assert made.signs_from == service.now() + service.settings.jwks_max_age + CLOCK_STEP
+    clock.advance(service.settings.jwks_max_age + CLOCK_STEP - 1)
+    assert go_on(service) == Advance()
+    assert turn(service) == made  # asked for once more, it is still too new
+    assert signing(service) == old
+    clock.advance(1)
+    assert [one.kid for one in go_on(service).activated] == [made.kid]
+    assert signing(service) == made.kid
+    assert published(service) == {old, made.kid}
+
+
+def test_rotating_by_hand_lets_a_next_key_sign_that_is_old_enough(service: Service, clock: FakeClock) -> None:
+    old, made = signing(service), turn(service)
+    clock.advance(service.settings.jwks_max_age + CLOCK_STEP)
+    done = turn(service)
+    assert (done.kid, done.state, done.replaced, done.warning) == (made.kid, KeyState.SIGNING, old, "")
+
+
+def test_a_retired_key_stays_until_its_last_token_has_ended_and_then_leaves(service: Service, clock: FakeClock) -> None:
+    # auth service 51
+    add_api(service)
+    old = signing(service)
+    last = issue_app_token(service, 0, lifetime=5 * DAY)
+    turn(service, now=True)
+    clock.advance(5 * DAY)
+    assert go_on(service) == Advance()
+    assert old in published(service)
+    verifies(service, last.value)
+    clock.advance(service.settings.clock_leeway + CLOCK_STEP)
+    assert go_on(service).removed == (old,)
+    assert published(service) == {signing(service)}
+    with service.look(CONSOLE) as work:
+        row = work.connection.execute(select(signing_keys).where(signing_keys.c.kid == old)).one()
+    assert (row.state, row.private_key, row.removed_at) == ("removed", None, service.now())
+
+
+def test_without_app_tokens_a_retired_key_leaves_after_the_longest_access_token(
+    service: Service, clock: FakeClock
+) -> None:
+    # auth service 51
+    add_api(service, "orders-api", lifetime=300)
+    add_api(service, "stock-api", lifetime=3600)
+    old = signing(service)
+    turn(service, now=True)
+    clock.advance(3600 + service.settings.clock_leeway + CLOCK_STEP - 1)
+    assert go_on(service).removed == ()
+    clock.advance(1)
+    assert go_on(service).removed == (old,)
+
+
+def test_revoked_and_opaque_app_tokens_keep_no_key(service: Service, clock: FakeClock) -> None:
+    add_api(service)
+    old = signing(service)
+    revoked = issue_app_token(service, 0, lifetime=30 * DAY)
+    issue_app_token(service, 1, lifetime=30 * DAY, token_format="opaque")
+    with service.work(CONSOLE) as work:
+        revoke_token(work, revoked.digest)
+    turn(service, now=True)
+    clock.advance(DAY)
+    assert go_on(service).removed == (old,)
+
+
+def test_a_token_that_was_on_its_way_when_its_key_retired_keeps_the_key(service: Service, clock: FakeClock) -> None:
+    add_api(service)
+    old = signing(service)
+    turn(service, now=True)
+    late = issue_app_token(service, 0, lifetime=10 * DAY)  # in the database after the rotation, issued in its second
+    clock.advance(DAY)
+    assert go_on(service).removed == ()
+    clock.advance(9 * DAY + service.settings.clock_leeway + CLOCK_STEP)
+    assert service.now() >= late.expires_at
+    assert go_on(service).removed == (old,)
+
+
+def test_a_key_is_replaced_by_itself_when_it_is_old(service: Service, clock: FakeClock) -> None:
+    old = signing(service)
+    clock.advance(service.settings.signing_key_lifetime - 1)
+    assert go_on(service) == Advance()
+    clock.advance(1)
+    (made,) = go_on(service).created
+    assert go_on(service) == Advance()
+    clock.advance(service.settings.jwks_max_age + CLOCK_STEP)
+    go_on(service)
+    assert signing(service) == made != old
+    clock.advance(DAY)
+    assert go_on(service).removed == (old,)
+    assert states(service) == ["removed", "signing"]
+
+
+def test_each_algorithm_goes_its_own_way(service: Service, clock: FakeClock) -> None:
+    with service.work(CONSOLE) as work:
+        service.keys.ensure(work, "EdDSA")
+    turn(service, algorithm="EdDSA", now=True)
+    assert states(service, "EdDSA") == ["retiring", "signing"]
+    assert states(service) == ["signing"]
+    with pytest.raises(NotFound, match="RS256"):
+        turn(service, algorithm="RS256")
+
+
+def test_at_once_means_at_once_and_warns_who_does_not_hold_the_key(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    # auth service 51
+    old = signing(service)
+    for audience, kids in (("orders-api", [old]), ("stock-api", [old, "key_elsewhere"])):
+        add_api(service, audience)
+        with service.work(Actor(ActorKind.SERVICE_ACCOUNT, f"{audience}-account")) as work:
+            assert report_held_keys(work, kids) == (old,)
+    with caplog.at_level(logging.WARNING):
+        done = turn(service, now=True)
+    assert signing(service) == done.kid
+    assert done.lacking == ("orders-api", "stock-api")
+    assert "orders-api, stock-api" in done.warning
+    assert done.warning in caplog.text
+    with service.look(CONSOLE) as work:
+        event = work.connection.execute(select(audit_events).where(audit_events.c.action == "key.activated")).one()
+        assert json.loads(event.details) == {
+            "algorithm": "ES256",
+            "early": True,
+            "lacking": ["orders-api", "stock-api"],
+            "replaced": old,
+        }
+        assert verify(work.connection) is None
+
+
+def test_an_activation_in_time_warns_of_those_only_who_lack_the_key(service: Service, clock: FakeClock) -> None:
+    add_api(service, "orders-api")
+    add_api(service, "stock-api")
+    old, made = signing(service), turn(service)
+    clock.advance(service.settings.jwks_max_age + CLOCK_STEP)
+    for audience, kids in (("orders-api", [old, made.kid]), ("stock-api", [old])):
+        with service.work(Actor(ActorKind.SERVICE_ACCOUNT, f"{audience}-account")) as work:
+            report_held_keys(work, kids)
+    with service.look(CONSOLE) as work:
+        following = next(one for one in lanes(work) if one.key.kid == made.kid)
+    assert (following.held_by, following.lacking) == (("orders-api",), ("stock-api",))
+    assert turn(service).lacking == ("stock-api",)
+
+
+def test_a_report_counts_for_a_day_and_from_apis_only(service: Service, clock: FakeClock) -> None:
+    add_api(service)
+    api = Actor(ActorKind.SERVICE_ACCOUNT, "orders-api-account")
+    with service.work(api) as work:
+        report_held_keys(work, [signing(service)])
+    made = turn(service)
+    assert made.lacking == ("orders-api",)
+    clock.advance(DAY)
+    assert turn(service).lacking == ()
+    for actor in (CONSOLE, Actor(ActorKind.SERVICE_ACCOUNT, "reports")):
+        with service.work(actor) as work, pytest.raises(NotAllowed):
+            report_held_keys(work, [made.kid])
+
+
+def test_two_nodes_that_rotate_at_once_make_one_key(database_url: str, tmp_path: Path, clock: FakeClock) -> None:
+    # auth service 52
+    keyring = Keyring.generate()
+    settings = Settings.at(tmp_path, database=database_url)
+    nodes = [Service.open(settings, clock=clock, keyring=keyring) for _ in range(4)]
+    try:
+        for how, expected in (
+            ({}, ["next", "signing"]),
+            ({"now": True}, ["retiring", "signing"]),
+            ({"now": True}, ["retiring", "signing"]),
+        ):
+            barrier = Barrier(len(nodes))
+
+            def both(node: Service, how: dict[str, object] = how, barrier: Barrier = barrier) -> str:
+                barrier.wait()
+                return turn(node, **how).kid
+
+            with ThreadPoolExecutor(len(nodes)) as pool:
+                kids = set(pool.map(both, nodes))
+            assert len(kids) == 1
+            assert states(nodes[0]) == expected
+            assert {signing(node) for node in nodes} == {signing(nodes[0])}
+        clock.advance(100 * DAY)
+        with ThreadPoolExecutor(len(nodes)) as pool:
+            done = list(pool.map(go_on, nodes))
+        assert sum(len(one.created) for one in done) == 1
+        assert sum(len(one.removed) for one in done) == 1
+    finally:
+        for node in nodes:
+            node.close()
+
+
+def test_nodes_that_start_at_once_make_one_key(database_url: str, tmp_path: Path, clock: FakeClock) -> None:
+    # auth service 52
+    keyring, settings = Keyring.generate(), Settings.at(tmp_path, database=database_url)
+    with ThreadPoolExecutor(4) as pool:
+        nodes = list(pool.map(lambda _: Service.open(settings, clock=clock, keyring=keyring), range(4)))
+    try:
+        assert states(nodes[0]) == ["signing"]
+        assert len({signing(node) for node in nodes}) == 1
+    finally:
+        for node in nodes:
+            node.close()
+
+
+@pytest.mark.parametrize("step", [-300, 300])
+def test_a_stepped_clock_breaks_neither_issuing_nor_verifying(service: Service, clock: FakeClock, step: int) -> None:
+    # auth service 52
+    add_api(service)
+    before = issue(service)
+    old, made = signing(service), turn(service)
+    began = clock.monotonic()
+    clock.step_wall(step)
+    for token in (before, issue(service)):
+        verifies(service, token.value)
+    while signing(service) == old:
+        clock.advance(10)
+        go_on(service)
+        verifies(service, issue(service).value)
+    assert clock.monotonic() - began >= service.settings.jwks_max_age
+    last = issue(service)
+    clock.step_wall(-step)
+    go_on(service)
+    assert signing(service) == made.kid
+    for token in (before, last, issue(service)):
+        verifies(service, token.value)
+
+
+def test_a_step_forward_takes_no_key_from_living_tokens(service: Service, clock: FakeClock) -> None:
+    # auth service 52
+    add_api(service)
+    token = issue(service, lifetime=3600)
+    turn(service, now=True)
+    clock.advance(3599)
+    clock.step_wall(300)
+    assert go_on(service).removed == ()
+    verifies(service, token.value)
+
+
+def test_a_key_that_somebody_else_has_is_withdrawn_at_once(service: Service) -> None:
+    old = signing(service)
+    with service.work(CONSOLE) as work, pytest.raises(Conflict, match="rotate first"):
+        withdraw(work, old)
+    turn(service, now=True)
+    with service.work(CONSOLE) as work:
+        withdraw(work, old)
+    assert old not in published(service)
+    with service.work(CONSOLE) as work, pytest.raises(NotFound):
+        withdraw(work, old)
+
+
+def test_only_administrators_of_the_whole_service_move_keys(service: Service) -> None:
+    developer = Actor(ActorKind.USER, "u1", roles=frozenset({"developer"}))
+    of_a_tenant = Actor(ActorKind.USER, "u2", roles=frozenset({"administrator"}), tenant="acme")
+    for actor in (developer, of_a_tenant):
+        with service.work(actor) as work:
+            for act in (rotate, advance, lambda work: withdraw(work, "key")):
+                with pytest.raises(NotAllowed):
+                    act(work)
+    assert states(service) == ["signing"]
+
+
+def test_the_hot_path_finds_the_keys_without_reading_until_something_changes(service: Service) -> None:
+    with service.look(CONSOLE) as work:
+        keys = service.keys.load(work)
+    assert service.keys.held(keys.generation) is keys
+    turn(service)
+    with service.look(CONSOLE) as work:
+        assert service.keys.load(work).generation != keys.generation
+    assert service.keys.held(keys.generation) is None

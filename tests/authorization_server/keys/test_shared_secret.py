@@ -1,0 +1,88 @@
+"""HS256: the service and one API share a secret, which nobody else ever sees."""
+
+import jwt
+import pytest
+from sqlalchemy import select, update
+from tests.authorization_server.issued import CONSOLE, add_api, issue
+
+import roomkey
+from roomkey.authorization_server.actor import Actor, ActorKind
+from roomkey.authorization_server.errors import DatabaseUnsuitable, NotAllowed, NotFound
+from roomkey.authorization_server.keys.shared_secret import new_shared_secret
+from roomkey.authorization_server.keys.signer import signer
+from roomkey.authorization_server.schema.accounts import apis, tenants
+from roomkey.authorization_server.schema.audit import audit_events
+from roomkey.authorization_server.service import Service
+from roomkey.errors import ConfigurationError
+from roomkey.jose.shared_key import SharedKey
+from roomkey.testing import FakeClock
+
+
+def make(service: Service, audience: str = "orders-api", actor: Actor = CONSOLE) -> roomkey.Secret:
+    with service.work(actor) as work:
+        return new_shared_secret(work, audience)
+
+
+def test_what_it_signs_verifies_with_the_secret_as_it_was_shown(service: Service, clock: FakeClock) -> None:
+    add_api(service, algorithm="HS256")
+    secret = make(service)
+    token = issue(service, algorithm="HS256").value
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "at+jwt"}
+    issuer = service.settings.issuer
+    validator = roomkey.TokenValidator(
+        issuer=issuer, audience="orders-api", keys=roomkey.KeySet.static(secret), clock=clock
+    )
+    assert validator.validate(token).subject == "reports"
+    options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
+    claims = jwt.decode(token, secret.reveal(), algorithms=["HS256"], audience="orders-api", options=options)
+    assert claims["sub"] == "reports"
+    make(service)
+    other = issue(service, algorithm="HS256").value
+    with pytest.raises(roomkey.InvalidToken):
+        validator.validate(other)
+
+
+def test_it_is_kept_sealed_and_for_its_own_api_only(service: Service) -> None:
+    # auth service 53, 54
+    add_api(service, "orders-api", algorithm="HS256")
+    add_api(service, "stock-api", algorithm="HS256")
+    secret = make(service).reveal()
+    with service.work(CONSOLE) as work:
+        kept = work.connection.scalar(select(apis.c.shared_secret).where(apis.c.audience == "orders-api"))
+        assert secret.encode() not in bytes(kept)
+        work.connection.execute(update(apis).where(apis.c.audience == "stock-api").values(shared_secret=kept))
+        details = " ".join(work.connection.scalars(select(audit_events.c.details)))
+    assert secret not in details
+    with pytest.raises(DatabaseUnsuitable, match="stock-api"):
+        issue(service, "stock-api", algorithm="HS256")
+
+
+def test_another_tenants_api_is_not_there(service: Service) -> None:
+    add_api(service, algorithm="HS256")
+    with service.work(CONSOLE) as work:
+        for name in ("acme", "globex"):
+            work.connection.execute(tenants.insert().values(name=name, created_at=work.now))
+        work.connection.execute(update(apis).values(tenant="globex"))
+    with pytest.raises(NotFound):
+        make(service, "nothing")
+    with pytest.raises(NotFound):
+        make(service, actor=Actor(ActorKind.USER, "u", roles=frozenset({"administrator"}), tenant="acme"))
+    with pytest.raises(NotAllowed):
+        make(service, actor=Actor(ActorKind.USER, "u", roles=frozenset({"developer"}), tenant="globex"))
+
+
+def test_the_signer_follows_format_and_algorithm(service: Service) -> None:
+    with service.look(CONSOLE) as work:
+        keys = service.keys.load(work)
+        about = {"audience": "orders-api", "shared_secret": None}
+        assert signer(keys, work.sealed, token_format="opaque", algorithm="ES256", **about) is None
+        assert signer(keys, work.sealed, token_format="jwt", algorithm="ES256", **about) is keys.signing["ES256"]
+        for algorithm in ("RS256", "HS256"):
+            with pytest.raises(DatabaseUnsuitable, match=algorithm):
+                signer(keys, work.sealed, token_format="jwt", algorithm=algorithm, **about)
+
+
+def test_a_shared_key_shows_nothing_and_is_not_short() -> None:
+    assert repr(SharedKey(b"s" * 32)) == "SharedKey(HS256)"
+    with pytest.raises(ConfigurationError, match="32 bytes"):
+        SharedKey(b"s" * 31)

@@ -1,0 +1,315 @@
+"""A token that is ended before its time is refused by real validators that only look at the published lists."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import event, insert, update
+from tests.authorization_server.issued import CONSOLE, add_api, issue, issue_app_token
+from tests.authorization_server.served import served
+
+import roomkey
+from roomkey import DenyList, StatusLists
+from roomkey.authorization_server.keys.kept_key import CLOCK_STEP
+from roomkey.authorization_server.keys.rotation import rotate
+from roomkey.authorization_server.lists.deny_list import MOST, deny_list, deny_list_fill, ended_tokens
+from roomkey.authorization_server.lists.signed_list import LIFETIME
+from roomkey.authorization_server.lists.status_list import status_list, statuses
+from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.tokens.ledger import revoke_account, revoke_token
+from roomkey.authorization_server.tokens.minting import Minted
+from roomkey.authorization_server.web.oauth_error import OAuthError
+from roomkey.jose.unverified import read_unverified
+from roomkey.resource_server.list_token import LARGEST_LIST
+from roomkey.resource_server.status_list import LARGEST_INFLATED
+from roomkey.testing import FakeClock
+
+
+@pytest.fixture
+def running(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
+    with served(tmp_path / "data", clock) as service:
+        add_api(service)
+        yield service
+
+
+@pytest.fixture
+def client(running: Service) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=running.settings.issuer) as client:
+        yield client
+
+
+def revoke(service: Service, minted: Minted) -> None:
+    """As revocation does it."""
+    with service.work(CONSOLE) as work:
+        assert revoke_token(work, minted.digest)
+        work.connection.execute(
+            update(app_tokens).where(app_tokens.c.digest == minted.digest).values(revoked_at=work.now)
+        )
+
+
+def rotate_with_overlap(service: Service, minted: Minted, overlap: int) -> None:
+    """As the rotation of an app token does it: it ends sooner than it says itself."""
+    with service.work(CONSOLE) as work:
+        for table in (access_tokens, app_tokens):
+            work.connection.execute(
+                update(table).where(table.c.digest == minted.digest).values(expires_at=work.now + overlap)
+            )
+
+
+def claims_of(body: bytes) -> dict[str, object]:
+    read = read_unverified(body.decode())
+    assert read is not None
+    return dict(read.claims)
+
+
+def refused(validator: roomkey.TokenValidator, token: str) -> bool:
+    """Whether it is refused as revoked; any other reason is an error of the test."""
+    try:
+        validator.validate(token)
+    except roomkey.InvalidToken as error:
+        if error.reason != "revoked":
+            raise
+        return True
+    return False
+
+
+def follower(service: Service, kind: str, **others: object) -> roomkey.TokenValidator:
+    following: dict[str, object] = {"deny_list": DenyList(url=service.settings.issuer + "/oauth2/deny-list")}
+    if kind == "status_list":
+        following = {"status_lists": StatusLists(required=True)}
+    return roomkey.TokenValidator(
+        issuer=service.settings.issuer,
+        audience="orders-api",
+        **following | others,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("kind", ["deny_list", "status_list"])
+def test_a_revocation_reaches_an_api_within_the_promised_bound(tmp_path: Path, kind: str) -> None:
+    # auth service 26
+    with served(tmp_path / "data", list_ttl=1) as service:
+        add_api(service)
+        revoked, good = (issue_app_token(service, index) for index in range(2))
+        validator = follower(service, kind)
+        for token in (revoked, good):
+            validator.validate(token.value)
+        time.sleep(0.5)  # neither the list of the service nor that of the validator is new
+        revoke(service, revoked)
+        began = time.monotonic()
+        while not refused(validator, revoked.value):
+            assert time.monotonic() - began < 10.0
+            time.sleep(0.01)
+        took = time.monotonic() - began
+        # ttl, and the second for which the service itself keeps a list; the rest is this machine's.
+        assert took <= service.settings.list_ttl + 1.0 + 1.0
+        assert validator.validate(good.value).client_id == "orders-api-account"
+
+
+@pytest.mark.parametrize("kind", ["deny_list", "status_list"])
+def test_the_bound_by_the_clock(running: Service, clock: FakeClock, kind: str) -> None:
+    # auth service 26
+    token = issue_app_token(running, 0)
+    validator = follower(running, kind, clock=clock)
+    validator.validate(token.value)
+    revoke(running, token)
+    clock.advance(2 * running.settings.list_ttl + 1)  # after a quiet time the first caller waits for a new list
+    assert refused(validator, token.value)
+
+
+def test_access_tokens_are_on_the_deny_list(running: Service, clock: FakeClock) -> None:
+    revoked, good = issue(running), issue(running)
+    revoke(running, revoked)
+    validator = follower(running, "deny_list", clock=clock)
+    assert refused(validator, revoked.value)
+    assert not refused(validator, good.value)
+
+
+@pytest.mark.parametrize("kind", ["deny_list", "status_list"])
+def test_a_rotated_app_token_lives_until_its_overlap_is_over(running: Service, clock: FakeClock, kind: str) -> None:
+    token = issue_app_token(running, 5, lifetime=86400)
+    rotate_with_overlap(running, token, 3600)
+    clock.advance(3599)
+    assert not refused(follower(running, kind, clock=clock), token.value)
+    clock.advance(1)
+    assert refused(follower(running, kind, clock=clock), token.value)
+    clock.advance(86400 - 3600 + 29)  # a validator with 30 seconds of leeway still takes its own exp
+    assert refused(follower(running, kind, clock=clock), token.value)
+
+
+def test_a_new_app_token_has_its_place_in_a_list_that_was_made_before(running: Service, clock: FakeClock) -> None:
+    validator = follower(running, "status_list", clock=clock)
+    validator.validate(issue_app_token(running, 0).value)
+    validator.validate(issue_app_token(running, 8 * 1024).value)
+
+
+def test_an_entry_leaves_when_no_clock_lets_its_token_in_any_more(service: Service, clock: FakeClock) -> None:
+    add_api(service)
+    token, app_token = issue(service, lifetime=300), issue_app_token(service, 0, lifetime=300)
+    for one in (token, app_token):
+        revoke(service, one)
+
+    def seen() -> tuple[set[str], int]:
+        with service.look(CONSOLE) as work:
+            return set(ended_tokens(work)), statuses(work)[0]
+
+    assert seen() == ({token.jti, app_token.jti}, 1)
+    clock.advance(300 + service.settings.clock_leeway + CLOCK_STEP - 1)
+    assert seen() == ({token.jti, app_token.jti}, 1)
+    clock.advance(1)
+    assert seen() == (set(), 0)
+
+
+def test_what_the_lists_say(running: Service, client: httpx2.Client) -> None:
+    tokens = [issue_app_token(running, index) for index in (0, 9, 10)]
+    revoke(running, tokens[1])
+    now = running.now()
+    dates = {"iat": now, "exp": now + LIFETIME, "ttl": running.settings.list_ttl, "iss": running.settings.issuer}
+    answer = client.get("/oauth2/deny-list")
+    assert answer.headers["content-type"] == "application/denylist+jwt"
+    assert claims_of(answer.content) == {**dates, "jti": {tokens[1].jti: tokens[1].expires_at}}
+    answer = client.get("/oauth2/status-list")
+    assert answer.headers["content-type"] == "application/statuslist+jwt"
+    said = claims_of(answer.content)
+    assert said["sub"] == running.settings.issuer + "/oauth2/status-list"
+    assert said.items() >= dates.items()
+    with running.look(CONSOLE) as work:
+        packed = statuses(work)
+    assert packed[:3] == bytes([0, 0b10, 0])
+    assert not any(packed[3:])
+
+
+@pytest.mark.parametrize("path", ["/oauth2/deny-list", "/oauth2/status-list"])
+def test_polling_is_cheap(running: Service, client: httpx2.Client, clock: FakeClock, path: str) -> None:
+    token = issue_app_token(running, 0)
+    first = client.get(path)
+    etag = first.headers["etag"]
+    assert first.headers["cache-control"] == "public, max-age=5"
+    statements: list[str] = []
+    event.listen(running.database.engines.reader, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    for _ in range(20):
+        assert client.get(path).content == first.content
+    assert statements == []
+    clock.advance(1)
+    assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
+    assert 0 < len(statements) < 8
+    revoke(running, token)
+    clock.advance(1)
+    changed = client.get(path, headers={"If-None-Match": etag})
+    assert changed.status_code == 200
+    clock.advance(LIFETIME // 4)  # long before a list that was kept ends, there is a new one
+    assert client.get(path, headers={"If-None-Match": changed.headers["etag"]}).status_code == 200
+
+
+def test_a_new_signing_key_signs_a_new_list(running: Service, client: httpx2.Client, clock: FakeClock) -> None:
+    etag = client.get("/oauth2/deny-list").headers["etag"]
+    with running.work(CONSOLE) as work:
+        rotate(work, now=True)
+    clock.advance(1)
+    assert client.get("/oauth2/deny-list", headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_two_nodes_never_give_an_older_list_than_the_other_gave(service: Service, clock: FakeClock) -> None:
+    with Service.open(service.settings, clock=clock) as other:
+        dates = []
+        for _ in range(3):
+            for node in (service, other):
+                with node.look(CONSOLE) as work:
+                    dates.append(claims_of(deny_list(node.keys, work).body)["iat"])
+            clock.advance(1)
+    assert dates == sorted(dates)  # type: ignore[type-var]
+
+
+def test_each_api_has_a_deny_list_of_its_own(running: Service, client: httpx2.Client) -> None:
+    add_api(running, "stock-api")
+    ours, theirs = issue(running), issue(running, "stock-api")
+    for token in (ours, theirs):
+        revoke(running, token)
+
+    def listed(query: str) -> object:
+        return set(claims_of(client.get("/oauth2/deny-list" + query).content)["jti"])  # type: ignore[call-overload]
+
+    assert listed("?audience=orders-api") == {ours.jti}
+    assert listed("?audience=stock-api") == {theirs.jti}
+    assert listed("") == {ours.jti, theirs.jti}
+    assert client.get("/oauth2/deny-list?audience=nothing").status_code == 404
+    for query in ("?audience=orders-api&audience=stock-api", "?x=1", "?audience", "?audience=%ff"):
+        assert client.get("/oauth2/deny-list" + query).status_code in (400, 404)
+
+
+def many(service: Service, number: int) -> None:
+    """So many revoked access tokens of one account."""
+    with service.work(CONSOLE) as work:
+        rows = [
+            {
+                "digest": index.to_bytes(32),
+                "jti": f"{index:022d}",
+                "client_id": "crowd",
+                "audience": "orders-api",
+                "scope": "",
+                "issued_at": work.now,
+                "expires_at": work.now + 300,
+            }
+            for index in range(number)
+        ]
+        work.connection.execute(insert(access_tokens), rows)
+        revoke_account(work, "crowd", reason="test")
+
+
+def test_a_full_deny_list_is_one_that_validators_read(running: Service, clock: FakeClock) -> None:
+    many(running, MOST)
+    with running.look(CONSOLE) as work:
+        body = deny_list(running.keys, work).body
+        assert deny_list_fill(work).entries == deny_list_fill(work).most == MOST
+    assert 0.9 * LARGEST_LIST < len(body) <= LARGEST_LIST
+    validator = follower(running, "deny_list", clock=clock)
+    assert not refused(validator, issue(running).value)
+
+
+def test_a_list_that_would_be_too_long_is_refused_whole_and_told_of(
+    running: Service, client: httpx2.Client, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    many(running, MOST + 1)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            answer = client.get("/oauth2/deny-list")
+            assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+    assert answer.headers["retry-after"] == "60"
+    assert caplog.text.count("cannot be published") == 1
+    validator = follower(running, "deny_list", clock=clock)
+    with pytest.raises(roomkey.RevocationUnknown):  # fail closed
+        validator.validate(issue(running).value)
+    clock.advance(300 + running.settings.clock_leeway + CLOCK_STEP)
+    assert client.get("/oauth2/deny-list").status_code == 200
+
+
+def test_a_status_list_has_an_end_too(service: Service) -> None:
+    add_api(service)
+    issue_app_token(service, LARGEST_INFLATED * 8)
+    with service.look(CONSOLE) as work, pytest.raises(OAuthError) as caught:
+        status_list(service.keys, work)
+    assert caught.value.status == 503
+
+
+def test_the_lists_need_no_full_reading_of_the_tokens(service: Service) -> None:
+    """SQLite's own word on how it looks for ended app tokens and revoked access tokens."""
+    plans: list[str] = []
+
+    def explain(_connection: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
+        raw = cursor.connection.execute("EXPLAIN QUERY PLAN " + statement, parameters)  # type: ignore[attr-defined]
+        plans.extend(row[3] for row in raw)
+
+    with service.look(CONSOLE) as work:
+        event.listen(service.database.engines.reader, "before_cursor_execute", explain)
+        ended_tokens(work)
+        statuses(work)
+    event.remove(service.database.engines.reader, "before_cursor_execute", explain)
+    assert plans
+    text = json.dumps(plans)
+    assert "ix_access_tokens_revoked" in text
+    assert "ix_app_tokens_exp" in text
+    assert not [plan for plan in plans if plan.startswith("SCAN") and "INDEX" not in plan]
