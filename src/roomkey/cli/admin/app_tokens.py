@@ -140,7 +140,8 @@ def revoke(
 
 
 def _print_new(made: "NewAppToken", sentence: str, *, as_json: bool) -> None:
-    from roomkey.cli.admin.printing import members, print_done, print_json, when
+    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.time_words import date
 
     token, secrets = made.app_token, {"token": made.minted.value}
     if as_json:
@@ -152,6 +153,6 @@ def _print_new(made: "NewAppToken", sentence: str, *, as_json: bool) -> None:
         ("account", token.client_id),
         ("API", token.audience),
         ("scopes", " ".join(token.scopes)),
-        ("ends", when(token.expires_at)),
+        ("ends", date(token.expires_at)),
         secrets=secrets,
     )

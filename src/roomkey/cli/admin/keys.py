@@ -78,7 +78,8 @@ def rotate(
         return ExitCode.OK
     signs = made.state.value == "signing"
     print_done(
-        f"The key {made.kid} {'signs now' if signs else f'is published, and signs from {when(made.signs_from)} on'}.",
+        f"The key {made.kid} {'signs now' if signs else 'is published, and does not sign yet'}.",
+        ("may sign", "" if signs else when(made.signs_from)),
         ("retires", made.replaced or ""),
     )
     if made.warning:
@@ -127,7 +128,7 @@ def _next(one: "LaneKey") -> str:
     from roomkey.cli.admin.printing import when
 
     if one.signs_from is not None:
-        return f"may sign from {when(one.signs_from)} on"
+        return f"may sign from then on: {when(one.signs_from)}"
     if one.key.removed_at is not None:
         return f"was removed {when(one.key.removed_at)}"
     if one.key.remove_at is not None:

@@ -33,15 +33,14 @@ def print_done(sentence: str, *pairs: tuple[str, str], secrets: Mapping[str, str
     """Say what was done, with names and values below, and last the secrets that nobody can look up later."""
     console = output()
     labelled(console, ("✓", "ok"), sentence)
-    rows = [(name, Text(shown(value))) for name, value in pairs if value]
-    rows += [(name, Text(value, "key")) for name, value in (secrets or {}).items()]
+    rows = [(name, shown(value)) for name, value in pairs if value]
     if rows:
         console.print()
         console.print(facts(*rows))
-    if secrets:
+    for name, value in (secrets or {}).items():
         console.print()
-        them = "them" if len(secrets) > 1 else "it"
-        paragraph(console, Text(f"Keep {them} now: nothing shows {them} again.", "quiet"))
+        console.print(Text(f"{name}, shown this once:", "quiet"))
+        console.print(Text(value, "key"), soft_wrap=True)  # in one piece, as it has to be copied
 
 
 def print_facts(*pairs: tuple[str, str]) -> None:
