@@ -54,12 +54,14 @@ def _serve(settings: "Settings") -> int:
     from roomkey.authorization_server.running.listener import bound, listener
     from roomkey.authorization_server.running.logs import write_logs
     from roomkey.authorization_server.running.server import run
+    from roomkey.authorization_server.served_issuer import remember_issuer
     from roomkey.authorization_server.service import Service
     from roomkey.cli.serving import formatter, print_start
 
     with listener(settings) as taken:
         settings = bound(settings, taken)
         with Service.open(settings) as service:
+            remember_issuer(service)
             print_start(service)
             write_logs(settings.log_format, formatter())
             run(service, create_app(service), taken, tasks=(keep_clean,))
