@@ -79,7 +79,7 @@ def hammered(target: Target, folder: Path, core: int) -> tuple[float, float]:
     command = [sys.executable, str(HERE / "hammer.py"), address, str(file), str(CONNECTIONS), str(SECONDS)]
     done = subprocess.run(on_core(core, command), check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
-    if set(found["statuses"]) != {"200"}:
+    if set(found["statuses"]) - {"200"}:
         raise RuntimeError(f"{target.name} answered {found['statuses']}")
     return found["per_second"], found["p99"]
 

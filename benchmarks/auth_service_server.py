@@ -99,7 +99,7 @@ def main() -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
 
             threading.Thread(target=until_the_end, daemon=True).start()
-            run(service, app, taken, ready=lambda: print(json.dumps(started), flush=True))
+            run(settings, app, taken, ready=lambda: print(json.dumps(started), flush=True))
 
 
 if __name__ == "__main__":
