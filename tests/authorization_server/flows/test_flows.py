@@ -91,7 +91,7 @@ def test_a_revoked_app_token_is_refused_where_the_service_is_asked(world: World,
 
 
 def test_an_app_calls_with_its_own_credentials(world: World, orders: Orders, tmp_path: Path) -> None:
-    settings = {"AUTH_ISSUER": world.service.issuer, "ORDERS_SECRET": world.app_secret, "ORDERS_URL": orders}
+    settings = {"AUTH_ISSUER": world.service.issuer, "ORDERS_SECRET": world.app_secret, "ORDERS_URL": orders.url}
     done = app("client_credentials.py", settings, tmp_path)
     assert done.stdout == ORDERS
     assert not secrets_in(done.stdout + done.stderr)
