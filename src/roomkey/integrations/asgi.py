@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Final, final
 
-from roomkey.integrations.client_certificate import client_certificate
+from roomkey.integrations.asgi_request import presented_by
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Protection
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
@@ -79,11 +79,7 @@ class BearerTokenMiddleware:
         if asked is None:
             await self._app(scope, receive, send)
             return
-        headers = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
-        query = scope.get("query_string", b"").decode("latin-1")
-        outcome = await self._protection.judge_async(
-            scope, headers, query, asked, certificate=client_certificate(scope)
-        )
+        outcome = await self._protection.judge_async(scope, presented_by(scope), asked)
         if isinstance(outcome, Claims):
             await self._app({**scope, "roomkey": outcome}, receive, send)
         else:

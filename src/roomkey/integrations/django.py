@@ -33,6 +33,7 @@ except ModuleNotFoundError as missing:
 
 from roomkey.errors import AccessError, ConfigurationError
 from roomkey.integrations.client_certificate import client_certificate
+from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
 from roomkey.resource_server.answer import Answer
 from roomkey.resource_server.claims import Claims
@@ -159,27 +160,30 @@ def _forget(*, setting: str, **_more: object) -> None:
 
 def judge(request: HttpRequest, requirements: Requirements) -> Claims | AccessError:
     """The claims of a request, or why it is refused; blocks while keys are fetched."""
-    presented = _presented(request)
-    return configured().protection.judge(request, *presented, requirements, certificate=_certificate(request))
+    return configured().protection.judge(request, _presented(request), requirements)
 
 
 async def _judge_async(request: HttpRequest, requirements: Requirements) -> Claims | AccessError:
-    protection, presented = configured().protection, _presented(request)
-    return await protection.judge_async(request, *presented, requirements, certificate=_certificate(request))
+    return await configured().protection.judge_async(request, _presented(request), requirements)
 
 
 def _respond(answer: Answer) -> HttpResponse:
     return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
 
 
-def _presented(request: HttpRequest) -> tuple[list[str], str]:
-    """Authorization headers and query; servers join two headers with a comma, which no token has."""
-    header = request.META.get("HTTP_AUTHORIZATION")
-    return ([] if header is None else [header]), request.META.get("QUERY_STRING", "")
+def _presented(request: HttpRequest) -> Presented:
+    return Presented(
+        _headers(request, "HTTP_AUTHORIZATION"),
+        request.META.get("QUERY_STRING", ""),
+        certificate=client_certificate(getattr(request, "scope", {})),  # a request under WSGI has none
+        proof=presented_proof(vars(request), _headers(request, "HTTP_DPOP"), method=request.method, path=request.path),
+    )
 
 
-def _certificate(request: HttpRequest) -> bytes | None:
-    return client_certificate(getattr(request, "scope", {}))  # a request under WSGI has none
+def _headers(request: HttpRequest, name: str) -> list[str]:
+    """The header of this name; servers join two of them with a comma, which neither a token nor a proof has."""
+    value = request.META.get(name)
+    return [] if value is None else [value]
 
 
 def _refusal(request: HttpRequest, outcome: Claims | AccessError) -> HttpResponse | None:

@@ -19,7 +19,7 @@ except ModuleNotFoundError as missing:
         "roomkey.integrations.fastapi needs the package fastapi, which is not installed: pip install fastapi"
     ) from None
 
-from roomkey.integrations.client_certificate import client_certificate
+from roomkey.integrations.asgi_request import presented_by
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
@@ -74,13 +74,7 @@ class BearerToken(SecurityBase):
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Claims:
         """The claims of a request's token; raises HTTPException. FastAPI calls this."""
         requirements = self._requirements(tuple(security_scopes.scopes))
-        outcome = await self._protection.judge_async(
-            connection,
-            connection.headers.getlist("authorization"),
-            connection.scope["query_string"].decode("latin-1"),
-            requirements,
-            certificate=client_certificate(connection.scope),
-        )
+        outcome = await self._protection.judge_async(connection, presented_by(connection.scope), requirements)
         if isinstance(outcome, Claims):
             return outcome
         answer = self._protection.answer(outcome)

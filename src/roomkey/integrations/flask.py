@@ -14,6 +14,7 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from roomkey.errors import AccessError
+from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import Asked, Protection
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
@@ -80,8 +81,15 @@ class BearerToken:
         return blueprint
 
     def _outcome(self, request: flask.Request, requirements: Requirements) -> Claims | AccessError:
+        proof = presented_proof(
+            request.environ,
+            request.headers.getlist("DPoP"),
+            method=request.method,
+            path=request.root_path + request.path,
+        )
         query = request.query_string.decode("latin-1")
-        return self._protection.judge(request, request.headers.getlist("Authorization"), query, requirements)
+        presented = Presented(request.headers.getlist("Authorization"), query, proof=proof)
+        return self._protection.judge(request, presented, requirements)
 
 
 def _response(answer: Answer) -> flask.Response:

@@ -1,12 +1,13 @@
 """What the integrations of all web frameworks have in common: one answer to a refusal, one metadata document."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final, Generic, TypedDict, TypeVar, final
 from urllib.parse import unquote_plus
 
-from roomkey.errors import AccessError, ConfigurationError
+from roomkey.errors import AccessError, ConfigurationError, TokenMissing
+from roomkey.integrations.presented import Presented
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.protected_resource import ProtectedResource
@@ -66,7 +67,8 @@ class Protection(Generic[RequestT]):
             if self._answering.resource_metadata is None:
                 self._answering = replace(self._answering, resource_metadata=resource.metadata_url)
             headers = (("Content-Type", "application/json"), ("Cache-Control", _METADATA_LIFETIME))
-            self.metadata = Answer(200, headers, resource.document(validator.issuers))
+            algorithms = () if validator.dpop is None else validator.dpop.algorithms
+            self.metadata = Answer(200, headers, resource.document(validator.issuers, algorithms))
             self.metadata_path = resource.metadata_path
 
     def declared(self, requirements: Requirements) -> Requirements:
@@ -74,57 +76,52 @@ class Protection(Generic[RequestT]):
         self._validator.check_requirements(requirements)
         return requirements
 
-    def judge(
-        self,
-        request: RequestT,
-        authorization: Sequence[str],
-        query: str,
-        requirements: Requirements,
-        *,
-        certificate: bytes | None = None,
-    ) -> Claims | AccessError:
+    def judge(self, request: RequestT, presented: Presented, requirements: Requirements) -> Claims | AccessError:
         """The claims of a request, or why it is refused; blocks while keys are fetched.
 
         Parameters:
             request: what the tenant function is given.
-            authorization: every ``Authorization`` header.
-            query: the query string as it came.
+            presented: what it shows of who sent it.
             requirements: what the route asks for.
-            certificate: the client's certificate in DER, where the server itself says which one this connection has.
         """
         try:
-            tenant = self._tenant_of(request, requirements)
             return self._validator.authorize(
-                authorization, requirements, elsewhere=_names_token(query), tenant=tenant, certificate=certificate
+                presented.authorization,
+                requirements,
+                elsewhere=_names_token(presented.query),
+                tenant=self._tenant_of(request, requirements),
+                certificate=presented.certificate,
+                proof=presented.proof,
             )
         except AccessError as error:
             return error.with_traceback(None)
-        finally:
-            del authorization  # an error report with local variables shows no token
 
     async def judge_async(
-        self,
-        request: RequestT,
-        authorization: Sequence[str],
-        query: str,
-        requirements: Requirements,
-        *,
-        certificate: bytes | None = None,
+        self, request: RequestT, presented: Presented, requirements: Requirements
     ) -> Claims | AccessError:
         """``judge`` for asyncio and trio: never blocks the loop."""
         try:
-            tenant = self._tenant_of(request, requirements)
             return await self._validator.authorize_async(
-                authorization, requirements, elsewhere=_names_token(query), tenant=tenant, certificate=certificate
+                presented.authorization,
+                requirements,
+                elsewhere=_names_token(presented.query),
+                tenant=self._tenant_of(request, requirements),
+                certificate=presented.certificate,
+                proof=presented.proof,
             )
         except AccessError as error:
             return error.with_traceback(None)
-        finally:
-            del authorization
 
     def answer(self, error: AccessError) -> Answer:
         """What goes back in place of the route's answer; the log has the reason, and nothing of the token."""
         _log.info("A request is answered with %d %s (%s).", error.status, error.code, error.reason)
+        return self._answering.answer(error)
+
+    def missing(self) -> Answer:
+        """What goes back where no token came and something else has found that out."""
+        error = TokenMissing("Send an access token.", reason="no_credentials")
+        if self._validator.dpop is not None:
+            error.dpop_algorithms = self._validator.dpop.algorithms
         return self._answering.answer(error)
 
     def published(self) -> tuple[str, Answer]:

@@ -1,7 +1,6 @@
 """The keys of a test issuer: published, rotated, withdrawn, in several algorithms (RFC 7517)."""
 
 import functools
-import hashlib
 import json
 import threading
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from roomkey.errors import InvalidToken
 from roomkey.jose import KeySet, base64url, verify_compact
 from roomkey.jose.signing_key import PrivateKey, SigningKey
+from roomkey.jose.thumbprint import thumbprint
 
 ALGORITHMS: Final = ("ES256", "ES384", "RS256", "PS256", "EdDSA")
 
@@ -83,8 +83,7 @@ def process_key() -> PrivateKey:
 def process_jwk() -> Mapping[str, Any]:
     """Its public half as it is published (RFC 7517); ``kid`` is its thumbprint (RFC 7638)."""
     required = jwk_of(process_key())
-    digest = hashlib.sha256(json.dumps(required, sort_keys=True, separators=(",", ":")).encode()).digest()
-    return required | {"kid": base64url.encode(digest).decode(), "use": "sig", "alg": "ES256"}
+    return required | {"kid": thumbprint(required), "use": "sig", "alg": "ES256"}
 
 
 def jwk_of(key: PrivateKey) -> dict[str, Any]:
