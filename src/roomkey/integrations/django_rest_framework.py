@@ -118,9 +118,9 @@ class _Refused(APIException):  # type: ignore[misc] # the framework has no types
 def _refused(request: Request, error: AccessError) -> _Refused:
     """The exception for ``error``; the headers that the handler knows nothing of are those of the view's answer."""
     answer = configured().protection.answer(error)
-    view = (request.parser_context or {}).get("view")
-    if view is not None:
-        view.headers |= {name: value for name, value in answer.headers if name not in _SENT_BY_THE_HANDLER}
+    headers = getattr(request.parser_context.get("view"), "headers", None)
+    if isinstance(headers, dict):
+        headers |= {name: value for name, value in answer.headers if name not in _SENT_BY_THE_HANDLER}
     return _Refused(error.code, answer)
 
 

@@ -57,9 +57,7 @@ class IssuerKeys:
 
     def forge(self, header: Mapping[str, Any] | bytes, payload: Mapping[str, Any] | bytes) -> str:
         """A token with a right signature over whatever header and payload are given."""
-        parts = (part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload))
-        signed = b".".join(base64url.encode(part) for part in parts)
-        return b".".join((signed, base64url.encode(self.signing.signature(signed)))).decode()
+        return forged(self.signing, header, payload)
 
     def claims(self, token: str) -> dict[str, Any] | None:
         """The claims of ``token`` where this issuer ever signed it, else None; looks at no claim."""
@@ -72,6 +70,13 @@ class IssuerKeys:
 
     def __repr__(self) -> str:
         return f"IssuerKeys({len(self.published)} published)"
+
+
+def forged(key: SigningKey, header: Mapping[str, Any] | bytes, payload: Mapping[str, Any] | bytes) -> str:
+    """A token with a right signature of ``key`` over whatever header and payload are given."""
+    parts = (part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload))
+    signed = b".".join(base64url.encode(part) for part in parts)
+    return b".".join((signed, base64url.encode(key.signature(signed)))).decode()
 
 
 def process_key() -> PrivateKey:
@@ -102,6 +107,11 @@ def jwk_of(key: PrivateKey) -> dict[str, Any]:
 @functools.cache
 def _private_key(algorithm: str, _number: int) -> PrivateKey:
     """One key for each algorithm and number in the whole process: RSA keys take their time."""
+    return new_private_key(algorithm)
+
+
+def new_private_key(algorithm: str) -> PrivateKey:
+    """A new key for one of ``ALGORITHMS``."""
     if algorithm in ("RS256", "PS256"):
         return rsa.generate_private_key(65537, 2048)
     if algorithm == "EdDSA":

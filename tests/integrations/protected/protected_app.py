@@ -4,6 +4,7 @@ import http.client
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,16 @@ class ProtectedApp:
         body: str | None = None,
         kind: str = "text/plain",
         more: dict[str, str] | None = None,
+        dpop: Sequence[str] = (),
     ) -> Answered:
-        """One request with these Authorization headers, each on a line of its own, and ``more`` others."""
+        """One request with these Authorization and DPoP headers, each on a line of its own, and ``more`` others."""
         connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=20)
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             for value in authorization:
                 connection.putheader("Authorization", value.encode("latin-1"))
+            for value in dpop:
+                connection.putheader("DPoP", value.encode("latin-1"))
             for name, value in (more or {}).items():
                 connection.putheader(name, value)
             if body is not None:

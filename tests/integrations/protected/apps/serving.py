@@ -11,7 +11,12 @@ from typing import Any
 import roomkey
 
 ISSUERS = sys.argv[1:]
-VALIDATOR = roomkey.TokenValidator(issuer={url: roomkey.TrustedIssuer(audience="orders-api") for url in ISSUERS})
+VALIDATOR = roomkey.TokenValidator(
+    issuer={url: roomkey.TrustedIssuer(audience="orders-api") for url in ISSUERS},
+    dpop=roomkey.DPoP(
+        "https://orders.example", algorithms=["ES256"], nonce_secret="what all processes of this API share"
+    ),
+)
 ANSWERING = roomkey.Answering(realm="orders")
 RESOURCE = roomkey.ProtectedResource(
     resource="https://orders.example", scopes_supported=["orders:read", "orders:write"]
