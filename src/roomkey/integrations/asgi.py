@@ -1,6 +1,6 @@
 """BearerTokenMiddleware for any ASGI application: Starlette, Litestar, Quart, or none of them."""
 
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any, Final, final
 
 from roomkey.integrations.asgi_request import presented_by
@@ -40,10 +40,11 @@ class BearerTokenMiddleware:
         tenant: says which tenant a scope's path or host names, where requirements ask for that.
         answering: how the API says no.
         resource: its metadata (RFC 9728), served from here.
+        certificates_from: addresses or networks of proxies whose ``Client-Cert`` header (RFC 9440) counts.
 
     Raises ConfigurationError for requirements that ``validator`` could never meet. Tokens that are bound to a client's
-    certificate (RFC 8705) need a server with the TLS extension of ASGI. Never blocks the event loop; works on asyncio
-    and trio.
+    certificate (RFC 8705) need a server with the TLS extension of ASGI, or ``certificates_from``. Never blocks the
+    event loop; works on asyncio and trio.
     """
 
     def __init__(
@@ -56,11 +57,18 @@ class BearerTokenMiddleware:
         tenant: Callable[[Scope], str | None] | None = None,
         answering: Answering | None = None,
         resource: ProtectedResource | None = None,
+        certificates_from: Iterable[str] = (),
     ) -> None:
         if isinstance(public, str):
             raise TypeError('public= takes a collection of paths, such as ["/health"]')
         self._app = app
-        self._protection = Protection(validator, tenant=tenant, answering=answering, resource=resource)
+        self._protection = Protection(
+            validator,
+            tenant=tenant,
+            answering=answering,
+            resource=resource,
+            certificates_from=certificates_from,
+        )
         if isinstance(requirements, Requirements):
             self._protection.declared(requirements)
         self._requirements = requirements

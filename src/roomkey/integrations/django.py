@@ -8,6 +8,7 @@ Both are set up by ``settings.ROOMKEY``, a dictionary::
         "TENANT": lambda request: ...,        # the tenant that a request's path or host names
         "ANSWERING": Answering(...),          # how the API says no
         "RESOURCE": ProtectedResource(...),   # the API's metadata (RFC 9728), served by metadata_route()
+        "CERTIFICATES_FROM": ["10.1.2.3"],    # proxies whose Client-Cert header (RFC 9440) counts
         "USER": lambda claims: ...,           # what Django REST framework has as request.user
     }
 """
@@ -43,7 +44,9 @@ __all__ = ["BearerTokenMiddleware", "metadata_route", "public", "require"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-_SETTINGS: Final = frozenset({"VALIDATOR", "REQUIREMENTS", "TENANT", "ANSWERING", "RESOURCE", "USER"})
+_SETTINGS: Final = frozenset(
+    {"VALIDATOR", "REQUIREMENTS", "TENANT", "ANSWERING", "RESOURCE", "CERTIFICATES_FROM", "USER"}
+)
 _DECIDES_ITSELF: Final = "roomkey_decides_itself"
 
 
@@ -142,6 +145,7 @@ class Configured:
             tenant=given.get("TENANT"),
             answering=given.get("ANSWERING"),
             resource=given.get("RESOURCE"),
+            certificates_from=given.get("CERTIFICATES_FROM", ()),
         )
         self.protection.declared(self.requirements)
 
@@ -177,6 +181,8 @@ def _presented(request: HttpRequest) -> Presented:
         request.META.get("QUERY_STRING", ""),
         certificate=client_certificate(getattr(request, "scope", {})),  # a request under WSGI has none
         proof=presented_proof(vars(request), _headers(request, "HTTP_DPOP"), method=request.method, path=request.path),
+        peer=request.META.get("REMOTE_ADDR"),
+        client_cert=_headers(request, "HTTP_CLIENT_CERT"),
     )
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self, Unpack, final
 
@@ -44,6 +44,7 @@ class BearerToken(SecurityBase):
         tenant: says which tenant a connection's path or host names, where requirements ask for that.
         answering: how the API says no.
         resource: its metadata (RFC 9728), served by ``app.include_router(auth.metadata_route)``.
+        certificates_from: addresses or networks of proxies whose ``Client-Cert`` header (RFC 9440) counts.
         token_endpoint: where the documentation pages get a token by client credentials; without it they ask for one.
         scopes: the scopes that those pages offer, with a sentence for each.
         scheme_name: the name of the security scheme in the OpenAPI document.
@@ -58,6 +59,7 @@ class BearerToken(SecurityBase):
         tenant: Callable[[HTTPConnection], str | None] | None = None,
         answering: Answering | None = None,
         resource: ProtectedResource | None = None,
+        certificates_from: Iterable[str] = (),
         token_endpoint: str | None = None,
         scopes: Mapping[str, str] | None = None,
         scheme_name: str = "BearerToken",
@@ -67,7 +69,13 @@ class BearerToken(SecurityBase):
         if token_endpoint is not None:
             flow = OAuthFlowClientCredentials(tokenUrl=token_endpoint, scopes=dict(scopes or {}))
             self.model = OAuth2(flows=OAuthFlows(clientCredentials=flow))
-        self._protection = Protection(validator, tenant=tenant, answering=answering, resource=resource)
+        self._protection = Protection(
+            validator,
+            tenant=tenant,
+            answering=answering,
+            resource=resource,
+            certificates_from=certificates_from,
+        )
         self._asked = ANY_GOOD_TOKEN
         self._with_scopes: dict[tuple[str, ...], Requirements] = {}
 

@@ -18,9 +18,11 @@ class Presented(Confidential):
         query: the query string as it came.
         certificate: the client's certificate in DER, where the server itself says which one this connection has.
         proof: what the request shows of DPoP, from ``presented_proof``.
+        peer: the address of whoever opened the connection, or None.
+        client_cert: every ``Client-Cert`` header, which counts where ``peer`` is a proxy that is trusted with it.
     """
 
-    __slots__ = ("authorization", "certificate", "proof", "query")
+    __slots__ = ("authorization", "certificate", "client_cert", "peer", "proof", "query")
 
     def __init__(
         self,
@@ -29,11 +31,15 @@ class Presented(Confidential):
         *,
         certificate: bytes | None = None,
         proof: PresentedProof | None = None,
+        peer: str | None = None,
+        client_cert: Sequence[str] = (),
     ) -> None:
         self.authorization = authorization
         self.query = query
         self.certificate = certificate
         self.proof = proof
+        self.peer = peer
+        self.client_cert = client_cert
 
     def __repr__(self) -> str:
         return "Presented(…)"

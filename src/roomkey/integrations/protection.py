@@ -1,12 +1,13 @@
 """What the integrations of all web frameworks have in common: one answer to a refusal, one metadata document."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, Generic, TypedDict, TypeVar, final
 from urllib.parse import unquote_plus
 
 from roomkey.errors import AccessError, ConfigurationError, TokenMissing
+from roomkey.integrations.client_certificate import CertificateProxies
 from roomkey.integrations.presented import Presented
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
@@ -45,7 +46,7 @@ class Protection(Generic[RequestT]):
         metadata_path: where it is served, or None.
     """
 
-    __slots__ = ("_answering", "_tenant", "_validator", "metadata", "metadata_path")
+    __slots__ = ("_answering", "_proxies", "_tenant", "_validator", "metadata", "metadata_path")
 
     def __init__(
         self,
@@ -54,12 +55,18 @@ class Protection(Generic[RequestT]):
         tenant: Callable[[RequestT], str | None] | None = None,
         answering: Answering | None = None,
         resource: ProtectedResource | None = None,
+        certificates_from: Iterable[str] = (),
     ) -> None:
-        """Challenges name the metadata of ``resource``, unless ``answering`` names others; raises TypeError."""
+        """Challenges name the metadata of ``resource``, unless ``answering`` names others.
+
+        ``certificates_from`` are the addresses of proxies that say in ``Client-Cert`` which certificate a client has.
+        Raises TypeError and ConfigurationError.
+        """
         if not isinstance(validator, TokenValidator):
             raise TypeError(f"validator= takes a TokenValidator, not {type(validator).__name__}")
         self._validator = validator
         self._tenant = tenant
+        self._proxies = CertificateProxies(certificates_from)
         self._answering = Answering() if answering is None else answering
         self.metadata: Answer | None = None
         self.metadata_path: str | None = None
@@ -90,7 +97,7 @@ class Protection(Generic[RequestT]):
                 requirements,
                 elsewhere=_names_token(presented.query),
                 tenant=self._tenant_of(request, requirements),
-                certificate=presented.certificate,
+                certificate=self._certificate_of(presented),
                 proof=presented.proof,
             )
         except AccessError as error:
@@ -106,7 +113,7 @@ class Protection(Generic[RequestT]):
                 requirements,
                 elsewhere=_names_token(presented.query),
                 tenant=self._tenant_of(request, requirements),
-                certificate=presented.certificate,
+                certificate=self._certificate_of(presented),
                 proof=presented.proof,
             )
         except AccessError as error:
@@ -132,6 +139,11 @@ class Protection(Generic[RequestT]):
 
     def _tenant_of(self, request: RequestT, requirements: Requirements) -> str | None:
         return self._tenant(request) if self._tenant is not None and requirements.tenant else None
+
+    def _certificate_of(self, presented: Presented) -> bytes | None:
+        if presented.certificate is not None or not presented.client_cert:
+            return presented.certificate
+        return self._proxies.certificate(presented.peer, presented.client_cert)
 
 
 def _names_token(query: str) -> bool:

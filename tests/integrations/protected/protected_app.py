@@ -66,15 +66,20 @@ class ProtectedApp:
         kind: str = "text/plain",
         more: dict[str, str] | None = None,
         dpop: Sequence[str] = (),
+        certificates: Sequence[str] = (),
+        peer: str = "127.0.0.1",
     ) -> Answered:
-        """One request with these Authorization and DPoP headers, each on a line of its own, and ``more`` others."""
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=20)
+        """One request from ``peer`` with these headers, each on a line of its own, and ``more`` others."""
+        server = self.url.removeprefix("http://")
+        connection = http.client.HTTPConnection(server, timeout=20, source_address=(peer, 0))
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             for value in authorization:
                 connection.putheader("Authorization", value.encode("latin-1"))
             for value in dpop:
                 connection.putheader("DPoP", value.encode("latin-1"))
+            for value in certificates:
+                connection.putheader("Client-Cert", value)
             for name, value in (more or {}).items():
                 connection.putheader(name, value)
             if body is not None:

@@ -11,6 +11,9 @@ from tests.jose.key_server import KeyServer, eventually
 
 from roomkey.testing import Issuer
 
+CERTIFICATE = b"the client's certificate, in DER"
+BOUND = {"x5t#S256": base64.urlsafe_b64encode(hashlib.sha256(CERTIFICATE).digest()).rstrip(b"=").decode()}
+PROXY = "127.0.0.2"
 REALM = 'realm="orders"'
 METADATA = 'resource_metadata="https://orders.example/.well-known/oauth-protected-resource"'
 DPOP = f'DPoP {REALM}, algs="ES256", {METADATA}'
@@ -89,9 +92,8 @@ def test_a_token_in_a_form_is_never_read(app: ProtectedApp) -> None:  # validato
     assert (scarce.status, scarce.error) == (403, "insufficient_scope")
 
 
-def test_a_certificate_in_a_header_is_believed_from_nobody(app: ProtectedApp) -> None:  # validator 46
-    certificate = b"the client's certificate, in DER"
-    thumbprint = base64.urlsafe_b64encode(hashlib.sha256(certificate).digest()).rstrip(b"=").decode()
+def test_a_certificate_in_a_header_is_believed_from_nobody_else(app: ProtectedApp) -> None:  # validator 46
+    certificate = CERTIFICATE
     encoded = base64.b64encode(certificate).decode()
     shown = {
         "Client-Cert": f":{encoded}:",
@@ -100,8 +102,34 @@ def test_a_certificate_in_a_header_is_believed_from_nobody(app: ProtectedApp) ->
         "X-Forwarded-Client-Cert": f'Hash={hashlib.sha256(certificate).hexdigest()};Cert="{encoded}"',
         "SSL-Client-Cert": encoded,
     }
-    answered = app.get("/orders", app.bearer(cnf={"x5t#S256": thumbprint}), more=shown)
+    answered = app.get("/orders", app.bearer(cnf=BOUND), more=shown)
     assert (answered.status, answered.error) == (401, "invalid_token")
+
+
+def test_a_certificate_in_a_header_is_believed_from_a_trusted_proxy(app: ProtectedApp) -> None:  # validator 46
+    bound, said = app.bearer(cnf=BOUND), f":{base64.b64encode(CERTIFICATE).decode()}:"
+    assert app.get("/orders", bound, peer=PROXY, certificates=[said]).status == 200
+    other = f":{base64.b64encode(CERTIFICATE + b'!').decode()}:"
+    for peer, certificates in (
+        ("127.0.0.1", [said]),
+        ("127.0.0.3", [said]),
+        (PROXY, []),
+        (PROXY, [other]),
+        (PROXY, [other, said]),
+        (PROXY, [said, said]),
+        (PROXY, [said.strip(":")]),
+        (PROXY, [said[:-1]]),
+        (PROXY, [f"{said}, {said}"]),
+        (PROXY, ["::"]),
+        (PROXY, [":\u00e9:"]),
+        (PROXY, [f":{'A' * 20_000}:"]),
+    ):
+        answered = app.get("/orders", bound, peer=peer, certificates=certificates)
+        assert (answered.status, answered.error) == (401, "invalid_token"), (peer, certificates)
+    spoofed = {"X-Forwarded-For": PROXY, "Client_Cert": said}
+    assert app.get("/orders", bound, peer="127.0.0.3", certificates=[said], more=spoofed).status == 401
+    assert app.get("/orders", bound, peer=PROXY, more={"Client_Cert": said}).status == 401
+    assert app.get("/orders", app.bearer(), peer=PROXY, certificates=[said]).status == 200
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ ANSWERING = roomkey.Answering(realm="orders")
 RESOURCE = roomkey.ProtectedResource(
     resource="https://orders.example", scopes_supported=["orders:read", "orders:write"]
 )
+PROXIES = ["127.0.0.2", "::2"]
 STEP_UP = {"scopes": ["orders:read"], "acr": ["phr"], "max_age": 300.0}
 
 
