@@ -4,14 +4,32 @@ import hashlib
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 from tests.resource_server.dpop_api import API, ORIGIN, URI
 from tests.resource_server.refusals import reason
+from tests.resource_server.test_fuzz import VALUES
 
 import roomkey
 from roomkey.jose import base64url
-from roomkey.resource_server.dpop_proof import LARGEST_PROOF
-from roomkey.testing import DPoPKey
+from roomkey.resource_server.dpop_proof import LARGEST_PROOF, ProofRules
+from roomkey.resource_server.request_target import RequestTarget, normal_path, read_target
+from roomkey.testing import DPoPKey, FakeClock
 from roomkey.testing.issuer_keys import ALGORITHMS
+
+CLOCK, TOKEN = FakeClock(), "a.b.c"
+KEY = DPoPKey(clock=CLOCK)
+RULES = ProofRules(
+    origins=frozenset([ORIGIN]), algorithms=frozenset(ALGORITHMS), lifetime=60.0, leeway=15.0, nonces=None
+)
+
+
+def judged(text: str) -> None:
+    try:
+        proof = RULES.judge(roomkey.PresentedProof([text], method="GET", path="/orders"), TOKEN, now=CLOCK.wall())
+    except roomkey.InvalidDPoPProof:
+        return
+    assert proof.key == KEY.confirmation["jkt"]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -172,3 +190,40 @@ def test_a_proof_is_good_for_its_lifetime_and_clocks_may_differ_by_the_leeway(ap
             assert api.get(proof)
         else:
             assert api.refusal(proof) == "wrong_time"
+
+
+@given(some.text() | some.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", fullmatch=True))
+def test_any_text_is_refused_as_a_proof(text: str) -> None:
+    with pytest.raises(roomkey.InvalidDPoPProof):
+        RULES.judge(roomkey.PresentedProof([text], method="GET", path="/orders"), TOKEN, now=CLOCK.wall())
+
+
+@given(some.dictionaries(some.sampled_from(["jti", "htm", "htu", "iat", "ath", "nonce"]), VALUES, max_size=3))
+def test_a_proof_with_any_claims_is_good_or_refused(changes: dict[str, object]) -> None:
+    judged(KEY.proof("GET", URI, TOKEN, **changes))
+
+
+@given(some.dictionaries(some.sampled_from(["alg", "typ", "kid", "crit", "jwk"]), VALUES, max_size=2))
+def test_a_proof_with_any_header_is_good_or_refused(changes: dict[str, object]) -> None:
+    judged(KEY.proof("GET", URI, TOKEN, header=changes))
+
+
+@given(some.dictionaries(some.sampled_from(["kty", "crv", "x", "y", "n", "e", "alg", "use", "key_ops", "k"]), VALUES))
+def test_a_proof_with_any_key_is_good_or_refused(changes: dict[str, object]) -> None:
+    judged(KEY.proof("GET", URI, TOKEN, header={"jwk": KEY.jwk | changes}))
+
+
+@given(some.text(max_size=60) | some.from_regex(r"https?://[^/?#]*(/[^?#]*)?(\?.*)?", fullmatch=True))
+def test_any_address_is_read_or_it_is_none(uri: str) -> None:
+    target = read_target(uri)
+    if target is not None:
+        assert target.path.startswith("/")
+        assert read_target(target.origin) == RequestTarget(target.origin, "/")
+    judged(KEY.proof("GET", uri, TOKEN))
+
+
+@given(some.text(alphabet="/.ab%", max_size=20))
+def test_a_normal_path_stays_as_it_is(path: str) -> None:
+    normal = normal_path(path)
+    assert normal_path(normal) == normal
+    assert not {".", ".."} & set(normal.split("/"))

@@ -91,14 +91,13 @@ def read_claims(compact: Compact) -> dict[str, Any]:
     return claims
 
 
-def embedded_key(compact: Compact) -> object:
-    """The ``jwk`` in the header of ``compact``, or None.
+def embedded_key(header: bytes) -> object:
+    """The ``jwk`` in ``header``, the first segment of a token, or None.
 
     A DPoP proof alone is verified by the key that it brings along, and counts for nothing until that key is found to be
     the one that a verified token is bound to (RFC 9449 section 4.3).
     """
-    header = base64url.decode(compact.signed.partition(b".")[0])
-    return (strict_json.read_object(header or b"") or {}).get("jwk")
+    return (strict_json.read_object(base64url.decode(header) or b"") or {}).get("jwk")
 
 
 def remember_header(compact: Compact) -> None:

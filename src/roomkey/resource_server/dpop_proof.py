@@ -1,5 +1,6 @@
 """Whether the proof in a ``DPoP`` header is good for its token and its request (RFC 9449 section 4.3; pure)."""
 
+import functools
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from roomkey.secret import Confidential
 
 LARGEST_PROOF: Final = 8_192
 _TYPE: Final = "dpop+jwt"
+_MOST_KEYS: Final = 1_024
 
 REASONS: Final[Mapping[str, str]] = {
     "proof_missing": "A token of the scheme DPoP needs a proof in a DPoP header.",
@@ -114,8 +116,11 @@ class ProofRules:
             raise invalid_proof("wrong_type")
         if compact.header.algorithm not in self.algorithms:
             raise invalid_proof("algorithm_not_allowed")
-        key, name = _embedded_key(compact)
-        if not key.verifiers[compact.header.algorithm](compact.signature, compact.signed):
+        key, name = _embedded_key(compact.signed.partition(b".")[0])
+        verify = key.verifiers.get(compact.header.algorithm)
+        if verify is None:
+            raise invalid_proof("key_refused")
+        if not verify(compact.signature, compact.signed):
             raise invalid_proof("bad_signature")
         try:
             return self._judge_claims(read_claims(compact), presented, token, name, now)
@@ -168,13 +173,15 @@ def _read(headers: Sequence[str]) -> Compact:
     raise invalid_proof(reason)
 
 
-def _embedded_key(compact: Compact) -> tuple[VerificationKey, str]:
-    jwk = embedded_key(compact)
+@functools.lru_cache(maxsize=_MOST_KEYS)
+def _embedded_key(header: bytes) -> tuple[VerificationKey, str]:
+    """The key in a proof's ``header``, as it travelled, and its thumbprint; a client sends the same one every time."""
+    jwk = embedded_key(header)
     try:
         key = read_jwk(jwk, published=True)
     except KeyRefused:
         key = None
-    if key is None or not isinstance(jwk, Mapping) or compact.header.algorithm not in key.verifiers:
+    if key is None or not isinstance(jwk, Mapping):
         raise invalid_proof("key_refused")
     return key, thumbprint(jwk)
 

@@ -8,6 +8,7 @@ from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.errors import StoreUnavailable
 
 _MOST: Final = 100_000
+_FORGOTTEN_AT_ONCE: Final = 16
 
 
 class ReplayStore(Protocol):
@@ -28,7 +29,7 @@ class ReplayStore(Protocol):
 class MemoryReplayStore(Forkable):
     """The used proofs of this process, at most ``most``; a full one refuses new proofs until old ones have ended.
 
-    About 300 bytes for each. It answers at once; safe in any thread and event loop, and after a fork, where each
+    About 200 bytes for each. It answers at once; safe in any thread and event loop, and after a fork, where each
     process goes on with a store of its own.
     """
 
@@ -58,10 +59,12 @@ class MemoryReplayStore(Forkable):
             return True
 
     def _forget(self, now: float) -> None:
-        while self._ends and self._ends[0][0] <= now:
-            ended, mark = heapq.heappop(self._ends)
+        """Let go of a few that have ended: more than come in, and never so many that a caller waits for it."""
+        for _ in range(_FORGOTTEN_AT_ONCE):
+            if not self._ends or self._ends[0][0] > now:
+                return
+            self._forgotten, mark = heapq.heappop(self._ends)
             self._known.discard(mark)
-            self._forgotten = ended
 
     def __len__(self) -> int:
         return len(self._known)
