@@ -1,7 +1,9 @@
 """A proof is good once, whoever brings it and wherever used ones are kept (RFC 9449 section 11.1)."""
 
 import asyncio
+import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,8 @@ from tests.resource_server.refusals import reason
 
 import roomkey
 from roomkey.testing import DPoPKey, FakeClock, Issuer
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
 def test_a_proof_is_good_once(api: API) -> None:  # validator 45
@@ -155,3 +159,38 @@ def test_a_store_that_says_neither_yes_nor_no_is_not_believed(issuer: Issuer, cl
 
     api = API(issuer, clock, replays=Odd())
     assert api.refusal(api.proof()) == "replayed"
+
+
+def test_a_forked_child_goes_on_with_what_is_known_and_without_a_held_lock(issuer: Issuer, clock: FakeClock) -> None:
+    own, shared = API(issuer, clock, replays=roomkey.MemoryReplayStore()), API(issuer, clock, replays=SharedStore())
+    store, spent, other = roomkey.MemoryReplayStore(), bytes(32), b"\1" * 32
+    assert store.spend(spent, until=90.0, now=0.0)
+    assert shared.get(shared.proof())  # its thread is there, and will not be in the child
+    with store._lock:  # as a thread of the parent may hold it at the moment of the fork
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                seen = not store.spend(spent, until=90.0, now=0.0) and store.spend(other, until=90.0, now=0.0)
+                os._exit(0 if seen and shared.get(shared.proof()) and own.get(own.proof()) else 1)
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_store_that_keeps_nothing_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="most="):
+        roomkey.MemoryReplayStore(most=0)
+
+
+def test_no_caller_waits_while_many_ended_proofs_are_let_go() -> None:
+    store = roomkey.MemoryReplayStore(most=1_000)
+    marks = [number.to_bytes(32) for number in range(1_002)]
+    for mark in marks[:1_000]:
+        assert store.spend(mark, until=10.0, now=0.0)
+    with pytest.raises(roomkey.StoreUnavailable):
+        store.spend(marks[1_000], until=10.0, now=9.0)
+    assert store.spend(marks[1_000], until=30.0, now=20.0)
+    assert 900 < len(store) < 1_000
+    assert not store.spend(marks[0], until=10.0, now=0.0)
+    for _ in range(100):
+        store.spend(marks[1_001], until=30.0, now=20.0)
+    assert len(store) == 2

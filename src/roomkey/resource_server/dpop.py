@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable
 from typing import Final, final
 
 from roomkey.concurrency.flight import Flight
+from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.workers import Workers
 from roomkey.errors import ConfigurationError, ReplayUnknown, StoreUnavailable
 from roomkey.jose.claims import LONGEST_LEEWAY
@@ -27,7 +28,7 @@ _RETRY_AFTER: Final = 5.0
 
 
 @final
-class DPoP:
+class DPoP(Forkable):
     """How an API takes tokens that are bound to a key of their holder: ``TokenValidator(..., dpop=DPoP(...))``.
 
     Parameters:
@@ -71,10 +72,10 @@ class DPoP:
         _check_seconds("nonce_lifetime", nonce_lifetime, 1.0, _LONGEST_LIFETIME)
         nonces = None
         if nonce_secret is not None:
-            secret = Secret.of(nonce_secret).reveal().encode()
-            if len(secret) < _SHORTEST_SECRET:
+            nonce_secret = Secret.of(nonce_secret)
+            nonces = _nonces(nonce_secret, nonce_lifetime)
+            if nonces is None:
                 raise ConfigurationError(f"nonce_secret= has fewer than {_SHORTEST_SECRET} characters; make a new one.")
-            nonces = Nonces(secret, nonce_lifetime)
         self.algorithms = tuple(sorted(allowed))
         self._leeway = leeway
         self._rules = ProofRules(
@@ -83,6 +84,7 @@ class DPoP:
         self._replays: ReplayStore = MemoryReplayStore() if replays is None else replays
         self._workers = Workers()
         self._down = False
+        tell_of_forks(self)
 
     def judge(self, presented: PresentedProof, token: str, *, now: float) -> Proof:
         """The proof that a request brings for ``token``, not spent yet; ``now`` is in seconds since 1970. Pure.
@@ -131,8 +133,18 @@ class DPoP:
         self._down = False
         return first
 
+    def after_fork_in_child(self) -> None:
+        """Make the threads anew."""
+        self._workers = Workers()
+
     def __repr__(self) -> str:
         return f"DPoP({', '.join(sorted(self._rules.origins))})"
+
+
+def _nonces(secret: Secret, lifetime: float) -> Nonces | None:
+    """None where ``secret`` is too short: an error's frames would hold it."""
+    key = secret.reveal().encode()
+    return None if len(key) < _SHORTEST_SECRET else Nonces(key, lifetime)
 
 
 def _check_seconds(name: str, value: float, least: float, most: float) -> None:
