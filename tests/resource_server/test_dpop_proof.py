@@ -19,6 +19,7 @@ from roomkey.testing.issuer_keys import ALGORITHMS
 
 CLOCK, TOKEN = FakeClock(), "a.b.c"
 KEY = DPoPKey(clock=CLOCK)
+KEYS = {KEY.confirmation["jkt"]}
 RULES = ProofRules(
     origins=frozenset([ORIGIN]), algorithms=frozenset(ALGORITHMS), lifetime=60.0, leeway=15.0, nonces=None
 )
@@ -26,8 +27,8 @@ RULES = ProofRules(
 
 def judged(text: str) -> None:
     try:
-        proof = RULES.judge(roomkey.PresentedProof([text], method="GET", path="/orders"), TOKEN, now=CLOCK.wall())
-    except roomkey.InvalidDPoPProof:
+        proof = RULES.judge(roomkey.PresentedProof([text], method="GET", path="/orders"), TOKEN, KEYS, now=CLOCK.wall())
+    except (roomkey.InvalidDPoPProof, roomkey.InvalidToken):
         return
     assert proof.key == KEY.confirmation["jkt"]
 
@@ -195,7 +196,7 @@ def test_a_proof_is_good_for_its_lifetime_and_clocks_may_differ_by_the_leeway(ap
 @given(some.text() | some.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", fullmatch=True))
 def test_any_text_is_refused_as_a_proof(text: str) -> None:
     with pytest.raises(roomkey.InvalidDPoPProof):
-        RULES.judge(roomkey.PresentedProof([text], method="GET", path="/orders"), TOKEN, now=CLOCK.wall())
+        RULES.judge(roomkey.PresentedProof([text], method="GET", path="/orders"), TOKEN, KEYS, now=CLOCK.wall())
 
 
 @given(some.dictionaries(some.sampled_from(["jti", "htm", "htu", "iat", "ath", "nonce"]), VALUES, max_size=3))
@@ -227,3 +228,22 @@ def test_a_normal_path_stays_as_it_is(path: str) -> None:
     normal = normal_path(path)
     assert normal_path(normal) == normal
     assert not {".", ".."} & set(normal.split("/"))
+
+
+def test_no_arithmetic_is_done_with_a_key_that_the_token_is_not_bound_to(  # validator 45
+    api: API, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verified(*_: object) -> None:
+        raise AssertionError("a signature was checked")
+
+    stranger = DPoPKey(clock=api.clock).proof("GET", URI, api.token)
+    api.get(api.proof())  # the token is known from here on
+    monkeypatch.setattr("roomkey.jose.signature.encode_dss_signature", verified)
+    assert reason(lambda: api.get(stranger)) == "bound_to_a_key"
+    with pytest.raises(AssertionError):
+        api.get(api.proof())
+
+
+def test_headers_are_several() -> None:
+    with pytest.raises(TypeError, match="list of headers"):
+        roomkey.PresentedProof("a.b.c", method="GET", path="/orders")

@@ -63,11 +63,7 @@ class BearerTokenMiddleware:
             raise TypeError('public= takes a collection of paths, such as ["/health"]')
         self._app = app
         self._protection = Protection(
-            validator,
-            tenant=tenant,
-            answering=answering,
-            resource=resource,
-            certificates_from=certificates_from,
+            validator, tenant=tenant, answering=answering, resource=resource, certificates_from=certificates_from
         )
         if isinstance(requirements, Requirements):
             self._protection.declared(requirements)

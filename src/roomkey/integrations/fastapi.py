@@ -70,11 +70,7 @@ class BearerToken(SecurityBase):
             flow = OAuthFlowClientCredentials(tokenUrl=token_endpoint, scopes=dict(scopes or {}))
             self.model = OAuth2(flows=OAuthFlows(clientCredentials=flow))
         self._protection = Protection(
-            validator,
-            tenant=tenant,
-            answering=answering,
-            resource=resource,
-            certificates_from=certificates_from,
+            validator, tenant=tenant, answering=answering, resource=resource, certificates_from=certificates_from
         )
         self._asked = ANY_GOOD_TOKEN
         self._with_scopes: dict[tuple[str, ...], Requirements] = {}

@@ -51,11 +51,7 @@ class BearerToken:
         certificates_from: Iterable[str] = (),
     ) -> None:
         self._protection = Protection(
-            validator,
-            tenant=tenant,
-            answering=answering,
-            resource=resource,
-            certificates_from=certificates_from,
+            validator, tenant=tenant, answering=answering, resource=resource, certificates_from=certificates_from
         )
 
     def require(self, **asked: Unpack[Asked]) -> Callable[[View], View]:

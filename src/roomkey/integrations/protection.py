@@ -11,6 +11,7 @@ from roomkey.integrations.client_certificate import CertificateProxies
 from roomkey.integrations.presented import Presented
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
+from roomkey.resource_server.dpop_proof import PresentedProof
 from roomkey.resource_server.protected_resource import ProtectedResource
 from roomkey.resource_server.requirements import Expected, Requirements
 from roomkey.resource_server.validator import TokenValidator
@@ -35,6 +36,15 @@ class Asked(TypedDict, total=False):
     acr: Collection[str] | None
     max_age: float | None
     fresh: bool
+
+
+class _Beside(TypedDict):
+    """What a validator looks at beside a token."""
+
+    elsewhere: bool
+    tenant: str | None
+    certificate: bytes | None
+    proof: PresentedProof | None
 
 
 @final
@@ -92,14 +102,8 @@ class Protection(Generic[RequestT]):
             requirements: what the route asks for.
         """
         try:
-            return self._validator.authorize(
-                presented.authorization,
-                requirements,
-                elsewhere=_names_token(presented.query),
-                tenant=self._tenant_of(request, requirements),
-                certificate=self._certificate_of(presented),
-                proof=presented.proof,
-            )
+            beside = self._beside(request, presented, requirements)
+            return self._validator.authorize(presented.authorization, requirements, **beside)
         except AccessError as error:
             return error.with_traceback(None)
 
@@ -108,14 +112,8 @@ class Protection(Generic[RequestT]):
     ) -> Claims | AccessError:
         """``judge`` for asyncio and trio: never blocks the loop."""
         try:
-            return await self._validator.authorize_async(
-                presented.authorization,
-                requirements,
-                elsewhere=_names_token(presented.query),
-                tenant=self._tenant_of(request, requirements),
-                certificate=self._certificate_of(presented),
-                proof=presented.proof,
-            )
+            beside = self._beside(request, presented, requirements)
+            return await self._validator.authorize_async(presented.authorization, requirements, **beside)
         except AccessError as error:
             return error.with_traceback(None)
 
@@ -137,8 +135,13 @@ class Protection(Generic[RequestT]):
             raise ConfigurationError("There is no metadata to serve; say resource=ProtectedResource(resource=...).")
         return self.metadata_path, self.metadata
 
-    def _tenant_of(self, request: RequestT, requirements: Requirements) -> str | None:
-        return self._tenant(request) if self._tenant is not None and requirements.tenant else None
+    def _beside(self, request: RequestT, presented: Presented, requirements: Requirements) -> _Beside:
+        return {
+            "elsewhere": _names_token(presented.query),
+            "tenant": self._tenant(request) if self._tenant is not None and requirements.tenant else None,
+            "certificate": self._certificate_of(presented),
+            "proof": presented.proof,
+        }
 
     def _certificate_of(self, presented: Presented) -> bytes | None:
         if presented.certificate is not None or not presented.client_cert:

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import math
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from typing import Final, final
 
 from roomkey.concurrency.flight import Flight
@@ -86,15 +86,15 @@ class DPoP(Forkable):
         self._down = False
         tell_of_forks(self)
 
-    def judge(self, presented: PresentedProof, token: str, *, now: float) -> Proof:
-        """The proof that a request brings for ``token``, not spent yet; ``now`` is in seconds since 1970. Pure.
+    def judge(self, presented: PresentedProof, token: str, keys: Collection[str], *, now: float) -> Proof:
+        """The proof that a request brings for ``token``, not spent yet; see ``ProofRules.judge``. Pure.
 
-        Raises InvalidDPoPProof or DPoPNonceRequired. One that was spent for this very request is good still.
+        One that was spent for this very request is good still.
         """
         spent = presented.spent
         if spent is not None and spent.by is self._rules and spent.token == hashlib.sha256(token.encode()).digest():
             return spent
-        return self._rules.judge(presented, token, now=now)
+        return self._rules.judge(presented, token, keys, now=now)
 
     def spending(self, presented: PresentedProof, proof: Proof, *, now: float) -> Course[None]:
         """Spend ``proof``, which counts for its request alone from then on; raises InvalidDPoPProof, ReplayUnknown."""

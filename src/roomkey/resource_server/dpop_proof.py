@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -12,6 +12,7 @@ from roomkey.jose import base64url
 from roomkey.jose.claims import read_text, read_time
 from roomkey.jose.envelope import Compact, embedded_key, read_claims, read_compact
 from roomkey.jose.keys import KeyRefused, VerificationKey, read_jwk
+from roomkey.jose.refusal import refused
 from roomkey.jose.thumbprint import thumbprint
 from roomkey.resource_server.dpop_nonces import Nonces
 from roomkey.resource_server.request_target import normal_path, read_target
@@ -58,6 +59,8 @@ class PresentedProof(Confidential):
     __slots__ = ("headers", "method", "path", "spent")
 
     def __init__(self, headers: Sequence[str], *, method: str, path: str) -> None:
+        if isinstance(headers, str):
+            raise TypeError("a PresentedProof takes a list of headers, for there may be none or several")
         self.headers = tuple(headers)
         self.method = method
         self.path = path
@@ -105,11 +108,11 @@ class ProofRules:
     leeway: float
     nonces: Nonces | None
 
-    def judge(self, presented: PresentedProof, token: str, *, now: float) -> Proof:
-        """The proof that ``presented`` has for ``token``; raises InvalidDPoPProof or DPoPNonceRequired.
+    def judge(self, presented: PresentedProof, token: str, keys: Collection[str], *, now: float) -> Proof:
+        """The proof that ``presented`` has for ``token``; whether it was used before is left to the caller.
 
-        Whether it was used before, and whether the token is bound to its key, is left to the caller. ``now`` is in
-        seconds since 1970.
+        ``keys`` are the thumbprints of those that the token is bound to: no arithmetic is done with any other.
+        ``now`` is in seconds since 1970. Raises InvalidDPoPProof, DPoPNonceRequired, and InvalidToken for another key.
         """
         compact = _read(presented.headers)
         if compact.header.typ != _TYPE:
@@ -120,6 +123,8 @@ class ProofRules:
         verify = key.verifiers.get(compact.header.algorithm)
         if verify is None:
             raise invalid_proof("key_refused")
+        if name not in keys:
+            raise refused("bound_to_a_key", "cnf")
         if not verify(compact.signature, compact.signed):
             raise invalid_proof("bad_signature")
         try:

@@ -36,9 +36,10 @@ def proving(
     if presented is not None:
         if dpop is None:
             raise ConfigurationError("proof= needs a TokenValidator with dpop=DPoP(...).")
-        if all(one.key is None for one in bonds):
+        keys = {one.key for one in bonds if one.key is not None}
+        if not keys:
             raise refused("bound_to_no_key", "cnf")
-        proof = dpop.judge(presented, token, now=now)
+        proof = dpop.judge(presented, token, keys, now=now)
     for one in bonds:
         one.check(certificate=sender.certificate, key=None if proof is None else proof.key)
     if dpop is not None and presented is not None and proof is not None:
