@@ -44,6 +44,9 @@ class DPoP(Forkable):
 
     Raises ConfigurationError, TypeError and ValueError. Safe in any thread, in asyncio and trio, and after a fork.
 
+    Attributes:
+        algorithms: what proofs may be signed with, as challenges and metadata name it.
+
     >>> validator = TokenValidator(
     ...     issuer="https://auth.example", audience="orders-api", dpop=DPoP("https://orders.example")
     ... )  # doctest: +SKIP

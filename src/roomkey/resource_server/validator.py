@@ -49,6 +49,9 @@ class TokenValidator:
 
     Making one does no I/O. Safe in any thread, in asyncio and trio, and after a fork.
 
+    Attributes:
+        dpop: as it was given.
+
     >>> validator = TokenValidator(issuer="https://auth.example", audience="orders-api")
     >>> claims = validator.validate(token)  # doctest: +SKIP
     """
