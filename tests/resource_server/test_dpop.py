@@ -46,13 +46,17 @@ def test_without_dpop_a_bound_token_is_refused_however_it_comes(issuer: Issuer, 
 
 def test_one_request_may_be_judged_more_than_once(api: API) -> None:
     presented = roomkey.PresentedProof([api.proof()], method="GET", path="/orders")
-    for _ in range(3):
-        assert api.validator.authorize([f"DPoP {api.token}"], proof=presented)
-    other = api.issuer.token(cnf=api.key.confirmation)
-    wrong = lambda: api.validator.authorize([f"DPoP {other}"], proof=presented)  # noqa: E731
-    assert reason(wrong, roomkey.InvalidDPoPProof) == "wrong_token"
-    elsewhere = lambda: api.made().authorize([f"DPoP {api.token}"], proof=presented)  # noqa: E731
-    assert elsewhere().subject == "reports"  # it has a store of its own, and judges for itself
+
+    def judged(validator: roomkey.TokenValidator, token: str = api.token) -> roomkey.Claims:
+        return validator.authorize([f"DPoP {token}"], proof=presented)
+
+    another, stricter = api.made(), api.made(algorithms=["EdDSA"])
+    for validator in (api.validator, api.validator, another, api.validator, another):  # each has a store of its own
+        assert judged(validator).subject == "reports"
+    assert reason(lambda: judged(stricter), roomkey.InvalidDPoPProof) == "algorithm_not_allowed"
+    second = api.issuer.token(cnf=api.key.confirmation)
+    assert reason(lambda: judged(api.validator, second), roomkey.InvalidDPoPProof) == "wrong_token"
+    assert judged(api.validator)
 
 
 @pytest.mark.parametrize("run", [asyncio.run, lambda coroutine: trio.run(lambda: coroutine)], ids=["asyncio", "trio"])

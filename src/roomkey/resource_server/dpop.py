@@ -94,14 +94,14 @@ class DPoP(Forkable):
 
         One that was spent for this very request is good still.
         """
-        spent = presented.spent
-        if spent is not None and spent.by is self._rules and spent.token == hashlib.sha256(token.encode()).digest():
+        spent = presented.spent.get(self._rules)
+        if spent is not None and spent.token == hashlib.sha256(token.encode()).digest():
             return spent
         return self._rules.judge(presented, token, keys, now=now)
 
     def spending(self, presented: PresentedProof, proof: Proof, *, now: float) -> Course[None]:
         """Spend ``proof``, which counts for its request alone from then on; raises InvalidDPoPProof, ReplayUnknown."""
-        if presented.spent is proof:
+        if presented.spent.get(self._rules) is proof:
             return
         if isinstance(self._replays, MemoryReplayStore):
             first = self._first(proof, now)
@@ -115,7 +115,7 @@ class DPoP(Forkable):
             )
         if not first:
             raise invalid_proof("replayed")
-        presented.spent = proof
+        presented.spent[self._rules] = proof
 
     def _asking(self, proof: Proof, now: float) -> Generator[Flight[bool | None], bool | None, bool | None]:
         flight = Flight(lambda: self._first(proof, now))

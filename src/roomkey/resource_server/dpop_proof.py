@@ -64,8 +64,8 @@ class PresentedProof(Confidential):
         self.headers = tuple(headers)
         self.method = method
         self.path = path
-        self.spent: Proof | None = None
-        """The proof in it, once it was found good and spent."""
+        self.spent: dict[ProofRules, Proof] = {}
+        """The proof in it, once it was found good and spent, by the rules that it was judged by."""
 
     def __repr__(self) -> str:
         return f"PresentedProof({self.method} {self.path!r})"
@@ -80,14 +80,12 @@ class Proof:
         token: SHA-256 of the token that it is for.
         mark: what tells it from all other proofs, in 32 bytes.
         until: the second since 1970 from which on it is good no more.
-        by: the rules by which it was judged.
     """
 
     key: str
     token: bytes
     mark: bytes
     until: float
-    by: "ProofRules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -152,7 +150,7 @@ class ProofRules:
         if not issued - self.leeway <= now < until:
             raise invalid_proof("wrong_time")
         # The thumbprint always has the same length, so that no two pairs make one text.
-        return Proof(key, digest, hashlib.sha256(f"{key}{jti}".encode()).digest(), until, self)
+        return Proof(key, digest, hashlib.sha256(f"{key}{jti}".encode()).digest(), until)
 
     def _check_nonce(self, claims: Mapping[str, Any], now: float) -> None:
         if self.nonces is None:
