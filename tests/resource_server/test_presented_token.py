@@ -24,6 +24,8 @@ def test_the_scheme_is_the_same_in_any_case(scheme) -> None:  # validator 41
         (["Bearer a, Bearer b"], False, "two_values_in_one_header"),
         (["Bearer a,Bearer b"], False, "two_values_in_one_header"),
         (["Basic a, Bearer b"], False, "two_values_in_one_header"),
+        (["Basic a, DPoP b"], False, "two_values_in_one_header"),
+        (["Bearer a,dpop b"], False, "two_values_in_one_header"),
         (["Bearer a,b"], False, "malformed_header"),
         (["Bearer"], False, "malformed_header"),  # validator 41
         (["Bearer "], False, "malformed_header"),
@@ -42,6 +44,19 @@ def test_a_request_that_cannot_be_right_is_a_400(values, elsewhere, reason) -> N
     with pytest.raises(roomkey.InvalidRequest) as caught:
         read_presented_token(values, elsewhere=elsewhere)
     assert (caught.value.reason, caught.value.status) == (reason, 400)
+
+
+@pytest.mark.parametrize("scheme", ["DPoP", "dpop", "DPOP"])
+def test_the_scheme_dpop_is_read_where_it_is_taken(scheme) -> None:  # validator 45
+    token = read_presented_token([f"{scheme} abc"], dpop=True)
+    assert (token.scheme, token.value, repr(token)) == ("DPoP", "abc", "PresentedToken(DPoP)")
+    assert read_presented_token(["Bearer abc"], dpop=True).scheme == "Bearer"
+    for value in (scheme, f"{scheme} ", f"{scheme}  abc", f"{scheme} a b", f"{scheme}\tabc"):
+        with pytest.raises(roomkey.InvalidRequest) as caught:
+            read_presented_token([value], dpop=True)
+        assert (caught.value.reason, caught.value.scheme) == ("malformed_header", "DPoP")
+    with pytest.raises(roomkey.TokenMissing):
+        read_presented_token([f"{scheme}X abc"], dpop=True)
 
 
 @pytest.mark.parametrize("values", [[], [""], ["Basic YTpi"], ["BearerX a"], ["Bearerabc"], ["DPoP a"], [" Bearer a"]])
