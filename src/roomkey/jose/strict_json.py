@@ -22,7 +22,7 @@ def _members_or_none(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_INTEGER + (digits[0] == "-"):
+    if len(digits) > LONGEST_INTEGER and len(digits.removeprefix("-")) > LONGEST_INTEGER:
         raise ValueError("an integer is too long")
     return int(digits)
 
