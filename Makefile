@@ -18,7 +18,7 @@ check: .venv/.development  # formatting, lint, types, floors
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-fuzz: .venv/.fuzz  # ten minutes and more of input that nobody thought of
+fuzz: .venv/.fuzz  # ten minutes of input that nobody thought of
 	@$(BIN)/python tests/fuzz/tokens.py -max_total_time=300 -len_control=0 -max_len=512 -print_final_stats=1
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --numprocesses auto --quiet -m fuzz
 
