@@ -32,20 +32,9 @@ class VerifiedToken(Confidential):
         confirmation: the key or certificate that it is bound to, or None for a bearer token.
         standing: how it stands with the lists of revoked tokens, or None where none is about it.
         issuer: who gave it out.
-        unconditional: True where life and key alone say whether it is good, whoever sends it.
     """
 
-    __slots__ = (
-        "_holds",
-        "_key",
-        "begins",
-        "claims",
-        "confirmation",
-        "ends",
-        "issuer",
-        "standing",
-        "unconditional",
-    )
+    __slots__ = ("_asked", "_holds", "_key", "begins", "claims", "confirmation", "ends", "issuer", "standing")
 
     def __init__(
         self,
@@ -64,7 +53,7 @@ class VerifiedToken(Confidential):
         self.issuer = issuer
         self._key = key
         self._holds = issuer.keys.holds
-        self.unconditional = standing is None and confirmation is None and not issuer.always_asked
+        self._asked = issuer.always_asked
 
     def signed(self, now: float) -> bool:
         """True where ``now`` (seconds since 1970) lies in its life, and its key is in use; never blocks."""
@@ -73,12 +62,12 @@ class VerifiedToken(Confidential):
     def good(self, now: float) -> bool:
         """True where it is good at ``now`` in anybody's hands, without another look; never blocks."""
         return (
-            self.begins <= now < self.ends and self._holds(self._key) and (self.unconditional or self._free_by_lists())
+            self.begins <= now < self.ends
+            and self._holds(self._key)
+            and (self.standing is None or self.standing.good())
+            and self.confirmation is None
+            and not self._asked
         )
-
-    def _free_by_lists(self) -> bool:
-        unbound = self.confirmation is None and not self.issuer.always_asked
-        return unbound and self.standing is not None and self.standing.good()
 
     def __repr__(self) -> str:
         return f"VerifiedToken({self.claims!r})"
