@@ -20,7 +20,7 @@ check: .venv/.development  # formatting, lint, types, floors
 
 fuzz: .venv/.fuzz  # ten minutes of input that nobody thought of
 	@$(BIN)/python tests/fuzz/tokens.py -max_total_time=300 -len_control=0 -max_len=512 -print_final_stats=1
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --numprocesses auto --quiet -m fuzz
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --numprocesses auto --dist worksteal --quiet -m fuzz
 
 bench: .venv-bench/.ready benchmarks/node_modules/.ready  # the figures, beside the peers
 	@.venv-bench/bin/python benchmarks/run.py
