@@ -1,6 +1,7 @@
 """The acts on both databases: one walk through all of them."""
 
 from sqlalchemy import select
+from tests.authorization_server.accounts.conftest import Acting
 
 from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
@@ -8,7 +9,6 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.schema.accounts import account_secrets as secrets
-from tests.authorization_server.accounts.conftest import Acting
 
 
 def test_every_act_works_on_every_database(service, clock):
