@@ -217,8 +217,9 @@ def test_only_administrators_of_the_whole_service_replace_the_sealing_key(servic
     assert service.sealed.keyring.ids == before
 
 
-def test_the_database_holds_no_key_secret_or_token(service: Service) -> None:
+def test_the_database_holds_no_key_secret_or_token(small_service: Service) -> None:
     # auth service 54
+    service = small_service
     fill(service)
     account_secret = add_api(service, "stock-api", algorithm="RS256")
     with service.work(CONSOLE) as work:
@@ -229,8 +230,7 @@ def test_the_database_holds_no_key_secret_or_token(service: Service) -> None:
         ]
     tokens = [issue(service, "stock-api").value, issue_app_token(service, 0, "stock-api").value]
     service.close()
-    file = service.settings.data / "roomkey.db"
-    dump = b"".join(path.read_bytes() for path in sorted(file.parent.glob("roomkey.db*")))
+    dump = b"".join(path.read_bytes() for path in sorted(service.settings.data.glob("roomkey.db*")))
     assert b"orders-api" in dump
     secrets = [account_secret.encode(), shared.encode(), SEED, *(token.encode() for token in tokens)]
     secrets += [token.rpartition(".")[2].encode() for token in tokens]

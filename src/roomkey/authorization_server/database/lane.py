@@ -176,7 +176,9 @@ class transaction:  # noqa: N801 - reads as the statement that it is
         try:
             self._begun = self._engine.begin()
             return self._begun.__enter__()
-        except SQLAlchemyError as error:
+        except Exception as error:
+            if not is_outage(error):
+                raise
             raise unavailable(error) from None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:

@@ -188,6 +188,15 @@ def revoke(work: Work, session: str) -> None:
         audit.record(work, "session.revoked", Subject("session", session, user.tenant), user=user_id)
 
 
+def revoke_own(work: Work, user: User, session: str) -> None:
+    """End one of the user's own sessions; another one's is not there. Raises NotFound."""
+    owner = work.connection.scalar(select(sessions.c.user_id).where(sessions.c.id == storable(session)))
+    if owner != user.id:
+        raise NotFound("There is no such session.")
+    if _end(work, session):
+        audit.record(work, "session.revoked", Subject("session", session, user.tenant), user=user.id)
+
+
 def end(work: Work, session: Session) -> None:
     """Sign out: the cookie's value is worth nothing from now on."""
     if _end(work, session.id):

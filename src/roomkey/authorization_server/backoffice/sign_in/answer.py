@@ -1,24 +1,16 @@
 """The pages of the sign-in, from their templates."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.responses import HTMLResponse, Response
 
+from roomkey.authorization_server.backoffice.frame import Frame
 from roomkey.authorization_server.backoffice.rendering import render
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import Invalid
+from roomkey.authorization_server.people.sessions import Stage
 
 _SHOWN_AGAIN: Final = ("username", "name")  # of a form that was refused; never what is secret
-
-
-@dataclass(frozen=True, slots=True)
-class Alone:
-    """What a page without navigation knows: the proof for its forms."""
-
-    csrf: str
-    scheme: str = ""
-    person: str = ""
 
 
 def page(
@@ -30,8 +22,14 @@ def page(
         errors = {problem.field or "": str(problem)}
     elif problem:
         errors = {"": problem}
+    known = visit.signed_in is not None and visit.session.stage is Stage.FULL
     shared = {
-        "frame": Alone(visit.csrf),
+        "frame": Frame(
+            visit.actor if known else None,
+            csrf=visit.csrf,
+            address=visit.request.scope["path"],
+            scheme=visit.request.cookies.get("scheme", ""),
+        ),
         "errors": errors,
         "form": {name: visit.form.one(name) for name in _SHOWN_AGAIN},
         "now": visit.service.now(),
