@@ -1,29 +1,29 @@
-"""The whole auth service on a port of loopback, people who are signed in, and what a busy one knows."""
+"""The whole auth service, people who are signed in there, and what a busy one knows."""
 
-import html
-import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import uvicorn
+from sqlalchemy import select
+from tests.authorization_server.backoffice.browser import ISSUER, Browser
 
 from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts, tenants, token_requests
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.backoffice.session import cookie_name
 from roomkey.authorization_server.keys import rotation
 from roomkey.authorization_server.people import sessions, users
+from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.people.sessions import Stage
 from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import DAY, Settings
 from roomkey.authorization_server.tokens import families
@@ -31,73 +31,26 @@ from roomkey.authorization_server.tokens.grant import Grant
 from roomkey.testing import FakeClock
 
 CONSOLE = Actor.console()
-_CSRF = re.compile(r'name="csrf" value="([^"]+)"')
-
-
-@dataclass
-class Page:
-    """An answer as somebody sees it."""
-
-    response: httpx2.Response
-
-    @property
-    def status(self) -> int:
-        return self.response.status_code
-
-    @property
-    def html(self) -> str:
-        return self.response.text
-
-    @property
-    def text(self) -> str:
-        """The words of the page, without its marks."""
-        return html.unescape(re.sub(r"<[^>]+>", " ", self.html))
-
-    @property
-    def location(self) -> str:
-        return self.response.headers["location"]
-
-
-@dataclass
-class Visitor:
-    """A browser of somebody who is signed in; it follows no redirects."""
-
-    client: httpx2.Client
-    user: User
-    proof: str = field(default="", repr=False)
-
-    def get(self, path: str) -> Page:
-        return Page(self.client.get(path))
-
-    def post(self, path: str, *fields: tuple[str, str], **named: str) -> Page:
-        """Fill in the form of one of our own pages and send it."""
-        if not self.proof:
-            found = _CSRF.search(self.client.get("/").text)
-            assert found is not None
-            self.proof = found[1]
-        pairs = [("csrf", self.proof), *fields, *named.items()]
-        return Page(self.client.post(path, content=str(httpx2.QueryParams(pairs)), headers=_FORM))
-
-    def follow(self, page: Page) -> Page:
-        assert page.status == 303, page.text
-        return self.get(page.location)
-
-
-_FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 @dataclass
 class Desk:
-    """A service and its address."""
+    """A service, its application, and browsers of people who are signed in."""
 
     service: Service
     clock: FakeClock
+    hashing: PasswordHashing = field(default_factory=lambda: PasswordHashing(Cost(memory=64, passes=1)))
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        self.app = create_app(self.service, hashing=self.hashing)
 
     @property
     def url(self) -> str:
         return self.service.settings.issuer
 
     def act(self, act: Any, *arguments: Any, by: Actor = CONSOLE, **named: Any) -> Any:
+        """One act in a transaction of its own."""
         with self.service.work(by) as work:
             return act(work, *arguments, **named)
 
@@ -105,42 +58,64 @@ class Desk:
         user: User = self.act(users.create, username=name, roles=roles, tenant=tenant)
         return user
 
-    def cookie(self, user: User) -> str:
+    def cookie(self, user: User, *, agent: str = "a browser") -> str:
         """The cookie of a session of ``user``, as the sign-in begins it."""
-        begun = self.act(
-            sessions.begin, user, stage=Stage.FULL, acr="mfa", by=user.actor("127.0.0.1"), password_asked=True
-        )
+        actor = user.actor("192.0.2.1")
+        begun = self.act(sessions.begin, user, stage=Stage.FULL, acr="mfa", user_agent=agent, by=actor)
         value: str = begun.cookie.value
         return value
 
-    def visitor(self, user: User) -> Visitor:
-        cookies = {cookie_name(self.service.settings): self.cookie(user)}
-        return Visitor(httpx2.Client(base_url=self.url, cookies=cookies), user)
+    def browser(self, user: User | None = None, **named: str) -> Browser:
+        """A browser without scripts, in which ``user`` is signed in."""
+        browser = self._open.enter_context(Browser(self.app))
+        if user is not None:
+            browser.cookie = self.cookie(user, **named)
+        return browser
+
+    def events(self, action: str) -> list[Any]:
+        """What the audit log says of an action."""
+        with self.service.look(CONSOLE) as work:
+            return list(work.connection.execute(select(audit_events).where(audit_events.c.action == action)))
+
+    def close(self) -> None:
+        self._open.close()
+        self.hashing.close()
 
 
 @contextmanager
-def open_desk(folder: Path, clock: FakeClock) -> Iterator[Desk]:
-    """The application on a free port, until the end of the block."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    with Service.open(Settings.at(folder, port=listener.getsockname()[1]), clock=clock) as service:
-        server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="critical", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
+def open_desk(folder: Path, clock: FakeClock, **settings: Any) -> Iterator[Desk]:
+    """The application, asked without a network."""
+    with Service.open(Settings.at(folder, **({"issuer": ISSUER} | settings)), clock=clock) as service:
+        desk = Desk(service, clock)
         try:
-            end = time.monotonic() + 20.0
-            while not server.started and time.monotonic() < end:
-                time.sleep(0.005)
-            assert server.started
-            yield Desk(service, clock)
+            yield desk
         finally:
-            server.should_exit = True
-            thread.join()
-            listener.close()
+            desk.close()
+
+
+@contextmanager
+def served_desk(folder: Path, clock: FakeClock) -> Iterator[Desk]:
+    """The application on a free port of loopback, in a thread."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with open_desk(folder, clock, issuer=f"http://127.0.0.1:{port}", port=port) as desk:
+            server = uvicorn.Server(uvicorn.Config(desk.app, log_level="critical", lifespan="off"))
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            try:
+                end = time.monotonic() + 20.0
+                while not server.started and time.monotonic() < end:
+                    time.sleep(0.005)
+                assert server.started
+                yield desk
+            finally:
+                server.should_exit = True
+                thread.join()
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a busy service knows: people, and ids that stand in addresses."""
+    """What a busy service knows: people, and names that stand in addresses."""
 
     alice: User  # administrator
     bob: User  # approver
@@ -148,6 +123,7 @@ class Known:
     token: str
     request: str
     family: str
+    key: str
 
 
 def fill(desk: Desk) -> Known:
@@ -160,12 +136,11 @@ def fill(desk: Desk) -> Known:
     desk.user("dave", tenant="acme")
     scopes = [Scope("orders:read", "Read all orders"), Scope("orders:write", "Change and cancel orders")]
     act(apis.create, audience="orders-api", scopes=scopes, description="Orders of all shops", needs_approval=True)
-    invoices = [Scope("invoices:read", "See invoices & payments")]
     act(
         apis.create,
         audience="https://billing.example/v2",
-        scopes=invoices,
-        description="<b>Billing</b>",
+        scopes=[Scope("invoices:read", "See invoices & payments")],
+        description="Invoices of all shops",
         token_format="opaque",
         longest_app_token=365 * DAY,
     )
@@ -191,14 +166,66 @@ def fill(desk: Desk) -> Known:
     act(token_requests.refuse, first.id, answer="Ask for less", by=bob.actor())
     clock.advance(3600)
     second = act(token_requests.request, **wanted, by=carol.actor())
+    act(rotation.rotate)
+    key = act(rotation.rotate).kid
+    family_id = families.new_family_id()
     grant = Grant(
         client_id="reports",
         audience="orders-api",
         scope=("orders:read",),
         user_id=carol.id,
         username="carol",
-        family_id=families.new_family_id(),
+        family_id=family_id,
     )
     act(families.start_family, grant)
     clock.advance(120)
-    return Known(alice, bob, carol, ending.id, second.id, str(grant.family_id))
+    return Known(alice, bob, carol, ending.id, second.id, family_id, key)
+
+
+def pages(known: Known) -> dict[str, str]:
+    """Every page that somebody can open, by the name of its picture."""
+    account, token, user = "/service-accounts/reports", f"/app-tokens/{known.token}", f"/users/{known.carol.id}"
+    api = "/apis/orders-api"
+    return {
+        "home": "/",
+        "service-accounts": "/service-accounts",
+        "service-account": account,
+        "service-account-new": "/service-accounts/~new",
+        "service-account-apis": f"{account}/apis",
+        "service-account-rotate-secret": f"{account}/rotate-secret",
+        "service-account-disable": f"{account}/disable",
+        "service-account-enable": "/service-accounts/acme-shop/enable",
+        "app-tokens": "/app-tokens",
+        "app-token": token,
+        "app-token-rotate": f"{token}/rotate",
+        "app-token-revoke": f"{token}/revoke",
+        "token-requests": "/token-requests",
+        "token-request-which": "/token-requests/~new",
+        "token-request-what": "/token-requests/~new?for=reports%20orders-api",
+        "token-request": f"/token-requests/{known.request}",
+        "apis": "/apis",
+        "api": api,
+        "api-new": "/apis/~new",
+        "api-edit": f"{api}/edit",
+        "api-rotate-secret": f"{api}/rotate-secret",
+        "api-shared-secret": f"{api}/shared-secret",
+        "api-disable": f"{api}/disable",
+        "keys": "/keys",
+        "keys-rotate": "/keys/rotate",
+        "key-withdraw": f"/keys/{known.key}/withdraw",
+        "users": "/users",
+        "user": user,
+        "user-new": "/users/~new",
+        "user-roles": f"{user}/roles",
+        "user-password": f"{user}/password",
+        "user-second-factor": f"{user}/second-factor",
+        "user-end-sessions": f"{user}/end-sessions",
+        "user-disable": f"{user}/disable",
+        "tokens": "/tokens?username=carol",
+        "family-revoke": f"/tokens/families/{known.family}/revoke",
+        "audit": "/audit",
+        "explain": "/explain",
+        "settings": "/settings",
+        "account": "/account",
+        "nothing": "/app-tokens/tok_nothing",
+    }
