@@ -11,9 +11,9 @@ from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.admin_api.operation import Operation
 from roomkey.authorization_server.admin_api.problem import InsufficientScope, Unauthorized
 from roomkey.authorization_server.errors import NotAllowed
-from roomkey.authorization_server.opaque import digest_of
 from roomkey.authorization_server.schema.accounts import account_apis, service_accounts
 from roomkey.authorization_server.schema.tokens import access_tokens
+from roomkey.authorization_server.tokens.minting import find_ledger_key
 from roomkey.authorization_server.web.endpoint import Received
 from roomkey.authorization_server.work import Work
 
@@ -21,19 +21,22 @@ _LONGEST: Final = 8192
 _BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 
-def token_digest(received: Received) -> bytes:
-    """The SHA-256 of the one token in the Authorization header; raises Unauthorized."""
+def token_key(received: Received) -> bytes:
+    """By what the one token in the Authorization header stands in the ledger; raises Unauthorized."""
     values = received.values(b"authorization")
     if not values:
         raise Unauthorized("A token is needed: Authorization: Bearer …", token=False)
     found = _BEARER.fullmatch(values[0]) if len(values) == 1 and len(values[0]) <= _LONGEST else None
     if found is None:
         raise Unauthorized("The Authorization header does not hold one bearer token.", token=True)
-    return digest_of(found[1].decode("ascii"))
+    key = find_ledger_key(found[1].decode("ascii"))
+    if key is None:
+        raise Unauthorized("The token is none of this service.", token=True)
+    return key
 
 
-def caller(work: Work, digest: bytes, operation: Operation, *, address: str) -> Actor:
-    """The account that may ask for ``operation`` by the token with this digest.
+def caller(work: Work, key: bytes, operation: Operation, *, address: str) -> Actor:
+    """The account that may ask for ``operation`` by the token with this ``key``.
 
     It has those roles and scopes that both the token and the account have now. Raises Unauthorized,
     InsufficientScope, NotAllowed.
@@ -46,7 +49,7 @@ def caller(work: Work, digest: bytes, operation: Operation, *, address: str) -> 
             account_apis,
             and_(account_apis.c.client_id == access_tokens.c.client_id, account_apis.c.audience == BUILT_IN),
         )
-        .where(access_tokens.c.digest == digest)
+        .where(access_tokens.c.digest == key)
     ).first()
     if (
         row is None

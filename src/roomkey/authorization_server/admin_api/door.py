@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from roomkey.authorization_server.actor import SERVICE
-from roomkey.authorization_server.admin_api.caller import caller, token_digest
+from roomkey.authorization_server.admin_api.caller import caller, token_key
 from roomkey.authorization_server.admin_api.operation import Asked, Operation
 from roomkey.authorization_server.admin_api.problem import problem_answer
 from roomkey.authorization_server.admin_api.reading import read_body, read_query
@@ -47,16 +47,16 @@ def endpoint(service: Service, crowd: Crowd, operations: Mapping[str, Operation]
 
 
 async def _answered(service: Service, crowd: Crowd, operation: Operation, received: Received) -> Answer:
-    digest = token_digest(received)
+    key = token_key(received)
 
     def job(work: Work) -> Any:
         # One transaction: whoever loses a right at this moment either has done this before, or does not do it.
-        actor = caller(work, digest, operation, address=received.address)
+        actor = caller(work, key, operation, address=received.address)
         asked = _understood(operation, received)
         return plain(operation.act(dataclasses.replace(work, actor=actor), asked))
 
     perform = service.view if operation.method == "GET" else service.perform
-    with crowd.place(digest.hex()):
+    with crowd.place(key.hex()):
         return json_answer(await perform(SERVICE, job), operation.status)
 
 
