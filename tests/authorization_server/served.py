@@ -8,16 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
 
-from roomkey.authorization_server.app import oauth_routes
-from roomkey.authorization_server.clients.authentication import ClientAuthentication
-from roomkey.authorization_server.clients.directory import Directory
-from roomkey.authorization_server.keys import endpoints as keys
-from roomkey.authorization_server.lists import endpoints as lists
+from roomkey.authorization_server.app import create_app
+from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
-from roomkey.authorization_server.web.crowd import Crowd
 from roomkey.clock import Clock
 
 
@@ -26,9 +21,8 @@ def served(data: Path, clock: Clock | None = None, **settings: object) -> Iterat
     """A service that answers at ``service.settings.issuer``."""
     listener = socket.create_server(("127.0.0.1", 0))
     with Service.open(Settings.at(data, port=listener.getsockname()[1], **settings), clock=clock) as service:
-        clients = ClientAuthentication(service, Directory(service))
-        routes = [*oauth_routes(service), *keys.routes(service, clients, Crowd()), *lists.routes(service)]
-        server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_level="critical", lifespan="off"))
+        app = create_app(service, hashing=PasswordHashing(Cost(memory=8, passes=1)))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

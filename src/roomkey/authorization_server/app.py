@@ -3,6 +3,8 @@
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
+from roomkey.authorization_server.backoffice.page import answer_error
+from roomkey.authorization_server.backoffice.routes import ROUTES as PAGES
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.directory import Directory
 from roomkey.authorization_server.endpoints.health import Health
@@ -11,29 +13,47 @@ from roomkey.authorization_server.endpoints.metadata import metadata_endpoint
 from roomkey.authorization_server.endpoints.metrics import Metrics
 from roomkey.authorization_server.endpoints.revoke import revocation_endpoint
 from roomkey.authorization_server.endpoints.token import token_endpoint
+from roomkey.authorization_server.errors import ServiceError
+from roomkey.authorization_server.keys import endpoints as key_endpoints
+from roomkey.authorization_server.lists import endpoints as list_endpoints
+from roomkey.authorization_server.people.passwords import PasswordHashing
 from roomkey.authorization_server.running.middleware import middleware
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
 from roomkey.authorization_server.web.crowd import Crowd
 
 
-def create_app(service: Service) -> Starlette:
-    """The application over an open ``service``, which whoever opened it closes after the last request."""
-    app = Starlette(routes=[*oauth_routes(service), *running_routes(service)], middleware=middleware(service.settings))
+def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> Starlette:
+    """The application over an open ``service``, which whoever opened it closes after the last request.
+
+    ``hashing`` checks passwords; tests hand in a cheaper one. ``app.state`` has ``service``, ``hashing`` and
+    ``last_used``, whose notes are to be written now and then.
+    """
+    hashing = hashing or PasswordHashing()
+    last_used = LastUsed(service)
+    app = Starlette(
+        routes=[*oauth_routes(service, hashing, last_used), *running_routes(service), *PAGES],
+        middleware=middleware(service.settings),
+        exception_handlers={ServiceError: answer_error},
+    )
     app.router.redirect_slashes = False
+    app.state.service = service
+    app.state.hashing = hashing
+    app.state.last_used = last_used
     return app
 
 
-def oauth_routes(service: Service) -> list[BaseRoute]:
+def oauth_routes(service: Service, hashing: PasswordHashing, last_used: LastUsed) -> list[BaseRoute]:
     """What OAuth clients and APIs ask."""
     directory, crowd = Directory(service), Crowd()
-    clients = ClientAuthentication(service, directory)
-    last_used = LastUsed(service)
+    clients = ClientAuthentication(service, directory, last_used)
     metadata = metadata_endpoint(service.settings)
     return [
-        Route("/oauth2/token", token_endpoint(service, clients, crowd)),
+        Route("/oauth2/token", token_endpoint(service, clients, crowd, hashing)),
         Route("/oauth2/introspect", introspection_endpoint(service, clients, crowd, last_used)),
         Route("/oauth2/revoke", revocation_endpoint(service, clients, crowd)),
+        *key_endpoints.routes(service, clients, crowd),
+        *list_endpoints.routes(service),
         Route("/.well-known/oauth-authorization-server", metadata),
         Route("/.well-known/openid-configuration", metadata),
     ]

@@ -60,9 +60,14 @@ def record(work: Work, action: str, subject: Subject, **details: Any) -> None:
     connection.execute(insert(audit_events).values(**event, hash=_hash(event)))
 
 
-def verify(connection: Connection) -> Broken | None:
-    """None where the chain of all events holds, else where it breaks. Reads them all, in pages."""
-    number, previous = 0, _BEGINNING
+def verify(connection: Connection, *, after: int = 0) -> Broken | None:
+    """None where the chain of all events ``after`` that number holds, else where it breaks. Reads them, in pages."""
+    number, previous = after, _BEGINNING
+    if after:
+        before = connection.scalar(select(audit_events.c.hash).where(audit_events.c.number == after))
+        if before is None:
+            return Broken(after)
+        previous = bytes(before)
     while True:
         page = connection.execute(
             select(audit_events).where(audit_events.c.number > number).order_by(audit_events.c.number).limit(_PAGE)

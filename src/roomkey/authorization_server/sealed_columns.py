@@ -55,6 +55,7 @@ START_CHECK: Final = SealedColumn(seals, "sealed", "name", "start")
 PRIVATE_KEY: Final = SealedColumn(signing_keys, "private_key", "kid", "signing")
 SHARED_SECRET: Final = SealedColumn(apis, "shared_secret", "audience", "signing")
 TOTP_SEED: Final = SealedColumn(users, "totp_seed", "id", "totp")
+TOTP_PENDING: Final = SealedColumn(users, "totp_pending", "id", "totp")
 NOTICE: Final = SealedColumn(sessions, "notice", "id", "notice")
 
-SEALED_COLUMNS: Final = (START_CHECK, PRIVATE_KEY, SHARED_SECRET, TOTP_SEED, NOTICE)
+SEALED_COLUMNS: Final = (START_CHECK, PRIVATE_KEY, SHARED_SECRET, TOTP_SEED, TOTP_PENDING, NOTICE)

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from roomkey.authorization_server.accounts.apis import ensure_built_in
 from roomkey.authorization_server.actor import SERVICE, Actor
@@ -94,11 +95,15 @@ class Service:
 
     def _check_keys(self) -> None:
         place = {"table": "seals", "column": "sealed", "row": "check", "purpose": "start"}
+        found = select(seals.c.sealed).where(seals.c.name == "check")
         with self.database.writing() as connection:
-            sealed = connection.scalar(select(seals.c.sealed).where(seals.c.name == "check"))
-            if sealed is None:
-                connection.execute(insert(seals).values(name="check", sealed=self.sealed.seal(_CHECK, **place)))
-                return
+            sealed = connection.scalar(found)
+            if sealed is None:  # of several nodes on a fresh database, the first one's keys are the database's
+                values = {"name": "check", "sealed": self.sealed.seal(_CHECK, **place)}
+                dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+                connection.execute(dialect.insert(seals).values(values).on_conflict_do_nothing())
+                sealed = connection.scalar(found)
+        assert sealed is not None  # noqa: S101 - it was there, or is now
         try:
             right = self.sealed.open(bytes(sealed), **place) == _CHECK
         except DatabaseUnsuitable:

@@ -52,5 +52,5 @@ class Acting:
 
 
 @pytest.fixture
-def acting(service: Service) -> Acting:
-    return Acting(service)
+def acting(small_service: Service) -> Acting:
+    return Acting(small_service)

@@ -140,8 +140,8 @@ def test_a_disabled_api_takes_its_account_along_until_it_is_enabled(acting):
     assert acting(service_accounts.get, "orders-api").enabled
 
 
-def test_every_change_is_audited_with_before_and_after_and_counted(acting, service):  # auth service 48
-    with service.look(Actor.console()) as work:
+def test_every_change_is_audited_with_before_and_after_and_counted(acting, small_service):  # auth service 48
+    with small_service.look(Actor.console()) as work:
         before = changes(work.connection)
     secret = acting.api().client_secret.value
     acting(apis.change, "orders-api", token_lifetime=600, needs_approval=True)
@@ -152,7 +152,7 @@ def test_every_change_is_audited_with_before_and_after_and_counted(acting, servi
     assert (details["before"]["token_lifetime"], details["after"]["token_lifetime"]) == (300, 600)
     assert details["after"]["needs_approval"] is True
     assert not any(secret in str(event) for event in events)
-    with service.look(Actor.console()) as work:
+    with small_service.look(Actor.console()) as work:
         assert changes(work.connection) == before + 2
 
 

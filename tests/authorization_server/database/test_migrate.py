@@ -1,5 +1,7 @@
 """The schema: made once, whoever comes at the same time; never taken back to an older one."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -44,6 +46,41 @@ def test_of_many_that_start_at_once_on_a_fresh_database_one_makes_the_schema(dat
     for each in nodes:
         each.join()
     assert sorted(ran) == [False] * 5 + [True]
+
+
+_NODE = """
+import sys
+from pathlib import Path
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.settings import Settings
+
+print("ready", flush=True)
+sys.stdin.read()
+Service.open(Settings.at(Path(sys.argv[1]), database=sys.argv[2])).close()
+"""
+
+
+def test_processes_that_start_at_once_on_a_fresh_machine_share_one_schema_and_one_key(
+    database_url: str, tmp_path: Path
+):
+    command = [sys.executable, "-c", _NODE, str(tmp_path / "data"), database_url]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    nodes = [subprocess.Popen(command, text=True, **pipes) for _ in range(3)]
+    for node in nodes:
+        assert node.stdout is not None
+        assert node.stdout.readline() == "ready\n"
+    for node in nodes:
+        assert node.stdin is not None
+        node.stdin.close()
+        node.stdin = None
+    ended = [(node.communicate(timeout=60)[1], node.returncode) for node in nodes]
+    assert [code for _, code in ended] == [0] * 3, ended
+    database = Database.open(database_url)
+    with database.reading() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+        assert connection.scalar(text("SELECT count(*) FROM signing_keys")) == 1
+        assert connection.scalar(text("SELECT count(*) FROM seals")) == 1
+    database.close()
 
 
 def test_a_newer_schema_is_refused_with_one_sentence_and_left_as_it_is(database_url: str, tmp_path: Path):

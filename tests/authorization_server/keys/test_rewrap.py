@@ -14,7 +14,15 @@ from roomkey.authorization_server.keys.shared_secret import new_shared_secret
 from roomkey.authorization_server.schema import metadata
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.schema.people import sessions, users
-from roomkey.authorization_server.sealed_columns import NOTICE, PRIVATE_KEY, SEALED_COLUMNS, TOTP_SEED, SealedColumn
+from roomkey.authorization_server.sealed_columns import (
+    NOTICE,
+    PRIVATE_KEY,
+    SEALED_COLUMNS,
+    TOTP_PENDING,
+    TOTP_SEED,
+    SealedColumn,
+)
+from roomkey.authorization_server.sealing import Sealed
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.errors import KeyringError
@@ -32,7 +40,8 @@ def fill(service: Service, *, people: int = 1) -> None:
         for number in range(people):
             user, session = f"u{number:04}", f"s{number:04}"
             row = {"id": user, "username": user, "username_key": user, "created_at": work.now}
-            work.connection.execute(insert(users).values(**row, totp_seed=TOTP_SEED.seal(work.sealed, SEED, row=user)))
+            seeds = {column.name: column.seal(work.sealed, SEED, row=user) for column in (TOTP_SEED, TOTP_PENDING)}
+            work.connection.execute(insert(users).values(**row, **seeds))
             work.connection.execute(
                 insert(sessions).values(
                     digest=session.encode(),
@@ -83,9 +92,9 @@ def test_a_new_sealing_key_seals_everything_anew(service: Service) -> None:
     old = service.sealed.keyring.ids[0]
     done = rotate_seal(service, CONSOLE)
     assert done.key_id == service.sealed.keyring.ids[0] != old
-    assert done.rewrapped == 5
+    assert done.rewrapped == 6
     assert set(outdated(service).values()) == {0}
-    assert rotate_seal(service, CONSOLE).rewrapped == 5
+    assert rotate_seal(service, CONSOLE).rewrapped == 6
     data = service.settings.data
     service.close()
     key_file = data / "roomkey.key"
@@ -104,7 +113,7 @@ def test_a_rewrap_that_was_stopped_goes_on(service: Service) -> None:
         step = rewrap_step(work, TOTP_SEED, after="", limit=3)
     assert (step.rewrapped, step.after) == (3, "u0002")
     assert outdated(service)["users.totp_seed"] == 4  # and here the process was killed
-    assert rewrap(service, CONSOLE).rewrapped == 4 + 7 + 3
+    assert rewrap(service, CONSOLE).rewrapped == 4 + 2 * 7 + 3
     assert set(outdated(service).values()) == {0}
     assert rewrap(service, CONSOLE).rewrapped == 0
     with service.look(CONSOLE) as work:
@@ -112,10 +121,32 @@ def test_a_rewrap_that_was_stopped_goes_on(service: Service) -> None:
             assert TOTP_SEED.open(work.sealed, seed, row=user) == SEED
 
 
+def test_what_another_node_writes_meanwhile_stays(
+    postgresql_url: str, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = SealedColumn.open
+    with Service.open(Settings.at(tmp_path, database=postgresql_url), clock=clock) as service:
+        fill(service)
+
+        def meanwhile(column: SealedColumn, sealed: Sealed, value: bytes, *, row: str) -> bytes:
+            with service.work(CONSOLE) as work:
+                newer = TOTP_SEED.seal(work.sealed, b"newer", row=row)
+                work.connection.execute(update(users).values(totp_seed=newer))
+            return opened(column, sealed, value, row=row)
+
+        service.sealed.keyring.rotate()
+        with monkeypatch.context() as patch, service.work(CONSOLE) as work:
+            patch.setattr(SealedColumn, "open", meanwhile)
+            assert rewrap_step(work, TOTP_SEED, after="").rewrapped == 0
+        with service.look(CONSOLE) as work:
+            seed = work.connection.scalar(select(users.c.totp_seed))
+            assert TOTP_SEED.open(work.sealed, seed, row="u0000") == b"newer"
+
+
 def test_a_batch_may_be_smaller_than_what_there_is(service: Service) -> None:
     fill(service, people=205)
     service.sealed.keyring.rotate()
-    assert rewrap(service, CONSOLE).rewrapped == 205 + 205 + 3
+    assert rewrap(service, CONSOLE).rewrapped == 3 * 205 + 3
     assert set(outdated(service).values()) == {0}
 
 
@@ -126,7 +157,13 @@ def test_a_sealed_value_opens_in_its_own_row_and_column_only(service: Service) -
         seed = work.connection.scalar(select(users.c.totp_seed).where(users.c.id == "u0000"))
         assert TOTP_SEED.open(work.sealed, seed, row="u0000") == SEED
         elsewhere = SealedColumn(users, "totp_seed", "id", "another purpose")
-        for column, row in ((TOTP_SEED, "u0001"), (NOTICE, "u0000"), (PRIVATE_KEY, "u0000"), (elsewhere, "u0000")):
+        for column, row in (
+            (TOTP_SEED, "u0001"),
+            (TOTP_PENDING, "u0000"),
+            (NOTICE, "u0000"),
+            (PRIVATE_KEY, "u0000"),
+            (elsewhere, "u0000"),
+        ):
             with pytest.raises(DatabaseUnsuitable):
                 column.open(work.sealed, seed, row=row)
         rotate(work, now=True)
@@ -180,8 +217,9 @@ def test_only_administrators_of_the_whole_service_replace_the_sealing_key(servic
     assert service.sealed.keyring.ids == before
 
 
-def test_the_database_holds_no_key_secret_or_token(service: Service) -> None:
+def test_the_database_holds_no_key_secret_or_token(small_service: Service) -> None:
     # auth service 54
+    service = small_service
     fill(service)
     account_secret = add_api(service, "stock-api", algorithm="RS256")
     with service.work(CONSOLE) as work:
@@ -192,8 +230,7 @@ def test_the_database_holds_no_key_secret_or_token(service: Service) -> None:
         ]
     tokens = [issue(service, "stock-api").value, issue_app_token(service, 0, "stock-api").value]
     service.close()
-    file = service.settings.data / "roomkey.db"
-    dump = b"".join(path.read_bytes() for path in sorted(file.parent.glob("roomkey.db*")))
+    dump = b"".join(path.read_bytes() for path in sorted(service.settings.data.glob("roomkey.db*")))
     assert b"orders-api" in dump
     secrets = [account_secret.encode(), shared.encode(), SEED, *(token.encode() for token in tokens)]
     secrets += [token.rpartition(".")[2].encode() for token in tokens]

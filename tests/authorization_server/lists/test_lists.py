@@ -295,8 +295,9 @@ def test_a_status_list_has_an_end_too(service: Service) -> None:
     assert caught.value.status == 503
 
 
-def test_the_lists_need_no_full_reading_of_the_tokens(service: Service) -> None:
+def test_the_lists_need_no_full_reading_of_the_tokens(small_service: Service) -> None:
     """SQLite's own word on how it looks for ended app tokens and revoked access tokens."""
+    service = small_service
     plans: list[str] = []
 
     def explain(_connection: object, cursor: object, statement: str, parameters: object, *_: object) -> None:

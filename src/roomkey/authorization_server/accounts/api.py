@@ -87,6 +87,14 @@ def visible_api(work: Work, audience: str) -> Api:
     return apis_of(work, [row])[0]
 
 
+def audience_of(work: Work, client_id: str) -> str:
+    """The API whose own account has this client_id, whoever asks; raises NotFound."""
+    audience: str | None = work.connection.scalar(select(apis.c.audience).where(apis.c.client_id == client_id))
+    if audience is None:
+        raise NotFound("There is no such API.")
+    return audience
+
+
 def changeable_api(work: Work, audience: str) -> Api:
     """The API, where its tenant is the actor's; raises NotFound, and NotAllowed for one that is everybody's."""
     api = visible_api(work, audience)

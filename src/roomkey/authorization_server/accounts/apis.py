@@ -1,7 +1,7 @@
 """APIs: made together with the account by which they introspect, listed, changed, disabled; their scopes."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import delete, insert, select, update
@@ -30,12 +30,14 @@ from roomkey.authorization_server.accounts.syntax import (
 )
 from roomkey.authorization_server.accounts.tenants import tenant_of_new
 from roomkey.authorization_server.errors import Conflict, Invalid
+from roomkey.authorization_server.keys.shared_secret import new_shared_secret
 from roomkey.authorization_server.opaque import Opaque
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema import accounts as schema
 from roomkey.authorization_server.schema.accounts import api_scopes
 from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.work import Work, new_id
+from roomkey.secret import Secret
 
 SHORTEST_TOKEN: Final = 30
 SHORTEST_APP_TOKEN: Final = 60
@@ -44,18 +46,32 @@ _USUAL_APP_TOKEN: Final = 90 * DAY
 
 @dataclass(frozen=True, slots=True)
 class NewApi:
-    """An API that was just made, with the credentials of its own account, to be shown once."""
+    """An API that was just made, with secrets that are to be shown once.
+
+    Attributes:
+        api: the API.
+        client_secret: of its own account.
+        shared_secret: by which it verifies HS256; None with another algorithm.
+    """
 
     api: Api
     client_secret: Opaque
+    shared_secret: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedApi:
-    """An API as it is now, and how many app tokens ended because they held a scope that is gone."""
+    """An API as it is now.
+
+    Attributes:
+        api: the API.
+        ended_app_tokens: how many ended because they held a scope that is gone.
+        shared_secret: by which it verifies, where it has just turned to HS256; to be shown once.
+    """
 
     api: Api
     ended_app_tokens: int
+    shared_secret: Secret | None = None
 
 
 def create(
@@ -87,11 +103,11 @@ def create(
     }
     chosen = _checked_scopes(scopes)
     made = _add(work, values, chosen)
-    _ensure_key(work, algorithm)
     secret = account_secrets.add(work, made.client_id)
     audit.record(work, "api.created", _subject(made), client_id=made.client_id, after=_told(made))
+    shared_secret = _ensure_key(work, audience, algorithm)
     work.changed()
-    return NewApi(made, secret)
+    return NewApi(made, secret, shared_secret)
 
 
 def ensure_built_in(work: Work) -> None:
@@ -166,10 +182,10 @@ def change(
         values["description"] = checked_text(description, "description")
     if needs_approval is not None:
         values["needs_approval"] = int(needs_approval)
-    _ensure_key(work, values["algorithm"])
+    shared_secret = _ensure_key(work, audience, values["algorithm"], before=api.algorithm)
     work.connection.execute(update(schema.apis).where(schema.apis.c.audience == audience).values(values))
     ended = 0 if scopes is None else _set_scopes(work, api, _checked_scopes(scopes))
-    return _changed(work, api, ended)
+    return replace(_changed(work, api, ended), shared_secret=shared_secret)
 
 
 def add_scopes(work: Work, audience: str, scopes: Iterable[Scope]) -> Api:
@@ -235,6 +251,8 @@ def _switch(work: Work, audience: str, disabled_at: int | None) -> Api:
 
 def _add(work: Work, values: dict[str, Any], scopes: tuple[Scope, ...]) -> Api:
     audience = values["audience"]
+    if work.connection.scalar(select(schema.apis.c.audience).where(schema.apis.c.audience == audience)) is not None:
+        raise Conflict(f'There is an API "{audience}" already.')
     service_accounts.add(
         work,
         {
@@ -274,10 +292,12 @@ def _changed(work: Work, before: Api, ended: int) -> ChangedApi:
     return ChangedApi(after, ended)
 
 
-def _ensure_key(work: Work, algorithm: str) -> None:
+def _ensure_key(work: Work, audience: str, algorithm: str, *, before: str = "") -> Secret | None:
+    """What the service signs with by ``algorithm``; returned where it is a secret that the API must be told."""
     if algorithm == "HS256":
-        raise Invalid("HS256 is not there yet.", field="algorithm")
+        return None if before == "HS256" else new_shared_secret(work, audience)
     work.keys.ensure(work, algorithm)
+    return None
 
 
 def _checked(

@@ -18,11 +18,18 @@ def demand_roles(work: Work, roles: Iterable[str]) -> None:
 
     Administrators may give any; everybody else, and every service account, only roles of their own.
     """
-    if work.actor.kind is not ActorKind.SERVICE_ACCOUNT and work.actor.may(Permission.CHANGE_ACCOUNTS):
+    if _gives_any_role(work):
         return
     beyond = set(roles) - work.actor.roles
     if beyond:
         raise NotAllowed(f"You do not have the role {min(beyond)} yourself; ask an administrator.")
+
+
+def roles_within(work: Work, roles: Iterable[str]) -> tuple[str, ...]:
+    """Those of an account's ``roles`` that a token may have which the actor makes for it."""
+    if _gives_any_role(work):
+        return tuple(roles)
+    return tuple(role for role in roles if role in work.actor.roles)
 
 
 def demand_scopes(work: Work, audience: str, scopes: Iterable[str]) -> None:
@@ -46,6 +53,10 @@ def demand_not_stronger(work: Work, client_id: str, roles: Iterable[str]) -> Non
             demand_scopes(work, row.audience, words(row.scopes))
     if not permissions_of(frozenset(roles)) <= permissions_of(work.actor.roles):
         raise NotAllowed(f"The account {client_id} may do more here than you; ask an administrator.")
+
+
+def _gives_any_role(work: Work) -> bool:
+    return work.actor.kind is not ActorKind.SERVICE_ACCOUNT and work.actor.may(Permission.CHANGE_ACCOUNTS)
 
 
 def _scopes_of(work: Work, audience: str) -> frozenset[str] | None:

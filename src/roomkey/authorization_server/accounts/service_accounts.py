@@ -290,7 +290,9 @@ def _checked_roles(work: Work, roles: Iterable[str]) -> Sequence[str]:
 def _checked_owner(work: Work, owner_id: str | None, tenant: str | None) -> str | None:
     if owner_id is None:
         return None
-    owner = work.connection.execute(select(users.c.tenant).where(users.c.id == owner_id)).first()
+    owner = work.connection.execute(
+        select(users.c.tenant).where(users.c.id == owner_id, users.c.deleted_at.is_(None))
+    ).first()
     if owner is None or not work.actor.sees(owner.tenant) or (owner.tenant is not None and owner.tenant != tenant):
         raise Invalid("There is no such user who could own this account.", field="owner_id")
     return owner_id

@@ -16,7 +16,9 @@ _OPTIONS: Final = (
 
 def overlap_choice() -> Choice:
     """The choice of how long both are good."""
-    return Choice("overlap", "How long are both good?", "Long enough to bring the new one everywhere.", _OPTIONS, "86400")
+    return Choice(
+        "overlap", "How long are both good?", "Long enough to bring the new one everywhere.", _OPTIONS, "86400"
+    )
 
 
 def seconds_of(form: Form, name: str = "overlap") -> int:

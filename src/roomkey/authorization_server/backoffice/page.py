@@ -4,17 +4,19 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from roomkey.authorization_server.accounts import token_requests
 from roomkey.authorization_server.backoffice.frame import Frame
 from roomkey.authorization_server.backoffice.rendering import render
 from roomkey.authorization_server.backoffice.session import Endpoint, Page, Visit, requires, secured, see_other
+from roomkey.authorization_server.backoffice.waiting import waiting
 from roomkey.authorization_server.errors import Invalid, ServiceError
 from roomkey.authorization_server.permissions import Permission
 
+Values = dict[str, Any]  # what a template is given, by name
 SCHEMES: Final = frozenset({"light", "dark"})
 _DONE: Final = {
     "approved": "Approved. The token waits for whoever asked.",
@@ -102,12 +104,12 @@ async def show(
         address=visit.request.scope["path"],
         scheme=scheme_of(visit.request),
         toast=_DONE.get(visit.request.query_params.get("done", ""), ""),
-        waiting=await visit.view(token_requests.waiting),
+        waiting=await visit.view(waiting),
     )
     errors = {} if refused is None else {_field_of(refused): str(refused)}
     form = dict(visit.form.fields)
-    given = {"frame": frame, "now": visit.service.now(), "form": form, "errors": errors} | values
-    return HTMLResponse(render(template, given), status if refused is None else refused.status)
+    given = {"frame": frame, "now": visit.service.now(), "form": form, "errors": errors, "next_page": _next_page(visit)}
+    return HTMLResponse(render(template, given | values), status if refused is None else refused.status)
 
 
 async def ask(visit: Visit, question: Question, *, refused: ServiceError | None = None) -> Response:
@@ -144,6 +146,12 @@ def _error_page(frame: Frame, error: ServiceError) -> Response:
     return HTMLResponse(render("error.html", values | {"status": error.status}), error.status)
 
 
+def _next_page(visit: Visit) -> Callable[[str], str]:
+    """The address of a list's page that begins ``after`` a cursor, with the same filters."""
+    query = visit.request.query_params
+    kept = [(name, value) for name, value in query.multi_items() if name not in {"after", "done"}]
+    return lambda after: f"{visit.request.scope['path']}?{urlencode([*kept, ('after', after)])}"
+
+
 def _field_of(refused: ServiceError) -> str:
     return (refused.field or "") if isinstance(refused, Invalid) else ""
-

@@ -9,6 +9,7 @@ from roomkey.authorization_server.clients.client import Client, KnownSecret, Pro
 from roomkey.authorization_server.clients.credentials import Credentials, Method, read_credentials, refused
 from roomkey.authorization_server.clients.directory import Directory
 from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.tokens.last_used import LastUsed
 from roomkey.authorization_server.web.endpoint import Received
 from roomkey.authorization_server.web.form import Form
 from roomkey.authorization_server.web.oauth_error import too_many
@@ -25,8 +26,9 @@ class ClientAuthentication:
     is unknown, disabled, or presents the wrong thing.
     """
 
-    def __init__(self, service: Service, directory: Directory) -> None:
+    def __init__(self, service: Service, directory: Directory, last_used: LastUsed) -> None:
         self._service = service
+        self._last_used = last_used
         self._directory = directory
         self._failures = Buckets(_FAILURES)
 
@@ -64,6 +66,8 @@ class ClientAuthentication:
         for known in proof.secrets or _NOBODY.secrets:
             live = known.expires_at is None or now < known.expires_at
             right |= hmac.compare_digest(digest, known.digest) and live
+        if right:
+            self._last_used.secret(digest)
         return proof.authentication == presented.method and (right or presented.method is Method.NONE)
 
     async def _asserts(self, proof: Proof, presented: Credentials, *, used: bool) -> bool:

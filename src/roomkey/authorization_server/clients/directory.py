@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.clients.client import Access, Api, Client, KnownSecret, Proof
 from roomkey.authorization_server.errors import ServiceError
+from roomkey.authorization_server.keys.signer import signer
 from roomkey.authorization_server.schema.accounts import (
     account_apis,
     account_secrets,
@@ -16,7 +17,6 @@ from roomkey.authorization_server.schema.accounts import (
     service_accounts,
 )
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.minting import Signer
 from roomkey.authorization_server.work import Work, changes
 from roomkey.errors import ConfigurationError
 from roomkey.jose.key_set import KeySet
@@ -127,12 +127,15 @@ def read_api(work: Work, audience: str) -> Api | None:
     if row is None:
         return None
     scopes = work.connection.scalars(select(api_scopes.c.scope).where(api_scopes.c.audience == audience)).all()
-    signer = _signer(work, row.algorithm) if row.token_format == "jwt" else None  # noqa: S105
-    return Api(audience, row.client_id, frozenset(scopes), row.token_lifetime, signer)
-
-
-def _signer(work: Work, algorithm: str) -> Signer | None:
-    return work.keys.load(work).signing[algorithm]
+    signs = signer(
+        work.keys.load(work),
+        work.sealed,
+        audience=audience,
+        token_format=row.token_format,
+        algorithm=row.algorithm,
+        shared_secret=None if row.shared_secret is None else bytes(row.shared_secret),
+    )
+    return Api(audience, row.client_id, frozenset(scopes), row.token_lifetime, signs)
 
 
 def _keys(jwks: str | None) -> KeySet | None:

@@ -32,6 +32,7 @@ def introspection_endpoint(
     async def answer(received: Received) -> Answer:
         form = received.form()
         caller = await clients.authenticate(received, form)
+        received.state["client_id"] = caller.client_id
         token = form.required("token")
         if not caller.audiences:
             raise OAuthError("unauthorized_client", "Only an API's own account may introspect.", status=403)

@@ -22,6 +22,7 @@ def revocation_endpoint(service: Service, clients: ClientAuthentication, crowd: 
     async def answer(received: Received) -> Answer:
         form = received.form()
         client = await clients.authenticate(received, form)
+        received.state["client_id"] = client.client_id
         token = form.required("token")
         actor = Actor(ActorKind.SERVICE_ACCOUNT, client.client_id, client.client_id, address=received.address)
         with crowd.place(client.client_id):

@@ -6,8 +6,9 @@ from typing import Final
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.directory import Outdated
 from roomkey.authorization_server.errors import DatabaseUnavailable
-from roomkey.authorization_server.grants import authorization_code, client_credentials, refresh_token
+from roomkey.authorization_server.grants import authorization_code, client_credentials, password, refresh_token
 from roomkey.authorization_server.grants.exchange import Exchange
+from roomkey.authorization_server.people.passwords import PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.web.crowd import Crowd
 from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, json_bytes
@@ -17,20 +18,23 @@ GRANTS: Final[Mapping[str, Callable[[Exchange], Awaitable[bytes]]]] = {
     authorization_code.NAME: authorization_code.authorization_code,
     client_credentials.NAME: client_credentials.client_credentials,
     refresh_token.NAME: refresh_token.refresh_token,
+    password.NAME: password.password,
 }
 _ATTEMPTS: Final = 4
 
 
-def token_endpoint(service: Service, clients: ClientAuthentication, crowd: Crowd) -> Endpoint:
+def token_endpoint(service: Service, clients: ClientAuthentication, crowd: Crowd, hashing: PasswordHashing) -> Endpoint:
     """The endpoint, as an ASGI application."""
 
     async def answer(received: Received) -> Answer:
         form = received.form()
         client = await clients.authenticate(received, form)
+        received.state["client_id"] = client.client_id
         with crowd.place(client.client_id):
             for _ in range(_ATTEMPTS):
                 grant = _chosen(form.required("grant_type"), client.grants)
-                exchange = Exchange(service, client, form, received.address)
+                received.state["grant"] = form.required("grant_type")
+                exchange = Exchange(service, hashing, client, form, received.address)
                 try:
                     return json_bytes(await grant(exchange))
                 except Outdated:

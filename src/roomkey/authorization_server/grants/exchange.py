@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roomkey.authorization_server.clients.client import Client
+from roomkey.authorization_server.people.passwords import PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.minting import Minted
 from roomkey.authorization_server.web.endpoint import encoded
@@ -16,12 +17,14 @@ class Exchange:
 
     Attributes:
         service: what there is to work with.
+        hashing: checks passwords.
         client: who asks.
         form: what for.
         address: where the request came from.
     """
 
     service: Service
+    hashing: PasswordHashing
     client: Client
     form: Form
     address: str

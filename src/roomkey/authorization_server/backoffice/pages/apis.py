@@ -6,9 +6,9 @@ from starlette.routing import BaseRoute, Route
 from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.accounts.api import Api, Scope, audience_of
 from roomkey.authorization_server.backoffice.overlap import overlap_choice, seconds_of
-from roomkey.authorization_server.backoffice.page import Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.pages.names import tenant_choices
-from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.backoffice.session import Visit, see_other
 from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
 from roomkey.authorization_server.backoffice.time_words import duration
 from roomkey.authorization_server.errors import ServiceError
@@ -34,7 +34,7 @@ async def list_apis(visit: Visit) -> Response:
 async def one_api(visit: Visit) -> Response:
     """One API, who may call it, and how it protects itself."""
 
-    def read(work: Work) -> dict[str, object]:
+    def read(work: Work) -> Values:
         api = _api(work, visit)
         callers = service_accounts.find(work, audience=api.audience, limit=200).items
         return {
@@ -46,6 +46,13 @@ async def one_api(visit: Visit) -> Response:
         }
 
     return await show(visit, "apis/one.html", **await visit.view(read))
+
+
+@page(Permission.READ)
+async def find_api(visit: Visit) -> Response:
+    """Go on to the API with the audience that is asked for."""
+    audience = visit.request.query_params.get("audience", "")
+    return see_other(_address(await visit.view(lambda work: apis.get(work, audience))))
 
 
 @page(Permission.CHANGE_APIS)
@@ -120,7 +127,7 @@ async def ask_rotation(visit: Visit) -> Response:
         crumbs=(_CRUMB, (api.audience, _address(api))),
         breaks=(
             "A new secret is made, and you see it once.",
-            f"The present one is good until the end of the overlap; then {api.audience} cannot ask about tokens with it.",
+            f"The present one is good until the end of the overlap; then {api.audience} cannot ask here with it.",
         ),
         label="Rotate it",
         back=_address(api),
@@ -225,8 +232,9 @@ async def enable_api(visit: Visit) -> Response:
 _ONE = f"{_LIST}/{{client_id}}"
 ROUTES: list[BaseRoute] = [
     Route(_LIST, list_apis, methods=["GET"]),
-    Route(f"{_LIST}/new", new_api, methods=["GET"]),
-    Route(f"{_LIST}/new", create_api, methods=["POST"]),
+    Route(f"{_LIST}/~new", new_api, methods=["GET"]),
+    Route(f"{_LIST}/~new", create_api, methods=["POST"]),
+    Route(f"{_LIST}/~find", find_api, methods=["GET"]),
     Route(_ONE, one_api, methods=["GET"]),
     Route(f"{_ONE}/edit", edit_api, methods=["GET"]),
     Route(f"{_ONE}/edit", change_api, methods=["POST"]),
@@ -270,7 +278,7 @@ async def _edit(visit: Visit, refused: ServiceError | None = None) -> Response:
     return await show(visit, "apis/edit.html", refused=refused, api=api, form=form, **_choices(visit, api))
 
 
-def _choices(visit: Visit, api: Api | None = None) -> dict[str, object]:
+def _choices(visit: Visit, api: Api | None = None) -> Values:
     settings = visit.service.settings
     own = (api.token_lifetime, api.longest_app_token) if api else (settings.access_token_lifetime, 90 * DAY)
     return {

@@ -101,14 +101,13 @@ async def rotate(visit: Visit) -> Response:
 @page(Permission.CHANGE_KEYS)
 async def ask_withdrawal(visit: Visit) -> Response:
     """What breaks when a retiring key is taken out before its time."""
-    kid = visit.request.path_params["kid"]
+    kid, followed = visit.request.path_params["kid"], duration(visit.service.settings.jwks_max_age)
     question = Question(
         title=f"Withdraw the key {kid}?",
         crumbs=(_CRUMB,),
         breaks=(
             "For a key that somebody else has: it leaves the JWK set now.",
-            "Every token that it signed dies, app tokens too; each API follows within "
-            f"{duration(visit.service.settings.jwks_max_age)}.",
+            f"Every token that it signed dies, app tokens too; APIs follow within {followed}.",
             "There is no way back: its private half is erased.",
         ),
         label="Withdraw it",

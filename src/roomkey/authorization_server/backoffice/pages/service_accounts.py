@@ -8,7 +8,7 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Api
 from roomkey.authorization_server.accounts.service_account import BY_SECRET, ServiceAccount
 from roomkey.authorization_server.backoffice.overlap import overlap_choice, seconds_of
-from roomkey.authorization_server.backoffice.page import Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.pages.names import names_of, tenant_choices
 from roomkey.authorization_server.backoffice.pages.token_state import token_state
 from roomkey.authorization_server.backoffice.session import Visit
@@ -41,7 +41,7 @@ async def one_account(visit: Visit) -> Response:
     """One account with its secrets and tokens."""
     client_id = visit.request.path_params["client_id"]
 
-    def read(work: Work) -> dict[str, object]:
+    def read(work: Work) -> Values:
         account = service_accounts.get(work, client_id)
         return {
             "account": account,
@@ -134,16 +134,17 @@ async def ask_disabling(visit: Visit) -> Response:
     def read(work: Work) -> tuple[ServiceAccount, int]:
         account = service_accounts.get(work, client_id)
         tokens = app_tokens.find(work, client_id=client_id, limit=200).items
-        return account, sum(token_state(token, work.now)[1] in {"active", "ends soon"} for token in tokens)
+        return account, sum(token.state(work.now) in {"live", "replaced"} for token in tokens)
 
     account, living = await visit.view(read)
+    breaks: tuple[str, ...]
     if enabling:
         breaks = ("It may authenticate and get tokens again.", "The tokens that ended when it was disabled stay ended.")
     else:
         breaks = (
             f"{client_id} is refused at the token endpoint from now on.",
-            f"All its tokens end at once and for good, {living} app tokens among them; APIs that check signatures only "
-            "take them until they look at the lists of revoked tokens.",
+            f"All its tokens end at once and for good, {living} app tokens among them.",
+            "APIs that check nothing but signatures take its tokens until they end by themselves.",
             "It can be enabled again, but needs new tokens then.",
         )
     verb = "enable" if enabling else "disable"
@@ -180,8 +181,8 @@ async def enable_account(visit: Visit) -> Response:
 _ONE = f"{_LIST}/{{client_id}}"
 ROUTES: list[BaseRoute] = [
     Route(_LIST, list_accounts, methods=["GET"]),
-    Route(f"{_LIST}/new", new_account, methods=["GET"]),
-    Route(f"{_LIST}/new", create_account, methods=["POST"]),
+    Route(f"{_LIST}/~new", new_account, methods=["GET"]),
+    Route(f"{_LIST}/~new", create_account, methods=["POST"]),
     Route(_ONE, one_account, methods=["GET"]),
     Route(f"{_ONE}/apis", edit_access, methods=["GET"]),
     Route(f"{_ONE}/apis", change_access, methods=["POST"]),
@@ -195,11 +196,11 @@ ROUTES: list[BaseRoute] = [
 
 
 async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
-    def read(work: Work) -> dict[str, object]:
+    def read(work: Work) -> Values:
         return {"apis": _all_apis(work), "tenants": tenant_choices(work)}
 
     grants = visit.form.many("grants") if refused else ("client_credentials",)
-    values = {"chosen_grants": grants, "chosen_scopes": visit.form.many("scope")}
+    values: Values = {"chosen_grants": grants, "chosen_scopes": visit.form.many("scope")}
     return await show(visit, "service_accounts/new.html", refused=refused, **values, **await visit.view(read))
 
 
@@ -212,7 +213,7 @@ async def _access(visit: Visit, refused: ServiceError | None = None) -> Response
     account, every = await visit.view(read)
     held = tuple(f"{access.audience} {scope}" for access in account.apis for scope in access.scopes)
     chosen = visit.form.many("scope") if refused else held
-    values = {"account": account, "apis": every, "chosen_scopes": chosen}
+    values: Values = {"account": account, "apis": every, "chosen_scopes": chosen}
     return await show(visit, "service_accounts/apis.html", refused=refused, **values)
 
 
@@ -244,7 +245,7 @@ def _rotation(account: ServiceAccount) -> Question:
         crumbs=(_CRUMB, (account.client_id, _address(account))),
         breaks=(
             "A new secret is made, and you see it once.",
-            f"The present one is good until the end of the overlap; then {account.client_id} is refused with it. "
+            f"The present one is good until the end of the overlap; then {account.client_id} is refused with it.",
             "Any older one ends now.",
         ),
         label="Rotate it",
@@ -267,13 +268,14 @@ def _shown(work: Work, made: service_accounts.NewAccount) -> Shown:
         f'client_id = "{account.client_id}"\n'
         f'client_secret = {{ env = "{variable}" }}'
     )
-    curl = f"curl -u '{account.client_id}:{secret.value}' -d grant_type=client_credentials {work.settings.issuer}/oauth2/token"
+    endpoint = f"{work.settings.issuer}/oauth2/token"
+    curl = f"curl -u '{account.client_id}:{secret.value}' -d grant_type=client_credentials {endpoint}"
     return Shown(
         title=f"The secret of {account.client_id}",
         label="client_secret",
         secret=secret.value,
         crumbs=(_CRUMB, (account.client_id, _address(account))),
-        facts=(("client_id", account.client_id), ("Token endpoint", f"{work.settings.issuer}/oauth2/token")),
+        facts=(("client_id", account.client_id), ("Token endpoint", endpoint)),
         snippets=((".env", f"{variable}={secret.value}"), ("roomkey.toml", toml), ("curl", curl)),
         on=_address(account),
         command=f"roomkey admin service-account rotate-secret {account.client_id}",

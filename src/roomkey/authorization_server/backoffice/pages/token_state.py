@@ -1,19 +1,21 @@
-"""How app tokens stand, in a word (pure)."""
+"""How app tokens stand, as a kind of status and a word (pure)."""
 
 from typing import Final
 
-from roomkey.authorization_server.accounts.app_tokens import AppToken
-from roomkey.authorization_server.settings import DAY
+from roomkey.authorization_server.accounts.app_token import AppToken
+from roomkey.authorization_server.attention import SOON
 
-SOON: Final = 7 * DAY
+_WORDS: Final = {
+    "live": ("ok", "active"),
+    "replaced": ("wait", "being replaced"),
+    "expired": ("", "ended"),
+    "revoked": ("bad", "revoked"),
+}
 
 
 def token_state(token: AppToken, now: int) -> tuple[str, str]:
     """The kind of status and its word."""
-    if token.revoked_at is not None:
-        return "bad", "revoked"
-    if token.expires_at <= now:
-        return "", "ended"
-    if token.replaced_by is not None:
-        return "wait", "being replaced"
-    return ("warn", "ends soon") if token.expires_at - now < SOON else ("ok", "active")
+    state = token.state(now)
+    if state == "live" and token.expires_at - now < min(SOON, token.lifetime // 2):
+        return "warn", "ends soon"
+    return _WORDS[state]

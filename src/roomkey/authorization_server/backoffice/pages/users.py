@@ -4,7 +4,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts.page import Page
-from roomkey.authorization_server.backoffice.page import Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.pages.names import tenant_choices
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import ServiceError
@@ -34,7 +34,7 @@ async def list_users(visit: Visit) -> Response:
 async def one_user(visit: Visit) -> Response:
     """One user, their sessions, and the apps that act for them."""
 
-    def read(work: Work) -> dict[str, object]:
+    def read(work: Work) -> Values:
         user = _user(work, visit)
         return {
             "user": user,
@@ -42,7 +42,6 @@ async def one_user(visit: Visit) -> Response:
             "families": overview.find_families(work, user_id=user.id).items,
             "may_end": work.actor.may(Permission.CHANGE_PEOPLE),
             "may_revoke": work.actor.may(Permission.REVOKE_TOKENS),
-            "names": {user.id: user.username},
         }
 
     return await show(visit, "users/one.html", **await visit.view(read))
@@ -128,7 +127,9 @@ async def ask_taking_factors(visit: Visit) -> Response:
 @page(Permission.CHANGE_PEOPLE)
 async def take_factors(visit: Visit) -> Response:
     """Take them away."""
-    return done(_address(await visit.perform(lambda work: second_factors.reset(work, _user(work, visit).id))), "changed")
+    return done(
+        _address(await visit.perform(lambda work: second_factors.reset(work, _user(work, visit).id))), "changed"
+    )
 
 
 @page(Permission.CHANGE_PEOPLE)
@@ -150,7 +151,9 @@ async def end_session(visit: Visit) -> Response:
 async def ask_ending_sessions(visit: Visit) -> Response:
     """What happens when all sessions end."""
     user = await visit.view(lambda work: _user(work, visit))
-    breaks = (f"{user.username} has to sign in again, everywhere in this backoffice; what they had begun there is lost.",)
+    breaks = (
+        f"{user.username} has to sign in again, everywhere in this backoffice; what they had begun there is lost.",
+    )
     return await ask(visit, _question(user, "End all sessions of", "End them", breaks, "end-sessions"))
 
 
@@ -197,8 +200,8 @@ async def enable_user(visit: Visit) -> Response:
 _ONE = f"{_LIST}/{{user}}"
 ROUTES: list[BaseRoute] = [
     Route(_LIST, list_users, methods=["GET"]),
-    Route(f"{_LIST}/new", new_user, methods=["GET"]),
-    Route(f"{_LIST}/new", create_user, methods=["POST"]),
+    Route(f"{_LIST}/~new", new_user, methods=["GET"]),
+    Route(f"{_LIST}/~new", create_user, methods=["POST"]),
     Route(_ONE, one_user, methods=["GET"]),
     Route(f"{_ONE}/roles", edit_roles, methods=["GET"]),
     Route(f"{_ONE}/roles", change_roles, methods=["POST"]),
@@ -229,7 +232,7 @@ def _roles(visit: Visit) -> tuple[str, ...]:
 
 
 async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
-    values = {"tenants": await visit.view(tenant_choices), "chosen_roles": visit.form.many("roles")}
+    values: Values = {"tenants": await visit.view(tenant_choices), "chosen_roles": visit.form.many("roles")}
     return await show(visit, "users/new.html", refused=refused, **values)
 
 

@@ -1,0 +1,214 @@
+"""What needs somebody's attention, found by a few indexed readings; each finding names what it is about."""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+
+from roomkey.authorization_server import audit_log
+from roomkey.authorization_server.accounts import token_requests
+from roomkey.authorization_server.keys.kept_key import KeyState
+from roomkey.authorization_server.keys.lanes import lanes
+from roomkey.authorization_server.people import users as people
+from roomkey.authorization_server.permissions import Permission, Role
+from roomkey.authorization_server.schema.accounts import account_secrets, service_accounts
+from roomkey.authorization_server.schema.people import passkeys, user_roles, users
+from roomkey.authorization_server.schema.tokens import app_tokens
+from roomkey.authorization_server.settings import DAY
+from roomkey.authorization_server.work import Work
+
+SOON: Final = 7 * DAY
+UNUSED: Final = 90 * DAY
+_MOST: Final = 5  # of each kind
+_TAIL: Final = 200
+
+
+class Kind(enum.StrEnum):
+    """What it is that needs attention."""
+
+    AUDIT_CHAIN = "audit_chain"
+    REQUEST_WAITS = "request_waits"
+    TOKEN_TO_COLLECT = "token_to_collect"  # noqa: S105 - a name
+    APP_TOKEN_ENDS = "app_token_ends"  # noqa: S105
+    OWNER_GONE = "owner_gone"
+    SECRET_ENDS = "secret_ends"  # noqa: S105
+    KEY_OVERDUE = "key_overdue"
+    KEY_LACKING = "key_lacking"
+    NO_SECOND_FACTOR = "no_second_factor"
+    UNUSED_ACCOUNT = "unused_account"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that needs attention.
+
+    Attributes:
+        kind: what it is.
+        id: of the token, request, account, key or user; the number of the event for the audit chain.
+        name: how people call it.
+        about: what else there is to say, such as the account of a token.
+        at: the time that it is about, in seconds since 1970, or None.
+    """
+
+    kind: Kind
+    id: str
+    name: str
+    about: str = ""
+    at: int | None = None
+
+
+def find(work: Work) -> tuple[Finding, ...]:
+    """What needs the actor's attention, the most pressing kinds first and five of each at most; empty without READ."""
+    if not work.actor.may(Permission.READ):
+        return ()
+    return tuple(
+        finding
+        for look in (_chain, _requests, _app_tokens, _secrets, _keys, _people, _unused_accounts)
+        for finding in look(work)
+    )
+
+
+def _chain(work: Work) -> Iterator[Finding]:
+    if work.actor.may(Permission.READ_AUDIT) and work.actor.tenant is None:
+        verdict = audit_log.latest_hold(work, _TAIL)
+        if not verdict.holds:
+            yield Finding(Kind.AUDIT_CHAIN, str(verdict.number), f"number {verdict.number}")
+
+
+def _requests(work: Work) -> Iterator[Finding]:
+    if work.actor.may(Permission.APPROVE_TOKENS):
+        pending = token_requests.find(work, state="pending", limit=_MOST + 1).items
+        for one in [one for one in pending if one.requested_by != work.actor.id][:_MOST]:
+            about = f"{one.client_id} at {one.audience}"
+            yield Finding(Kind.REQUEST_WAITS, one.id, people.find(work, one.requested_by).username, about, one.lifetime)
+    if work.actor.may(Permission.REQUEST_TOKENS):
+        for one in token_requests.find(work, state="approved", own=True, limit=_MOST).items:
+            if one.collectable(work.now):
+                yield Finding(Kind.TOKEN_TO_COLLECT, one.id, one.client_id, one.audience, one.decided_at)
+
+
+def _app_tokens(work: Work) -> Iterator[Finding]:
+    owner = users.alias("owner")
+    live = and_(
+        app_tokens.c.revoked_at.is_(None), app_tokens.c.expires_at > work.now, app_tokens.c.replaced_by.is_(None)
+    )
+    base = (
+        select(app_tokens)
+        .join(service_accounts, service_accounts.c.client_id == app_tokens.c.client_id)
+        .outerjoin(owner, owner.c.id == app_tokens.c.owner_id)
+        .where(live, *_of_tenant(work, service_accounts.c.tenant))
+        .limit(_MOST)
+    )
+    everybody = work.actor.may(Permission.CHANGE_ACCOUNTS)
+    if not everybody:
+        base = base.where(app_tokens.c.owner_id == work.actor.id)
+    ends = base.where(app_tokens.c.expires_at < work.now + SOON).order_by(app_tokens.c.expires_at)
+    for row in work.connection.execute(ends):
+        yield Finding(Kind.APP_TOKEN_ENDS, row.id, row.hint, row.client_id, row.expires_at)
+    if everybody:
+        gone = base.where(owner.c.disabled_at.is_not(None)).order_by(app_tokens.c.created_at)
+        for row in work.connection.execute(gone):
+            yield Finding(Kind.OWNER_GONE, row.id, row.hint, row.client_id, row.last_used_at)
+
+
+def _secrets(work: Work) -> Iterator[Finding]:
+    """Old secrets that end soon and are still the ones in use."""
+    later = account_secrets.alias("later")
+    newer = exists().where(
+        later.c.client_id == account_secrets.c.client_id,
+        later.c.expires_at.is_(None),
+        later.c.last_used_at.is_(None),
+    )
+    rows = work.connection.execute(
+        select(account_secrets)
+        .join(service_accounts, service_accounts.c.client_id == account_secrets.c.client_id)
+        .where(
+            account_secrets.c.expires_at.between(work.now, work.now + SOON),
+            account_secrets.c.last_used_at.is_not(None),
+            newer,
+            service_accounts.c.kind == "app",
+            *_own(work),
+        )
+        .order_by(account_secrets.c.expires_at)
+        .limit(_MOST)
+    )
+    for row in rows:
+        yield Finding(Kind.SECRET_ENDS, row.client_id, row.client_id, row.hint, row.expires_at)
+
+
+def _keys(work: Work) -> Iterator[Finding]:
+    if not work.actor.may(Permission.CHANGE_KEYS) or work.actor.tenant is not None:
+        return
+    every = lanes(work)
+    waiting = {one.key.algorithm for one in every if one.key.state is KeyState.NEXT}
+    for one in every:
+        key, since = one.key, one.key.activated_at or one.key.created_at
+        due = since + work.settings.signing_key_lifetime
+        if key.state is KeyState.SIGNING and key.algorithm not in waiting and due + DAY < work.now:
+            yield Finding(Kind.KEY_OVERDUE, key.kid, key.algorithm, key.kid, due)
+        if key.state is not KeyState.RETIRING and one.lacking:
+            yield Finding(Kind.KEY_LACKING, key.kid, key.algorithm, ", ".join(one.lacking), one.signs_from)
+
+
+def _people(work: Work) -> Iterator[Finding]:
+    """People who may do much and have nothing but a password."""
+    if not work.actor.may(Permission.READ_PEOPLE):
+        return
+    roles = [role.value for role in Role]
+    rows = work.connection.execute(
+        select(users.c.id, users.c.username, func.min(user_roles.c.role).label("role"), users.c.last_seen_at)
+        .join(user_roles, user_roles.c.user_id == users.c.id)
+        .where(
+            user_roles.c.role.in_(roles),
+            users.c.totp_confirmed_at.is_(None),
+            ~exists().where(passkeys.c.user_id == users.c.id),
+            users.c.disabled_at.is_(None),
+            *_of_tenant(work, users.c.tenant),
+        )
+        .group_by(users.c.id, users.c.username, users.c.last_seen_at)
+        .order_by(users.c.username)
+        .limit(_MOST)
+    )
+    for row in rows:
+        yield Finding(Kind.NO_SECOND_FACTOR, row.id, row.username, row.role, row.last_seen_at)
+
+
+def _unused_accounts(work: Work) -> Iterator[Finding]:
+    """Accounts that prove themselves by a secret, and have neither used one nor an app token for long."""
+    since = work.now - UNUSED
+    used = or_(
+        exists().where(
+            account_secrets.c.client_id == service_accounts.c.client_id, account_secrets.c.last_used_at > since
+        ),
+        exists().where(
+            app_tokens.c.client_id == service_accounts.c.client_id,
+            or_(app_tokens.c.last_used_at > since, app_tokens.c.created_at > since),
+        ),
+    )
+    rows = work.connection.execute(
+        select(service_accounts)
+        .where(
+            service_accounts.c.kind == "app",
+            service_accounts.c.disabled_at.is_(None),
+            service_accounts.c.created_at < since,
+            service_accounts.c.authentication.startswith("client_secret"),
+            ~used,
+            *_own(work),
+        )
+        .order_by(service_accounts.c.client_id)
+        .limit(_MOST)
+    )
+    for row in rows:
+        yield Finding(Kind.UNUSED_ACCOUNT, row.client_id, row.client_id, row.description, row.created_at)
+
+
+def _of_tenant(work: Work, column: Any) -> tuple[ColumnElement[bool], ...]:
+    return () if work.actor.tenant is None else (column == work.actor.tenant,)
+
+
+def _own(work: Work) -> tuple[ColumnElement[bool], ...]:
+    """Accounts of the actor's tenant, and of those that are their own where they may change no others."""
+    mine = () if work.actor.may(Permission.CHANGE_ACCOUNTS) else (service_accounts.c.owner_id == work.actor.id,)
+    return *_of_tenant(work, service_accounts.c.tenant), *mine

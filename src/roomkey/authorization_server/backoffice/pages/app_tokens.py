@@ -1,0 +1,183 @@
+"""App tokens: the list, one of them, its rotation and its end."""
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from roomkey.authorization_server.accounts import apis, app_tokens
+from roomkey.authorization_server.accounts.app_token import AppToken
+from roomkey.authorization_server.accounts.app_tokens import NewAppToken
+from roomkey.authorization_server.backoffice.overlap import overlap_choice, seconds_of
+from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.pages.names import names_of
+from roomkey.authorization_server.backoffice.pages.token_state import token_state
+from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
+from roomkey.authorization_server.backoffice.time_words import absolute, duration, relative
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.work import Work
+
+_LIST = "/app-tokens"
+_CRUMB = ("App tokens", _LIST)
+_ROTATE = (Permission.CHANGE_ACCOUNTS, Permission.REQUEST_TOKENS)
+_REVOKE = (Permission.REVOKE_TOKENS, *_ROTATE)
+
+
+@page(Permission.READ)
+async def list_tokens(visit: Visit) -> Response:
+    """The app tokens that the visitor sees, the newest first."""
+    query = visit.request.query_params
+    filters = {name: query.get(name, "").strip() for name in ("client_id", "audience")}
+    client_id, audience = filters["client_id"] or None, filters["audience"] or None
+    found = await visit.view(
+        lambda work: app_tokens.find(work, after=query.get("after"), client_id=client_id, audience=audience)
+    )
+    return await show(visit, "app_tokens/list.html", found=found, filters=filters, token_state=token_state)
+
+
+@page(Permission.READ)
+async def one_token(visit: Visit) -> Response:
+    """One app token: what it allows, and its life."""
+
+    def read(work: Work) -> Values:
+        token = _token(work, visit)
+        sentences = {scope.name: scope.description for scope in apis.get(work, token.audience).scopes}
+        kind, _, creator = token.created_by.partition(":")
+        names = names_of(work, [creator, token.owner_id])
+        own = token.owner_id == work.actor.id
+        lives = token.state(work.now) in {"live", "replaced"}
+        return {
+            "token": token,
+            "scopes": [(scope, sentences.get(scope, "")) for scope in token.scopes],
+            "creator": names.get(creator, creator or kind),
+            "owner": names.get(token.owner_id or "", ""),
+            "may_rotate": token.state(work.now) == "live" and _may(visit, own, Permission.CHANGE_ACCOUNTS),
+            "may_revoke": lives and _may(visit, own, Permission.REVOKE_TOKENS, Permission.CHANGE_ACCOUNTS),
+        }
+
+    return await show(visit, "app_tokens/one.html", token_state=token_state, **await visit.view(read))
+
+
+@page(*_ROTATE)
+async def ask_rotation(visit: Visit) -> Response:
+    """What happens when the token is rotated."""
+    token = await visit.view(lambda work: _token(work, visit))
+    question = Question(
+        title=f"Rotate {token.hint}?",
+        crumbs=(_CRUMB, (token.hint, _address(token))),
+        breaks=(
+            f"A new token is made for {token.client_id}, which allows the same. You see it once.",
+            f"The present one is good until the end of the overlap; then {token.audience} refuses it.",
+            _use(token, visit.service.now()),
+        ),
+        label="Rotate it",
+        back=_address(token),
+        command=f"roomkey admin app-token rotate {token.id} --overlap 1d",
+        danger=False,
+        choice=overlap_choice(),
+    )
+    return await ask(visit, question)
+
+
+@page(*_ROTATE)
+async def rotate_token(visit: Visit) -> Response:
+    """Make its successor, and show that once."""
+    overlap = seconds_of(visit.form)
+    return await show_once(
+        visit,
+        lambda work: shown_token(work, app_tokens.rotate(work, visit.request.path_params["token"], overlap=overlap)),
+    )
+
+
+@page(*_REVOKE)
+async def ask_revocation(visit: Visit) -> Response:
+    """What breaks when the token is revoked."""
+    token = await visit.view(lambda work: _token(work, visit))
+    settings = visit.service.settings
+    question = Question(
+        title=f"Revoke {token.hint}?",
+        crumbs=(_CRUMB, (token.hint, _address(token))),
+        breaks=(
+            f"{token.client_id} is refused at {token.audience} with it. {_use(token, visit.service.now())}",
+            "APIs that ask here know at once, APIs that look at the lists of revoked tokens within "
+            + duration(2 * settings.list_ttl)
+            + ".",
+            "There is no way back; a new token has to be asked for.",
+        ),
+        label="Revoke it",
+        back=_address(token),
+        command=f"roomkey admin app-token revoke {token.id}",
+        note=("reason", "Why"),
+    )
+    return await ask(visit, question)
+
+
+@page(*_REVOKE)
+async def revoke_token(visit: Visit) -> Response:
+    """Revoke it."""
+    id_, reason = visit.request.path_params["token"], visit.form.one("reason").strip()
+    token = await visit.perform(lambda work: app_tokens.revoke(work, id_, reason=reason))
+    return done(_address(token), "revoked")
+
+
+_ONE = f"{_LIST}/{{token}}"
+ROUTES: list[BaseRoute] = [
+    Route(_LIST, list_tokens, methods=["GET"]),
+    Route(_ONE, one_token, methods=["GET"]),
+    Route(f"{_ONE}/rotate", ask_rotation, methods=["GET"]),
+    Route(f"{_ONE}/rotate", rotate_token, methods=["POST"]),
+    Route(f"{_ONE}/revoke", ask_revocation, methods=["GET"]),
+    Route(f"{_ONE}/revoke", revoke_token, methods=["POST"]),
+]
+
+
+def shown_token(work: Work, made: NewAppToken) -> Shown:
+    """The page that shows a new app token once, with what one does with it."""
+    token, value = made.app_token, made.minted.value
+    variable = "".join(letter if letter.isalnum() else "_" for letter in token.client_id.upper()) + "_TOKEN"
+    toml = (
+        f"[credentials.{token.client_id.replace('.', '-')}]\n"
+        'source = "service_account_token"\n'
+        f'token = {{ env = "{variable}" }}\n'
+        'base_url = "https://…"  # where the API is'
+    )
+    return Shown(
+        title=f"The token of {token.client_id}",
+        label="App token",
+        secret=value,
+        crumbs=(_CRUMB, (token.hint, _address(token))),
+        facts=(
+            ("For", f"{token.client_id} at {token.audience}"),
+            ("Allows", ", ".join(token.scopes)),
+            ("Ends", f"{relative(token.expires_at, work.now)}, {absolute(token.expires_at)}"),
+        ),
+        snippets=(
+            (".env", f"{variable}={value}"),
+            ("roomkey.toml", toml),
+            ("curl", f'curl -H "Authorization: Bearer {value}" https://…'),
+        ),
+        is_token=True,
+        on=_address(token),
+        command=(
+            f"roomkey admin app-token create {token.client_id} --api {token.audience} "
+            f'--scopes "{" ".join(token.scopes)}" --expires {token.lifetime}s'
+        ),
+    )
+
+
+def _token(work: Work, visit: Visit) -> AppToken:
+    return app_tokens.get(work, visit.request.path_params["token"])
+
+
+def _address(token: AppToken) -> str:
+    return f"{_LIST}/{token.id}"
+
+
+def _use(token: AppToken, now: int) -> str:
+    if token.last_used_at is None:
+        return "Nobody has asked here about it yet."
+    return f"It was last used {relative(token.last_used_at, now)}."
+
+
+def _may(visit: Visit, own: bool, *permissions: Permission) -> bool:  # noqa: FBT001 - whose token it is
+    asks = own and visit.actor.may(Permission.REQUEST_TOKENS)
+    return asks or any(visit.actor.may(permission) for permission in permissions)

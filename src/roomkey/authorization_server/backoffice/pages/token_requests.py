@@ -1,0 +1,185 @@
+"""Requests for app tokens: asked in two steps, answered by somebody else, collected once."""
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from roomkey.authorization_server.accounts import apis, service_accounts, token_requests
+from roomkey.authorization_server.accounts.api import Api
+from roomkey.authorization_server.accounts.app_token import presets
+from roomkey.authorization_server.accounts.service_account import ServiceAccount
+from roomkey.authorization_server.accounts.token_requests import TokenRequest
+from roomkey.authorization_server.backoffice.overlap import seconds_of
+from roomkey.authorization_server.backoffice.page import Values, done, page, show
+from roomkey.authorization_server.backoffice.pages.app_tokens import shown_token
+from roomkey.authorization_server.backoffice.pages.names import names_of
+from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
+from roomkey.authorization_server.backoffice.time_words import duration
+from roomkey.authorization_server.errors import ServiceError
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.settings import DAY
+from roomkey.authorization_server.work import Work
+
+_LIST = "/token-requests"
+_OUTCOMES = {
+    "approved": ("wait", "approved, not collected"),
+    "collected": ("ok", "collected"),
+    "refused": ("bad", "refused"),
+    "withdrawn": ("", "withdrawn"),
+}
+_EITHER = (Permission.REQUEST_TOKENS, Permission.APPROVE_TOKENS, Permission.READ_AUDIT)
+
+
+@page(*_EITHER)
+async def list_requests(visit: Visit) -> Response:
+    """What is open, and what became of the others."""
+    after = visit.request.query_params.get("after")
+
+    def read(work: Work) -> Values:
+        pending = token_requests.find(work, state="pending", limit=100).items
+        ready = token_requests.find(work, state="approved", own=True, limit=100).items
+        found = token_requests.find(work, after=after)
+        open_ = [*(one for one in ready if one.collectable(work.now)), *pending]
+        shown = {one.id for one in open_}
+        past = [one for one in found.items if one.id not in shown and one.state != "pending"]
+        ids = [person for one in (*open_, *past) for person in (one.requested_by, one.decided_by)]
+        return {"open": open_, "past": past, "after": found.after, "names": names_of(work, ids)}
+
+    return await show(visit, "token_requests/list.html", outcomes=_OUTCOMES, **await visit.view(read))
+
+
+@page(Permission.REQUEST_TOKENS)
+async def new_request(visit: Visit) -> Response:
+    """The form: first the app and the API, then what and for how long."""
+    return await _new(visit)
+
+
+@page(Permission.REQUEST_TOKENS)
+async def make_request(visit: Visit) -> Response:
+    """Ask for the token; where nobody has to approve it, it is made and shown at once."""
+    form = visit.form
+    client_id, _, audience = visit.request.query_params.get("for", "").partition(" ")
+
+    def act(work: Work) -> TokenRequest:
+        return token_requests.request(
+            work,
+            client_id=client_id,
+            audience=audience,
+            scopes=form.many("scopes"),
+            lifetime=seconds_of(form, "lifetime"),
+            token_format=form.one("token_format") or None,
+            note=form.one("note").strip(),
+        )
+
+    try:
+        made = await visit.perform(act)
+    except ServiceError as refused:
+        return await _new(visit, refused)
+    if made.state == "approved":
+        return await show_once(visit, lambda work: shown_token(work, token_requests.collect(work, made.id)))
+    return done(_LIST, "asked")
+
+
+@page(Permission.APPROVE_TOKENS)
+async def one_request(visit: Visit) -> Response:
+    """A request that waits for an answer."""
+    return await _one(visit)
+
+
+@page(Permission.APPROVE_TOKENS)
+async def answer_request(visit: Visit) -> Response:
+    """Approve or refuse it."""
+    id_, answer = visit.request.path_params["token_request"], visit.form.one("answer").strip()
+    act = token_requests.approve if visit.form.one("decision") == "approve" else token_requests.refuse
+    try:
+        answered = await visit.perform(lambda work: act(work, id_, answer=answer))
+    except ServiceError as refused:
+        return await _one(visit, refused)
+    return done(_LIST, answered.state)
+
+
+@page(Permission.REQUEST_TOKENS)
+async def collect(visit: Visit) -> Response:
+    """Make the token that was agreed to, and show it once."""
+
+    def make(work: Work) -> Shown:
+        return shown_token(work, token_requests.collect(work, visit.request.path_params["token_request"]))
+
+    return await show_once(visit, make)
+
+
+@page(Permission.REQUEST_TOKENS)
+async def withdraw(visit: Visit) -> Response:
+    """Take one's own request back."""
+    await visit.perform(lambda work: token_requests.withdraw(work, visit.request.path_params["token_request"]))
+    return done(_LIST, "withdrawn")
+
+
+_ONE = f"{_LIST}/{{token_request}}"
+ROUTES: list[BaseRoute] = [
+    Route(_LIST, list_requests, methods=["GET"]),
+    Route(f"{_LIST}/~new", new_request, methods=["GET"]),
+    Route(f"{_LIST}/~new", make_request, methods=["POST"]),
+    Route(_ONE, one_request, methods=["GET"]),
+    Route(_ONE, answer_request, methods=["POST"]),
+    Route(f"{_ONE}/collect", collect, methods=["POST"]),
+    Route(f"{_ONE}/withdraw", withdraw, methods=["POST"]),
+]
+
+
+async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
+    query = visit.request.query_params
+    client_id, _, audience = query.get("for", "").partition(" ")
+    if not audience:
+        return await _first_step(visit, query.get("account", ""))
+
+    def read(work: Work) -> tuple[ServiceAccount, Api]:
+        return service_accounts.get(work, client_id), apis.get(work, audience)
+
+    account, api = await visit.view(read)
+    allowed = account.scopes_of(audience)
+    lifetimes = presets(api)
+    usual = max((seconds for seconds in lifetimes if seconds <= 30 * DAY), default=lifetimes[0])
+    return await show(
+        visit,
+        "token_requests/new.html",
+        refused=refused,
+        account=account,
+        api=api,
+        scope_options=[
+            (scope.name, scope.description or scope.name, "") for scope in api.scopes if scope.name in allowed
+        ],
+        chosen_scopes=visit.form.many("scopes"),
+        lifetimes=[(str(seconds), duration(seconds), "") for seconds in lifetimes],
+        chosen_lifetime=visit.form.one("lifetime") or str(usual),
+    )
+
+
+async def _first_step(visit: Visit, client_id: str) -> Response:
+    def read(work: Work) -> list[tuple[str, str, str]]:
+        described = {api.audience: api.description for api in apis.find(work, limit=200).items if api.enabled}
+        accounts = service_accounts.find(work, limit=200).items
+        return [
+            (f"{account.client_id} {access.audience}", f"{account.client_id} at {access.audience}", described[name])
+            for account in accounts
+            if account.enabled and client_id in {"", account.client_id}
+            for access in account.apis
+            if (name := access.audience) in described
+        ]
+
+    pairs = await visit.view(read)
+    values: Values = {"api": None, "account": None, "pairs": pairs, "chosen_pair": pairs[0][0] if pairs else ""}
+    return await show(visit, "token_requests/new.html", **values)
+
+
+async def _one(visit: Visit, refused: ServiceError | None = None) -> Response:
+    def read(work: Work) -> Values:
+        found = token_requests.get(work, visit.request.path_params["token_request"])
+        sentences = {scope.name: scope.description for scope in apis.get(work, found.audience).scopes}
+        return {
+            "request": found,
+            "asker": names_of(work, [found.requested_by]).get(found.requested_by, "Somebody"),
+            "scopes": [(scope, sentences.get(scope, "")) for scope in found.scopes],
+        }
+
+    return await show(visit, "token_requests/one.html", refused=refused, **await visit.view(read))

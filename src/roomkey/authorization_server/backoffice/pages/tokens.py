@@ -1,0 +1,73 @@
+"""What was issued at the token endpoint: families of refresh tokens, and access tokens."""
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from roomkey.authorization_server.accounts.page import Page
+from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.errors import NotFound, ServiceError
+from roomkey.authorization_server.people import users
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.tokens import overview
+from roomkey.authorization_server.work import Work
+
+_LIST = "/tokens"
+_SEE = (Permission.READ_PEOPLE, Permission.REVOKE_TOKENS)
+
+
+@page(*_SEE)
+async def list_tokens(visit: Visit) -> Response:
+    """Families, and the access tokens of an account or a person that count now."""
+    query = visit.request.query_params
+    filters = {name: query.get(name, "").strip() for name in ("client_id", "username")}
+
+    def read(work: Work) -> Values:
+        client_id = filters["client_id"] or None
+        user_id = users.get(work, filters["username"]).id if filters["username"] else None
+        return {
+            "found": overview.find_families(work, client_id=client_id, user_id=user_id, after=query.get("after")),
+            "tokens": overview.find_tokens(work, client_id=client_id, user_id=user_id),
+        }
+
+    values: Values = {"filters": filters, "may_revoke": visit.actor.may(Permission.REVOKE_TOKENS)}
+    refused: ServiceError | None = None
+    try:
+        values |= await visit.view(read)
+    except NotFound as error:
+        refused = error
+        values |= {"found": Page[overview.Family]((), None), "tokens": ()}
+    return await show(visit, "tokens/list.html", refused=refused, **values)
+
+
+@page(Permission.REVOKE_TOKENS)
+async def ask_revocation(visit: Visit) -> Response:
+    """What breaks when a family is revoked."""
+    family = await visit.view(lambda work: overview.get_family(work, visit.request.path_params["family"]))
+    person = family.username or "nobody"
+    question = Question(
+        title=f"Revoke what {family.client_id} holds for {person}?",
+        crumbs=(("Tokens", _LIST),),
+        breaks=(
+            f"{family.client_id} cannot go on for {person}: its refresh tokens are refused, and its access tokens end.",
+            f"{person} has to sign in there again.",
+        ),
+        label="Revoke it",
+        back=_LIST,
+        command=f"roomkey admin family revoke {family.id}",
+    )
+    return await ask(visit, question)
+
+
+@page(Permission.REVOKE_TOKENS)
+async def revoke_family(visit: Visit) -> Response:
+    """Revoke it."""
+    await visit.perform(lambda work: overview.revoke_family(work, visit.request.path_params["family"]))
+    return done(_LIST, "revoked")
+
+
+ROUTES: list[BaseRoute] = [
+    Route(_LIST, list_tokens, methods=["GET"]),
+    Route(f"{_LIST}/families/{{family}}/revoke", ask_revocation, methods=["GET"]),
+    Route(f"{_LIST}/families/{{family}}/revoke", revoke_family, methods=["POST"]),
+]

@@ -1,0 +1,34 @@
+"""The grant of a person whose app asks for the password itself: off unless switched on for it (RFC 6749 section 4.3).
+
+The token says who the person is (``sub``, ``username``) and which app acts (``client_id``).
+"""
+
+from roomkey.authorization_server.clients.directory import check
+from roomkey.authorization_server.grants.exchange import Exchange
+from roomkey.authorization_server.grants.request import choose_access, read_scope
+from roomkey.authorization_server.grants.sign_in import issue_for_person
+from roomkey.authorization_server.people.password_login import Attempt, sign_in
+from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.web.oauth_error import OAuthError
+from roomkey.authorization_server.work import Work
+
+NAME = "password"
+
+
+async def password(exchange: Exchange) -> bytes:
+    """The answer with an access token for the person, and a refresh token where the client may refresh."""
+    client, form = exchange.client, exchange.form
+    asked = read_scope(form)
+    access = choose_access(client, form, asked)
+    attempt = Attempt(form.required("username"), form.required("password"), exchange.address)
+
+    def issue(work: Work, user: User) -> bytes | None:
+        check(work.connection, client.generation)
+        if user.must_enrol or (user.has_second_factor and not client.allows_password_with_mfa):
+            return None
+        return issue_for_person(work, client, access, asked, user_id=user.id)
+
+    answer = await sign_in(exchange.service, exchange.hashing, attempt, issue)
+    if answer is None:  # nobody learns from here whose password it was, or that there is a second factor
+        raise OAuthError("invalid_grant", "The sign-in failed.")
+    return answer

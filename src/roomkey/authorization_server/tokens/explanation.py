@@ -1,0 +1,172 @@
+"""What a token is and whether it counts, step by step, for somebody who holds it; nothing of it is kept or logged."""
+
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from roomkey.authorization_server import opaque
+from roomkey.authorization_server.keys.kept_key import KeyState, kept_keys
+from roomkey.authorization_server.keys.shared_secret import shared_key
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.schema.accounts import apis, service_accounts
+from roomkey.authorization_server.schema.people import users
+from roomkey.authorization_server.schema.tokens import access_tokens
+from roomkey.authorization_server.work import Work
+from roomkey.errors import InvalidToken
+from roomkey.jose.envelope import Compact, read_compact
+from roomkey.jose.unverified import read_unverified
+from roomkey.jose.verify import check_signature
+
+_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
+_OPAQUE: Final = {
+    opaque.Kind.CLIENT_SECRET: "a client secret",
+    opaque.Kind.REFRESH_TOKEN: "a refresh token",
+    opaque.Kind.AUTHORIZATION_CODE: "an authorization code",
+    opaque.Kind.SESSION: "a session of this backoffice",
+    opaque.Kind.SETUP: "a set-up link",
+    opaque.Kind.RECOVERY_CODE: "a recovery code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One step: what was looked at, whether it ``passed`` or ``failed``, and a sentence."""
+
+    name: str
+    outcome: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is to be said of a token.
+
+    Attributes:
+        active: whether it counts here and now.
+        verdict: the whole in a sentence.
+        checks: the steps in their order; after one that failed, no other is taken.
+        header, claims: what a JWT says, whether it is true or not.
+    """
+
+    active: bool
+    verdict: str
+    checks: tuple[Check, ...]
+    header: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    claims: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+def explain(work: Work, token: str) -> Explanation:
+    """Everything that the service can say of ``token``, an access token in either format. Raises NotAllowed.
+
+    What belongs to another tenant is as unknown as junk. Reads only; checking a signature takes a millisecond at most.
+    """
+    work.demand(Permission.READ)
+    checks = []
+    for check in _checks(work, token):
+        checks.append(check)
+        if check.outcome == "failed":
+            break
+    active = checks[-1].outcome == "passed"
+    verdict = "This token counts." if active else checks[-1].text
+    told = read_unverified(token)
+    if told is None:
+        return Explanation(active, verdict, tuple(checks))
+    return Explanation(active, verdict, tuple(checks), _members(told.header), _members(told.claims))
+
+
+def _checks(work: Work, token: str) -> Iterator[Check]:
+    if token.startswith("rk"):
+        yield _whole(token)
+    else:
+        try:
+            compact = read_compact(token)
+        except InvalidToken as refused:
+            yield Check("Form", "failed", str(refused))
+            return
+        yield Check("Form", "passed", "A JWT of three parts.")
+        yield from _signed(work, compact, token)
+    yield from _known(work, token)
+
+
+def _whole(token: str) -> Check:
+    if opaque.is_whole(token, opaque.Kind.ACCESS_TOKEN):
+        return Check("Form", "passed", "An opaque token of this service; its checksum is right.")
+    for kind, words in _OPAQUE.items():
+        if opaque.is_whole(token, kind):
+            text = f"This is {words}, no access token. Whoever sees it can use it: treat it as leaked."
+            return Check("Form", "failed", text)
+    return Check("Form", "failed", "It looks like a secret of this service, but its checksum is wrong; is it whole?")
+
+
+def _signed(work: Work, compact: Compact, token: str) -> Iterator[Check]:
+    header = compact.header
+    right = (header.typ or "").lower() in _TYPES
+    yield _told("Type", right, f"{header.typ}, an access token.", f"Its type is {header.typ}, not at+jwt.")
+    told = read_unverified(token)
+    issuer = "" if told is None else told.claims.get("iss")
+    mine = work.settings.issuer
+    yield _told("Issuer", issuer == mine, f"{mine}, this service.", f"It was issued by {issuer}, not by {mine}.")
+    if header.kid is None and header.algorithm == "HS256" and told is not None:
+        yield _shared(work, compact, str(told.claims.get("aud")))
+        return
+    key = next((key for key in kept_keys(work, removed=True) if key.kid == header.kid), None)
+    if key is None:
+        yield Check("Key", "failed", f"This service has no key {header.kid}.")
+        return
+    gone = f"The key {key.kid} was withdrawn or has left: no validator knows it any more."
+    yield _told("Key", key.state is not KeyState.REMOVED, f"{key.kid}, which is {key.state.value}.", gone)
+    try:
+        check_signature(compact, work.keys.load(work).verifying().find(header))
+    except InvalidToken as refused:
+        yield Check("Signature", "failed", str(refused))
+    else:
+        yield Check("Signature", "passed", f"{header.algorithm}, by that key.")
+
+
+def _shared(work: Work, compact: Compact, audience: str) -> Check:
+    api = work.connection.execute(select(apis).where(apis.c.audience == audience)).first()
+    if api is None or api.shared_secret is None or not _visible(work, api.tenant):
+        return Check("Key", "failed", "It is signed by a shared secret that this service does not have.")
+    right = hmac.compare_digest(
+        shared_key(work.sealed, audience, bytes(api.shared_secret)).signature(compact.signed), compact.signature
+    )
+    return _told("Signature", right, f"HS256, by the secret that {audience} shares.", "Its signature is wrong.")
+
+
+def _known(work: Work, token: str) -> Iterator[Check]:
+    row = work.connection.execute(
+        select(access_tokens).where(access_tokens.c.digest == opaque.digest_of(token))
+    ).first()
+    if row is None or not work.actor.sees(row.tenant):
+        yield Check("Ledger", "failed", "This service has not issued it, or has forgotten it since it ended.")
+        return
+    yield Check("Ledger", "passed", f"Issued here to {row.client_id} for {row.audience}.")
+    yield _told("Time", row.expires_at > work.now, "It has not ended.", "It has ended.")
+    yield _told("Revocation", row.revoked_at is None, "Nobody has revoked it.", "It was revoked.")
+    for name, table, key, value in (
+        ("API", apis, apis.c.audience, row.audience),
+        ("Account", service_accounts, service_accounts.c.client_id, row.client_id),
+        ("Person", users, users.c.id, row.user_id),
+    ):
+        if value is not None:
+            disabled = work.connection.scalar(select(table.c.disabled_at).where(key == value))
+            yield _told(name, disabled is None, "In use.", f"The {name.lower()} that it is for is disabled.")
+
+
+def _visible(work: Work, tenant: str | None) -> bool:
+    return tenant is None or work.actor.sees(tenant)
+
+
+def _told(name: str, right: bool, passed: str, failed: str) -> Check:  # noqa: FBT001 - what the check found
+    return Check(name, "passed" if right else "failed", passed if right else failed)
+
+
+def _members(members: Any) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (str(name), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in members.items()
+    )

@@ -1,0 +1,300 @@
+"""App tokens: JWTs that APIs verify by themselves, known to the service until the end that they bear."""
+
+import asyncio
+import json
+
+import pytest
+from sqlalchemy import select
+
+from roomkey import KeySet, TokenValidator
+from roomkey.authorization_server import opaque
+from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts
+from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.app_token import presets
+from roomkey.authorization_server.actor import Actor, ActorKind
+from roomkey.authorization_server.clients.directory import Directory
+from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
+from roomkey.authorization_server.lists.deny_list import ended_tokens
+from roomkey.authorization_server.lists.status_list import statuses
+from roomkey.authorization_server.schema.tokens import app_tokens as table
+from roomkey.authorization_server.tokens.introspection import introspect
+
+DAY = 86_400
+ORDER = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": 30 * DAY}
+
+
+@pytest.fixture
+def token(acting):
+    """``token(…)`` is a new app token of the account reports for the API orders-api."""
+    acting.api()
+    acting.account(roles=["exporter"])
+
+    def make(**others):
+        return acting(app_tokens.create, **(ORDER | others))
+
+    return make
+
+
+def _active(small_service, minted) -> dict:
+    """What the API is told of the token."""
+    caller = asyncio.run(Directory(small_service).read("orders-api"))
+    with small_service.look(Actor.console()) as work:
+        return introspect(
+            work.connection, minted.digest, caller=caller, issuer=small_service.settings.issuer, now=small_service.now()
+        )
+
+
+def _listed(small_service, made) -> tuple[bool, bool]:
+    """Whether the status list and the deny list say that the token has ended."""
+    with small_service.look(Actor.console()) as work:
+        index = work.connection.scalar(select(table.c.status_index).where(table.c.id == made.app_token.id))
+        bit = statuses(work)[index // 8] >> index % 8 & 1
+        return bool(bit), made.minted.jti in ended_tokens(work)
+
+
+def test_an_app_token_is_a_jwt_that_the_api_verifies_by_itself(token, small_service, clock):
+    made = token()
+    with small_service.look(Actor.console()) as work:
+        keys = KeySet.static({"keys": [dict(jwk) for jwk in small_service.keys.load(work).published]})
+    validator = TokenValidator(issuer=small_service.settings.issuer, audience="orders-api", keys=keys, clock=clock)
+    claims = validator.validate(made.minted.value)
+    assert (claims.subject, claims.client_id, claims.scopes) == ("reports", "reports", frozenset({"orders:read"}))
+    assert claims.roles == frozenset({"exporter"})
+    assert claims["exp"] - claims["iat"] == 30 * DAY
+    place = claims["status"]["status_list"]
+    assert place == {"idx": 0, "uri": small_service.settings.issuer + "/oauth2/status-list"}
+    assert _active(small_service, made.minted)["scope"] == "orders:read"
+    assert token().minted.value != made.minted.value
+
+
+def test_each_app_token_has_a_place_of_its_own_in_the_status_list(token, small_service):
+    for _ in range(5):
+        token()
+    with small_service.look(Actor.console()) as work:
+        assert sorted(work.connection.scalars(select(table.c.status_index))) == [0, 1, 2, 3, 4]
+
+
+def test_an_opaque_token_is_made_on_request_or_where_the_api_wants_it(token, acting):
+    assert opaque.is_whole(token(token_format="opaque").minted.value, opaque.Kind.ACCESS_TOKEN)
+    acting(apis.change, "orders-api", token_format="opaque")
+    assert opaque.is_whole(token().minted.value, opaque.Kind.ACCESS_TOKEN)
+    assert token(token_format="jwt").minted.value.startswith("eyJ")
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "EdDSA", "HS256"])
+def test_the_token_is_signed_by_the_algorithm_of_the_api(acting, token, small_service, clock, algorithm):
+    changed = acting(apis.change, "orders-api", algorithm=algorithm)
+    made = token()
+    if algorithm == "HS256":
+        keys = KeySet.static(changed.shared_secret)
+    else:
+        assert changed.shared_secret is None
+        with small_service.look(Actor.console()) as work:
+            keys = KeySet.static({"keys": [dict(jwk) for jwk in small_service.keys.load(work).published]})
+    validator = TokenValidator(issuer=small_service.settings.issuer, audience="orders-api", keys=keys, clock=clock)
+    assert validator.validate(made.minted.value).client_id == "reports"
+    assert acting(apis.change, "orders-api", description="x").shared_secret is None
+
+
+@pytest.mark.parametrize(
+    ("error", "wrong"),
+    [
+        (NotFound, {"client_id": "nobody"}),
+        (NotFound, {"audience": "nothing"}),
+        (Invalid, {"audience": "other-api", "scopes": ["a"]}),
+        (Invalid, {"scopes": ["orders:write"]}),
+        (Invalid, {"scopes": []}),
+        (Invalid, {"lifetime": 91 * DAY}),
+        (Invalid, {"lifetime": 59}),
+        (Invalid, {"lifetime": -1}),
+        (Invalid, {"token_format": "saml"}),
+        (Invalid, {"client_id": "orders-api"}),
+    ],
+)
+def test_a_token_never_holds_more_than_its_account_may_ask_for(token, acting, error, wrong):  # auth service 20, 45
+    acting.api("other-api", "a")
+    with pytest.raises(error):
+        token(**wrong)
+    assert acting(app_tokens.find).items == ()
+
+
+def test_nothing_is_made_for_what_is_disabled(token, acting):
+    acting(service_accounts.disable, "reports")
+    with pytest.raises(Conflict):
+        token()
+    acting(service_accounts.enable, "reports")
+    acting(apis.disable, "orders-api")
+    with pytest.raises(Conflict):
+        token()
+
+
+def test_only_administrators_make_tokens_directly_and_nobody_around_an_approval(token, acting):  # auth service 45
+    acting(apis.change, "orders-api", needs_approval=True)
+    developer = acting.user("dev", "developer")
+    administrator = acting.user("ada", "administrator")
+    for by in (developer, administrator):
+        with pytest.raises(NotAllowed):
+            acting(app_tokens.create, **ORDER, by=by)
+    acting(apis.change, "orders-api", needs_approval=False)
+    assert acting(app_tokens.create, **ORDER, by=administrator).app_token.owner_id == "usr_ada"
+    with pytest.raises(NotAllowed):
+        acting(app_tokens.create, **ORDER, by=developer)
+
+
+def test_a_service_account_makes_no_token_that_does_more_than_itself(token, acting):  # auth service 45
+    acting.account("robot", roles=["administrator"])
+    acting.account("wide", "orders:read", "orders:write")
+    robot = Actor(ActorKind.SERVICE_ACCOUNT, "robot", "robot", frozenset({"administrator"}))
+    made = acting(app_tokens.create, **ORDER, by=robot)
+    assert made.minted.grant.roles == ()  # the account has a role that the robot has not
+    for client_id in ("robot", "wide"):
+        with pytest.raises(NotAllowed):
+            acting(app_tokens.create, **(ORDER | {"client_id": client_id}), by=robot)
+
+
+def test_a_revoked_token_is_dead_everywhere_at_once(token, acting, small_service):
+    made, other = token(), token()
+    revoked = acting(app_tokens.revoke, made.app_token.id, reason="leaked")
+    assert revoked.state(small_service.now()) == "revoked"
+    assert _active(small_service, made.minted) == {"active": False}
+    assert _listed(small_service, made) == (True, True)
+    assert _active(small_service, other.minted)["active"]
+    assert _listed(small_service, other) == (False, False)
+    count = len(acting.events())
+    acting(app_tokens.revoke, made.app_token.id)
+    assert len(acting.events()) == count
+
+
+def test_both_tokens_live_until_the_date_and_then_the_old_one_is_dead(token, acting, small_service, clock):
+    old = token()
+    clock.advance(DAY)
+    new = acting(app_tokens.rotate, old.app_token.id, overlap=3600)
+    assert new.app_token.expires_at == small_service.now() + 30 * DAY
+    known = acting(app_tokens.get, old.app_token.id)
+    assert (known.replaced_by, known.expires_at) == (new.app_token.id, small_service.now() + 3600)
+    assert known.state(small_service.now()) == "replaced"
+    clock.advance(3599)
+    assert _active(small_service, old.minted)["active"]
+    assert _listed(small_service, old) == (False, False)
+    clock.advance(1)  # at that second, and no cleaner has run
+    assert _active(small_service, old.minted) == {"active": False}
+    assert _listed(small_service, old) == (True, True)
+    assert _active(small_service, new.minted)["active"]
+    clock.advance(10 * DAY)
+    assert _listed(small_service, old) == (True, True)  # for as long as the token itself says that it lives
+
+
+def test_a_replaced_token_can_still_be_revoked_at_once_but_not_rotated_again(token, acting, small_service):
+    old = token()
+    acting(app_tokens.rotate, old.app_token.id, overlap=3600)
+    with pytest.raises(Conflict, match="replaced"):
+        acting(app_tokens.rotate, old.app_token.id)
+    acting(app_tokens.revoke, old.app_token.id)
+    assert _active(small_service, old.minted) == {"active": False}
+    with pytest.raises(Conflict, match="revoked"):
+        acting(app_tokens.rotate, old.app_token.id)
+
+
+def test_a_rotation_keeps_to_what_the_api_and_the_approval_allow(token, acting, small_service, clock):
+    made = token()
+    acting(apis.change, "orders-api", longest_app_token=7 * DAY)
+    shorter = acting(app_tokens.rotate, made.app_token.id)
+    assert shorter.app_token.lifetime == 7 * DAY
+    with pytest.raises(Invalid):
+        acting(app_tokens.rotate, shorter.app_token.id, lifetime=8 * DAY)
+    with pytest.raises(Invalid):
+        acting(app_tokens.rotate, shorter.app_token.id, overlap=31 * DAY)
+    acting(apis.change, "orders-api", needs_approval=True)
+    clock.advance(DAY)
+    administrator = acting.user("ada", "administrator")
+    approved = acting(app_tokens.rotate, shorter.app_token.id, by=administrator)
+    assert approved.app_token.expires_at == shorter.app_token.expires_at
+
+
+def test_tokens_end_when_their_account_may_no_longer_have_what_they_hold(
+    token, acting, small_service
+):  # auth service 14
+    wide = Access("orders-api", ("orders:read", "orders:write"))
+    acting(service_accounts.change, "reports", apis=[wide])
+    narrow, both = token(), token(scopes=["orders:read", "orders:write"])
+    assert acting(apis.remove_scopes, "orders-api", ["orders:write"]).ended_app_tokens == 1
+    assert _active(small_service, both.minted) == {"active": False}
+    assert _listed(small_service, both) == (True, True)
+    assert _active(small_service, narrow.minted)["active"]
+    assert acting(service_accounts.change, "reports", apis=[]).ended_app_tokens == 1
+    assert _active(small_service, narrow.minted) == {"active": False}
+
+
+def test_disabling_an_account_ends_its_tokens_for_good(token, acting, small_service):
+    made = token()
+    acting(service_accounts.disable, "reports")
+    acting(service_accounts.enable, "reports")
+    assert acting(app_tokens.get, made.app_token.id).state(small_service.now()) == "revoked"
+    assert _active(small_service, made.minted) == {"active": False}
+    assert _listed(small_service, made) == (True, True)
+
+
+def test_an_owner_rotates_and_revokes_their_own_tokens_alone(token, acting):  # auth service 44
+    theirs = token().app_token.id
+    developer = acting.user("dev", "developer")
+    for act in (app_tokens.rotate, app_tokens.revoke):
+        with pytest.raises(NotAllowed):
+            acting(act, theirs, by=developer)
+    approver = acting.user("eve", "approver")
+    with pytest.raises(NotAllowed):
+        acting(app_tokens.rotate, theirs, by=approver)
+    assert acting(app_tokens.revoke, theirs, by=approver).revoked_at is not None
+
+
+def test_another_tenants_token_is_not_found(token, acting):  # auth service 44
+    acting.tenant("acme", "globex")
+    acting.account("acmes", tenant="acme")
+    mine, theirs = token(client_id="acmes"), token()
+    administrator = acting.user("ada", "administrator", tenant="acme")
+    assert mine.minted.grant.tenant == "acme"
+    assert [one.id for one in acting(app_tokens.find, by=administrator).items] == [mine.app_token.id]
+    for act in (app_tokens.get, app_tokens.rotate, app_tokens.revoke):
+        for id_ in (theirs.app_token.id, "tok_nothing"):
+            with pytest.raises(NotFound, match="no such app token"):
+                acting(act, id_, by=administrator)
+    with pytest.raises(NotFound):
+        acting(app_tokens.create, **ORDER, by=administrator)
+
+
+def test_lists_are_paged_from_the_newest_on(token, acting, small_service, clock):  # auth service 47
+    ids = []
+    for number in range(5):
+        clock.advance(number // 2)
+        ids.append(token().app_token.id)
+    acting(app_tokens.revoke, ids[0])
+    seen, after = [], None
+    while True:
+        page = acting(app_tokens.find, after=after, limit=2)
+        seen += [one.id for one in page.items]
+        after = page.after
+        if after is None:
+            break
+    assert sorted(seen) == sorted(ids)
+    assert seen[0] in ids[3:]
+    assert len(acting(app_tokens.find, live=True, client_id="reports", audience="orders-api").items) == 4
+    assert acting(app_tokens.find, owner_id="usr_dev").items == ()
+    for wrong in ("x", "1", "1e3.a", "9999999999999.a", "\u0661.a", "1.a'\x00"):
+        with pytest.raises(Invalid):
+            acting(app_tokens.find, after=wrong)
+
+
+def test_a_token_is_never_told_again(token, acting, small_service):  # auth service 46, 54
+    values = [token().minted.value, token(token_format="opaque").minted.value]
+    values.append(acting(app_tokens.rotate, acting(app_tokens.find).items[0].id).minted.value)
+    told = [acting(app_tokens.find), acting.events()]
+    files = b"".join(path.read_bytes() for path in small_service.settings.data.glob("roomkey.db*"))
+    for value in values:
+        assert value not in json.dumps(told, default=str)
+        assert value.encode() not in files
+        assert value.rpartition(".")[2][5:60].encode() not in files
+
+
+def test_the_presets_end_with_the_longest_that_the_api_allows(token, acting):
+    assert presets(acting(apis.get, "orders-api")) == (DAY, 7 * DAY, 30 * DAY, 90 * DAY)
+    api = acting(apis.change, "orders-api", longest_app_token=3600).api
+    assert presets(api) == (3600,)
