@@ -8,20 +8,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from sqlalchemy import select
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 from tests.authorization_server.backoffice.browser import ISSUER, Browser
 
 from roomkey.authorization_server.accounts import apis, service_accounts, tenants
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
-from roomkey.authorization_server.app import oauth_routes
-from roomkey.authorization_server.backoffice.session import secured
-from roomkey.authorization_server.backoffice.sign_in import ROUTES as SIGN_IN
-from roomkey.authorization_server.endpoints.authorize import ROUTES
-from roomkey.authorization_server.errors import ServiceError
+from roomkey.authorization_server.app import create_app
 from roomkey.authorization_server.people import users
 from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.schema.tokens import access_tokens
@@ -44,11 +37,6 @@ ASKED = {
     "code_challenge": CHALLENGE,
     "code_challenge_method": "S256",
 }
-
-
-async def refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ServiceError)
-    return secured(PlainTextResponse(str(error), error.status), request.app.state.service.settings)
 
 
 @pytest.fixture(scope="session")
@@ -85,8 +73,7 @@ def service(tmp_path: Path, clock: FakeClock, hashing: PasswordHashing) -> Itera
 
 @pytest.fixture
 def browser(service: Service, hashing: PasswordHashing) -> Iterator[Browser]:
-    app = Starlette(routes=[*oauth_routes(service), *SIGN_IN, *ROUTES], exception_handlers={ServiceError: refused})
-    app.state.service, app.state.hashing = service, hashing
+    app = create_app(service, hashing=hashing)
     with Browser(app) as made:
         yield made
 

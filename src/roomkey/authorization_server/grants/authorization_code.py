@@ -13,13 +13,12 @@ from sqlalchemy import Connection, insert, select, update
 from roomkey.authorization_server import audit, opaque
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.clients.directory import check
-from roomkey.authorization_server.grants.exchange import Exchange, token_answer
+from roomkey.authorization_server.grants.exchange import Exchange
 from roomkey.authorization_server.grants.person import Person, read_person
+from roomkey.authorization_server.grants.sign_in import issue_for_person
 from roomkey.authorization_server.schema.tokens import authorization_codes
-from roomkey.authorization_server.tokens.families import new_family_id, start_family
-from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.ledger import keep, revoke_family
-from roomkey.authorization_server.tokens.minting import mint
+from roomkey.authorization_server.tokens.families import new_family_id
+from roomkey.authorization_server.tokens.ledger import revoke_family
 from roomkey.authorization_server.web.oauth_error import OAuthError
 from roomkey.authorization_server.work import Work
 
@@ -89,39 +88,31 @@ async def _redeem(exchange: Exchange, digest: bytes, row: Any, person: Person) -
     if access is None:
         raise _refused()
     allowed = access.scopes if person.scopes is None else access.scopes & person.scopes
-    grant = Grant(
-        client_id=client.client_id,
-        audience=row.audience,
-        scope=tuple(scope for scope in row.scope.split() if scope in allowed),
-        roles=person.roles,
-        tenant=person.tenant,
-        user_id=person.user_id,
-        username=person.username,
-        family_id=new_family_id(),
-        authenticated_at=row.authenticated_at,
-        acr=row.acr or None,
-    )
-    minted = mint(
-        grant,
-        issuer=service.settings.issuer,
-        now=service.now(),
-        lifetime=access.api.token_lifetime,
-        signer=access.api.signer,
-    )
+    scope = tuple(scope for scope in row.scope.split() if scope in allowed)
+    if not scope:  # and never the default, which nobody has agreed to
+        raise _refused()
+    family_id = new_family_id()
 
     def write(connection: Connection) -> bytes | None:
         check(connection, client.generation)
         work = service.on(connection, SERVICE)
-        if not _use_up(work, digest, grant):
+        if not _use_up(work, digest, family_id):
             return None
-        keep(connection, minted)
-        refresh = start_family(work, grant).value if "refresh_token" in client.grants else None
-        return token_answer(minted, refresh_token=refresh)
+        return issue_for_person(
+            work,
+            client,
+            access,
+            scope,
+            user_id=person.user_id,
+            family_id=family_id,
+            authenticated_at=row.authenticated_at,
+            acr=row.acr or None,
+        )
 
     return await service.database.write(write)
 
 
-def _use_up(work: Work, digest: bytes, grant: Grant) -> bool:
+def _use_up(work: Work, digest: bytes, family_id: str) -> bool:
     """Whether the code was not used until now; of many that try at once exactly one gets True."""
     used = work.connection.execute(
         update(authorization_codes)
@@ -130,7 +121,7 @@ def _use_up(work: Work, digest: bytes, grant: Grant) -> bool:
             authorization_codes.c.used_at.is_(None),
             authorization_codes.c.expires_at > work.now,
         )
-        .values(used_at=work.now, family_id=grant.family_id)
+        .values(used_at=work.now, family_id=family_id)
     )
     return used.rowcount == 1
 
