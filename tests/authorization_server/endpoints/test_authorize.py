@@ -65,6 +65,8 @@ def service(tmp_path: Path, clock: FakeClock, hashing: PasswordHashing) -> Itera
             service_accounts.create(work, client_id="gone", redirect_uris=uris, **named)  # type: ignore[arg-type]
             service_accounts.create(work, client_id="tenants", tenant="acme", redirect_uris=uris, **named)  # type: ignore[arg-type]
             service_accounts.create(work, client_id="plain", apis=access)
+            named["grants"] = ("authorization_code",)
+            service_accounts.create(work, client_id="brief", redirect_uris=uris, **named)  # type: ignore[arg-type]
             service_accounts.disable(work, "gone")
             hashed = hashing.hash_new(PASSWORD, username="alice")
             users.create(work, username="alice", roles=["customer"], password=hashed)
@@ -288,10 +290,10 @@ def test_an_old_sign_in_is_renewed(signed_in: Browser, clock: FakeClock) -> None
     assert signed_in.follow().status_code == 200
 
 
-def revoked_tokens(service: Service) -> list[bool]:
-    """Whether each token that the shop ever got has ended."""
+def revoked_tokens(service: Service, client_id: str = "shop") -> list[bool]:
+    """Whether each token that the app ever got has ended."""
     with service.look(CONSOLE) as work:
-        of_shop = select(access_tokens.c.revoked_at).where(access_tokens.c.client_id == "shop")
+        of_shop = select(access_tokens.c.revoked_at).where(access_tokens.c.client_id == client_id)
         return [at is not None for at in work.connection.scalars(of_shop)]
 
 
@@ -304,6 +306,17 @@ def test_a_code_is_good_once_and_a_second_use_ends_what_it_minted(  # auth servi
     assert redeem(signed_in, code)[0] == 400
     assert refreshed(signed_in, first["refresh_token"]) == 400
     assert revoked_tokens(service) == [True]
+
+
+def test_a_second_use_ends_what_has_no_refresh_token_too(signed_in: Browser, service: Service) -> None:
+    # auth service 18
+    code = allowed(signed_in, client_id="brief")
+    status, answer = redeem(signed_in, code, client_id="brief")
+    assert status == 200
+    assert "refresh_token" not in answer
+    assert revoked_tokens(service, "brief") == [False]
+    assert redeem(signed_in, code, client_id="brief")[0] == 400
+    assert revoked_tokens(service, "brief") == [True]
 
 
 def test_a_code_ends_after_a_minute(signed_in: Browser, clock: FakeClock) -> None:  # auth service 18
@@ -371,6 +384,10 @@ def test_scopes_that_the_person_has_not_are_not_granted(
     assert redeem(signed_in, code)[1]["scope"] == "orders:read"
     signed_in.get(address(scope="orders:write"))
     assert answered(signed_in)["error"] == "invalid_scope"
+    code = allowed(signed_in)
+    with service.work(CONSOLE) as work:
+        users.change(work, "alice", scopes="other")
+    assert redeem(signed_in, code)[1]["error"] == "invalid_grant"
 
 
 def test_consent_needs_proof_and_our_own_page(signed_in: Browser) -> None:  # auth service 30
