@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install --con
 demo: .venv/.runtime  # a managed token calls a protected API, live
 	@$(BIN)/roomkey demo
 
-test: .venv/.development tests/interop/node_modules/.ready  # every test
+test: .venv/.development tests/interop/node_modules/.ready tests/authorization_server/backoffice/node_modules/.ready  # every test
 	@$(BIN)/pytest --numprocesses auto --quiet
 
 check: .venv/.development  # formatting, lint, types, floors
@@ -30,7 +30,7 @@ docs: .venv/.documentation  # the reference, made from the docstrings
 	@echo "The reference is in build/docs/index.html"
 
 clean:
-	rm -rf .venv .venv-bench build dist .cache tests/interop/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench build dist .cache tests/*/node_modules tests/*/*/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # pip itself comes first: the one that Debian 12 ships knows no dependency groups.
 .venv/.pip: constraints.txt
@@ -62,8 +62,8 @@ clean:
 	@touch $@
 
 # Without Node and npm, or where npm reaches no registry, this is left out, and the tests say that they did not run.
-tests/interop/node_modules/.ready: tests/interop/package.json
+%/node_modules/.ready: %/package.json
 	@if command -v npm >/dev/null; then \
-		echo "Setting up tests/interop (once) ..."; \
-		npm install --prefix tests/interop --loglevel=error --fetch-retries=1 >/dev/null && touch $@ || echo "npm could not set up tests/interop"; \
+		echo "Setting up $* (once) ..."; \
+		npm install --prefix $* --loglevel=error --fetch-retries=1 >/dev/null && touch $@ || echo "npm could not set up $*"; \
 	fi
