@@ -51,6 +51,7 @@ def _check(settings: "Settings", *, as_json: bool) -> int:
 def _serve(settings: "Settings") -> int:
     from roomkey.authorization_server.app import create_app
     from roomkey.authorization_server.cleaner import keep_clean
+    from roomkey.authorization_server.keys.keeping import keep_keys
     from roomkey.authorization_server.running.listener import bound, listener
     from roomkey.authorization_server.running.logs import write_logs
     from roomkey.authorization_server.running.server import run
@@ -62,5 +63,5 @@ def _serve(settings: "Settings") -> int:
         with Service.open(settings) as service:
             print_start(service)
             write_logs(settings.log_format, formatter())
-            run(service, create_app(service), taken, tasks=(keep_clean,))
+            run(service, create_app(service), taken, tasks=(keep_clean, keep_keys))
     return ExitCode.OK
