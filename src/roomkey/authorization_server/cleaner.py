@@ -5,8 +5,6 @@ Signing keys, app tokens and the audit log stay for ever.
 """
 
 import asyncio
-import logging
-import random
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -14,7 +12,6 @@ from typing import Final
 from sqlalchemy import Column, ColumnElement, Table, and_, delete, exists, or_, select, tuple_
 
 from roomkey.authorization_server.actor import SERVICE
-from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema.accounts import account_secrets, assertion_ids
 from roomkey.authorization_server.schema.people import attempts, sessions, setup_links
 from roomkey.authorization_server.schema.tokens import (
@@ -30,9 +27,7 @@ from roomkey.authorization_server.work import Work
 
 BATCH: Final = 200  # rows to a transaction: few enough that a token request hardly waits for them
 _KEPT: Final = HOUR  # seconds that a row outlives its end: longer than clocks differ
-_EVERY: Final = 600  # seconds between two rounds of one node, more or less
 _PAUSE: Final = 0.05  # seconds between two batches of a round
-_LOG: Final = logging.getLogger("roomkey.server.cleaner")
 Over = Callable[[int, Settings], ColumnElement[bool]]
 
 
@@ -102,15 +97,3 @@ async def clean(service: Service) -> int:
                 break
             await asyncio.sleep(_PAUSE)
     return total
-
-
-async def keep_clean(service: Service, *, every: float = _EVERY, chance: Callable[[], float] = random.random) -> None:
-    """Clean again and again, to the end of the task; ``chance`` spreads the rounds of several nodes over the time."""
-    while True:
-        await asyncio.sleep(every * (0.5 + chance()))
-        try:
-            count = await clean(service)
-        except DatabaseUnavailable as error:
-            _LOG.warning("not cleaned", extra={"fields": {"problem": str(error)}})
-        else:
-            _LOG.info("cleaned", extra={"fields": {"rows": count}})

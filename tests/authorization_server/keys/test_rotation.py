@@ -1,9 +1,7 @@
 """Keys on their way from next to removed: nobody meets a signature before its key, and no key stays too long."""
 
-import asyncio
 import json
 import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -17,7 +15,6 @@ from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.audit import verify
 from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
 from roomkey.authorization_server.keys.held_keys import report_held_keys
-from roomkey.authorization_server.keys.keeping import keep_keys
 from roomkey.authorization_server.keys.kept_key import CLOCK_STEP, KeyState, kept_keys
 from roomkey.authorization_server.keys.lanes import lanes
 from roomkey.authorization_server.keys.rotation import Advance, Rotation, advance, rotate, withdraw
@@ -330,25 +327,3 @@ def test_the_hot_path_finds_the_keys_without_reading_until_something_changes(ser
     with service.look(CONSOLE) as work:
         assert service.keys.load(work).generation != keys.generation
     assert service.keys.held(keys.generation) is None
-
-
-def test_a_running_service_moves_its_keys_on_by_itself(service: Service, clock: FakeClock) -> None:
-    old = signing(service)
-    clock.advance(service.settings.signing_key_lifetime)
-
-    async def until(reached: Callable[[], bool]) -> None:
-        for _ in range(1000):
-            if await asyncio.to_thread(reached):
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("it never came to that")
-
-    async def run() -> None:
-        task = asyncio.create_task(keep_keys(service, every=0.01))
-        await until(lambda: "next" in states(service))
-        clock.advance(service.settings.jwks_max_age + CLOCK_STEP)
-        await until(lambda: signing(service) != old)
-        task.cancel()
-
-    asyncio.run(run())
-    assert states(service) == ["retiring", "signing"]

@@ -21,6 +21,7 @@ from roomkey.authorization_server.cleaner import clean
 from roomkey.authorization_server.keys.kept_key import CLOCK_STEP
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.lists.deny_list import MOST, deny_list, deny_list_fill, ended_tokens
+from roomkey.authorization_server.lists.endpoints import Latest
 from roomkey.authorization_server.lists.signed_list import LIFETIME
 from roomkey.authorization_server.lists.status_list import status_list, statuses
 from roomkey.authorization_server.schema.audit import counters
@@ -29,6 +30,8 @@ from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.ledger import revoke_account, revoke_token
 from roomkey.authorization_server.tokens.minting import Minted
 from roomkey.authorization_server.web.oauth_error import OAuthError
+from roomkey.authorization_server.web.published import Published
+from roomkey.authorization_server.work import Work
 from roomkey.jose.unverified import read_unverified
 from roomkey.resource_server.list_token import LARGEST_LIST
 from roomkey.resource_server.status_list import LARGEST_INFLATED
@@ -203,6 +206,25 @@ def test_polling_is_cheap(running: Service, client: httpx2.Client, clock: FakeCl
     assert changed.status_code == 200
     clock.advance(LIFETIME // 4)  # long before a list that was kept ends, there is a new one
     assert client.get(path, headers={"If-None-Match": changed.headers["etag"]}).status_code == 200
+
+
+def test_a_list_that_takes_long_to_make_is_made_less_often(service: Service, clock: FakeClock) -> None:
+    made = []
+
+    def make(work: Work) -> Published:
+        clock.advance(0.3)
+        made.append(clock.monotonic())
+        return deny_list(service.keys, work)
+
+    latest = Latest(make, clock)
+
+    async def look() -> None:
+        for _ in range(10):
+            await latest.document(service)
+            clock.advance(1)
+
+    asyncio.run(look())
+    assert len(made) == 4  # in ten seconds
 
 
 def test_a_new_signing_key_signs_a_new_list(running: Service, client: httpx2.Client, clock: FakeClock) -> None:
