@@ -49,8 +49,8 @@ def test_a_family_of_ten_thousand_tokens_ends_in_two_statements_by_an_index(worl
         assert work.connection.execute(live).all() == []
         for statement in updates:
             plan = " ".join(row[3] for row in work.connection.execute(text("EXPLAIN QUERY PLAN " + statement)))
-            assert "SEARCH" in plan and "USING" in plan, plan
-            assert "SCAN" not in plan
+            assert "SEARCH" in plan, plan
+            assert "SCAN" not in plan, plan
 
 
 def new_token(work, **values):
