@@ -3,6 +3,7 @@
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
+from roomkey.authorization_server import admin_api
 from roomkey.authorization_server.backoffice.page import answer_error
 from roomkey.authorization_server.backoffice.routes import ROUTES as PAGES
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
@@ -33,7 +34,13 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
     hashing = hashing or PasswordHashing()
     last_used = LastUsed(service)
     app = Starlette(
-        routes=[*oauth_routes(service, hashing, last_used), *AUTHORIZATION, *running_routes(service), *PAGES],
+        routes=[
+            *oauth_routes(service, hashing, last_used),
+            *AUTHORIZATION,
+            *running_routes(service),
+            *admin_api.routes(service),
+            *PAGES,
+        ],
         middleware=middleware(service.settings),
         exception_handlers={ServiceError: answer_error},
     )
