@@ -55,12 +55,14 @@ def _serve(settings: "Settings") -> int:
     from roomkey.authorization_server.running.logs import write_logs
     from roomkey.authorization_server.running.server import run
     from roomkey.authorization_server.running.upkeep import chores
+    from roomkey.authorization_server.served_issuer import remember_issuer
     from roomkey.authorization_server.service import Service
     from roomkey.cli.serving import formatter, print_start
 
     with listener(settings) as taken:
         settings = bound(settings, taken)
         with Service.open(settings) as service:
+            remember_issuer(service)
             print_start(service, _setup_link(service))
             write_logs(settings.log_format, formatter())
             app = create_app(service)
