@@ -1,4 +1,4 @@
-"""From an empty machine to a token that is refused: real processes, two people in a browser, with and without scripts."""
+"""From an empty machine to a token that is refused: real processes, two people, with or without scripts."""
 
 import html
 import os
