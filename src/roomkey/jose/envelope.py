@@ -84,10 +84,12 @@ def read_compact(token: str, *, largest: int = LARGEST_TOKEN) -> Compact:
         raise TypeError(f"a token is a str, not {type(token).__name__}")
     if len(token) > largest:
         raise refused("too_large")
-    if token.count(".") != 2 or not token.isascii():
+    if not token.isascii():
         raise refused("malformed")
     signed, _, tail = token.encode().rpartition(b".")
-    head, _, body = signed.partition(b".")
+    head, dot, body = signed.partition(b".")
+    if not dot or b"." in body:
+        raise refused("malformed")
     header, new_header = _known.get(head), b""
     if header is None:
         header, new_header = _read_header(head), head

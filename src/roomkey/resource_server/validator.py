@@ -129,9 +129,13 @@ class TokenValidator:
         only while keys, lists or answers are fetched, each for a limited time.
         """
         mark, known = self._known.find(token)
-        if known is not None and not fresh and proof is None and known.good(self._wall()):
-            return known.claims
-        outcome = blocking(self._course(token, mark, known, Sender(certificate, proof), fresh=fresh))
+        judged = known or self._at_hand(token, mark)
+        if isinstance(judged, RoomkeyError):
+            outcome: Claims | RoomkeyError = judged
+        elif judged is not None and not fresh and proof is None and judged.good(self._wall()):
+            return judged.claims
+        else:
+            outcome = blocking(self._course(token, mark, judged, Sender(certificate, proof), fresh=fresh))
         if isinstance(outcome, Claims):
             return outcome
         del token  # an error report with local variables shows no token
@@ -147,9 +151,13 @@ class TokenValidator:
     ) -> Claims:
         """``validate`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
         mark, known = self._known.find(token)
-        if known is not None and not fresh and proof is None and known.good(self._wall()):
-            return known.claims
-        outcome = await suspending(self._course(token, mark, known, Sender(certificate, proof), fresh=fresh))
+        judged = known or self._at_hand(token, mark)
+        if isinstance(judged, RoomkeyError):
+            outcome: Claims | RoomkeyError = judged
+        elif judged is not None and not fresh and proof is None and judged.good(self._wall()):
+            return judged.claims
+        else:
+            outcome = await suspending(self._course(token, mark, judged, Sender(certificate, proof), fresh=fresh))
         if isinstance(outcome, Claims):
             return outcome
         del token
@@ -227,7 +235,23 @@ class TokenValidator:
     def __repr__(self) -> str:
         return f"TokenValidator({', '.join(self._issuers)})"
 
-    # -- one course for both kinds of caller ---------------------------------------------------------------------------
+    # -- one way for both kinds of caller ------------------------------------------------------------------------------
+
+    def _at_hand(self, token: str, mark: bytes) -> VerifiedToken | RoomkeyError | None:
+        """A new token, judged by the keys at hand, or why it is refused; None where they cannot tell.
+
+        A course comes to the same, but to start and to end one costs a tenth of the judging.
+        """
+        if self._opaque is not None:
+            return None
+        try:
+            compact, raw, issuer = self._read(token)
+            keys = issuer.keys.at_hand(compact.header)
+            if not keys or issuer.never_verified:
+                return None
+            return self._verified(mark, compact, raw, issuer, keys)
+        except RoomkeyError as error:
+            return bare(error)
 
     def _course(
         self, token: str, mark: bytes, known: VerifiedToken | None, sender: Sender, *, fresh: bool
@@ -235,16 +259,11 @@ class TokenValidator:
         if self._opaque is not None and isinstance(token, str) and token.count(".") != 2:
             return (yield from self._unsigned(token, self._opaque, sender, fresh=fresh))
         if known is None or not known.signed(self._wall()):
-            compact = read_compact(token)
-            raw = read_claims(compact)
-            issuer = self._issuer(raw)
-            check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
+            compact, raw, issuer = self._read(token)
             if issuer.never_verified:
                 return (yield from self._unsigned(token, issuer, sender, fresh=fresh))
-            check_algorithm(compact.header, issuer.algorithms)
             keys = yield KeysFor(issuer.keys, compact.header)
-            known = self._verified(compact, raw, issuer, keys)
-            self._known.keep(mark, known, self._wall())
+            known = self._verified(mark, compact, raw, issuer, keys)
         if known.standing is not None:
             yield from known.standing.course()
         bonds = _bonds(known.confirmation)
@@ -255,34 +274,34 @@ class TokenValidator:
         yield from proving(token, bonds, sender, self.dpop, now=self._wall())
         return known.claims
 
-    def _issuer(self, raw: Mapping[str, Any]) -> JudgingIssuer:
+    def _read(self, token: str) -> tuple[Compact, Mapping[str, Any], JudgingIssuer]:
         """The issuer is chosen here, before anything is asked for over the network; nothing is verified yet."""
+        compact = read_compact(token)
+        raw = read_claims(compact)
         issuer = self._issuers.get(read_text(raw, "iss", required=True) or "")
         if issuer is None:
             raise refused("wrong_issuer", "iss")
-        return issuer
+        check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
+        if not issuer.never_verified:
+            check_algorithm(compact.header, issuer.algorithms)
+        return compact, raw, issuer
 
     def _verified(
-        self, compact: Compact, raw: Mapping[str, Any], issuer: JudgingIssuer, keys: Iterable[VerificationKey]
+        self,
+        mark: bytes,
+        compact: Compact,
+        raw: Mapping[str, Any],
+        issuer: JudgingIssuer,
+        keys: Iterable[VerificationKey],
     ) -> VerifiedToken:
         key = check_signature(compact, keys)
-        rules = issuer.rules
-        check_claims(raw, rules, now=self._wall())
-        ends = float(raw["exp"])
-        if rules.longest_age is not None:
-            ends = min(ends, raw["iat"] + rules.longest_age)
-        begins = raw.get("nbf", 0.0)
-        if not rules.issued_in_future:
-            begins = max(begins, raw.get("iat", 0.0))
-        return VerifiedToken(
-            issuer.read(raw),
-            begins=begins - rules.leeway,
-            ends=ends + rules.leeway,
-            key=key,
-            confirmation=read_confirmation(raw),
-            standing=None if issuer.revocation is None else issuer.revocation.standing(raw),
-            issuer=issuer,
-        )
+        now = self._wall()
+        life = check_claims(raw, issuer.rules, now=now)
+        claims = issuer.read(raw)
+        standing = None if issuer.revocation is None else issuer.revocation.standing(raw)
+        verified = VerifiedToken(claims, life, key, read_confirmation(raw), standing, issuer)
+        self._known.keep(mark, verified, now)
+        return verified
 
     def _unsigned(self, token: str, issuer: JudgingIssuer, sender: Sender, *, fresh: bool) -> Course[Claims]:
         """The claims of a token that its auth service alone knows; no byte of it is trusted for anything else."""

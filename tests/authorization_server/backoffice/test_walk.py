@@ -1,4 +1,4 @@
-"""From an empty machine to a token that is refused: real processes, two people, with or without scripts."""
+"""From an empty machine to a token that is refused: real processes, two people in a browser, with scripts or not."""
 
 import html
 import os

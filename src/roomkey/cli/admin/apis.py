@@ -47,9 +47,10 @@ def create(
     """
     from roomkey.authorization_server.accounts import apis, tenants
     from roomkey.authorization_server.accounts.api import Scope
+    from roomkey.authorization_server.plain import plain
     from roomkey.authorization_server.work import Work
     from roomkey.cli.admin.place import done
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.admin.printing import print_done, print_json
 
     def act(work: Work) -> apis.NewApi:
         if tenant is not None:
@@ -70,7 +71,7 @@ def create(
     made = done(context, act)
     secrets = {"client_secret": made.client_secret.value} | _shared(made.shared_secret)
     if as_json:
-        print_json(**members(made.api) | secrets)
+        print_json(**plain(made.api) | secrets)
     else:
         print_done(
             f"The API {audience} is there; it introspects by the account {made.api.client_id}.",
@@ -145,9 +146,10 @@ def change(
 ) -> int:
     """Change what is named and leave the rest; tokens that exist stay as they are."""
     from roomkey.authorization_server.accounts import apis
+    from roomkey.authorization_server.plain import plain
     from roomkey.authorization_server.work import Work
     from roomkey.cli.admin.place import done
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.admin.printing import print_done, print_json
 
     settings: dict[str, Any] = {
         "description": description,
@@ -170,7 +172,7 @@ def change(
     changed = done(context, act)
     secrets = _shared(changed.shared_secret)
     if as_json:
-        print_json(**members(changed.api) | {"ended_app_tokens": changed.ended_app_tokens} | secrets)
+        print_json(**plain(changed.api) | {"ended_app_tokens": changed.ended_app_tokens} | secrets)
     else:
         ended = f" {changed.ended_app_tokens} app tokens have ended." if changed.ended_app_tokens else ""
         scopes = " ".join(changed.api.scope_names)
@@ -229,11 +231,12 @@ def enable(context: typer.Context, audience: Audience, *, as_json: AsJson = Fals
 
 
 def _print(api: "Api", *, as_json: bool) -> None:
-    from roomkey.cli.admin.printing import members, print_facts, print_json, when
+    from roomkey.authorization_server.plain import plain
+    from roomkey.cli.admin.printing import print_facts, print_json, when
     from roomkey.cli.time_words import duration
 
     if as_json:
-        print_json(**members(api))
+        print_json(**plain(api))
         return
     print_facts(
         ("audience", api.audience),

@@ -60,8 +60,9 @@ def list_tokens(
     import time
 
     from roomkey.authorization_server.accounts import app_tokens
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import all_pages, seen
-    from roomkey.cli.admin.printing import day, members, print_json, print_list
+    from roomkey.cli.admin.printing import day, print_json, print_list
 
     found = seen(
         context,
@@ -73,7 +74,7 @@ def list_tokens(
     )
     now = int(time.time())
     if as_json:
-        print_json(app_tokens=[members(token) | {"state": token.state(now)} for token in found])
+        print_json(app_tokens=[plain(token) | {"state": token.state(now)} for token in found])
         return ExitCode.OK
     print_list(
         (
@@ -128,24 +129,26 @@ def revoke(
 ) -> int:
     """End an app token now."""
     from roomkey.authorization_server.accounts import app_tokens
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import done
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.admin.printing import print_done, print_json
 
     token = done(context, lambda work: app_tokens.revoke(work, token_id, reason=reason))
     if as_json:
-        print_json(**members(token))
+        print_json(**plain(token))
     else:
         print_done(f"The app token {token_id} has ended.")
     return ExitCode.OK
 
 
 def _print_new(made: "NewAppToken", sentence: str, *, as_json: bool) -> None:
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.authorization_server.plain import plain
+    from roomkey.cli.admin.printing import print_done, print_json
     from roomkey.cli.time_words import date
 
     token, secrets = made.app_token, {"token": made.minted.value}
     if as_json:
-        print_json(**members(token) | secrets)
+        print_json(**plain(token) | secrets)
         return
     print_done(
         sentence,

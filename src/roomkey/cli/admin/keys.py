@@ -23,15 +23,16 @@ def list_keys(
 ) -> int:
     """List the signing keys: next, signing, retiring; and which APIs have said that they lack one."""
     from roomkey.authorization_server.keys.lanes import lanes
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import seen
-    from roomkey.cli.admin.printing import members, print_json, print_list
+    from roomkey.cli.admin.printing import print_json, print_list
 
     found = seen(context, lambda work: lanes(work, removed=everything))
     if as_json:
         print_json(
             keys=[
-                members(one.key)
-                | {"signs_from": one.signs_from, "held_by": members(one.held_by), "lacking": members(one.lacking)}
+                plain(one.key)
+                | {"signs_from": one.signs_from, "held_by": plain(one.held_by), "lacking": plain(one.lacking)}
                 for one in found
             ]
         )
@@ -68,13 +69,14 @@ def rotate(
     The service does that by itself when the time has come. --now is for a key that somebody else has.
     """
     from roomkey.authorization_server.keys import rotation
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import done
-    from roomkey.cli.admin.printing import members, print_done, print_json, when
+    from roomkey.cli.admin.printing import print_done, print_json, when
     from roomkey.cli.failure import complain
 
     made = done(context, lambda work: rotation.rotate(work, algorithm=algorithm, now=now))
     if as_json:
-        print_json(**members(made))
+        print_json(**plain(made))
         return ExitCode.OK
     signs = made.state.value == "signing"
     print_done(
@@ -112,13 +114,14 @@ def rotate_seal(context: typer.Context, *, as_json: AsJson = False) -> int:
     """Make a new key that seals what the database must not show, and seal everything with it."""
     from roomkey.authorization_server.actor import Actor
     from roomkey.authorization_server.keys import rewrap
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import opened
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.admin.printing import print_done, print_json
 
     with opened(context) as service:
         sealed = rewrap.rotate_seal(service, Actor.console())
     if as_json:
-        print_json(**members(sealed))
+        print_json(**plain(sealed))
     else:
         print_done(f"The key {sealed.key_id} seals {sealed.rewrapped} values of the database.")
     return ExitCode.OK

@@ -1,6 +1,5 @@
 """What a verb prints: one JSON object for a script, or words and a table for people."""
 
-import dataclasses
 import json
 import sys
 import time
@@ -9,24 +8,14 @@ from typing import Any
 
 from rich.text import Text
 
+from roomkey.authorization_server.plain import plain
 from roomkey.cli.look import facts, labelled, listed, output, paragraph, shown
 from roomkey.cli.time_words import date, relative
 
 
-def members(value: Any) -> Any:
-    """``value`` as JSON has it: values with names become objects. Pure."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: members(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(name): members(one) for name, one in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [members(one) for one in value]
-    return value
-
-
 def print_json(**named: Any) -> None:
     """Print one JSON object."""
-    sys.stdout.write(json.dumps(members(named), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(plain(named), indent=2, ensure_ascii=False) + "\n")
 
 
 def print_done(sentence: str, *pairs: tuple[str, str], secrets: Mapping[str, str] | None = None) -> None:

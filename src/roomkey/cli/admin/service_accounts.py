@@ -59,8 +59,9 @@ def create(
 ) -> int:
     """Make a service account; its secret is shown once."""
     from roomkey.authorization_server.accounts import service_accounts, tenants
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import done
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.admin.printing import print_done, print_json
 
     settings = _settings(
         grants, authentication, jwks, redirect_uri, native, roles, allows_password_with_mfa, description
@@ -77,7 +78,7 @@ def create(
     made = done(context, act)
     secrets = {} if made.client_secret is None else {"client_secret": made.client_secret.value}
     if as_json:
-        print_json(**members(made.account) | secrets)
+        print_json(**plain(made.account) | secrets)
     else:
         print_done(
             f"The service account {name} is there.",
@@ -133,12 +134,13 @@ def list_accounts(
 def show(context: typer.Context, name: ClientId, *, as_json: AsJson = False) -> int:
     """Show one service account; of its secrets the beginning, the end, and when they were used."""
     from roomkey.authorization_server.accounts import account_secrets, service_accounts
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import seen
-    from roomkey.cli.admin.printing import members, print_json, print_list, when
+    from roomkey.cli.admin.printing import print_json, print_list, when
 
     account, secrets = seen(context, lambda work: (service_accounts.get(work, name), account_secrets.find(work, name)))
     if as_json:
-        print_json(**members(account) | {"secrets": members(secrets)})
+        print_json(**plain(account) | {"secrets": plain(secrets)})
         return ExitCode.OK
     _print(account)
     print_list(
@@ -183,8 +185,9 @@ def change(
     --apis and --scopes name all that the account may ask for from now on; app tokens that hold more end.
     """
     from roomkey.authorization_server.accounts import service_accounts
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import done
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.admin.printing import print_done, print_json
 
     settings = _settings(
         grants, authentication, jwks, redirect_uri, native, roles, allows_password_with_mfa, description
@@ -198,7 +201,7 @@ def change(
 
     changed = done(context, act)
     if as_json:
-        print_json(**members(changed.account) | {"ended_app_tokens": changed.ended_app_tokens})
+        print_json(**plain(changed.account) | {"ended_app_tokens": changed.ended_app_tokens})
     else:
         ended = f" {changed.ended_app_tokens} app tokens have ended." if changed.ended_app_tokens else ""
         print_done(f"The service account {name} was changed.{ended}")
@@ -222,12 +225,13 @@ def rotate_secret(context: typer.Context, name: ClientId, *, overlap: Overlap = 
 def disable(context: typer.Context, name: ClientId, *, as_json: AsJson = False) -> int:
     """End all tokens of a service account for good, and issue no others until it is enabled."""
     from roomkey.authorization_server.accounts import service_accounts
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import done
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.admin.printing import print_done, print_json
 
     account = done(context, lambda work: service_accounts.disable(work, name))
     if as_json:
-        print_json(**members(account))
+        print_json(**plain(account))
     else:
         print_done(f"The service account {name} is disabled, and its tokens have ended.")
     return ExitCode.OK
@@ -237,12 +241,13 @@ def disable(context: typer.Context, name: ClientId, *, as_json: AsJson = False) 
 def enable(context: typer.Context, name: ClientId, *, as_json: AsJson = False) -> int:
     """Let a disabled service account be used again; tokens that have ended stay so."""
     from roomkey.authorization_server.accounts import service_accounts
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import done
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.admin.printing import print_done, print_json
 
     account = done(context, lambda work: service_accounts.enable(work, name))
     if as_json:
-        print_json(**members(account))
+        print_json(**plain(account))
     else:
         print_done(f"The service account {name} is enabled.")
     return ExitCode.OK

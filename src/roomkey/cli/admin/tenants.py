@@ -20,12 +20,13 @@ def create(
 ) -> int:
     """Make a tenant; people who belong to it see nothing of another one."""
     from roomkey.authorization_server.accounts import tenants
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import done
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.admin.printing import print_done, print_json
 
     made = done(context, lambda work: tenants.create(work, name=name))
     if as_json:
-        print_json(**members(made))
+        print_json(**plain(made))
     else:
         print_done(f"The tenant {name} is there.")
     return ExitCode.OK

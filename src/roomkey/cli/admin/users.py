@@ -60,12 +60,13 @@ def create(
 @app.command("list", cls=Command, short_help="List the users.")
 def list_users(context: typer.Context, *, as_json: AsJson = False) -> int:
     """List the users, their roles, and by what they prove who they are."""
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import seen
-    from roomkey.cli.admin.printing import day, mark, members, print_json, print_list
+    from roomkey.cli.admin.printing import day, mark, print_json, print_list
 
     found = seen(context, _all)
     if as_json:
-        print_json(users=members(found))
+        print_json(users=plain(found))
         return ExitCode.OK
     print_list(
         (
@@ -91,12 +92,13 @@ def list_users(context: typer.Context, *, as_json: AsJson = False) -> int:
 def show(context: typer.Context, name: Name, *, as_json: AsJson = False) -> int:
     """Show one user."""
     from roomkey.authorization_server.people import users
+    from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.place import seen
-    from roomkey.cli.admin.printing import members, print_facts, print_json, when
+    from roomkey.cli.admin.printing import print_facts, print_json, when
 
     user = seen(context, lambda work: users.get(work, name))
     if as_json:
-        print_json(**members(user))
+        print_json(**plain(user))
         return ExitCode.OK
     print_facts(
         ("user", user.username),
@@ -209,10 +211,11 @@ def _all(work: "Work") -> "tuple[User, ...]":
 
 
 def _print(user: "User", sentence: str, *, as_json: bool) -> None:
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.authorization_server.plain import plain
+    from roomkey.cli.admin.printing import print_done, print_json
 
     if as_json:
-        print_json(**members(user))
+        print_json(**plain(user))
     else:
         print_done(sentence.format(user.username), ("id", user.id), ("roles", " ".join(user.roles)))
 
