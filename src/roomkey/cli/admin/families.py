@@ -67,13 +67,14 @@ def revoke(
     as_json: AsJson = False,
 ) -> int:
     """End a family: its refresh tokens are refused, and its access tokens do not count any more."""
+    from roomkey.authorization_server.plain import plain
     from roomkey.authorization_server.tokens import overview
     from roomkey.cli.admin.place import done
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.cli.admin.printing import print_done, print_json
 
     family = done(context, lambda work: overview.revoke_family(work, family_id))
     if as_json:
-        print_json(**members(family))
+        print_json(**plain(family))
     else:
         print_done(f"The family {family_id} has ended.")
     return ExitCode.OK

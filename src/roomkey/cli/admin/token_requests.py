@@ -74,10 +74,11 @@ def refuse(context: typer.Context, request_id: Id, *, answer: Answer = "", as_js
 
 
 def _print(request: "TokenRequest", *, as_json: bool) -> int:
-    from roomkey.cli.admin.printing import members, print_done, print_json
+    from roomkey.authorization_server.plain import plain
+    from roomkey.cli.admin.printing import print_done, print_json
 
     if as_json:
-        print_json(**members(request))
+        print_json(**plain(request))
     else:
         print_done(f"The request {request.id} is {request.state}.")
     return ExitCode.OK
