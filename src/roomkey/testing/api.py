@@ -5,10 +5,11 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from roomkey.clock import Clock, SystemClock
 from roomkey.errors import AccessError
+from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import Protection
 from roomkey.resource_server.requirements import Requirements
 from roomkey.testing.faults import FaultyServer
@@ -219,9 +220,13 @@ class ProtectedAPI(FaultyServer):
 def _validated(
     protection: Protection[ReceivedRequest], request: ReceivedRequest, wanted: str | None
 ) -> "Mapping[str, Any] | Answer":
-    authorization = [value for name, value in request.headers if name == "authorization"]
+    named = {
+        wanted: [value for name, value in request.headers if name == wanted] for wanted in ("authorization", "dpop")
+    }
     requirements = Requirements(scopes=() if wanted is None else (wanted,))
-    outcome = protection.judge(request, authorization, urlencode(request.query), requirements)
+    proof = presented_proof({}, named["dpop"], method=request.method, path=unquote(request.path))
+    presented = Presented(named["authorization"], urlencode(request.query), proof=proof)
+    outcome = protection.judge(request, presented, requirements)
     if not isinstance(outcome, AccessError):
         return outcome
     refusal = protection.answer(outcome)
