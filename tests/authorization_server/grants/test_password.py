@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import update
-from tests.authorization_server.oauth_world import CONSOLE, Login, claims_of, error_of, told
+from tests.authorization_server.oauth_world import CONSOLE, claims_of, error_of, told
 
 from roomkey.authorization_server.accounts import service_accounts, tenants
 from roomkey.authorization_server.people import users
@@ -124,6 +124,3 @@ def test_the_password_stands_in_no_log(world, caplog, leaks):
     caplog.set_level(0)
     world.sign_in(world.add_app(), password="a secret nobody sees")
     assert "a secret nobody sees" not in caplog.text
-
-
-_ = Login
