@@ -20,6 +20,7 @@ from roomkey.authorization_server.settings import Settings
 BACK: Final = "https://app.example/cb"
 SIGNED: Final = {"orders-api": "ES256", "rooms-api": "RS256", "bills-api": "EdDSA"}
 """What signs the tokens of each API."""
+SCOPES: Final = {"orders-api": "orders:read", "rooms-api": "rooms:read", "bills-api": "bills:read"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,17 @@ class FrontDesk:
     def at(self, name: str) -> str:
         """The address of one of its endpoints."""
         return f"{self.issuer}/oauth2/{name}"
+
+    def token(self, audience: str) -> str:
+        """A token of ``by-basic`` for an API."""
+        form = {"grant_type": "client_credentials", "resource": audience, "scope": SCOPES[audience]}
+        answer = httpx2.post(self.at("token"), data=form, headers=self.by_basic.basic)
+        token: str = answer.raise_for_status().json()["access_token"]
+        return token
+
+    def rotate(self, algorithm: str) -> None:
+        """Let another key sign with ``algorithm`` from now on."""
+        self.service.admin("keys", "rotate", "--algorithm", algorithm, "--now")
 
     def introspected(self, token: str) -> dict[str, Any]:
         """What ``orders-api`` is told of ``token``."""
@@ -82,10 +94,10 @@ def front_desk(data: Path) -> Iterator[FrontDesk]:
 
 def _registered(world: World, key: ECKey) -> dict[str, Login]:
     api = world.add_api("orders-api", "orders:read", "orders:write")
-    for audience, algorithm in list(SIGNED.items())[1:]:
-        world.add_api(audience, "rooms:read", algorithm=algorithm)
-    rooms = [Access(audience, ("rooms:read",)) for audience in list(SIGNED)[1:]]
-    everything = [Access("orders-api", ("orders:read", "orders:write"), ("orders:read",)), *rooms]
+    others = [Access(audience, (scope,)) for audience, scope in SCOPES.items() if audience != "orders-api"]
+    for one in others:
+        world.add_api(one.audience, *one.scopes, algorithm=SIGNED[one.audience])
+    everything = [Access("orders-api", ("orders:read", "orders:write"), ("orders:read",)), *others]
     codes: dict[str, Any] = {"grants": ("authorization_code", "refresh_token"), "redirect_uris": [BACK]}
     public = KeySet([key]).as_dict(private=False)
     world.add_user()
