@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install --con
 demo: .venv/.runtime  # a managed token calls a protected API, live
 	@$(BIN)/roomkey demo
 
-test: .venv/.development tests/interop/node_modules/.ready  # every test
+test: .venv/.development tests/interop/node_modules/.ready tests/authorization_server/backoffice/node_modules/.ready tests/authorization_server/interop/node_modules/.ready  # every test
 	@$(BIN)/pytest --numprocesses auto --quiet
 
 check: .venv/.development  # formatting, lint, types, floors
@@ -18,11 +18,11 @@ check: .venv/.development  # formatting, lint, types, floors
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-fuzz: .venv/.fuzz  # ten minutes and more of input that nobody thought of
+fuzz: .venv/.fuzz  # ten minutes of input that nobody thought of
 	@$(BIN)/python tests/fuzz/tokens.py -max_total_time=300 -len_control=0 -max_len=512 -print_final_stats=1
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --numprocesses auto --quiet -m fuzz
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --numprocesses auto --dist worksteal --quiet -m fuzz
 
-bench: .venv-bench/.ready  # the figures, beside the peers
+bench: .venv-bench/.ready benchmarks/node_modules/.ready  # the figures, beside the peers
 	@.venv-bench/bin/python benchmarks/run.py
 
 docs: .venv/.documentation  # the reference, made from the docstrings
@@ -30,7 +30,7 @@ docs: .venv/.documentation  # the reference, made from the docstrings
 	@echo "The reference is in build/docs/index.html"
 
 clean:
-	rm -rf .venv .venv-bench build dist .cache tests/interop/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench build dist .cache tests/*/node_modules tests/*/*/node_modules benchmarks/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # pip itself comes first: the one that Debian 12 ships knows no dependency groups.
 .venv/.pip: constraints.txt
@@ -61,9 +61,9 @@ clean:
 	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint benchmarks/constraints.txt --requirement benchmarks/requirements.txt --editable .
 	@touch $@
 
-# Without Node and npm, or where npm reaches no registry, this is left out, and the tests say that they did not run.
-tests/interop/node_modules/.ready: tests/interop/package.json
+# Without Node and npm, or where npm reaches no registry, this is left out, and tests and benchmarks say what they lack.
+%/node_modules/.ready: %/package.json
 	@if command -v npm >/dev/null; then \
-		echo "Setting up tests/interop (once) ..."; \
-		npm install --prefix tests/interop --loglevel=error --fetch-retries=1 >/dev/null && touch $@ || echo "npm could not set up tests/interop"; \
+		echo "Setting up $* (once) ..."; \
+		npm install --prefix $* --loglevel=error --fetch-retries=1 >/dev/null && touch $@ || echo "npm could not set up $*"; \
 	fi

@@ -7,7 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-FIGURES = ("attach", "request_cost", "herd", "refresh_stall", "outage", "verification", "validation", "import_time")
+FIGURES = (
+    "attach",
+    "request_cost",
+    "herd",
+    "refresh_stall",
+    "outage",
+    "verification",
+    "validation",
+    "auth_service",
+    "import_time",
+)
 
 
 def main() -> int:

@@ -36,6 +36,10 @@ class Series:
         """The median of the ratios of rounds that ran next to each other."""
         return statistics.median(mine / theirs for mine, theirs in zip(self.rounds, other.rounds, strict=True))
 
+    def over(self, other: Series) -> float:
+        """The median of the seconds that it took beyond `other` in rounds that ran next to each other."""
+        return statistics.median(mine - theirs for mine, theirs in zip(self.rounds, other.rounds, strict=True))
+
 
 def interleave(contestants: Sequence[Contestant], rounds: int) -> list[Series]:
     """Run one uncounted round of each, then `rounds` of each in turn; who goes first moves on every round."""

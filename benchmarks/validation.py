@@ -56,7 +56,7 @@ def judged(case: Case) -> None:
     table = Table(f"Validating a token: {case.algorithm}", "", "us", "us over bare", "goal", "")
     table.row(bare.name, f"{bare.median * 1e6:.1f}", "0.0", "", "")
     for series, (name, _, goal, words) in zip(others, JUDGES, strict=True):
-        over = sorted(mine - least for mine, least in zip(series.rounds, bare.rounds, strict=True))[ROUNDS // 2]
+        over = series.over(bare)
         measured = over if goal == GOAL_OVER_BARE else series.median
         reached = (words, verdict(measured, goal)) if goal is not None else ("", "")
         table.row(name, f"{series.median * 1e6:.2f}", f"{over * 1e6:.1f}", *reached)

@@ -13,6 +13,7 @@ with roomkey.TokenManager() as manager:
             issuer=os.environ["AUTH_ISSUER"],
             client_id="reports",
             client_secret=roomkey.Secret.from_env("ORDERS_SECRET"),
+            scope="orders:read",
             username=os.environ["ORDERS_USER"],
             password=roomkey.Secret.from_env("ORDERS_PASSWORD"),
         )

@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from roomkey.errors import AccessDenied as AccessDenied
     from roomkey.errors import AccessError as AccessError
     from roomkey.errors import ConfigurationError as ConfigurationError
+    from roomkey.errors import DPoPNonceRequired as DPoPNonceRequired
     from roomkey.errors import IntrospectionUnavailable as IntrospectionUnavailable
+    from roomkey.errors import InvalidDPoPProof as InvalidDPoPProof
     from roomkey.errors import InvalidRequest as InvalidRequest
     from roomkey.errors import InvalidToken as InvalidToken
     from roomkey.errors import KeyringError as KeyringError
     from roomkey.errors import KeysUnavailable as KeysUnavailable
     from roomkey.errors import LoginRequired as LoginRequired
     from roomkey.errors import OriginNotAllowed as OriginNotAllowed
+    from roomkey.errors import ReplayUnknown as ReplayUnknown
     from roomkey.errors import RevocationUnknown as RevocationUnknown
     from roomkey.errors import RoomkeyError as RoomkeyError
     from roomkey.errors import SecretUnavailable as SecretUnavailable
@@ -52,9 +55,13 @@ if TYPE_CHECKING:
     from roomkey.resource_server.claim_mapping import ClaimMapping as ClaimMapping
     from roomkey.resource_server.claims import Claims as Claims
     from roomkey.resource_server.deny_list import DenyList as DenyList
+    from roomkey.resource_server.dpop import DPoP as DPoP
+    from roomkey.resource_server.dpop_proof import PresentedProof as PresentedProof
     from roomkey.resource_server.introspection import Introspection as Introspection
     from roomkey.resource_server.polled_list import ListPolicy as ListPolicy
     from roomkey.resource_server.protected_resource import ProtectedResource as ProtectedResource
+    from roomkey.resource_server.replay_store import MemoryReplayStore as MemoryReplayStore
+    from roomkey.resource_server.replay_store import ReplayStore as ReplayStore
     from roomkey.resource_server.requirements import Requirements as Requirements
     from roomkey.resource_server.status_list import StatusLists as StatusLists
     from roomkey.resource_server.trusted_issuer import TrustedIssuer as TrustedIssuer
@@ -78,8 +85,9 @@ _PLACES = {
     "wire.transport": "Transport",
     "config": "Configuration load",
     "errors": (
-        "AccessDenied AccessError ConfigurationError IntrospectionUnavailable InvalidRequest InvalidToken "
-        "KeyringError KeysUnavailable LoginRequired OriginNotAllowed RevocationUnknown RoomkeyError "
+        "AccessDenied AccessError ConfigurationError DPoPNonceRequired IntrospectionUnavailable InvalidDPoPProof "
+        "InvalidRequest InvalidToken KeyringError KeysUnavailable LoginRequired OriginNotAllowed ReplayUnknown "
+        "RevocationUnknown RoomkeyError "
         "SecretUnavailable StepUpRequired StoreUnavailable TokenMissing TokenRejected TokenUnavailable "
         "ValidationUnavailable"
     ),
@@ -93,10 +101,13 @@ _PLACES = {
     "resource_server.claim_mapping": "ClaimMapping",
     "resource_server.claims": "Claims",
     "resource_server.deny_list": "DenyList",
+    "resource_server.dpop": "DPoP",
+    "resource_server.dpop_proof": "PresentedProof",
     "resource_server.introspection": "Introspection",
     "resource_server.polled_list": "ListPolicy",
     "resource_server.status_list": "StatusLists",
     "resource_server.protected_resource": "ProtectedResource",
+    "resource_server.replay_store": "MemoryReplayStore ReplayStore",
     "resource_server.requirements": "Requirements",
     "resource_server.trusted_issuer": "TrustedIssuer",
     "resource_server.validator": "TokenValidator",

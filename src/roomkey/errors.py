@@ -113,6 +113,8 @@ class AccessError(RoomkeyError):
     Attributes:
         status: the HTTP status of the answer.
         reason: a stable word, finer than ``code``.
+        scheme: the authentication scheme whose challenge the answer has: ``Bearer`` or ``DPoP``.
+        dpop_algorithms: what a DPoP proof may be signed with, for the challenge; empty where none is taken.
     """
 
     code = "access_error"
@@ -121,6 +123,8 @@ class AccessError(RoomkeyError):
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+        self.scheme = "Bearer"
+        self.dpop_algorithms: tuple[str, ...] = ()
 
 
 class InvalidRequest(AccessError):
@@ -149,6 +153,30 @@ class InvalidToken(AccessError):
     def __init__(self, message: str, *, reason: str, claim: str | None = None) -> None:
         super().__init__(message, reason=reason)
         self.claim = claim
+
+
+class InvalidDPoPProof(AccessError):
+    """The proof that a request brings for its token is not good for it (RFC 9449 section 7.1).
+
+    Attributes:
+        reason: a stable word, such as ``replayed``; ``roomkey.resource_server.dpop_proof`` lists them.
+    """
+
+    code = "invalid_dpop_proof"
+
+
+class DPoPNonceRequired(AccessError):
+    """A proof is to be made again, with the API's nonce in it (RFC 9449 section 9).
+
+    Attributes:
+        nonce: the one to use.
+    """
+
+    code = "use_dpop_nonce"
+
+    def __init__(self, message: str, *, reason: str, nonce: str) -> None:
+        super().__init__(message, reason=reason)
+        self.nonce = nonce
 
 
 class StepUpRequired(AccessError):
@@ -212,6 +240,12 @@ class IntrospectionUnavailable(ValidationUnavailable):
     """The auth service cannot be asked about the token now."""
 
     code = "introspection_unavailable"
+
+
+class ReplayUnknown(ValidationUnavailable):
+    """Whether a DPoP proof was used before cannot be told: the store of used ones is full, or cannot be reached."""
+
+    code = "replay_unknown"
 
 
 class RevocationUnknown(ValidationUnavailable):

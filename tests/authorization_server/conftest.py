@@ -33,7 +33,7 @@ def postgresql_url(postgresql: Cluster) -> str:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a new, empty database: the test runs once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'roomkey.db'}"
+        return f"sqlite:///{tmp_path / 'data' / 'roomkey.db'}"
     url: str = request.getfixturevalue("postgresql_url")
     return url
 

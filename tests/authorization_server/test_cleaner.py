@@ -11,7 +11,7 @@ from sqlalchemy import Table, func, insert, select
 from roomkey.authorization_server import cleaner
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.audit import Subject, record, verify
-from roomkey.authorization_server.cleaner import BATCH, clean, keep_clean
+from roomkey.authorization_server.cleaner import BATCH, clean
 from roomkey.authorization_server.schema.accounts import account_secrets, apis, assertion_ids, service_accounts
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.schema.keys import signing_keys
@@ -222,28 +222,3 @@ def test_many_nodes_may_clean_at_once(stocked: Service, clock: FakeClock, databa
     assert sum(counts) == 5 * BATCH
     assert len(counts) == 4
     assert _count(stocked, access_tokens) == 1
-
-
-def test_it_cleans_again_and_again_and_outlives_an_outage(small_service: Service, clock: FakeClock, monkeypatch):
-    clock.advance(DAY)
-    honest, rounds = cleaner.clean, iter([True, False])
-
-    async def watch() -> None:
-        cleaned = asyncio.Event()
-
-        async def sometimes(given: Service) -> int:
-            if next(rounds, False):
-                raise cleaner.DatabaseUnavailable("The database cannot be used now.")
-            count = await honest(given)
-            cleaned.set()
-            return count
-
-        monkeypatch.setattr(cleaner, "clean", sometimes)
-        task = asyncio.create_task(keep_clean(small_service, every=0.01, chance=lambda: 0.5))
-        async with asyncio.timeout(20):
-            await cleaned.wait()
-        task.cancel()
-
-    _add(small_service, access_tokens, _access_token(1, NOW))
-    asyncio.run(watch())
-    assert _count(small_service, access_tokens) == 0

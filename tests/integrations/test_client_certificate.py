@@ -18,8 +18,9 @@ from django.test.utils import override_settings
 from fastapi import Depends, FastAPI
 
 import roomkey
+from roomkey.errors import ConfigurationError
 from roomkey.integrations.asgi import BearerTokenMiddleware
-from roomkey.integrations.client_certificate import client_certificate
+from roomkey.integrations.client_certificate import CertificateProxies, client_certificate
 from roomkey.integrations.django import judge
 from roomkey.integrations.fastapi import BearerToken
 from roomkey.testing import Issuer
@@ -118,3 +119,30 @@ def test_a_bound_token_is_good_with_its_own_certificate_alone(
 def test_a_certificate_that_is_none_counts_for_nothing(first: object) -> None:
     assert client_certificate({"extensions": {"tls": {"client_cert_chain": [first]}}}) is None
     assert client_certificate({"extensions": {"tls": {"client_cert_chain": [pem(OWN)]}}}) == der(OWN)
+
+
+@pytest.mark.parametrize(
+    ("peer", "trusted"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("10.1.3.3", False),
+        ("2001:db8::1", True),
+        ("2001:db8:1::1", False),
+        ("10.1.2.3, 10.9.9.9", False),
+        ("proxy.example", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_proxy_is_known_by_its_address(peer: str | None, trusted: bool) -> None:  # validator 46
+    proxies = CertificateProxies(["10.1.2.0/24", "2001:db8::/48"])
+    said = f":{base64.b64encode(der(OWN)).decode()}:"
+    assert proxies.certificate(peer, [said]) == (der(OWN) if trusted else None)
+    assert CertificateProxies(()).certificate(peer, [said]) is None
+
+
+@pytest.mark.parametrize("named", ["proxy.example", ["10.1.2.3/24"], ["*"], [""], ["10.1.2"]])
+def test_a_proxy_that_is_named_otherwise_is_a_mistake(named: str | list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="certificates_from="):
+        CertificateProxies(named)

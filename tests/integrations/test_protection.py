@@ -9,6 +9,7 @@ import pytest
 
 import roomkey
 from roomkey.errors import ConfigurationError, TokenMissing
+from roomkey.integrations.presented import Presented
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
 from roomkey.testing import Issuer
 
@@ -41,7 +42,7 @@ def test_the_log_has_the_reason_of_a_refusal_and_nothing_of_its_token(
 ) -> None:  # validator 44
     protection: Protection[None] = Protection(VALIDATOR)
     with caplog.at_level(logging.INFO, "roomkey"):
-        outcome = protection.judge(None, ["Bearer one.two.three"], "", ANY_GOOD_TOKEN)
+        outcome = protection.judge(None, Presented(["Bearer one.two.three"]), ANY_GOOD_TOKEN)
         assert isinstance(outcome, roomkey.InvalidToken)
         protection.answer(outcome)
     assert caplog.messages == [f"A request is answered with 401 invalid_token ({outcome.reason})."]
@@ -58,8 +59,8 @@ def test_a_mistake_of_the_api_shows_no_token_in_its_frames(issuer: Issuer, asked
     protection = Protection(validator, tenant=tenant_of)
     requirements, token = roomkey.Requirements(**asked), issuer.token()
     for call in (
-        lambda: protection.judge({}, [f"Bearer {token}"], "", requirements),
-        lambda: asyncio.run(protection.judge_async({}, [f"Bearer {token}"], "", requirements)),
+        lambda: protection.judge({}, Presented([f"Bearer {token}"]), requirements),
+        lambda: asyncio.run(protection.judge_async({}, Presented([f"Bearer {token}"]), requirements)),
     ):
         with pytest.raises((KeyError, ConfigurationError)) as caught:
             call()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.resource_server.dpop_api import API
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
@@ -35,3 +36,13 @@ def validator(make_validator: MakeValidator) -> roomkey.TokenValidator:
 def asked(issuer: Issuer) -> Callable[[str], int]:
     """How often an endpoint of the issuer was asked, by the end of its path."""
     return lambda end: sum(path.endswith(end) for _, path in issuer.other_requests)
+
+
+@pytest.fixture
+def api(issuer: Issuer, clock: FakeClock) -> API:
+    return API(issuer, clock)
+
+
+@pytest.fixture
+def api_with(issuer: Issuer, clock: FakeClock) -> Callable[..., API]:
+    return lambda **settings: API(issuer, clock, **settings)

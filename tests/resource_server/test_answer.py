@@ -53,6 +53,63 @@ def test_each_refusal_has_its_status_and_challenge(error, status, challenge) -> 
     assert json.loads(answer.body)["error"] == error.code
 
 
+OFFERED = 'DPoP realm="orders", algs="ES256 PS256", resource_metadata="https://orders.example/m"'
+SPENT = roomkey.InvalidDPoPProof("It was used before.", reason="replayed")
+NONCE = roomkey.DPoPNonceRequired("Use this nonce.", reason="nonce_missing", nonce="abc")
+
+
+@pytest.mark.parametrize(
+    ("error", "scheme", "challenge"),
+    [
+        (
+            roomkey.TokenMissing("Send one.", reason="no_credentials"),
+            "Bearer",
+            f'Bearer realm="orders", resource_metadata="https://orders.example/m", {OFFERED}',
+        ),
+        (
+            refused("expired"),
+            "Bearer",
+            (
+                'Bearer realm="orders", error="invalid_token", error_description="The access token is not valid.", '
+                f'resource_metadata="https://orders.example/m", {OFFERED}'
+            ),
+        ),
+        (
+            SPENT,
+            "DPoP",
+            (
+                'DPoP realm="orders", error="invalid_dpop_proof", error_description="It was used before.", '
+                'resource_metadata="https://orders.example/m", algs="ES256 PS256"'
+            ),
+        ),
+        (
+            NONCE,
+            "DPoP",
+            (
+                'DPoP realm="orders", error="use_dpop_nonce", error_description="Use this nonce.", '
+                'resource_metadata="https://orders.example/m", algs="ES256 PS256"'
+            ),
+        ),
+        (
+            roomkey.AccessDenied("More.", reason="scope_missing", scope="a"),
+            "DPoP",
+            (
+                'DPoP realm="orders", error="insufficient_scope", error_description="More.", scope="a", '
+                'resource_metadata="https://orders.example/m", algs="ES256 PS256"'
+            ),
+        ),
+    ],
+)
+def test_challenges_name_what_proofs_are_signed_with(error, scheme, challenge) -> None:  # validator 45
+    error.scheme, error.dpop_algorithms = scheme, ("ES256", "PS256")
+    said = headers(error, roomkey.Answering(realm="orders", resource_metadata="https://orders.example/m"))
+    assert said["WWW-Authenticate"] == challenge
+    assert said.get("DPoP-Nonce") == ("abc" if error is NONCE else None)
+    read = parse_challenges([challenge])
+    assert [one.scheme for one in read] == (["bearer", "dpop"] if scheme == "Bearer" else ["dpop"])
+    assert read[-1].parameter("algs") == "ES256 PS256"
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.0, "1"), (2.1, "3"), (1e9, "3600"), (float("inf"), "3600"), (float("nan"), "3600")]
 )

@@ -216,6 +216,47 @@ def test_the_list_says_itself_how_soon_to_look_again(follow, issuer, clock, aske
     eventually(lambda: asked(end) == 2)
 
 
+def test_an_unchanged_list_is_confirmed_by_its_etag(follow, issuer, clock, asked, end) -> None:
+    issuer.lists.etag = '"v1"'
+    validator = follow(every=30.0, staleness=60.0)
+    token = issuer.token()
+    validator.validate(token)
+    issuer.revoke(token)
+    clock.advance(61.0)
+    validator.validate(token)  # the issuer has said that nothing changed
+    assert asked(end) == 2
+    issuer.lists.etag = '"v2"'
+    clock.advance(61.0)
+    assert reason(lambda: validator.validate(token)) == "revoked"
+
+
+def test_a_list_that_has_ended_is_not_confirmed(follow, issuer, clock) -> None:
+    issuer.lists.etag, issuer.lists.lifetime = '"v1"', 40.0
+    validator = follow(every=30.0)
+    token = issuer.token()
+    validator.validate(token)
+    issuer.revoke(token)
+    clock.advance(71.0)
+    assert reason(lambda: validator.validate(token)) == "revoked"
+
+
+def test_a_list_whose_key_was_withdrawn_is_not_confirmed(follow, issuer, clock) -> None:
+    issuer.lists.etag, issuer.lists.lifetime = '"v1"', 100_000.0
+    validator = follow(every=30.0)
+    validator.validate(issuer.token())
+    issuer.keys.rotate(withdraw=True)
+    clock.advance(400.0)
+    token = issuer.token()
+    issuer.revoke(token)
+    assert reason(lambda: validator.validate(token)) == "revoked"
+
+
+def test_an_answer_that_confirms_what_nobody_has_is_an_outage(follow, issuer, kind) -> None:
+    issuer.faulty = {kind}
+    issuer.answer_with(304, {"etag": '"v1"'})
+    assert unknown(lambda: follow().validate(issuer.token())).reason == "bad_status"
+
+
 def test_an_older_list_never_replaces_a_newer_one(follow, issuer, kind, clock) -> None:  # validator 51
     validator = follow(every=30.0)
     token = issuer.token()

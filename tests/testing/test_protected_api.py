@@ -3,7 +3,8 @@ import time
 
 import pytest
 
-from roomkey.testing import FakeClock, Issuer, ProtectedAPI
+import roomkey
+from roomkey.testing import DPoPKey, FakeClock, Issuer, ProtectedAPI
 
 
 def bearer(token):
@@ -73,6 +74,19 @@ def test_with_a_validator_it_judges_and_answers_as_any_api_that_roomkey_protects
         assert http.get(api.url + "/scoped/orders:read", headers=bearer(narrow)).json() == {"error": "forbidden"}
         api.rejects = lambda token: token == good
         assert http.get(api.url, headers=bearer(good)).status_code == 401
+        assert not api.failures
+
+
+def test_with_a_validator_that_takes_dpop_it_wants_the_proof_of_a_bound_token(http, issuer):
+    key, dpop = DPoPKey(), roomkey.DPoP("https://orders.example")
+    validator = roomkey.TokenValidator(issuer=issuer.url, audience=issuer.audience, dpop=dpop)
+    token = issuer.token(cnf=key.confirmation)
+    with ProtectedAPI(validator=validator) as api:
+        proven = key.headers("GET", "https://orders.example/caf%C3%A9", token)
+        assert http.get(api.url + "/caf%C3%A9?page=2", headers=proven).status_code == 200
+        again = http.get(api.url + "/caf%C3%A9", headers=proven)
+        assert (again.status_code, again.json()["error"]) == (401, "invalid_dpop_proof")
+        assert http.get(api.url, headers=bearer(token)).headers["www-authenticate"].startswith("DPoP error=")
         assert not api.failures
 
 

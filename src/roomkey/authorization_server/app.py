@@ -3,10 +3,12 @@
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
+from roomkey.authorization_server import admin_api
 from roomkey.authorization_server.backoffice.page import answer_error
 from roomkey.authorization_server.backoffice.routes import ROUTES as PAGES
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.directory import Directory
+from roomkey.authorization_server.endpoints.authorize import ROUTES as AUTHORIZATION
 from roomkey.authorization_server.endpoints.health import Health
 from roomkey.authorization_server.endpoints.introspect import introspection_endpoint
 from roomkey.authorization_server.endpoints.metadata import metadata_endpoint
@@ -32,7 +34,13 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
     hashing = hashing or PasswordHashing()
     last_used = LastUsed(service)
     app = Starlette(
-        routes=[*oauth_routes(service, hashing, last_used), *running_routes(service), *PAGES],
+        routes=[
+            *oauth_routes(service, hashing, last_used),
+            *AUTHORIZATION,
+            *running_routes(service),
+            *admin_api.routes(service),
+            *PAGES,
+        ],
         middleware=middleware(service.settings),
         exception_handlers={ServiceError: answer_error},
     )

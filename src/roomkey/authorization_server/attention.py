@@ -9,11 +9,12 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
 from roomkey.authorization_server import audit_log
 from roomkey.authorization_server.accounts import token_requests
+from roomkey.authorization_server.accounts.service_account import BUILT_IN
 from roomkey.authorization_server.keys.kept_key import KeyState
 from roomkey.authorization_server.keys.lanes import lanes
 from roomkey.authorization_server.people import users as people
 from roomkey.authorization_server.permissions import Permission, Role
-from roomkey.authorization_server.schema.accounts import account_secrets, service_accounts
+from roomkey.authorization_server.schema.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.schema.people import passkeys, user_roles, users
 from roomkey.authorization_server.schema.tokens import app_tokens
 from roomkey.authorization_server.settings import DAY
@@ -57,6 +58,34 @@ class Finding:
     name: str
     about: str = ""
     at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much there is of each thing that the actor sees: live app tokens, accounts and APIs in use, users."""
+
+    app_tokens: int
+    service_accounts: int
+    apis: int
+    users: int
+
+
+def count(work: Work) -> Totals:
+    """How much there is. Raises NotAllowed."""
+    work.demand(Permission.READ)
+    accounts, now = service_accounts.c, work.now
+    of_tokens = select(func.count()).select_from(
+        app_tokens.join(service_accounts, accounts.client_id == app_tokens.c.client_id)
+    )
+    live = of_tokens.where(app_tokens.c.revoked_at.is_(None), app_tokens.c.expires_at > now)
+    in_use = select(func.count()).where(accounts.kind == "app", accounts.disabled_at.is_(None))
+    doors = select(func.count()).where(
+        apis.c.disabled_at.is_(None), apis.c.audience != BUILT_IN, *_of_tenant(work, apis.c.tenant)
+    )
+    persons = select(func.count()).where(users.c.deleted_at.is_(None), *_of_tenant(work, users.c.tenant))
+    own = _of_tenant(work, accounts.tenant)
+    counted = (live.where(*own), in_use.where(*own), doors, persons)
+    return Totals(*(work.connection.scalar(one) or 0 for one in counted))
 
 
 def find(work: Work) -> tuple[Finding, ...]:

@@ -5,8 +5,6 @@ Signing keys, app tokens and the audit log stay for ever.
 """
 
 import asyncio
-import logging
-import random
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -14,11 +12,11 @@ from typing import Final
 from sqlalchemy import Column, ColumnElement, Table, and_, delete, exists, or_, select, tuple_
 
 from roomkey.authorization_server.actor import SERVICE
-from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema.accounts import account_secrets, assertion_ids
 from roomkey.authorization_server.schema.people import attempts, sessions, setup_links
 from roomkey.authorization_server.schema.tokens import (
     access_tokens,
+    app_tokens,
     authorization_codes,
     refresh_tokens,
     token_families,
@@ -29,14 +27,18 @@ from roomkey.authorization_server.work import Work
 
 BATCH: Final = 200  # rows to a transaction: few enough that a token request hardly waits for them
 _KEPT: Final = HOUR  # seconds that a row outlives its end: longer than clocks differ
-_EVERY: Final = 600  # seconds between two rounds of one node, more or less
 _PAUSE: Final = 0.05  # seconds between two batches of a round
-_LOG: Final = logging.getLogger("roomkey.server.cleaner")
 Over = Callable[[int, Settings], ColumnElement[bool]]
 
 
 def _past(column: "Column[int]") -> Over:
     return lambda now, _settings: column < now - _KEPT
+
+
+def _access_tokens_over(now: int, _settings: Settings) -> ColumnElement[bool]:
+    # One that was rotated away ends before the end that it bears: until then the deny list must name it.
+    borne = exists().where(app_tokens.c.digest == access_tokens.c.digest, app_tokens.c.exp >= now - _KEPT)
+    return and_(access_tokens.c.expires_at < now - _KEPT, ~borne)
 
 
 def _codes_over(now: int, settings: Settings) -> ColumnElement[bool]:
@@ -60,7 +62,7 @@ def _attempts_over(now: int, _settings: Settings) -> ColumnElement[bool]:
 
 
 _TABLES: Final[tuple[tuple[Table, Over], ...]] = (
-    (access_tokens, _past(access_tokens.c.expires_at)),
+    (access_tokens, _access_tokens_over),
     (refresh_tokens, _refresh_tokens_over),
     (token_families, _families_over),
     (authorization_codes, _codes_over),
@@ -95,15 +97,3 @@ async def clean(service: Service) -> int:
                 break
             await asyncio.sleep(_PAUSE)
     return total
-
-
-async def keep_clean(service: Service, *, every: float = _EVERY, chance: Callable[[], float] = random.random) -> None:
-    """Clean again and again, to the end of the task; ``chance`` spreads the rounds of several nodes over the time."""
-    while True:
-        await asyncio.sleep(every * (0.5 + chance()))
-        try:
-            count = await clean(service)
-        except DatabaseUnavailable as error:
-            _LOG.warning("not cleaned", extra={"fields": {"problem": str(error)}})
-        else:
-            _LOG.info("cleaned", extra={"fields": {"rows": count}})

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from roomkey.cli import call, demo, inspect, serve, status, store, token
+from roomkey.cli.admin import app as admin
 from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.help import Command, Group
 
@@ -31,6 +32,7 @@ for _run, _words in (
 ):
     app.command(cls=Command, short_help=_words)(_run)
 app.add_typer(store.app, name="store", short_help="List and clear the store; change its key.")
+app.add_typer(admin.app, name="admin", short_help="Administer the auth service: APIs, accounts, tokens, users, keys.")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it

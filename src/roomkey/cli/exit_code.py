@@ -2,6 +2,7 @@
 
 from enum import IntEnum
 
+from roomkey.authorization_server.errors import DatabaseUnavailable, DatabaseUnsuitable, Invalid, ServiceError
 from roomkey.errors import (
     ConfigurationError,
     OriginNotAllowed,
@@ -23,6 +24,7 @@ class ExitCode(IntEnum):
     STORE = 5
     API_ERROR = 6
     UNREACHABLE = 7
+    REFUSED = 8
     INTERRUPTED = 130
 
     @property
@@ -37,9 +39,10 @@ _MEANINGS = {
     ExitCode.USAGE: "wrong arguments or configuration",
     ExitCode.NO_TOKEN: "no token can be had now",
     ExitCode.REJECTED: "the API refused the token (401, 403)",
-    ExitCode.STORE: "the store cannot be used",
+    ExitCode.STORE: "the store, or the service's database, cannot be used",
     ExitCode.API_ERROR: "the API answered another error (4xx, 5xx)",
     ExitCode.UNREACHABLE: "the API did not answer",
+    ExitCode.REFUSED: "the auth service refuses it: there is no such thing, or it is there already",
     ExitCode.INTERRUPTED: "interrupted",
 }
 
@@ -49,6 +52,10 @@ _BY_ERROR: tuple[tuple[type[RoomkeyError], ExitCode], ...] = (
     (TokenUnavailable, ExitCode.NO_TOKEN),
     (TokenRejected, ExitCode.REJECTED),
     (StoreUnavailable, ExitCode.STORE),
+    (DatabaseUnavailable, ExitCode.STORE),
+    (DatabaseUnsuitable, ExitCode.STORE),
+    (Invalid, ExitCode.USAGE),
+    (ServiceError, ExitCode.REFUSED),
 )
 
 

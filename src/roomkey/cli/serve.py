@@ -8,6 +8,7 @@ import typer
 from roomkey.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
+    from roomkey.authorization_server.service import Service
     from roomkey.authorization_server.settings import Settings
 
 
@@ -50,17 +51,29 @@ def _check(settings: "Settings", *, as_json: bool) -> int:
 
 def _serve(settings: "Settings") -> int:
     from roomkey.authorization_server.app import create_app
-    from roomkey.authorization_server.cleaner import keep_clean
     from roomkey.authorization_server.running.listener import bound, listener
     from roomkey.authorization_server.running.logs import write_logs
     from roomkey.authorization_server.running.server import run
+    from roomkey.authorization_server.running.upkeep import chores
+    from roomkey.authorization_server.served_issuer import remember_issuer
     from roomkey.authorization_server.service import Service
     from roomkey.cli.serving import formatter, print_start
 
     with listener(settings) as taken:
         settings = bound(settings, taken)
         with Service.open(settings) as service:
-            print_start(service)
+            remember_issuer(service)
+            print_start(service, _setup_link(service))
             write_logs(settings.log_format, formatter())
-            run(service, create_app(service), taken, tasks=(keep_clean,))
+            app = create_app(service)
+            run(settings, app, taken, chores=chores(service, app))
     return ExitCode.OK
+
+
+def _setup_link(service: "Service") -> str | None:
+    """The address that makes the first administrator; None where there is one."""
+    from roomkey.authorization_server.actor import SERVICE
+    from roomkey.authorization_server.people import setup_links, users
+
+    with service.work(SERVICE) as work:
+        return None if users.administrators_exist(work) else setup_links.create(work)

@@ -1,9 +1,9 @@
 """BearerTokenMiddleware for any ASGI application: Starlette, Litestar, Quart, or none of them."""
 
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any, Final, final
 
-from roomkey.integrations.client_certificate import client_certificate
+from roomkey.integrations.asgi_request import presented_by
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Protection
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
@@ -40,10 +40,11 @@ class BearerTokenMiddleware:
         tenant: says which tenant a scope's path or host names, where requirements ask for that.
         answering: how the API says no.
         resource: its metadata (RFC 9728), served from here.
+        certificates_from: addresses or networks of proxies whose ``Client-Cert`` header (RFC 9440) counts.
 
     Raises ConfigurationError for requirements that ``validator`` could never meet. Tokens that are bound to a client's
-    certificate (RFC 8705) need a server with the TLS extension of ASGI. Never blocks the event loop; works on asyncio
-    and trio.
+    certificate (RFC 8705) need a server with the TLS extension of ASGI, or ``certificates_from``. Never blocks the
+    event loop; works on asyncio and trio.
     """
 
     def __init__(
@@ -56,11 +57,14 @@ class BearerTokenMiddleware:
         tenant: Callable[[Scope], str | None] | None = None,
         answering: Answering | None = None,
         resource: ProtectedResource | None = None,
+        certificates_from: Iterable[str] = (),
     ) -> None:
         if isinstance(public, str):
             raise TypeError('public= takes a collection of paths, such as ["/health"]')
         self._app = app
-        self._protection = Protection(validator, tenant=tenant, answering=answering, resource=resource)
+        self._protection = Protection(
+            validator, tenant=tenant, answering=answering, resource=resource, certificates_from=certificates_from
+        )
         if isinstance(requirements, Requirements):
             self._protection.declared(requirements)
         self._requirements = requirements
@@ -79,11 +83,7 @@ class BearerTokenMiddleware:
         if asked is None:
             await self._app(scope, receive, send)
             return
-        headers = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
-        query = scope.get("query_string", b"").decode("latin-1")
-        outcome = await self._protection.judge_async(
-            scope, headers, query, asked, certificate=client_certificate(scope)
-        )
+        outcome = await self._protection.judge_async(scope, presented_by(scope), asked)
         if isinstance(outcome, Claims):
             await self._app({**scope, "roomkey": outcome}, receive, send)
         else:

@@ -8,6 +8,7 @@ Both are set up by ``settings.ROOMKEY``, a dictionary::
         "TENANT": lambda request: ...,        # the tenant that a request's path or host names
         "ANSWERING": Answering(...),          # how the API says no
         "RESOURCE": ProtectedResource(...),   # the API's metadata (RFC 9728), served by metadata_route()
+        "CERTIFICATES_FROM": ["10.1.2.3"],    # proxies whose Client-Cert header (RFC 9440) counts
         "USER": lambda claims: ...,           # what Django REST framework has as request.user
     }
 """
@@ -33,6 +34,7 @@ except ModuleNotFoundError as missing:
 
 from roomkey.errors import AccessError, ConfigurationError
 from roomkey.integrations.client_certificate import client_certificate
+from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
 from roomkey.resource_server.answer import Answer
 from roomkey.resource_server.claims import Claims
@@ -42,7 +44,9 @@ __all__ = ["BearerTokenMiddleware", "metadata_route", "public", "require"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-_SETTINGS: Final = frozenset({"VALIDATOR", "REQUIREMENTS", "TENANT", "ANSWERING", "RESOURCE", "USER"})
+_SETTINGS: Final = frozenset(
+    {"VALIDATOR", "REQUIREMENTS", "TENANT", "ANSWERING", "RESOURCE", "CERTIFICATES_FROM", "USER"}
+)
 _DECIDES_ITSELF: Final = "roomkey_decides_itself"
 
 
@@ -141,6 +145,7 @@ class Configured:
             tenant=given.get("TENANT"),
             answering=given.get("ANSWERING"),
             resource=given.get("RESOURCE"),
+            certificates_from=given.get("CERTIFICATES_FROM", ()),
         )
         self.protection.declared(self.requirements)
 
@@ -159,27 +164,32 @@ def _forget(*, setting: str, **_more: object) -> None:
 
 def judge(request: HttpRequest, requirements: Requirements) -> Claims | AccessError:
     """The claims of a request, or why it is refused; blocks while keys are fetched."""
-    presented = _presented(request)
-    return configured().protection.judge(request, *presented, requirements, certificate=_certificate(request))
+    return configured().protection.judge(request, _presented(request), requirements)
 
 
 async def _judge_async(request: HttpRequest, requirements: Requirements) -> Claims | AccessError:
-    protection, presented = configured().protection, _presented(request)
-    return await protection.judge_async(request, *presented, requirements, certificate=_certificate(request))
+    return await configured().protection.judge_async(request, _presented(request), requirements)
 
 
 def _respond(answer: Answer) -> HttpResponse:
     return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
 
 
-def _presented(request: HttpRequest) -> tuple[list[str], str]:
-    """Authorization headers and query; servers join two headers with a comma, which no token has."""
-    header = request.META.get("HTTP_AUTHORIZATION")
-    return ([] if header is None else [header]), request.META.get("QUERY_STRING", "")
+def _presented(request: HttpRequest) -> Presented:
+    return Presented(
+        _headers(request, "HTTP_AUTHORIZATION"),
+        request.META.get("QUERY_STRING", ""),
+        certificate=client_certificate(getattr(request, "scope", {})),  # a request under WSGI has none
+        proof=presented_proof(vars(request), _headers(request, "HTTP_DPOP"), method=request.method, path=request.path),
+        peer=request.META.get("REMOTE_ADDR"),
+        client_cert=_headers(request, "HTTP_CLIENT_CERT"),
+    )
 
 
-def _certificate(request: HttpRequest) -> bytes | None:
-    return client_certificate(getattr(request, "scope", {}))  # a request under WSGI has none
+def _headers(request: HttpRequest, name: str) -> list[str]:
+    """The header of this name; servers join two of them with a comma, which neither a token nor a proof has."""
+    value = request.META.get(name)
+    return [] if value is None else [value]
 
 
 def _refusal(request: HttpRequest, outcome: Claims | AccessError) -> HttpResponse | None:

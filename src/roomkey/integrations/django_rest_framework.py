@@ -5,7 +5,7 @@ that asks for a token, such as the framework's ``IsAuthenticated``, since its ow
 """
 
 import json
-from typing import Any, Unpack, final
+from typing import Any, Final, Unpack, final
 
 try:
     from rest_framework.authentication import BaseAuthentication  # type: ignore[import-untyped] # it ships no types
@@ -26,6 +26,8 @@ from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked
 from roomkey.resource_server.answer import Answer
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.requirements import Requirements
+
+_SENT_BY_THE_HANDLER: Final = ("Content-Type", "WWW-Authenticate", "Retry-After")
 
 __all__ = ["BearerTokenAuthentication", "TokenUser", "requires"]
 
@@ -73,12 +75,11 @@ class BearerTokenAuthentication(BaseAuthentication):  # type: ignore[misc] # the
             return (configured().user or TokenUser)(outcome), outcome
         if isinstance(outcome, TokenMissing):
             return None
-        raise _Refused(outcome)
+        raise _refused(request, outcome)
 
     def authenticate_header(self, _request: Request) -> str:
         """The challenge where no token came, which makes that a 401."""
-        missing = TokenMissing("Send an access token.", reason="no_credentials")
-        return _header(configured().protection.answer(missing), "WWW-Authenticate") or "Bearer"
+        return _header(configured().protection.missing(), "WWW-Authenticate") or "Bearer"
 
 
 def requires(**asked: Unpack[Asked]) -> type[BasePermission]:
@@ -98,7 +99,7 @@ def requires(**asked: Unpack[Asked]) -> type[BasePermission]:
                 return False
             outcome = judge(request._request, requirements)
             if isinstance(outcome, AccessError):
-                raise _Refused(outcome)
+                raise _refused(request, outcome)
             return True
 
     return Required
@@ -107,12 +108,20 @@ def requires(**asked: Unpack[Asked]) -> type[BasePermission]:
 class _Refused(APIException):  # type: ignore[misc] # the framework has no types
     """A refusal whose headers the framework's exception handler sends, whichever authentication class comes first."""
 
-    def __init__(self, error: AccessError) -> None:
-        answer = configured().protection.answer(error)
-        super().__init__(json.loads(answer.body), code=error.code)
+    def __init__(self, code: str, answer: Answer) -> None:
+        super().__init__(json.loads(answer.body), code=code)
         self.status_code = answer.status
         self.auth_header = _header(answer, "WWW-Authenticate")
         self.wait = int(_header(answer, "Retry-After") or 0)
+
+
+def _refused(request: Request, error: AccessError) -> _Refused:
+    """The exception for ``error``; the headers that the handler knows nothing of are those of the view's answer."""
+    answer = configured().protection.answer(error)
+    headers = getattr(request.parser_context.get("view"), "headers", None)
+    if isinstance(headers, dict):
+        headers |= {name: value for name, value in answer.headers if name not in _SENT_BY_THE_HANDLER}
+    return _Refused(error.code, answer)
 
 
 def _header(answer: Answer, name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self, Unpack, final
 
@@ -19,7 +19,7 @@ except ModuleNotFoundError as missing:
         "roomkey.integrations.fastapi needs the package fastapi, which is not installed: pip install fastapi"
     ) from None
 
-from roomkey.integrations.client_certificate import client_certificate
+from roomkey.integrations.asgi_request import presented_by
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
@@ -44,6 +44,7 @@ class BearerToken(SecurityBase):
         tenant: says which tenant a connection's path or host names, where requirements ask for that.
         answering: how the API says no.
         resource: its metadata (RFC 9728), served by ``app.include_router(auth.metadata_route)``.
+        certificates_from: addresses or networks of proxies whose ``Client-Cert`` header (RFC 9440) counts.
         token_endpoint: where the documentation pages get a token by client credentials; without it they ask for one.
         scopes: the scopes that those pages offer, with a sentence for each.
         scheme_name: the name of the security scheme in the OpenAPI document.
@@ -58,6 +59,7 @@ class BearerToken(SecurityBase):
         tenant: Callable[[HTTPConnection], str | None] | None = None,
         answering: Answering | None = None,
         resource: ProtectedResource | None = None,
+        certificates_from: Iterable[str] = (),
         token_endpoint: str | None = None,
         scopes: Mapping[str, str] | None = None,
         scheme_name: str = "BearerToken",
@@ -67,20 +69,16 @@ class BearerToken(SecurityBase):
         if token_endpoint is not None:
             flow = OAuthFlowClientCredentials(tokenUrl=token_endpoint, scopes=dict(scopes or {}))
             self.model = OAuth2(flows=OAuthFlows(clientCredentials=flow))
-        self._protection = Protection(validator, tenant=tenant, answering=answering, resource=resource)
+        self._protection = Protection(
+            validator, tenant=tenant, answering=answering, resource=resource, certificates_from=certificates_from
+        )
         self._asked = ANY_GOOD_TOKEN
         self._with_scopes: dict[tuple[str, ...], Requirements] = {}
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Claims:
         """The claims of a request's token; raises HTTPException. FastAPI calls this."""
         requirements = self._requirements(tuple(security_scopes.scopes))
-        outcome = await self._protection.judge_async(
-            connection,
-            connection.headers.getlist("authorization"),
-            connection.scope["query_string"].decode("latin-1"),
-            requirements,
-            certificate=client_certificate(connection.scope),
-        )
+        outcome = await self._protection.judge_async(connection, presented_by(connection.scope), requirements)
         if isinstance(outcome, Claims):
             return outcome
         answer = self._protection.answer(outcome)

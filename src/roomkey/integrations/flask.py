@@ -1,7 +1,7 @@
 """BearerToken for Flask: a decorator that lets a view run for requests with a good token only."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, Unpack, cast, final
 
 try:
@@ -14,6 +14,7 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from roomkey.errors import AccessError
+from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import Asked, Protection
 from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
@@ -37,6 +38,7 @@ class BearerToken:
         tenant: says which tenant a request's path (``request.view_args``) or host names, where requirements ask for it.
         answering: how the API says no.
         resource: its metadata (RFC 9728), served by ``app.register_blueprint(auth.metadata_route)``.
+        certificates_from: addresses or networks of proxies whose ``Client-Cert`` header (RFC 9440) counts.
     """
 
     def __init__(
@@ -46,8 +48,11 @@ class BearerToken:
         tenant: Callable[[flask.Request], str | None] | None = None,
         answering: Answering | None = None,
         resource: ProtectedResource | None = None,
+        certificates_from: Iterable[str] = (),
     ) -> None:
-        self._protection = Protection(validator, tenant=tenant, answering=answering, resource=resource)
+        self._protection = Protection(
+            validator, tenant=tenant, answering=answering, resource=resource, certificates_from=certificates_from
+        )
 
     def require(self, **asked: Unpack[Asked]) -> Callable[[View], View]:
         """A decorator, below ``@app.route``, that asks for all this of a token; see :class:`~roomkey.Requirements`.
@@ -80,8 +85,21 @@ class BearerToken:
         return blueprint
 
     def _outcome(self, request: flask.Request, requirements: Requirements) -> Claims | AccessError:
+        proof = presented_proof(
+            request.environ,
+            request.headers.getlist("DPoP"),
+            method=request.method,
+            path=request.root_path + request.path,
+        )
         query = request.query_string.decode("latin-1")
-        return self._protection.judge(request, request.headers.getlist("Authorization"), query, requirements)
+        presented = Presented(
+            request.headers.getlist("Authorization"),
+            query,
+            proof=proof,
+            peer=request.remote_addr,
+            client_cert=request.headers.getlist("Client-Cert"),
+        )
+        return self._protection.judge(request, presented, requirements)
 
 
 def _response(answer: Answer) -> flask.Response:

@@ -24,7 +24,7 @@ _LONGEST_KNOWN: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What counts of a token's header; keys and addresses in it (jwk, jku, x5c, x5u) are never looked at.
+    """What counts of a token's header; keys and addresses in it (jwk, jku, x5c, x5u) have no part in that.
 
     Attributes:
         algorithm: ``alg`` as it stands there; any text.
@@ -84,10 +84,12 @@ def read_compact(token: str, *, largest: int = LARGEST_TOKEN) -> Compact:
         raise TypeError(f"a token is a str, not {type(token).__name__}")
     if len(token) > largest:
         raise refused("too_large")
-    if token.count(".") != 2 or not token.isascii():
+    if not token.isascii():
         raise refused("malformed")
     signed, _, tail = token.encode().rpartition(b".")
-    head, _, body = signed.partition(b".")
+    head, dot, body = signed.partition(b".")
+    if not dot or b"." in body:
+        raise refused("malformed")
     header, new_header = _known.get(head), b""
     if header is None:
         header, new_header = _read_header(head), head
@@ -103,6 +105,15 @@ def read_claims(compact: Compact) -> dict[str, Any]:
     if claims is None:
         raise refused("malformed_payload")
     return claims
+
+
+def embedded_key(header: bytes) -> object:
+    """The ``jwk`` in ``header``, the first segment of a token, or None.
+
+    A DPoP proof alone is verified by the key that it brings along, and counts for nothing until that key is found to be
+    the one that a verified token is bound to (RFC 9449 section 4.3).
+    """
+    return (strict_json.read_object(base64url.decode(header) or b"") or {}).get("jwk")
 
 
 def remember_header(compact: Compact) -> None:

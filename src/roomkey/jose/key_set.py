@@ -26,6 +26,7 @@ _NOT_SECRETS: Final = ("-----BEGIN", "ssh-", "ecdsa-", "{")
 
 
 class _KeySource(Protocol):
+    def at_hand(self, header: Header) -> tuple[VerificationKey, ...]: ...
     def find(self, header: Header) -> tuple[VerificationKey, ...]: ...
     async def find_async(self, header: Header) -> tuple[VerificationKey, ...]: ...
     def holds(self, key: VerificationKey) -> bool: ...
@@ -101,6 +102,10 @@ class KeySet:
         check_endpoint_url(issuer, "issuer")
         return cls(_published(issuer=issuer, limits=limits, transport=transport, clock=clock))
 
+    def at_hand(self, header: Header) -> tuple[VerificationKey, ...]:
+        """What ``find`` would return, where that takes no lock and no I/O; else empty. Never blocks or raises."""
+        return self._source.at_hand(header)
+
     def find(self, header: Header) -> tuple[VerificationKey, ...]:
         """The one to four keys that may have signed a token with ``header``; never empty.
 
@@ -133,6 +138,9 @@ class _FixedKeys:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
+
+    def at_hand(self, header: Header) -> tuple[VerificationKey, ...]:
+        return self._keys.find(header)
 
     def find(self, header: Header) -> tuple[VerificationKey, ...]:
         found = self._keys.find(header)

@@ -29,6 +29,7 @@ REASONS: Final[Mapping[str, str]] = {
     "inactive": "The token's issuer says that it is not active.",
     "bound_to_a_certificate": "The token is bound to a certificate, and this request was not made with it.",
     "bound_to_a_key": "The token is bound to a key, and this request does not prove that its sender has it.",
+    "bound_to_no_key": "The token is bound to no key, and was sent as if it were.",
 }
 
 

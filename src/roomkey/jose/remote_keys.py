@@ -39,22 +39,21 @@ class RemoteKeys:
             clock=clock,
         )
 
+    def at_hand(self, header: Header) -> _Found:
+        """The keys of a fresh set that may have signed a token with ``header``; empty where it takes more to tell."""
+        held = self._document.held
+        return held.value.keys.find(header) if self._now() < held.soft and held.value is not None else ()
+
     def find(self, header: Header) -> _Found:
         """The keys that may have signed a token with ``header``; blocks while the first set is fetched.
 
         Raises InvalidToken or KeysUnavailable.
         """
-        held = self._document.held
-        if self._now() < held.soft and held.value is not None and (found := held.value.keys.find(header)):
-            return found
-        return follow(self._finding(header), self._wait)
+        return self.at_hand(header) or follow(self._finding(header), self._wait)
 
     async def find_async(self, header: Header) -> _Found:
         """``find`` for asyncio and trio; blocks no loop."""
-        held = self._document.held
-        if self._now() < held.soft and held.value is not None and (found := held.value.keys.find(header)):
-            return found
-        return await follow_async(self._finding(header), self._wait)
+        return self.at_hand(header) or await follow_async(self._finding(header), self._wait)
 
     def holds(self, key: VerificationKey) -> bool:
         """True while ``key`` is one of the keys in use; never blocks, and looks for a newer set when that is due."""

@@ -8,39 +8,6 @@ DEEPEST: Final = 32
 LONGEST_INTEGER: Final = 20
 
 
-def read_object(data: bytes) -> dict[str, Any] | None:
-    """The object in ``data``, or None where it holds anything else; the error would carry the data along."""
-    return _object(_STRICT, data)
-
-
-def read_object_of_objects(data: bytes) -> dict[str, Any] | None:
-    """As ``read_object``, but of the objects inside, one with a member twice becomes None and spoils no other."""
-    return _object(_LENIENT, data)
-
-
-def _object(decoder: json.JSONDecoder, data: bytes) -> dict[str, Any] | None:
-    try:
-        text = data.decode("utf-8")
-        # As machines write it: to look for space around it takes as long as the rest.
-        value, end = decoder.raw_decode(text) if text[:1] == "{" else (None, -1)
-        if end != len(text):
-            value = decoder.decode(text)
-        # Counting brackets is quick, and few of them cannot nest deep.
-        if text.count("{") + text.count("[") > DEEPEST and _depth(value) > DEEPEST:
-            return None
-        if "\\" in text:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair is not text
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
-
-
 def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An ``object_pairs_hook`` that raises ValueError where a member stands twice in one object."""
     members = dict(pairs)
@@ -55,7 +22,7 @@ def _members_or_none(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_INTEGER + (digits[0] == "-"):
+    if len(digits) > LONGEST_INTEGER and len(digits.removeprefix("-")) > LONGEST_INTEGER:
         raise ValueError("an integer is too long")
     return int(digits)
 
@@ -78,3 +45,32 @@ _STRICT: Final = json.JSONDecoder(
 _LENIENT: Final = json.JSONDecoder(
     object_pairs_hook=_members_or_none, parse_constant=no_constant, parse_int=_integer, parse_float=_float
 )
+
+
+def read_object(data: bytes, decoder: json.JSONDecoder = _STRICT) -> dict[str, Any] | None:
+    """The object in ``data``, or None where it holds anything else; the error would carry the data along."""
+    try:
+        text = data.decode()
+        # As machines write it: to look for space around it takes as long as the rest.
+        value, end = decoder.raw_decode(text) if text[:1] == "{" else (None, -1)
+        if end != len(text):
+            value = decoder.decode(text)
+        # Counting brackets is quick, and few of them cannot nest deep.
+        if text.count("{") + text.count("[") > DEEPEST and _depth(value) > DEEPEST:
+            return None
+        if "\\" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair is not text
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def read_object_of_objects(data: bytes) -> dict[str, Any] | None:
+    """As ``read_object``, but of the objects inside, one with a member twice becomes None and spoils no other."""
+    return read_object(data, _LENIENT)
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0

@@ -1,12 +1,21 @@
-"""How an API says no: status, headers and a small body for every AccessError (RFC 6750 section 3, RFC 9470; pure)."""
+"""How an API says no: status, headers and a small body for every AccessError (RFC 6750 section 3, 9449, 9470; pure)."""
 
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from roomkey.errors import AccessDenied, AccessError, InvalidToken, StepUpRequired, TokenMissing, ValidationUnavailable
+from roomkey.errors import (
+    AccessDenied,
+    AccessError,
+    DPoPNonceRequired,
+    InvalidToken,
+    StepUpRequired,
+    TokenMissing,
+    ValidationUnavailable,
+)
 
 # RFC 6750 section 3: what a quoted value of the challenge may hold.
 _FORBIDDEN: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
@@ -45,11 +54,23 @@ class Answering:
         if isinstance(error, ValidationUnavailable):
             headers.append(("Retry-After", str(_whole_seconds(error.retry_after))))
         else:
-            headers.append(("WWW-Authenticate", self._challenge(error, sentence)))
+            headers.append(("WWW-Authenticate", self._challenges(error, sentence)))
+        if isinstance(error, DPoPNonceRequired):
+            headers.append(("DPoP-Nonce", error.nonce))
         body = json.dumps({"error": error.code, "error_description": sentence}).encode()
         return Answer(error.status, tuple(headers), body)
 
-    def _challenge(self, error: AccessError, sentence: str) -> str:
+    def _challenges(self, error: AccessError, sentence: str) -> str:
+        """What the request was sent by is told what is wrong; where that was not DPoP, DPoP is offered beside it."""
+        said, algorithms = self._said(error, sentence), ("algs", " ".join(error.dpop_algorithms) or None)
+        if error.scheme == "DPoP":
+            return _challenge("DPoP", [*said, algorithms])
+        bearer = _challenge("Bearer", said)
+        if not error.dpop_algorithms:
+            return bearer
+        return f"{bearer}, {_challenge('DPoP', [('realm', self.realm), algorithms, said[-1]])}"
+
+    def _said(self, error: AccessError, sentence: str) -> list[tuple[str, str | None]]:
         parameters: list[tuple[str, str | None]] = [("realm", self.realm)]
         if not isinstance(error, TokenMissing):
             parameters += [("error", error.code), ("error_description", sentence)]
@@ -58,9 +79,7 @@ class Answering:
         if isinstance(error, StepUpRequired):
             age = None if error.max_age is None else str(math.floor(error.max_age))
             parameters += [("acr_values", error.acr_values), ("max_age", age)]
-        parameters.append(("resource_metadata", self.resource_metadata))
-        said = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters if value is not None)
-        return f"Bearer {said}".rstrip()
+        return [*parameters, ("resource_metadata", self.resource_metadata)]
 
     def _sentence(self, error: AccessError) -> str:
         if not self.debug and isinstance(error, InvalidToken):
@@ -77,6 +96,11 @@ class Answer:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+
+def _challenge(scheme: str, parameters: Iterable[tuple[str, str | None]]) -> str:
+    said = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters if value is not None)
+    return f"{scheme} {said}".rstrip()
 
 
 def _whole_seconds(seconds: float) -> int:

@@ -45,25 +45,21 @@ class ClaimMapping:
                 raise refused("wrong_type", name)
         roles: tuple[str, ...] = ()
         for path in self.roles:
-            roles += _roles(_at(claims, path), path)
+            named = _at(claims, path)
+            if named is not None:
+                roles += _roles(named, path)
         if self.audience_roles is not None:
             for audience in audiences or ():
-                of_audience = _member(_member(_at(claims, self.audience_roles), audience), "roles")
-                roles += _roles(of_audience, self.audience_roles)
-        return Claims(
-            claims,
-            subject=read_text(claims, "sub"),
-            client_id=self._client_id(claims),
-            scopes=read_scopes(claims, self.scopes, lists=self.scope_lists),
-            roles=frozenset(roles),
-            tenant=None if self.tenant is None else _tenant(claims, self.tenant),
-        )
-
-    def _client_id(self, claims: RawClaims) -> str | None:
+                named = _member(_member(_at(claims, self.audience_roles), audience), "roles")
+                if named is not None:
+                    roles += _roles(named, self.audience_roles)
+        client_id = None
         for name in self.client_id:
             if client_id := read_text(claims, name):
-                return client_id
-        return None
+                break
+        tenant = None if self.tenant is None else _tenant(claims, self.tenant)
+        subject, scopes = read_text(claims, "sub"), read_scopes(claims, self.scopes, lists=self.scope_lists)
+        return Claims(claims, subject, client_id or None, scopes, frozenset(roles), tenant)
 
 
 RFC_9068: Final = ClaimMapping()
@@ -105,8 +101,6 @@ def _tenant(claims: RawClaims, path: str) -> str | None:
 
 
 def _roles(value: Any, path: str) -> tuple[str, ...]:
-    if value is None:
-        return ()
     roles = [value] if isinstance(value, str) else value
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise refused("claim_malformed", path.partition(".")[0])

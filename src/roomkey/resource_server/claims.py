@@ -21,7 +21,6 @@ class Claims(Confidential, Mapping[str, Any]):
     def __init__(
         self,
         values: Mapping[str, Any],
-        *,
         subject: str | None = None,
         client_id: str | None = None,
         scopes: frozenset[str] = frozenset(),

@@ -15,7 +15,7 @@ from roomkey.jose.refusal import refused
 from roomkey.jose.verify import check_algorithm, check_signature
 from roomkey.resource_server.polled_list import ListPolicy, PolledList, Published
 from roomkey.wire.headers import retry_after
-from roomkey.wire.messages import Request
+from roomkey.wire.messages import Request, Response
 from roomkey.wire.transport import Transport, TransportError
 
 LARGEST_LIST: Final = 1_048_576
@@ -50,55 +50,66 @@ def followed_list(
 
     ``read`` raises InvalidToken for what it cannot read. Making it does no I/O.
     """
-    request = Request("GET", url, (("Accept", f"application/{typ}"),))
+    accept = ("Accept", f"application/{typ}")
 
     def fetch(held: Published[Content] | None) -> Fetched[Published[Content]] | FetchFailed:
+        confirmable = held if held is not None and _may_be_confirmed(held, issuer) else None
+        condition = () if confirmable is None else (("If-None-Match", confirmable.etag or ""),)
+        request = Request("GET", url, (accept, *condition))
         try:
             response = issuer.transport.send(request, seconds=policy.fetch, largest=LARGEST_LIST).response
         except TransportError as error:
             return FetchFailed(error.reason, error.detail)
-        if response.status != 200:
-            asked = retry_after(response, wall=issuer.clock.wall())
-            return FetchFailed("bad_status", f"the answer has the status {response.status}", asked)
         try:
-            claims = _verified(issuer, response.body.decode("ascii", "replace").strip(), typ)
-            fetched = _used(issuer, claims, read(claims), policy)
+            if response.status == 304 and confirmable is not None:
+                return _used(confirmable, issuer, policy)
+            if response.status != 200:
+                asked = retry_after(response, wall=issuer.clock.wall())
+                return FetchFailed("bad_status", f"the answer has the status {response.status}", asked)
+            published = _published(response, issuer, typ, read)
+            fetched = _used(published, issuer, policy)
         except KeysUnavailable as error:
             return FetchFailed(error.reason, "the keys to verify it with cannot be had", error.retry_after)
         except InvalidToken as error:
             return FetchFailed("malformed", f"it is not to be trusted ({error.reason})")
-        if held is not None and fetched.value.issued < held.issued:
+        if held is not None and published.issued < held.issued:
             return FetchFailed("outdated", "what came is older than what was there before")
         return fetched
 
     return PolledList(fetch, place=url, policy=policy, clock=issuer.clock)
 
 
-def _verified(issuer: ListIssuer, token: str, typ: str) -> Mapping[str, Any]:
-    compact = read_compact(token, largest=LARGEST_LIST)
+def _may_be_confirmed(held: Published[Content], issuer: ListIssuer) -> bool:
+    """True where "not modified" is answer enough: a list that has ended, or whose key was withdrawn, must come anew."""
+    lives = held.ends is None or issuer.clock.wall() < held.ends + issuer.leeway
+    return held.etag is not None and lives and issuer.keys.holds(held.key)
+
+
+def _published(
+    response: Response, issuer: ListIssuer, typ: str, read: Callable[[Mapping[str, Any]], Content]
+) -> Published[Content]:
+    compact = read_compact(response.body.decode("ascii", "replace").strip(), largest=LARGEST_LIST)
     check_algorithm(compact.header, issuer.algorithms)
     if (compact.header.typ or "").lower().removeprefix("application/") != typ:
         raise refused("wrong_type", "typ")
-    check_signature(compact, issuer.keys.find(compact.header))
+    key = check_signature(compact, issuer.keys.find(compact.header))
     claims = read_claims(compact)
     if "iss" in claims and read_text(claims, "iss") != issuer.name:
         raise refused("wrong_issuer", "iss")
-    return claims
-
-
-def _used(
-    issuer: ListIssuer, claims: Mapping[str, Any], content: Content, policy: ListPolicy
-) -> Fetched[Published[Content]]:
-    now = issuer.clock.wall()
+    content = read(claims)
     issued, ends, ttl = (read_time(claims, name) for name in ("iat", "exp", "ttl"))
     if issued is None:
         raise refused("claim_missing", "iat")
-    if issued > now + issuer.leeway:  # it would keep every right list out until that time
+    return Published(content, issued, ends, ttl, key, response.header("etag"))
+
+
+def _used(published: Published[Content], issuer: ListIssuer, policy: ListPolicy) -> Fetched[Published[Content]]:
+    now = issuer.clock.wall()
+    if published.issued > now + issuer.leeway:  # it would keep every right list out until that time
         raise refused("issued_in_future", "iat")
-    lifetime = float("inf") if ends is None else ends + issuer.leeway - now
+    lifetime = float("inf") if published.ends is None else published.ends + issuer.leeway - now
     if lifetime <= 0.0:
         raise refused("expired", "exp")
-    every = policy.every if ttl is None else min(policy.every, max(ttl, 1.0))
+    every = policy.every if published.ttl is None else min(policy.every, max(published.ttl, 1.0))
     end = min(policy.staleness, lifetime)
-    published = Published(content, issued)
     return Fetched(value=published, refresh=min(every, end), fresh=min(2.0 * every, end), usable=end)

@@ -7,6 +7,7 @@ from typing import Final, Generic, Literal, TypeVar
 from roomkey.clock import Clock
 from roomkey.concurrency.refreshed import Fetch, Refreshed
 from roomkey.errors import ConfigurationError, RevocationUnknown
+from roomkey.jose.keys import VerificationKey
 from roomkey.resource_server.waits import Course, Following
 
 _SLACK: Final = 0.5
@@ -42,10 +43,23 @@ BY_DEFAULT: Final = ListPolicy()
 
 @dataclass(frozen=True, slots=True)
 class Published(Generic[Content]):
-    """A list as it was published: what it says, and when it was made, in seconds since 1970."""
+    """A list as it was published.
+
+    Attributes:
+        content: what it says.
+        issued: when it was made, in seconds since 1970.
+        ends: when it ends by its own word, in seconds since 1970, or None.
+        ttl: seconds after which it wants to be looked at again, or None.
+        key: the key that signed it.
+        etag: the answer's ``ETag``, or None.
+    """
 
     content: Content
     issued: float
+    ends: float | None
+    ttl: float | None
+    key: VerificationKey
+    etag: str | None
 
 
 class PolledList(Generic[Content]):

@@ -53,13 +53,18 @@ class ProtectedResource:
         parts = urlsplit(self.resource)
         return f"{parts.scheme}://{parts.netloc}{self.metadata_path}"
 
-    def document(self, issuers: Sequence[str]) -> bytes:
-        """The metadata as JSON; ``issuers`` are the authorization servers where none are named (section 3.2)."""
+    def document(self, issuers: Sequence[str], dpop_algorithms: Sequence[str] = ()) -> bytes:
+        """The metadata as JSON (section 3.2).
+
+        ``issuers`` are the authorization servers where none are named, ``dpop_algorithms`` what proofs may be signed
+        with, empty where none are taken.
+        """
         members: dict[str, Any] = {
             "resource": self.resource,
             "authorization_servers": self.authorization_servers or issuers,
             "scopes_supported": self.scopes_supported,
             "bearer_methods_supported": ["header"],
+            "dpop_signing_alg_values_supported": dpop_algorithms,
             "resource_name": self.resource_name,
             "resource_documentation": self.resource_documentation,
         }

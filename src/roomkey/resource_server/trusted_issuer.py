@@ -75,12 +75,11 @@ class TrustedIssuer:
     def rules(self, issuer: str) -> ClaimRules:
         """What the claims of its tokens must say, for the issuer identifier ``issuer``; raises ValueError."""
         audiences: frozenset[str] | None = self.audience  # type: ignore[assignment] # normalised when it was made
-        required = REQUIRED_OF_ACCESS_TOKENS if self.profile == "at+jwt" else ()
         return ClaimRules(
             issuer=issuer,
             audiences=audiences,
             access_tokens_only=self.profile == "at+jwt",
-            required=tuple(name for name in required if name != "aud" or audiences is not None),
+            required=REQUIRED_OF_ACCESS_TOKENS if self.profile == "at+jwt" else (),
             leeway=self.leeway,
             longest_age=self.longest_age,
             issued_in_future=self.issued_in_future,

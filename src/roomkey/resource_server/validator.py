@@ -5,20 +5,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, final
 
 from roomkey.clock import Clock, SystemClock
-from roomkey.errors import ConfigurationError, RoomkeyError
+from roomkey.errors import AccessError, ConfigurationError, InvalidToken, RoomkeyError
 from roomkey.jose.claims import check_claims, check_type, read_text
 from roomkey.jose.envelope import LARGEST_TOKEN, Compact, read_claims, read_compact
 from roomkey.jose.key_set import KeySet
 from roomkey.jose.keys import VerificationKey
 from roomkey.jose.refusal import refused
 from roomkey.jose.verify import check_algorithm, check_signature
-from roomkey.resource_server.bearer_token import read_bearer_token
 from roomkey.resource_server.binding import Confirmation, read_confirmation
 from roomkey.resource_server.claim_mapping import RFC_9068, ClaimMapping
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.deny_list import DenyList
+from roomkey.resource_server.dpop import DPoP
+from roomkey.resource_server.dpop_proof import PresentedProof
 from roomkey.resource_server.introspection import Introspection
 from roomkey.resource_server.judging_issuer import JudgingIssuer
+from roomkey.resource_server.presented_token import PresentedToken, read_presented_token
+from roomkey.resource_server.proving import Sender, proving
 from roomkey.resource_server.requirements import Requirements
 from roomkey.resource_server.status_list import StatusLists
 from roomkey.resource_server.trusted_issuer import NOT_NAMED, Profile, TrustedIssuer
@@ -39,17 +42,21 @@ class TokenValidator:
             ``TrustedIssuer``, which then has all the other settings of an issuer.
         audience, keys, algorithms, profile, claims, leeway, introspection, deny_list, status_lists: see
             ``TrustedIssuer``.
+        dpop: how tokens are taken that are bound to a key of their holder; without it they are refused.
         remembered: how many verified tokens are known again without another look at their signature; 0 for none.
         transport: how issuers are reached.
         clock: the time; tests hand in one of their own.
 
     Making one does no I/O. Safe in any thread, in asyncio and trio, and after a fork.
 
+    Attributes:
+        dpop: as it was given.
+
     >>> validator = TokenValidator(issuer="https://auth.example", audience="orders-api")
     >>> claims = validator.validate(token)  # doctest: +SKIP
     """
 
-    __slots__ = ("_clock", "_issuers", "_known", "_opaque", "_wall")
+    __slots__ = ("_clock", "_issuers", "_known", "_opaque", "_wall", "dpop")
 
     def __init__(
         self,
@@ -64,6 +71,7 @@ class TokenValidator:
         introspection: Introspection | None = None,
         deny_list: DenyList | None = None,
         status_lists: StatusLists | None = None,
+        dpop: DPoP | None = None,
         remembered: int = 10_000,
         transport: Transport | None = None,
         clock: Clock | None = None,
@@ -86,6 +94,9 @@ class TokenValidator:
             one is not None for one in (keys, algorithms, introspection, deny_list, status_lists)
         ):
             raise ConfigurationError("With a mapping of issuers, an issuer's settings stand in its TrustedIssuer.")
+        if dpop is not None and not isinstance(dpop, DPoP):
+            raise TypeError(f"dpop= takes a DPoP, not {type(dpop).__name__}")
+        self.dpop = dpop
         if not issuer:
             raise ConfigurationError("issuer= names no issuer, so no token could ever be good.")
         self._clock = SystemClock() if clock is None else clock
@@ -97,32 +108,56 @@ class TokenValidator:
         self._opaque = asked[0] if len(asked) == 1 else None
         self._known = VerifiedTokens(remembered)
 
-    def validate(self, token: str, *, fresh: bool = False, certificate: bytes | None = None) -> Claims:
+    def validate(
+        self,
+        token: str,
+        *,
+        fresh: bool = False,
+        certificate: bytes | None = None,
+        proof: PresentedProof | None = None,
+    ) -> Claims:
         """The claims of ``token``, all verified.
 
         Parameters:
             token: a JWT, or where there is one auth service to ask about it, an opaque token.
             fresh: True asks the auth service now, whatever is known already.
             certificate: the client's certificate of this TLS connection in DER, for tokens that are bound to one.
+            proof: what the request shows of DPoP, where the token was sent by that scheme; None for a bearer token.
 
-        Raises InvalidToken, or ValidationUnavailable where that cannot be told now; ConfigurationError for ``fresh``
-        without ``introspection=``. Blocks only while keys, lists or answers are fetched, each for a limited time.
+        Raises InvalidToken, InvalidDPoPProof, DPoPNonceRequired, or ValidationUnavailable where that cannot be told
+        now; ConfigurationError for ``fresh`` without ``introspection=`` and for ``proof`` without ``dpop=``. Blocks
+        only while keys, lists or answers are fetched, each for a limited time.
         """
         mark, known = self._known.find(token)
-        if known is not None and not fresh and known.good(self._wall()):
-            return known.claims
-        outcome = blocking(self._course(token, mark, known, fresh=fresh, certificate=certificate))
+        judged = known or self._at_hand(token, mark)
+        if isinstance(judged, RoomkeyError):
+            outcome: Claims | RoomkeyError = judged
+        elif judged is not None and not fresh and proof is None and judged.good(self._wall()):
+            return judged.claims
+        else:
+            outcome = blocking(self._course(token, mark, judged, Sender(certificate, proof), fresh=fresh))
         if isinstance(outcome, Claims):
             return outcome
         del token  # an error report with local variables shows no token
         raise outcome
 
-    async def validate_async(self, token: str, *, fresh: bool = False, certificate: bytes | None = None) -> Claims:
+    async def validate_async(
+        self,
+        token: str,
+        *,
+        fresh: bool = False,
+        certificate: bytes | None = None,
+        proof: PresentedProof | None = None,
+    ) -> Claims:
         """``validate`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
         mark, known = self._known.find(token)
-        if known is not None and not fresh and known.good(self._wall()):
-            return known.claims
-        outcome = await suspending(self._course(token, mark, known, fresh=fresh, certificate=certificate))
+        judged = known or self._at_hand(token, mark)
+        if isinstance(judged, RoomkeyError):
+            outcome: Claims | RoomkeyError = judged
+        elif judged is not None and not fresh and proof is None and judged.good(self._wall()):
+            return judged.claims
+        else:
+            outcome = await suspending(self._course(token, mark, judged, Sender(certificate, proof), fresh=fresh))
         if isinstance(outcome, Claims):
             return outcome
         del token
@@ -136,6 +171,7 @@ class TokenValidator:
         elsewhere: bool = False,
         tenant: str | None = None,
         certificate: bytes | None = None,
+        proof: PresentedProof | None = None,
     ) -> Claims:
         """The claims of the token in a request's headers, where they meet ``requirements``.
 
@@ -145,17 +181,19 @@ class TokenValidator:
             elsewhere: True where query or form have an ``access_token`` too.
             tenant: the tenant that the request names, where the requirements ask for that.
             certificate: as for ``validate``.
+            proof: what the request shows of DPoP; it is looked at where the token was sent by that scheme.
 
         Raises AccessError: ``Answering(...).answer(error)`` is what goes back. Blocks as ``validate`` does.
         """
-        token = ""
+        token = None
         try:
-            token = read_bearer_token(authorization, elsewhere=elsewhere)
-            claims = self.validate(token, fresh=requirements.fresh, certificate=certificate)
+            token = read_presented_token(authorization, elsewhere=elsewhere, dpop=self.dpop is not None)
+            shown = _shown(token, proof)
+            claims = self.validate(token.value, fresh=requirements.fresh, certificate=certificate, proof=shown)
             requirements.check(claims, now=self._wall(), tenant=tenant)
             return claims
         except RoomkeyError as error:
-            refusal = bare(error)
+            refusal = self._challenged(bare(error), token)
         del authorization, token  # an error report with local variables shows no token
         raise refusal
 
@@ -167,16 +205,20 @@ class TokenValidator:
         elsewhere: bool = False,
         tenant: str | None = None,
         certificate: bytes | None = None,
+        proof: PresentedProof | None = None,
     ) -> Claims:
         """``authorize`` for asyncio and trio: never blocks the loop."""
-        token = ""
+        token = None
         try:
-            token = read_bearer_token(authorization, elsewhere=elsewhere)
-            claims = await self.validate_async(token, fresh=requirements.fresh, certificate=certificate)
+            token = read_presented_token(authorization, elsewhere=elsewhere, dpop=self.dpop is not None)
+            shown = _shown(token, proof)
+            claims = await self.validate_async(
+                token.value, fresh=requirements.fresh, certificate=certificate, proof=shown
+            )
             requirements.check(claims, now=self._wall(), tenant=tenant)
             return claims
         except RoomkeyError as error:
-            refusal = bare(error)
+            refusal = self._challenged(bare(error), token)
         del authorization, token
         raise refusal
 
@@ -193,78 +235,105 @@ class TokenValidator:
     def __repr__(self) -> str:
         return f"TokenValidator({', '.join(self._issuers)})"
 
-    # -- one course for both kinds of caller ---------------------------------------------------------------------------
+    # -- one way for both kinds of caller ------------------------------------------------------------------------------
+
+    def _at_hand(self, token: str, mark: bytes) -> VerifiedToken | RoomkeyError | None:
+        """A new token, judged by the keys at hand, or why it is refused; None where they cannot tell.
+
+        A course comes to the same, but to start and to end one costs a tenth of the judging.
+        """
+        if self._opaque is not None:
+            return None
+        try:
+            compact, raw, issuer = self._read(token)
+            keys = issuer.keys.at_hand(compact.header)
+            if not keys or issuer.never_verified:
+                return None
+            return self._verified(mark, compact, raw, issuer, keys)
+        except RoomkeyError as error:
+            return bare(error)
 
     def _course(
-        self, token: str, mark: bytes, known: VerifiedToken | None, *, fresh: bool, certificate: bytes | None
+        self, token: str, mark: bytes, known: VerifiedToken | None, sender: Sender, *, fresh: bool
     ) -> Course[Claims]:
         if self._opaque is not None and isinstance(token, str) and token.count(".") != 2:
-            return (yield from self._unsigned(token, self._opaque, fresh=fresh, certificate=certificate))
+            return (yield from self._unsigned(token, self._opaque, sender, fresh=fresh))
         if known is None or not known.signed(self._wall()):
-            compact = read_compact(token)
-            raw = read_claims(compact)
-            issuer = self._issuer(raw)
-            check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
+            compact, raw, issuer = self._read(token)
             if issuer.never_verified:
-                return (yield from self._unsigned(token, issuer, fresh=fresh, certificate=certificate))
-            check_algorithm(compact.header, issuer.algorithms)
+                return (yield from self._unsigned(token, issuer, sender, fresh=fresh))
             keys = yield KeysFor(issuer.keys, compact.header)
-            known = self._verified(compact, raw, issuer, keys)
-            self._known.keep(mark, known, self._wall())
+            known = self._verified(mark, compact, raw, issuer, keys)
         if known.standing is not None:
             yield from known.standing.course()
-        confirmation = known.confirmation
+        bonds = _bonds(known.confirmation)
         if fresh or known.issuer.always_asked:
             self._check_askable(known.issuer)
             _, said = yield from known.issuer.asking(token, fresh=fresh, verified=True)
-            _check_sender(said, certificate)
-        _check_sender(confirmation, certificate)
+            bonds += _bonds(said)
+        yield from proving(token, bonds, sender, self.dpop, now=self._wall())
         return known.claims
 
-    def _issuer(self, raw: Mapping[str, Any]) -> JudgingIssuer:
+    def _read(self, token: str) -> tuple[Compact, Mapping[str, Any], JudgingIssuer]:
         """The issuer is chosen here, before anything is asked for over the network; nothing is verified yet."""
+        compact = read_compact(token)
+        raw = read_claims(compact)
         issuer = self._issuers.get(read_text(raw, "iss", required=True) or "")
         if issuer is None:
             raise refused("wrong_issuer", "iss")
-        return issuer
+        check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
+        if not issuer.never_verified:
+            check_algorithm(compact.header, issuer.algorithms)
+        return compact, raw, issuer
 
     def _verified(
-        self, compact: Compact, raw: Mapping[str, Any], issuer: JudgingIssuer, keys: Iterable[VerificationKey]
+        self,
+        mark: bytes,
+        compact: Compact,
+        raw: Mapping[str, Any],
+        issuer: JudgingIssuer,
+        keys: Iterable[VerificationKey],
     ) -> VerifiedToken:
         key = check_signature(compact, keys)
-        rules = issuer.rules
-        check_claims(raw, rules, now=self._wall())
-        ends = float(raw["exp"])
-        if rules.longest_age is not None:
-            ends = min(ends, raw["iat"] + rules.longest_age)
-        begins = raw.get("nbf", 0.0)
-        if not rules.issued_in_future:
-            begins = max(begins, raw.get("iat", 0.0))
-        return VerifiedToken(
-            issuer.read(raw),
-            begins=begins - rules.leeway,
-            ends=ends + rules.leeway,
-            key=key,
-            confirmation=read_confirmation(raw),
-            standing=None if issuer.revocation is None else issuer.revocation.standing(raw),
-            issuer=issuer,
-        )
+        now = self._wall()
+        life = check_claims(raw, issuer.rules, now=now)
+        claims = issuer.read(raw)
+        standing = None if issuer.revocation is None else issuer.revocation.standing(raw)
+        verified = VerifiedToken(claims, life, key, read_confirmation(raw), standing, issuer)
+        self._known.keep(mark, verified, now)
+        return verified
 
-    def _unsigned(self, token: str, issuer: JudgingIssuer, *, fresh: bool, certificate: bytes | None) -> Course[Claims]:
+    def _unsigned(self, token: str, issuer: JudgingIssuer, sender: Sender, *, fresh: bool) -> Course[Claims]:
         """The claims of a token that its auth service alone knows; no byte of it is trusted for anything else."""
         if len(token) > LARGEST_TOKEN:
             raise refused("too_large")
         if not _OPAQUE.fullmatch(token):
             raise refused("malformed")
         answer, confirmation = yield from issuer.asking(token, fresh=fresh, verified=False)
-        _check_sender(confirmation, certificate)
-        return issuer.read(answer)
+        claims = issuer.read(answer)
+        yield from proving(token, _bonds(confirmation), sender, self.dpop, now=self._wall())
+        return claims
+
+    def _challenged(self, error: RoomkeyError, token: PresentedToken | None) -> RoomkeyError:
+        """``error`` with what its challenge says of DPoP, where that is taken (RFC 9449 section 7.1)."""
+        if self.dpop is not None and isinstance(error, AccessError):
+            error.dpop_algorithms = self.dpop.algorithms
+            if token is not None:
+                downgraded = isinstance(error, InvalidToken) and error.reason == "bound_to_a_key"
+                error.scheme = "DPoP" if downgraded else token.scheme
+        return error
 
     def _check_askable(self, issuer: JudgingIssuer) -> None:
         if issuer.introspector is None:
             raise ConfigurationError(f"fresh=True needs introspection= for {issuer.name}; there is nobody to ask.")
 
 
-def _check_sender(confirmation: Confirmation | None, certificate: bytes | None) -> None:
-    if confirmation is not None:
-        confirmation.check(certificate=certificate, key=None)
+def _bonds(confirmation: Confirmation | None) -> tuple[Confirmation, ...]:
+    return () if confirmation is None else (confirmation,)
+
+
+def _shown(token: PresentedToken, proof: PresentedProof | None) -> PresentedProof | None:
+    """What a request shows of DPoP where its token was sent by that scheme: nothing at all is something to refuse."""
+    if token.scheme == "Bearer":
+        return None
+    return PresentedProof((), method="", path="") if proof is None else proof

@@ -9,6 +9,7 @@ import threading
 from typing import final
 
 from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.jose.claims import Life
 from roomkey.jose.envelope import LARGEST_TOKEN
 from roomkey.jose.keys import VerificationKey
 from roomkey.resource_server.binding import Confirmation
@@ -38,9 +39,7 @@ class VerifiedToken(Confidential):
     def __init__(
         self,
         claims: Claims,
-        *,
-        begins: float,
-        ends: float,
+        life: Life,
         key: VerificationKey,
         confirmation: Confirmation | None,
         standing: Standing | None,
@@ -48,8 +47,7 @@ class VerifiedToken(Confidential):
     ) -> None:
         """``key`` is the one that signed it."""
         self.claims = claims
-        self.begins = begins
-        self.ends = ends
+        self.begins, self.ends = life
         self.confirmation = confirmation
         self.standing = standing
         self.issuer = issuer

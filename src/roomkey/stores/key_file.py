@@ -86,8 +86,8 @@ class KeyFile:
         else:
             if made:
                 _log.warning(
-                    "Made the key file %s (mode 0600) to seal the tokens that are kept beside it; whoever reads both "
-                    "has the tokens. To keep the keys elsewhere, hand the store a keyring.",
+                    "Made the key file %s (mode 0600), which opens what is sealed beside it; whoever reads both has "
+                    "the secrets, and without it they are lost.",
                     self.path,
                 )
             self._create = False

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from roomkey.testing.attacks import AttackToken as AttackToken
     from roomkey.testing.attacks import attack_tokens as attack_tokens
     from roomkey.testing.clock import FakeClock as FakeClock
+    from roomkey.testing.dpop_key import DPoPKey as DPoPKey
     from roomkey.testing.issuer import Issuer as Issuer
     from roomkey.testing.issuer_keys import IssuerKeys as IssuerKeys
     from roomkey.testing.leaks import Leak as Leak
@@ -33,6 +34,7 @@ _HOMES: Final = {
     "ProtectedAPI": "api",
     "Leak": "leaks",
     "LeakDetector": "leaks",
+    "DPoPKey": "dpop_key",
     "FakeClock": "clock",
     "Issuer": "issuer",
     "ServerProcess": "process",
@@ -45,6 +47,7 @@ __all__ = [
     "APIRequest",
     "AttackToken",
     "Counts",
+    "DPoPKey",
     "FakeClock",
     "Issuer",
     "IssuerKeys",

@@ -5,10 +5,11 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from roomkey.clock import Clock, SystemClock
 from roomkey.errors import AccessError
+from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import Protection
 from roomkey.resource_server.requirements import Requirements
 from roomkey.testing.faults import FaultyServer
@@ -61,8 +62,8 @@ class ProtectedAPI(FaultyServer):
     that judges them instead, and what it refuses is answered as in any API that roomkey protects. With neither it is a
     foreign host: it takes every request, looks at no token, and records whether one came.
 
-    Every path answers 200 with JSON (``method``, ``path``, ``subject``, ``client_id``, ``scope``) to a live token;
-    these do more: ``/echo`` adds ``length`` and ``sha256`` of the body; ``/scoped/NAME`` wants the scope ``NAME``;
+    Every path answers 200 with JSON (``method``, ``path``, ``subject``, ``client_id``, ``scope``, and the ``username``
+    where there is one) to a live token; these do more: ``/echo`` adds ``length`` and ``sha256`` of the body; ``/scoped/NAME`` wants the scope ``NAME``;
     ``/public`` wants no token; ``/redirect?to=URL&status=307`` sends elsewhere (to ``/landed`` by default), token or
     none; ``/drip?seconds=0.01`` sends its body byte by byte. The faults of the base class concern every path.
     The attributes below may be changed while it runs; safe in any thread.
@@ -219,16 +220,20 @@ class ProtectedAPI(FaultyServer):
 def _validated(
     protection: Protection[ReceivedRequest], request: ReceivedRequest, wanted: str | None
 ) -> "Mapping[str, Any] | Answer":
-    authorization = [value for name, value in request.headers if name == "authorization"]
+    named = {
+        wanted: [value for name, value in request.headers if name == wanted] for wanted in ("authorization", "dpop")
+    }
     requirements = Requirements(scopes=() if wanted is None else (wanted,))
-    outcome = protection.judge(request, authorization, urlencode(request.query), requirements)
+    proof = presented_proof({}, named["dpop"], method=request.method, path=unquote(request.path))
+    presented = Presented(named["authorization"], urlencode(request.query), proof=proof)
+    outcome = protection.judge(request, presented, requirements)
     if not isinstance(outcome, AccessError):
         return outcome
     refusal = protection.answer(outcome)
     return Answer(refusal.status, refusal.body, refusal.headers)
 
 
-_SHOWN: Final = (("subject", "sub"), ("client_id", "client_id"), ("scope", "scope"))
+_SHOWN: Final = (("subject", "sub"), ("username", "username"), ("client_id", "client_id"), ("scope", "scope"))
 
 
 def _bearer(request: ReceivedRequest) -> str | None:

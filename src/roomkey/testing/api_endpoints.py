@@ -25,7 +25,10 @@ def answer_api(issuer: "Issuer", name: str, request: ReceivedRequest) -> Answer:
         return json_answer(issuer.keys.jwks())
     lists = issuer.lists
     kind, token = ("statuslist", lists.status_list) if name == "status_list" else ("denylist", lists.deny_list)
-    return Answer(200, token().encode(), [("content-type", f"application/{kind}+jwt")])
+    headers = [] if lists.etag is None else [("etag", lists.etag)]
+    if lists.etag is not None and request.header("if-none-match") == lists.etag:
+        return Answer(304, headers=headers)
+    return Answer(200, token().encode(), [("content-type", f"application/{kind}+jwt"), *headers])
 
 
 def _introspection(issuer: "Issuer", request: ReceivedRequest) -> Answer:

@@ -1,7 +1,6 @@
 """The keys of a test issuer: published, rotated, withdrawn, in several algorithms (RFC 7517)."""
 
 import functools
-import hashlib
 import json
 import threading
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from roomkey.errors import InvalidToken
 from roomkey.jose import KeySet, base64url, verify_compact
 from roomkey.jose.signing_key import PrivateKey, SigningKey
+from roomkey.jose.thumbprint import thumbprint
 
 ALGORITHMS: Final = ("ES256", "ES384", "RS256", "PS256", "EdDSA")
 
@@ -57,9 +57,7 @@ class IssuerKeys:
 
     def forge(self, header: Mapping[str, Any] | bytes, payload: Mapping[str, Any] | bytes) -> str:
         """A token with a right signature over whatever header and payload are given."""
-        parts = (part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload))
-        signed = b".".join(base64url.encode(part) for part in parts)
-        return b".".join((signed, base64url.encode(self.signing.signature(signed)))).decode()
+        return forged(self.signing, header, payload)
 
     def claims(self, token: str) -> dict[str, Any] | None:
         """The claims of ``token`` where this issuer ever signed it, else None; looks at no claim."""
@@ -74,6 +72,13 @@ class IssuerKeys:
         return f"IssuerKeys({len(self.published)} published)"
 
 
+def forged(key: SigningKey, header: Mapping[str, Any] | bytes, payload: Mapping[str, Any] | bytes) -> str:
+    """A token with a right signature of ``key`` over whatever header and payload are given."""
+    parts = (part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload))
+    signed = b".".join(base64url.encode(part) for part in parts)
+    return b".".join((signed, base64url.encode(key.signature(signed)))).decode()
+
+
 def process_key() -> PrivateKey:
     """The private key that every issuer of this process begins with."""
     return _private_key("ES256", 0)
@@ -83,8 +88,7 @@ def process_key() -> PrivateKey:
 def process_jwk() -> Mapping[str, Any]:
     """Its public half as it is published (RFC 7517); ``kid`` is its thumbprint (RFC 7638)."""
     required = jwk_of(process_key())
-    digest = hashlib.sha256(json.dumps(required, sort_keys=True, separators=(",", ":")).encode()).digest()
-    return required | {"kid": base64url.encode(digest).decode(), "use": "sig", "alg": "ES256"}
+    return required | {"kid": thumbprint(required), "use": "sig", "alg": "ES256"}
 
 
 def jwk_of(key: PrivateKey) -> dict[str, Any]:
@@ -103,6 +107,11 @@ def jwk_of(key: PrivateKey) -> dict[str, Any]:
 @functools.cache
 def _private_key(algorithm: str, _number: int) -> PrivateKey:
     """One key for each algorithm and number in the whole process: RSA keys take their time."""
+    return new_private_key(algorithm)
+
+
+def new_private_key(algorithm: str) -> PrivateKey:
+    """A new key for one of ``ALGORITHMS``."""
     if algorithm in ("RS256", "PS256"):
         return rsa.generate_private_key(65537, 2048)
     if algorithm == "EdDSA":

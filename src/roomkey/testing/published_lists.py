@@ -19,6 +19,7 @@ class PublishedLists:
         lifetime: seconds that a list may be used (``exp``), or None for no end.
         ttl: seconds after which to look again, or None.
         suspended: indexes whose status is 2, where there are bits for it.
+        etag: sent where it is set, and answered with 304 where it is sent back.
     """
 
     def __init__(self, issuer: "Issuer") -> None:
@@ -26,6 +27,7 @@ class PublishedLists:
         self.lifetime: float | None = 300.0
         self.ttl: float | None = None
         self.suspended: set[int] = set()
+        self.etag: str | None = None
         self._issuer = issuer
         self._lock = threading.Lock()
         self._holders: list[str | None] = []

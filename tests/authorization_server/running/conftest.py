@@ -74,7 +74,16 @@ class Serving:
         return self.process.wait(_PATIENCE)
 
     def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{") and line.endswith("}")]
+
+    def logged(self, **members: Any) -> dict[str, Any]:
+        """The one line with these members; it comes a moment after the answer."""
+        end = time.monotonic() + _PATIENCE
+        while not (found := [line for line in self.log() if members.items() <= line.items()]):
+            assert time.monotonic() < end, self.err
+            time.sleep(0.01)
+        (line,) = found
+        return line
 
     def stop(self) -> None:
         if self.process.poll() is None:

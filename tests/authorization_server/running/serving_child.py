@@ -57,7 +57,7 @@ def main(folder: str, words: str) -> None:
             )
             write_logs(settings.log_format)
             ready = lambda: print(settings.port, flush=True)  # noqa: E731
-            run(service, app, taken, ready=ready, bounds=Bounds(**given, proxies=proxies))
+            run(settings, app, taken, ready=ready, bounds=Bounds(**given, proxies=proxies))
 
 
 if __name__ == "__main__":

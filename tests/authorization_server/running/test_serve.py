@@ -1,6 +1,7 @@
 """``roomkey serve``, the real command: a fresh machine, a second start, and everything that it refuses."""
 
 import json
+import re
 import signal
 import socket
 import sqlite3
@@ -9,6 +10,12 @@ import subprocess
 from pathlib import Path
 
 from tests.authorization_server.running.conftest import COMMAND
+
+from roomkey.authorization_server.actor import SERVICE
+from roomkey.authorization_server.people import setup_links
+from roomkey.authorization_server.schema.people import user_roles, users
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.settings import Settings
 
 
 def _refused(folder: Path, *options: str, **environment: str) -> str:
@@ -59,10 +66,30 @@ def test_a_second_start_finds_what_the_first_has_made(start, tmp_path: Path):
     database.close()
 
 
+def test_as_long_as_there_is_no_administrator_each_start_prints_a_link_that_makes_one(start, tmp_path: Path):
+    link = re.compile(r"^ *(http://127\.0\.0\.1:[0-9]+/setup\?token=(rksu_[0-9A-Za-z]+))$", re.MULTILINE)
+    tokens = []
+    for _ in range(2):
+        serving = start()
+        (found,) = link.findall(serving.out)
+        tokens.append(found[1])
+        serving.signal(signal.SIGTERM)
+        assert serving.ended() == 0
+        assert "rksu_" not in serving.err
+    assert tokens[0] != tokens[1]
+    with Service.open(Settings.at(tmp_path / "data")) as service, service.work(SERVICE) as work:
+        assert [setup_links.is_good(work, token) for token in tokens] == [False, True]
+        work.connection.execute(users.insert().values(id="u", username="a", username_key="a", created_at=0))
+        work.connection.execute(user_roles.insert().values(user_id="u", role="administrator"))
+    serving = start()
+    assert "/setup" not in serving.out
+
+
 def test_its_log_is_logfmt_or_json_and_can_be_left_out(start):
     plain = start(ROOMKEY_SERVER_LOG_FORMAT="logfmt")
     plain.get("/health?token=hunter2")
-    line = plain.err.splitlines()[-1]
+    plain.get("/health")  # the line of the one before is written by now
+    line = plain.err.splitlines()[-2]
     assert "event=request" in line
     assert "route=/health status=200" in line
     assert "hunter2" not in plain.err
@@ -102,7 +129,7 @@ def test_a_database_that_cannot_be_had_is_told_in_one_sentence(tmp_path: Path):
         timeout=60,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 5
     assert done.stderr.startswith("roomkey: The database cannot be used now: ")
     assert "Traceback" not in done.stderr
 

@@ -59,6 +59,8 @@ def test_a_head_that_is_too_large_is_refused_in_one_piece_and_in_many(child):  #
     assert serving.send(whole).startswith(b"HTTP/1.1 431 ")
     assert serving.send(HEAD, *[b"x%d: %s\r\n" % (i, b"a" * 500) for i in range(12)]).startswith(b"HTTP/1.1 431 ")
     assert serving.send(b"GET /" + b"a" * 5000).startswith(b"HTTP/1.1 431 ")
+    endless = HEAD + b"x: " + b"a" * 5000  # the parser keeps a value to itself until its line ends
+    assert serving.send(endless).startswith(b"HTTP/1.1 431 ")
     fits = HEAD + b"x: " + b"a" * 3000 + b"\r\nconnection: close\r\n\r\n"
     assert serving.send(fits).startswith(b"HTTP/1.1 200 ")
 
@@ -98,7 +100,9 @@ def test_line_ends_after_an_answer_do_not_hold_the_connection(child):  # auth se
     serving = child(head_seconds=0.5)
     with serving.connect() as connection:
         connection.sendall(HEAD + b"\r\n")
-        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n0"):
+            answer += connection.recv(65_536)
         connection.sendall(b"\r\n")
         began = time.monotonic()
         assert read_all(connection).startswith(b"HTTP/1.1 408 ")
@@ -202,9 +206,9 @@ def test_a_failure_is_answered_500_and_logged_without_its_words(child):  # auth 
     assert status == 500
     assert headers["x-request-id"].encode() in body
     assert b"hunter2" not in body
-    told = [line for line in serving.log() if line["event"] == "unexpected"]
-    assert [(line["error"], line["request_id"]) for line in told] == [("ValueError", headers["x-request-id"])]
-    assert "serving_child.py:" in told[0]["place"]
+    told = serving.logged(event="unexpected")
+    assert (told["error"], told["request_id"]) == ("ValueError", headers["x-request-id"])
+    assert "serving_child.py:" in told["place"]
     assert "hunter2" not in serving.err
     assert "Traceback" not in serving.err
 
@@ -213,8 +217,8 @@ def test_each_request_is_one_line_that_nothing_forges(child):  # auth service 58
     serving = child()
     path = "/echo/secret-path%0d%0alevel=error?token=secret-query"
     _, headers, _ = serving.get(path, **{"X-Request-Id": "chosen-by-client", "User-Agent": "evil"})
-    (line,) = [line for line in serving.log() if line.get("route") == "/echo/{name}"]
+    line = serving.logged(route="/echo/{name}")
     assert line["request_id"] == headers["x-request-id"] != "chosen-by-client"
     assert (line["method"], line["status"], line["event"]) == ("GET", 200, "request")
     assert line["ms"] < 5000
-    assert "secret" not in serving.err
+    assert "secret-" not in serving.err

@@ -4,6 +4,7 @@ import http.client
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,21 @@ class ProtectedApp:
         body: str | None = None,
         kind: str = "text/plain",
         more: dict[str, str] | None = None,
+        dpop: Sequence[str] = (),
+        certificates: Sequence[str] = (),
+        peer: str = "127.0.0.1",
     ) -> Answered:
-        """One request with these Authorization headers, each on a line of its own, and ``more`` others."""
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=20)
+        """One request from ``peer`` with these headers, each on a line of its own, and ``more`` others."""
+        server = self.url.removeprefix("http://")
+        connection = http.client.HTTPConnection(server, timeout=20, source_address=(peer, 0))
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             for value in authorization:
                 connection.putheader("Authorization", value.encode("latin-1"))
+            for value in dpop:
+                connection.putheader("DPoP", value.encode("latin-1"))
+            for value in certificates:
+                connection.putheader("Client-Cert", value)
             for name, value in (more or {}).items():
                 connection.putheader(name, value)
             if body is not None:

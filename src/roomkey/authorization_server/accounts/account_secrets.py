@@ -77,7 +77,7 @@ def find(work: Work, client_id: str) -> tuple[AccountSecret, ...]:
     rows = work.connection.execute(
         select(account_secrets)
         .where(account_secrets.c.client_id == client_id, live(work.now))
-        .order_by(account_secrets.c.created_at.desc(), account_secrets.c.expires_at.desc())
+        .order_by(account_secrets.c.expires_at.is_not(None), account_secrets.c.created_at.desc())
     )
     return tuple(AccountSecret(row.hint, row.created_at, row.expires_at, row.last_used_at) for row in rows)
 

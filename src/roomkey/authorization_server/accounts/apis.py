@@ -251,6 +251,8 @@ def _switch(work: Work, audience: str, disabled_at: int | None) -> Api:
 
 def _add(work: Work, values: dict[str, Any], scopes: tuple[Scope, ...]) -> Api:
     audience = values["audience"]
+    if work.connection.scalar(select(schema.apis.c.audience).where(schema.apis.c.audience == audience)) is not None:
+        raise Conflict(f'There is an API "{audience}" already.')
     service_accounts.add(
         work,
         {

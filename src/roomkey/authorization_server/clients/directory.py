@@ -36,7 +36,7 @@ class Outdated(ServiceError):
 class Directory:
     """Accounts by client_id. For one event loop.
 
-    What is remembered is good for one number of changes: every transaction that acts on it compares that number
+    What is remembered is good for one mark of changes: every transaction that acts on it compares that mark
     first (``check``), so that a disabled account is refused at once, whichever process disabled it.
     """
 
@@ -74,7 +74,7 @@ class Directory:
 
 
 def check(connection: Connection, generation: int, *, issues: bool = True) -> None:
-    """Raise Outdated unless ``generation`` is still the number of changes.
+    """Raise Outdated unless ``generation`` is still the mark of the latest change.
 
     Where the transaction ``issues`` tokens, nobody can end all those of an account or a person before it is over.
     """

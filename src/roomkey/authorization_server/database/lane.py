@@ -195,7 +195,8 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, DBAPIError | PoolTimeout):
         return not isinstance(error, IntegrityError)
     kind = type(error)  # of the driver itself, where a prepared statement goes past SQLAlchemy
-    return kind.__module__.partition(".")[0] in ("sqlite3", "psycopg") and kind.__name__ != "IntegrityError"
+    of_driver = kind.__module__.partition(".")[0] in ("sqlite3", "psycopg")
+    return of_driver and all(base.__name__ != "IntegrityError" for base in kind.__mro__)
 
 
 def unavailable(error: BaseException) -> DatabaseUnavailable:

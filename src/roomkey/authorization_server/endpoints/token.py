@@ -5,7 +5,7 @@ from typing import Final
 
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.client import Client
-from roomkey.authorization_server.grants import client_credentials, password, refresh_token
+from roomkey.authorization_server.grants import authorization_code, client_credentials, password, refresh_token
 from roomkey.authorization_server.grants.exchange import Exchange
 from roomkey.authorization_server.people.passwords import PasswordHashing
 from roomkey.authorization_server.service import Service
@@ -14,6 +14,7 @@ from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
 GRANTS: Final[Mapping[str, Callable[[Exchange], Awaitable[bytes]]]] = {
+    authorization_code.NAME: authorization_code.authorization_code,
     client_credentials.NAME: client_credentials.client_credentials,
     refresh_token.NAME: refresh_token.refresh_token,
     password.NAME: password.password,

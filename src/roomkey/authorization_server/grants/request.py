@@ -44,11 +44,17 @@ def choose_access(client: Client, form: Form, scope: tuple[str, ...]) -> Access:
 def granted_scope(access: Access, asked: tuple[str, ...], *, allowed: Iterable[str] | None = None) -> tuple[str, ...]:
     """What is granted of ``asked``: all of it or nothing; the account's default where nothing is asked for.
 
-    ``allowed`` is a second bound, such as what a person may.
+    ``allowed`` is a second bound, such as what a person may. Raises OAuthError where nothing is asked for and there is
+    no default: a token without scopes would only end in a puzzling 403.
     """
     bound = access.scopes if allowed is None else access.scopes.intersection(allowed)
     if not asked:
-        return tuple(scope for scope in access.defaults if scope in bound)
+        default = tuple(scope for scope in access.defaults if scope in bound)
+        if not default and access.scopes:
+            raise OAuthError(
+                "invalid_scope", "Name the scopes that are wanted: this client has no default for the API."
+            )
+        return default
     if not bound.issuperset(asked):
         raise _wrong_scope()
     return asked

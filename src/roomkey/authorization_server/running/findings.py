@@ -188,10 +188,12 @@ def _accounts(connection: Connection, now: int) -> Iterator[Finding]:
 
 
 def has_administrator(connection: Connection) -> bool:
-    """Whether anybody may sign in as an administrator."""
+    """Whether there is an administrator of the whole service."""
     found = select(users.c.id).join(user_roles, user_roles.c.user_id == users.c.id)
-    found = found.where(user_roles.c.role == Role.ADMINISTRATOR.value, users.c.disabled_at.is_(None)).limit(1)
-    return connection.scalar(found) is not None
+    found = found.where(
+        user_roles.c.role == Role.ADMINISTRATOR.value, users.c.disabled_at.is_(None), users.c.tenant.is_(None)
+    )
+    return connection.scalar(found.limit(1)) is not None
 
 
 def file_system(path: Path, mounts: str) -> str:

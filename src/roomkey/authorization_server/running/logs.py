@@ -1,5 +1,6 @@
 """How the service writes its log: one line for each event, in logfmt or JSON, that no content can forge."""
 
+import functools
 import json
 import logging
 import re
@@ -29,14 +30,13 @@ class Lines(logging.Formatter):
         members = members_of(record)
         if self._json:
             return json.dumps(members, separators=(",", ":"))
-        return " ".join(f"{name}={_word(value)}" for name, value in members.items())
+        return " ".join([f"{name}={_word(value)}" for name, value in members.items()])
 
 
 def members_of(record: logging.LogRecord) -> dict[str, Any]:
     """What is told of ``record``, in order."""
-    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
     members: dict[str, Any] = {
-        "time": f"{seconds}.{int(record.msecs):03d}Z",
+        "time": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
         "level": record.levelname.lower(),
         "event": record.getMessage().strip(),
     }
@@ -47,7 +47,14 @@ def members_of(record: logging.LogRecord) -> dict[str, Any]:
     return members
 
 
+@functools.lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
 def _word(value: object) -> str:
+    if isinstance(value, int | float):
+        return str(value)
     text = str(value)
     return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
@@ -60,7 +67,12 @@ class Stream(logging.StreamHandler[TextIO]):
 
 
 def write_logs(log_format: str, formatter: logging.Formatter | None = None) -> None:
-    """Send the service's records to stderr from now on, each as one line; ``formatter`` is for a terminal."""
+    """Send the service's records to stderr from now on, each as one line; ``formatter`` is for a terminal.
+
+    For a process that serves: what no line tells is not looked up any more, for any logger of it.
+    """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined,unused-ignore]
     handler = Stream(sys.stderr)
     handler.setFormatter(formatter or Lines(json_lines=log_format == "json"))
     for name in _OWN:

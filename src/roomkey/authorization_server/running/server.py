@@ -1,41 +1,38 @@
 """The server itself: uvicorn with bounds, on our socket; a signal lets it finish, a second one ends it at once."""
 
 import asyncio
-import contextlib
-import logging
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from roomkey.authorization_server.running.bounded_http import BoundedHttp, Bounds
-from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.running.upkeep import Chore, keep_up, once
+from roomkey.authorization_server.settings import Settings
 
 DRAIN: Final = 20  # seconds that requests in flight may take once the service is told to end
 KEEP_ALIVE: Final = 75  # seconds that an idle connection is kept: longer than proxies keep theirs
-_LOG: Final = logging.getLogger("roomkey.server.error")
-Task = Callable[[Service], Coroutine[Any, Any, None]]
 
 
 def run(
-    service: Service,
+    settings: Settings,
     app: ASGIApp,
     listener: socket.socket,
     *,
-    tasks: Sequence[Task] = (),
+    chores: Sequence[Chore] = (),
     ready: Callable[[], None] = lambda: None,
+    ending: Callable[[], bool] = lambda: False,
     bounds: Bounds | None = None,
 ) -> None:
     """Serve ``app`` on ``listener`` until SIGTERM or SIGINT; then answer what has begun, at most DRAIN seconds long.
 
-    Blocks, and wants the main thread. ``tasks`` run beside the server from its start to its end; ``ready`` is called
-    when it serves. The service is left open.
+    Blocks. ``chores`` are done beside the server; ``ready`` is called when it serves. Outside of the main thread no
+    signal arrives: there it serves until ``ending()``, which is asked ten times a second.
     """
-    settings = service.settings
     within = bounds or Bounds(proxies=settings.trusted_proxies)
     config = uvicorn.Config(
         app,
@@ -55,31 +52,30 @@ def run(
         workers=1,
     )
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(service, _Server(config, ready), listener, tasks))
+        runner.run(_serve(_Server(config, ready, ending), listener, chores))
 
 
-async def _serve(service: Service, server: "_Server", listener: socket.socket, tasks: Sequence[Task]) -> None:
-    running = [asyncio.create_task(_kept(service, task)) for task in tasks]
+async def _serve(server: "_Server", listener: socket.socket, chores: Sequence[Chore]) -> None:
+    running = [asyncio.create_task(keep_up(chore), name=chore.name) for chore in chores]
     try:
         await server.serve(sockets=[listener])
     finally:
         for each in running:
             each.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-async def _kept(service: Service, task: Task) -> None:
-    with contextlib.suppress(asyncio.CancelledError):
-        try:
-            await task(service)
-        except Exception:  # noqa: BLE001 - whatever it is, requests are served on
-            _LOG.exception("a task beside the server has ended", extra={"fields": {"task": task.__name__}})
+        for chore in chores:
+            if chore.at_end:
+                await once(chore)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[], bool]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._ending = ending
+
+    async def on_tick(self, counter: int) -> bool:
+        return self._ending() or await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -1,4 +1,4 @@
-"""The audit log, and the two counters of the whole database: its changes, and the check of its sealing key."""
+"""The audit log, and what there is once in a database: its counters, its facts, the check of its sealing key."""
 
 from typing import Final
 
@@ -29,6 +29,13 @@ counters: Final = Table(
     metadata,
     Column("name", Text, primary_key=True),  # "changes" grows with every change of what requests are judged by
     Column("value", BigInteger, nullable=False),
+)
+
+facts: Final = Table(
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),  # "issuer" is the name under which the service was last served
+    Column("value", Text, nullable=False),
 )
 
 seals: Final = Table(

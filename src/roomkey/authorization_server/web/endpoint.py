@@ -42,16 +42,18 @@ class Received(Confidential):
         query: the query string as bytes.
         body: the body.
         address: where it came from.
+        path: the parameters of the address, by name.
         state: what the log is told of the request: ``client_id``, ``grant``.
     """
 
-    __slots__ = ("address", "body", "headers", "method", "query", "state")
+    __slots__ = ("address", "body", "headers", "method", "path", "query", "state")
 
     def __init__(self, scope: Scope, body: bytes) -> None:
         self.method: str = scope["method"]
         self.headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.query: bytes = scope["query_string"]
         self.body = body
+        self.path: Mapping[str, str] = scope.get("path_params", {})
         self.state: dict[str, Any] = scope.setdefault("state", {})
         client = scope.get("client")
         self.address: str = client[0] if client else ""

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from serving import ANSWERING, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
+from serving import ANSWERING, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
 
 from roomkey import Requirements
 from roomkey.integrations.asgi import BearerTokenMiddleware
@@ -60,6 +60,7 @@ protected = BearerTokenMiddleware(
     tenant=lambda scope: scope["path"].split("/")[2],
     answering=ANSWERING,
     resource=RESOURCE,
+    certificates_from=PROXIES,
 )
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from serving import ANSWERING, RESOURCE, VALIDATOR
+from serving import ANSWERING, PROXIES, RESOURCE, VALIDATOR
 
 
 def configure(**more: Any) -> None:
@@ -15,6 +15,7 @@ def configure(**more: Any) -> None:
             "VALIDATOR": VALIDATOR,
             "ANSWERING": ANSWERING,
             "RESOURCE": RESOURCE,
+            "CERTIFICATES_FROM": PROXIES,
             "TENANT": lambda request: request.resolver_match.kwargs["tenant"],
         },
         **more,

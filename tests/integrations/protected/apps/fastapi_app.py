@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, Depends, FastAPI, Request, Security, WebSocket
 from fastapi.responses import JSONResponse
-from serving import ANSWERING, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
+from serving import ANSWERING, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
 
 from roomkey import Claims
 from roomkey.integrations.fastapi import BearerToken
@@ -14,6 +14,7 @@ auth = BearerToken(
     tenant=lambda connection: connection.path_params["tenant"],
     answering=ANSWERING,
     resource=RESOURCE,
+    certificates_from=PROXIES,
 )
 app = FastAPI()
 app.include_router(auth.metadata_route)

@@ -3,12 +3,16 @@
 from typing import Any
 
 from flask import Flask, g, request
-from serving import ANSWERING, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_wsgi
+from serving import ANSWERING, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_wsgi
 
 from roomkey.integrations.flask import BearerToken
 
 auth = BearerToken(
-    VALIDATOR, tenant=lambda request: request.view_args["tenant"], answering=ANSWERING, resource=RESOURCE
+    VALIDATOR,
+    tenant=lambda request: request.view_args["tenant"],
+    answering=ANSWERING,
+    resource=RESOURCE,
+    certificates_from=PROXIES,
 )
 app = Flask(__name__)
 app.register_blueprint(auth.metadata_route)

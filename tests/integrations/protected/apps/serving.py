@@ -11,11 +11,17 @@ from typing import Any
 import roomkey
 
 ISSUERS = sys.argv[1:]
-VALIDATOR = roomkey.TokenValidator(issuer={url: roomkey.TrustedIssuer(audience="orders-api") for url in ISSUERS})
+VALIDATOR = roomkey.TokenValidator(
+    issuer={url: roomkey.TrustedIssuer(audience="orders-api") for url in ISSUERS},
+    dpop=roomkey.DPoP(
+        "https://orders.example", algorithms=["ES256"], nonce_secret="what all processes of this API share"
+    ),
+)
 ANSWERING = roomkey.Answering(realm="orders")
 RESOURCE = roomkey.ProtectedResource(
     resource="https://orders.example", scopes_supported=["orders:read", "orders:write"]
 )
+PROXIES = ["127.0.0.2", "::2"]
 STEP_UP = {"scopes": ["orders:read"], "acr": ["phr"], "max_age": 300.0}
 
 

@@ -163,7 +163,7 @@ async def ask_shared_secret(visit: Visit) -> Response:
         ),
         label="Make it",
         back=_address(api),
-        command=f"roomkey admin api shared-secret {api.audience}",
+        command=f"roomkey admin api rotate-shared-secret {api.audience}",
     )
     return await ask(visit, question)
 
@@ -182,7 +182,7 @@ async def make_shared_secret(visit: Visit) -> Response:
             crumbs=(_CRUMB, (api.audience, _address(api))),
             snippets=((".env", f"TOKEN_KEY={secret}"), ("Python", _by_secret(api, work.settings.issuer))),
             on=_address(api),
-            command=f"roomkey admin api shared-secret {api.audience}",
+            command=f"roomkey admin api rotate-shared-secret {api.audience}",
         )
 
     return await show_once(visit, make)
@@ -299,12 +299,9 @@ def _scopes(lines: str) -> list[Scope]:
 
 def _snippets(api: Api, issuer: str) -> tuple[tuple[str, str], ...]:
     introspection = (
-        "checks = roomkey.Introspection(\n"
-        f'    issuer="{issuer}",\n'
-        f'    audience="{api.audience}",\n'
-        f'    client_id="{api.client_id}",\n'
-        '    client_secret=roomkey.Secret.from_env("INTROSPECTION_SECRET"),\n'
-        ")"
+        'secret = roomkey.Secret.from_env("INTROSPECTION_SECRET")\n'
+        f'asking = roomkey.Introspection(client_id="{api.client_id}", client_secret=secret)\n'
+        f'validator = roomkey.TokenValidator(issuer="{issuer}", audience="{api.audience}", introspection=asking)'
     )
     by_asking = ("Python: ask here about each token", introspection)
     if api.token_format == "opaque":  # noqa: S105 - a format

@@ -15,6 +15,7 @@ from roomkey.authorization_server import audit_log
 from roomkey.authorization_server.accounts.page import LARGEST, USUAL, Page
 from roomkey.authorization_server.audit_log import Event
 from roomkey.authorization_server.backoffice.page import Values, page, show
+from roomkey.authorization_server.backoffice.pages.names import names_in
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import machine
 from roomkey.authorization_server.permissions import Permission
@@ -77,10 +78,22 @@ ROUTES: list[BaseRoute] = [
 
 async def _list(visit: Visit, verdict: audit_log.Verdict | None) -> Response:
     filters, after = _filters(visit), visit.request.query_params.get("after")
-    found = await visit.view(lambda work: filters.find(work, after=after))
+
+    def read(work: Work) -> tuple[Page[Event], dict[str, str]]:
+        found = filters.find(work, after=after)
+        return found, names_in(work, found.items)
+
+    found, names = await visit.view(read)
     query = urlencode({name: value for name, value in dataclasses.asdict(filters).items() if value})
     may_verify = visit.actor.tenant is None
-    values: Values = {"found": found, "filters": filters, "query": query, "verdict": verdict, "may_verify": may_verify}
+    values: Values = {
+        "found": found,
+        "filters": filters,
+        "query": query,
+        "verdict": verdict,
+        "may_verify": may_verify,
+        "names": names,
+    }
     return await show(visit, "audit.html", **values)
 
 

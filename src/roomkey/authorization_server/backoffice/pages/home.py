@@ -11,6 +11,7 @@ from roomkey.authorization_server import attention, audit_log
 from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts
 from roomkey.authorization_server.attention import Finding, Kind
 from roomkey.authorization_server.backoffice.page import Values, page, show
+from roomkey.authorization_server.backoffice.pages.names import names_in
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration, relative
 from roomkey.authorization_server.permissions import Permission
@@ -48,12 +49,11 @@ async def home(visit: Visit) -> Response:
     def read(work: Work) -> Values:
         now = work.now
         needs = [_WORDS[finding.kind](finding, now) for finding in attention.find(work)]
-        audits = work.actor.may(Permission.READ_AUDIT)
-        return {
-            "needs": needs,
-            "events": audit_log.find(work, limit=5).items if audits else (),
-            "steps": _steps(work) if work.actor.may(Permission.READ) else (),
-        }
+        events = audit_log.find(work, limit=5).items if work.actor.may(Permission.READ_AUDIT) else ()
+        values: Values = {"needs": needs, "events": events, "names": names_in(work, events)}
+        if work.actor.may(Permission.READ):
+            return values | {"steps": _steps(work), "totals": attention.count(work)}
+        return values | {"steps": (), "totals": None}
 
     values = await visit.view(read)
     count = len(values["needs"])

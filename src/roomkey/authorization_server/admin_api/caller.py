@@ -1,0 +1,70 @@
+"""Who asks: the service account whose token came along, by the service's own ledger, so that its end is at once."""
+
+import re
+from typing import Final
+
+from sqlalchemy import and_, select
+
+from roomkey.authorization_server.accounts.service_account import BUILT_IN
+from roomkey.authorization_server.accounts.syntax import words
+from roomkey.authorization_server.actor import Actor, ActorKind
+from roomkey.authorization_server.admin_api.operation import Operation
+from roomkey.authorization_server.admin_api.problem import InsufficientScope, Unauthorized
+from roomkey.authorization_server.errors import NotAllowed
+from roomkey.authorization_server.schema.accounts import account_apis, service_accounts
+from roomkey.authorization_server.schema.tokens import access_tokens
+from roomkey.authorization_server.tokens.minting import find_ledger_key
+from roomkey.authorization_server.web.endpoint import Received
+from roomkey.authorization_server.work import Work
+
+_LONGEST: Final = 8192
+_BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+
+
+def token_key(received: Received) -> bytes:
+    """By what the one token in the Authorization header stands in the ledger; raises Unauthorized."""
+    values = received.values(b"authorization")
+    if not values:
+        raise Unauthorized("A token is needed: Authorization: Bearer …", token=False)
+    found = _BEARER.fullmatch(values[0]) if len(values) == 1 and len(values[0]) <= _LONGEST else None
+    if found is None:
+        raise Unauthorized("The Authorization header does not hold one bearer token.", token=True)
+    key = find_ledger_key(found[1].decode("ascii"))
+    if key is None:
+        raise Unauthorized("The token is none of this service.", token=True)
+    return key
+
+
+def caller(work: Work, key: bytes, operation: Operation, *, address: str) -> Actor:
+    """The account that may ask for ``operation`` by the token with this ``key``.
+
+    It has those roles and scopes that both the token and the account have now. Raises Unauthorized,
+    InsufficientScope, NotAllowed.
+    """
+    row = work.connection.execute(
+        select(access_tokens, service_accounts.c.disabled_at, service_accounts.c.roles.label("has_roles"))
+        .add_columns(service_accounts.c.tenant.label("is_of"), account_apis.c.scopes.label("may_ask"))
+        .join_from(access_tokens, service_accounts, service_accounts.c.client_id == access_tokens.c.client_id)
+        .outerjoin(
+            account_apis,
+            and_(account_apis.c.client_id == access_tokens.c.client_id, account_apis.c.audience == BUILT_IN),
+        )
+        .where(access_tokens.c.digest == key)
+    ).first()
+    if (
+        row is None
+        or row.audience != BUILT_IN
+        or row.revoked_at is not None
+        or work.now >= row.expires_at
+        or row.disabled_at is not None
+    ):
+        raise Unauthorized("The token is not good for this API: it may have ended, or be for another one.", token=True)
+    if row.user_id is not None:
+        raise NotAllowed("The token stands for a person; people use the backoffice.")
+    if operation.scope not in set(words(row.scope)) & set(words(row.may_ask or "")):
+        raise InsufficientScope(operation.scope)
+    roles = frozenset(words(row.roles)) & frozenset(words(row.has_roles))
+    actor = Actor(ActorKind.SERVICE_ACCOUNT, row.client_id, row.client_id, roles, row.is_of, address)
+    if not any(map(actor.may, operation.permissions)):
+        raise NotAllowed("The roles of this account do not allow this; ask an administrator.")
+    return actor

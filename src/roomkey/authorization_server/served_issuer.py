@@ -1,0 +1,35 @@
+"""The name under which the service was last served: what else works on its database makes tokens by that name."""
+
+import dataclasses
+from typing import Final
+
+from sqlalchemy import insert, select, update
+
+from roomkey.authorization_server.actor import SERVICE
+from roomkey.authorization_server.schema.audit import facts
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.settings import Settings
+
+_NAME: Final = "issuer"
+
+
+def remember_issuer(service: Service) -> None:
+    """Write down the issuer that ``service`` is served as. Blocks."""
+    issuer = service.settings.issuer
+    with service.work(SERVICE) as work:
+        written = work.connection.execute(update(facts).where(facts.c.name == _NAME).values(value=issuer)).rowcount
+        if not written:
+            work.connection.execute(insert(facts).values(name=_NAME, value=issuer))
+
+
+def open_as_served(settings: Settings) -> Service:
+    """The service of ``settings`` by the name under which it was last served; see ``Service.open``. Blocks.
+
+    ``roomkey serve --issuer`` names it in one process, and tokens that another one makes must bear the same name.
+    """
+    service = Service.open(settings)
+    with service.look(SERVICE) as work:
+        issuer: str | None = work.connection.scalar(select(facts.c.value).where(facts.c.name == _NAME))
+    if issuer is not None:
+        service.settings = dataclasses.replace(service.settings, issuer=issuer)
+    return service

@@ -1,0 +1,64 @@
+"""Debian's Chromium, driven by Playwright; where it is missing its tests say that they did not run."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+PICTURES = Path(__file__).parents[3] / "build/screenshots"
+WIDTHS = {360: 740, 1440: 900}
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running Chromium. Nothing else may run an event loop in this thread meanwhile."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        not_run("there is no chromium on the PATH; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def axe() -> str:
+    """The source of axe-core, which looks for obstacles in pages."""
+    if not AXE.is_file():
+        not_run("axe-core is not installed; `make test` installs it where npm reaches its registry")
+    return AXE.read_text()
+
+
+def not_run(reason: str) -> None:
+    """Skip with ``reason``; in CI fail."""
+    reason = f"NOT RUN: the tests of the backoffice in a browser, because {reason}"
+    (pytest.fail if os.environ.get("CI", "").lower() in ("1", "true") else pytest.skip)(reason)
+
+
+def sign_in(context: BrowserContext, url: str, cookie: str) -> None:
+    """Put the cookie of a session into the browser."""
+    context.add_cookies([{"name": "roomkey", "value": cookie, "url": url}])
+
+
+def complaints(page: Any) -> list[str]:
+    """What the page's console says from now on: a style or script that the policy forbids, a missing file, an error."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return said

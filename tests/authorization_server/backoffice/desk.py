@@ -1,0 +1,231 @@
+"""The whole auth service, people who are signed in there, and what a busy one knows."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from sqlalchemy import select
+from tests.authorization_server.backoffice.browser import ISSUER, Browser
+
+from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts, tenants, token_requests
+from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.app import create_app
+from roomkey.authorization_server.keys import rotation
+from roomkey.authorization_server.people import sessions, users
+from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
+from roomkey.authorization_server.people.sessions import Stage
+from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.schema.audit import audit_events
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.settings import DAY, Settings
+from roomkey.authorization_server.tokens import families
+from roomkey.authorization_server.tokens.grant import Grant
+from roomkey.testing import FakeClock
+
+CONSOLE = Actor.console()
+
+
+@dataclass
+class Desk:
+    """A service, its application, and browsers of people who are signed in."""
+
+    service: Service
+    clock: FakeClock
+    hashing: PasswordHashing = field(default_factory=lambda: PasswordHashing(Cost(memory=64, passes=1)))
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        self.app = create_app(self.service, hashing=self.hashing)
+
+    @property
+    def url(self) -> str:
+        return self.service.settings.issuer
+
+    def act(self, act: Any, *arguments: Any, by: Actor = CONSOLE, **named: Any) -> Any:
+        """One act in a transaction of its own."""
+        with self.service.work(by) as work:
+            return act(work, *arguments, **named)
+
+    def user(self, name: str, *roles: str, tenant: str | None = None) -> User:
+        user: User = self.act(users.create, username=name, roles=roles, tenant=tenant)
+        return user
+
+    def cookie(self, user: User, *, agent: str = "a browser") -> str:
+        """The cookie of a session of ``user``, as the sign-in begins it."""
+        actor = user.actor("192.0.2.1")
+        begun = self.act(sessions.begin, user, stage=Stage.FULL, acr="mfa", user_agent=agent, by=actor)
+        value: str = begun.cookie.value
+        return value
+
+    def browser(self, user: User | None = None, **named: str) -> Browser:
+        """A browser without scripts, in which ``user`` is signed in."""
+        browser = self._open.enter_context(Browser(self.app))
+        if user is not None:
+            browser.cookie = self.cookie(user, **named)
+        return browser
+
+    def events(self, action: str) -> list[Any]:
+        """What the audit log says of an action."""
+        with self.service.look(CONSOLE) as work:
+            return list(work.connection.execute(select(audit_events).where(audit_events.c.action == action)))
+
+    def close(self) -> None:
+        self._open.close()
+        self.hashing.close()
+
+
+@contextmanager
+def open_desk(folder: Path, clock: FakeClock, **settings: Any) -> Iterator[Desk]:
+    """The application, asked without a network."""
+    with Service.open(Settings.at(folder, **({"issuer": ISSUER} | settings)), clock=clock) as service:
+        desk = Desk(service, clock)
+        try:
+            yield desk
+        finally:
+            desk.close()
+
+
+@contextmanager
+def served_desk(folder: Path, clock: FakeClock) -> Iterator[Desk]:
+    """The application on a free port of loopback, in a thread."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with open_desk(folder, clock, issuer=f"http://127.0.0.1:{port}", port=port) as desk:
+            server = uvicorn.Server(uvicorn.Config(desk.app, log_level="critical", lifespan="off"))
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            try:
+                end = time.monotonic() + 20.0
+                while not server.started and time.monotonic() < end:
+                    time.sleep(0.005)
+                assert server.started
+                yield desk
+            finally:
+                server.should_exit = True
+                thread.join()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a busy service knows: people, and names that stand in addresses."""
+
+    alice: User  # administrator
+    bob: User  # approver
+    carol: User  # developer
+    token: str
+    request: str
+    family: str
+    key: str
+
+
+def fill(desk: Desk) -> Known:
+    """A service that has been in use for some months."""
+    act, clock = desk.act, desk.clock
+    act(tenants.create, name="acme")
+    alice = desk.user("alice", "administrator", "developer")
+    bob = desk.user("bob", "approver", "auditor")
+    carol = desk.user("carol", "developer", "orders-clerk")
+    desk.user("dave", tenant="acme")
+    scopes = [Scope("orders:read", "Read all orders"), Scope("orders:write", "Change and cancel orders")]
+    act(apis.create, audience="orders-api", scopes=scopes, description="Orders of all shops", needs_approval=True)
+    act(
+        apis.create,
+        audience="https://billing.example/v2",
+        scopes=[Scope("invoices:read", "See invoices & payments")],
+        description="Invoices of all shops",
+        token_format="opaque",
+        longest_app_token=365 * DAY,
+    )
+    access = [Access("orders-api", ("orders:read", "orders:write"), ("orders:read",))]
+    act(service_accounts.create, client_id="old-importer", apis=access, description="Nobody knows any more")
+    clock.advance(100 * DAY)
+    reports = {"client_id": "reports", "apis": access, "description": "Builds the weekly reports"}
+    act(service_accounts.create, **reports, owner_id=carol.id)
+    both = [*access, Access("https://billing.example/v2", ("invoices:read",), ("invoices:read",))]
+    act(service_accounts.create, client_id="warehouse-sync", apis=both, description="Keeps the stock right")
+    act(service_accounts.create, client_id="acme-shop", tenant="acme", apis=access, description="The shop of acme")
+    act(service_accounts.disable, "acme-shop")
+    order = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"]}
+    ending = act(app_tokens.create, **order, lifetime=30 * DAY).app_token
+    old = act(app_tokens.create, **order, lifetime=60 * DAY).app_token
+    gone = act(app_tokens.create, **order, lifetime=10 * DAY, token_format="opaque").app_token
+    act(app_tokens.revoke, gone.id, reason="It stood in a log")
+    clock.advance(26 * DAY)
+    act(app_tokens.rotate, old.id, overlap=DAY)
+    act(rotation.rotate)
+    wanted = order | {"lifetime": 30 * DAY, "note": "Nightly export to the warehouse"}
+    first = act(token_requests.request, **wanted, by=carol.actor())
+    act(token_requests.refuse, first.id, answer="Ask for less", by=bob.actor())
+    clock.advance(3600)
+    second = act(token_requests.request, **wanted, by=carol.actor())
+    act(rotation.rotate)
+    key = act(rotation.rotate).kid
+    family_id = families.new_family_id()
+    grant = Grant(
+        client_id="reports",
+        audience="orders-api",
+        scope=("orders:read",),
+        user_id=carol.id,
+        username="carol",
+        family_id=family_id,
+    )
+    act(families.start_family, grant)
+    clock.advance(120)
+    return Known(alice, bob, carol, ending.id, second.id, family_id, key)
+
+
+def pages(known: Known) -> dict[str, str]:
+    """Every page that somebody can open, by the name of its picture."""
+    account, token, user = "/service-accounts/reports", f"/app-tokens/{known.token}", f"/users/{known.carol.id}"
+    api = "/apis/orders-api"
+    return {
+        "home": "/",
+        "service-accounts": "/service-accounts",
+        "service-account": account,
+        "service-account-new": "/service-accounts/~new",
+        "service-account-apis": f"{account}/apis",
+        "service-account-rotate-secret": f"{account}/rotate-secret",
+        "service-account-disable": f"{account}/disable",
+        "service-account-enable": "/service-accounts/acme-shop/enable",
+        "app-tokens": "/app-tokens",
+        "app-token": token,
+        "app-token-rotate": f"{token}/rotate",
+        "app-token-revoke": f"{token}/revoke",
+        "token-requests": "/token-requests",
+        "token-request-which": "/token-requests/~new",
+        "token-request-what": "/token-requests/~new?for=reports%20orders-api",
+        "token-request": f"/token-requests/{known.request}",
+        "apis": "/apis",
+        "api": api,
+        "api-new": "/apis/~new",
+        "api-edit": f"{api}/edit",
+        "api-rotate-secret": f"{api}/rotate-secret",
+        "api-shared-secret": f"{api}/shared-secret",
+        "api-disable": f"{api}/disable",
+        "keys": "/keys",
+        "keys-rotate": "/keys/rotate",
+        "key-withdraw": f"/keys/{known.key}/withdraw",
+        "users": "/users",
+        "user": user,
+        "user-new": "/users/~new",
+        "user-roles": f"{user}/roles",
+        "user-password": f"{user}/password",
+        "user-second-factor": f"{user}/second-factor",
+        "user-end-sessions": f"{user}/end-sessions",
+        "user-disable": f"{user}/disable",
+        "tokens": "/tokens?username=carol",
+        "family-revoke": f"/tokens/families/{known.family}/revoke",
+        "audit": "/audit",
+        "explain": "/explain",
+        "settings": "/settings",
+        "account": "/account",
+        "nothing": "/app-tokens/tok_nothing",
+    }
