@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install --con
 demo: .venv/.runtime  # a managed token calls a protected API, live
 	@$(BIN)/roomkey demo
 
-test: .venv/.development tests/interop/node_modules/.ready tests/authorization_server/backoffice/node_modules/.ready  # every test
+test: .venv/.development tests/interop/node_modules/.ready tests/authorization_server/backoffice/node_modules/.ready tests/authorization_server/interop/node_modules/.ready  # every test
 	@$(BIN)/pytest --numprocesses auto --quiet
 
 check: .venv/.development  # formatting, lint, types, floors

@@ -49,6 +49,10 @@ class Directory:
         """The account, where it is remembered. No I/O."""
         return self._clients.get(client_id)
 
+    async def is_current(self, client: Client) -> bool:
+        """Whether nothing has changed since ``client`` was read."""
+        return await self._service.database.read(lambda connection: changes(connection) == client.generation)
+
     async def proof(self, client_id: str) -> Proof | None:
         """How the account must prove itself, in one reading whether there is one or not; None where there is none."""
         return await self._service.database.read(lambda connection: _proof(connection, client_id))

@@ -2,7 +2,7 @@
 
 
 def demo() -> int:
-    """Show a managed token at work: real servers on loopback, seven steps, every claim counted. About six seconds."""
+    """Show tokens at work."""
 
     from roomkey.cli.demo.play import play
     from roomkey.cli.look import output
