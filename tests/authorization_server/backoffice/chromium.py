@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 PICTURES = Path(__file__).parents[3] / "build/screenshots"
 WIDTHS = {360: 740, 1440: 900}
+_AXE = """async (only) => {
+  const found = await axe.run(document, only ? {runOnly: only} : {});
+  return found.violations.map(one => one.id + ": " + one.nodes.map(node => node.html).slice(0, 3).join(" | "));
+}"""
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -43,6 +47,14 @@ def axe() -> str:
     if not AXE.is_file():
         not_run("axe-core is not installed; `make test` installs it where npm reaches its registry")
     return AXE.read_text()
+
+
+def obstacles(page: Page, rules: list[str] | None = None) -> list[str]:
+    """What axe-core finds in the page as it is, by all of its rules or by some."""
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(axe())
+    found: list[str] = page.evaluate(_AXE, rules)
+    return found
 
 
 def not_run(reason: str) -> None:
