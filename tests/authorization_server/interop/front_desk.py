@@ -89,7 +89,8 @@ def front_desk(data: Path) -> Iterator[FrontDesk]:
     with auth_service(data) as running:
         key = ECKey.generate_key("P-256", {"kid": "one", "use": "sig"}, private=True)
         with Service.open(Settings.at(data, issuer=running.issuer)) as service, World(service) as world:
-            yield FrontDesk(running, **_registered(world, key), key=key)
+            registered = _registered(world, key)
+        yield FrontDesk(running, **registered, key=key)
 
 
 def _registered(world: World, key: ECKey) -> dict[str, Login]:

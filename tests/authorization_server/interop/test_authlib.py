@@ -4,16 +4,19 @@ import asyncio
 import time
 from typing import Any
 
+import httpx2
 import pytest
 from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2 import rfc8414, rfc9101, rfc9207
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from tests.authorization_server.interop.front_desk import BACK, FrontDesk
 from tests.authorization_server.oauth_world import PASSWORD, Login
 
 APP_SCOPE = "orders:read"
+WELL_KNOWN = ["oauth-authorization-server", "openid-configuration"]
 
 
 def session(desk: FrontDesk, login: Login, **settings: Any) -> OAuth2Session:
@@ -29,6 +32,18 @@ def signing(client: Any, desk: FrontDesk, **claims: int) -> Any:
 
 def in_a_minute() -> int:
     return int(time.time()) + 60
+
+
+@pytest.mark.parametrize("name", WELL_KNOWN)
+def test_the_metadata_is_right_and_promises_no_id_token(
+    desk: FrontDesk, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+    found = rfc8414.AuthorizationServerMetadata(httpx2.get(f"{desk.issuer}/.well-known/{name}").json())
+    found.validate(metadata_classes=[rfc9207.AuthorizationServerMetadata, rfc9101.AuthorizationServerMetadata])
+    assert found["issuer"] == desk.issuer
+    assert not {"userinfo_endpoint", "claims_supported"} & found.keys()
+    assert [member for member in found if "id_token" in member] == []
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])

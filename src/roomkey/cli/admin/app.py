@@ -9,6 +9,7 @@ from roomkey.cli.admin import (
     apis,
     app_tokens,
     audit_log,
+    backup,
     families,
     keys,
     service_accounts,
@@ -17,7 +18,7 @@ from roomkey.cli.admin import (
     users,
 )
 from roomkey.cli.admin.place import Place
-from roomkey.cli.help import Group
+from roomkey.cli.help import Command, Group
 
 app = typer.Typer(cls=Group)
 for _noun, _verbs, _words in (
@@ -32,6 +33,7 @@ for _noun, _verbs, _words in (
     ("audit", audit_log.app, "What was done, by whom, and whether its chain holds."),
 ):
     app.add_typer(_verbs, name=_noun, short_help=_words)
+app.command(cls=Command, short_help="Copy the database while it is in use.")(backup.backup)
 
 
 @app.callback()

@@ -23,6 +23,7 @@ from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.cli.demo.relay import TOKEN, Relay
 from roomkey.secret import Confidential, Secret
+from roomkey.stores.keyring import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,7 @@ class Desk:
         settings = Settings.at(folder, issuer=self.relay.origin, port=0, list_ttl=1, access_log=False)
         taken = opening.enter_context(listener(settings))
         settings = bound(settings, taken)
-        self._service = opening.enter_context(Service.open(settings))
+        self._service = opening.enter_context(Service.open(settings, keyring=Keyring.generate()))
         app = create_app(self._service, hashing=self._hashing)
         ready, ending = threading.Event(), threading.Event()
         server = threading.Thread(
@@ -158,8 +159,8 @@ class Desk:
             service_accounts.enable(work, client_id)
 
     def outage(self) -> None:
-        """Answer 503 to every request for a token."""
-        self.relay.outage(503)
+        """Answer 503 to every request for a token, and ask callers to wait a second before the next one."""
+        self.relay.outage(503, retry_after=1)
 
     def recover(self) -> None:
         """End the outage."""

@@ -13,8 +13,8 @@ from roomkey.cli.demo.events import Party
 from roomkey.cli.demo.outcome import Check, Outcome, exactly, so
 from roomkey.cli.demo.stage import Stage
 from roomkey.jose.key_set import KeySet
-from roomkey.resource_server.validator import TokenValidator
 from roomkey.jose.signing_key import SigningKey
+from roomkey.resource_server.validator import TokenValidator
 from roomkey.testing import Issuer, ProtectedAPI, attack_tokens
 from roomkey.testing.issuer_keys import process_key
 
@@ -145,7 +145,7 @@ def forged_keys(stage: Stage) -> Outcome:
 
 
 class Forger(Issuer):
-    """Makes tokens in the name of ``desk``, whose private key nobody has: it signs with another one under the right kid.
+    """Makes tokens in the name of ``desk``, whose private key it lacks: it signs with another one under the right kid.
 
     It serves nothing; ``attack_tokens`` makes forged tokens of what it is.
     """

@@ -1,4 +1,4 @@
-"""What happens in a scene, as values that a terminal and a report draw alike: arrows, notes, and how often they recur."""
+"""What happens in a scene, as values that a terminal and a report draw alike."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -123,3 +123,31 @@ class Scene:
     def in_order(self) -> list[Event]:
         """The events by the time at which they happened; requests stand before what was done to answer them."""
         return sorted(self.events, key=lambda event: event.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A whole run.
+
+    Attributes:
+        scenes: as they were played.
+        seconds: that it took.
+    """
+
+    scenes: tuple[Scene, ...]
+    seconds: float
+
+    @property
+    def held(self) -> int:
+        """How many scenes held."""
+        return sum(scene.held for scene in self.scenes)
+
+    @property
+    def calls(self) -> int:
+        """How many API calls were made."""
+        return sum(scene.outcome.calls for scene in self.scenes if scene.outcome is not None)
+
+    @property
+    def token_requests(self) -> int:
+        """How often the auth service was asked for a token."""
+        return sum(scene.outcome.token_requests for scene in self.scenes if scene.outcome is not None)

@@ -20,13 +20,13 @@ from roomkey.stores.private_file import write_new
 
 PERSON, AUTH, APP, API = Party
 _FORM, _ONCE = "/token-requests/~new", "/shown-once"
-_TOKEN, _JWKS, _INTROSPECT = "/oauth2/token", "/oauth2/jwks", "/oauth2/introspect"  # noqa: S105 - paths
+_TOKEN, _JWKS, _INTROSPECT = "/oauth2/token", "/oauth2/jwks", "/oauth2/introspect"
 _STEPS: Final = 11
 _JUDGED: Final[dict[Way, tuple[Note, ...]]] = {(API, APP, PATH): (Note(API, "{says}"),)}
 
 
 def app_token(stage: Stage) -> Outcome:
-    """A person gets an app token in the backoffice; an app calls with it, at an API that judges in each of three ways."""
+    """A person gets an app token in the backoffice; an app calls with it, at APIs that judge in each of three ways."""
     carol = stage.desk.person("carol", "developer")
     stage.desk.account("reports", owner=carol)
     asking = stage.another_api(stage.asking_validator())
@@ -114,13 +114,13 @@ class SealedSetting:
         self._file = stage.folder / "reports.token"
         self._read = False
         write_new(self._file, self._keyring.seal(token.encode(), key=self._file.name))
-        stage.note(APP, "is configured with it: a secret setting, sealed", 4)
+        stage.note(APP, "is configured with it", 4)
         self.secret = Secret.from_callable(self._open)
 
     def _open(self) -> str:
         if not self._read:
             self._read = True
-            self._stage.note(APP, "its token manager opens the setting", 5)
+            self._stage.note(APP, "opens its sealed setting", 5)
         opened = self._keyring.open(self._file.read_bytes(), key=self._file.name)
         if not isinstance(opened, Opened):
             raise ConfigurationError("the sealed setting cannot be opened")
@@ -137,21 +137,21 @@ def credentials_only(stage: Stage) -> Outcome:
         },
         after={(AUTH, APP, _TOKEN): (Note(APP, "keeps it sealed in its store"),)},
     )
-    imports = stage.application("imports")
+    exports = stage.application("exports")
     stage.begin()
     with stage.in_diagram(plan, AUTH, APP, API) as diagram:
-        imports.call()
+        exports.call()
         _follow(stage, diagram, Plan(numbers={}))
         stage.heading("the next call only shows the key")
-        imports.call()
+        exports.call()
         stage.trace.take()
     return _outcome(
         stage,
-        imports,
+        exports,
         exactly(len(stage.counted().tokens), 1, "token request"),
-        exactly(imports.answered, 2, "call answered 200", "calls answered 200"),
+        exactly(exports.answered, 2, "call answered 200", "calls answered 200"),
         so("the store's file holds the key sealed, not in plain text", stage.readable_secrets() == 0),
-        _names(stage, imports, "imports", user=None),
+        _names(stage, exports, "exports", user=None),
     )
 
 

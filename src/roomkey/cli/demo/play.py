@@ -2,35 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rich.console import Console
 
 from roomkey.cli.demo.desk import Desk
-from roomkey.cli.demo.events import Scene
+from roomkey.cli.demo.events import Played, Scene
 from roomkey.cli.demo.screen import Screen
 from roomkey.cli.demo.stage import Stage
 from roomkey.cli.demo.steps import STEPS, Step
 from roomkey.cli.exit_code import ExitCode
 from roomkey.testing import ProtectedAPI
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """A whole run.
-
-    Attributes:
-        scenes: as they were played.
-        seconds: that it took.
-    """
-
-    scenes: tuple[Scene, ...]
-    seconds: float
-
-    @property
-    def held(self) -> int:
-        """How many scenes held."""
-        return sum(scene.held for scene in self.scenes)
 
 
 def play(
@@ -62,7 +43,7 @@ def play(
             scenes.append(scene)
             _play(step, scene, stage, screen)
     played = Played(tuple(scenes), time.monotonic() - start)
-    screen.summary(played.scenes, played.seconds)
+    screen.summary(played)
     report(played)
     return ExitCode.OK if played.held == len(scenes) else ExitCode.FAILED
 

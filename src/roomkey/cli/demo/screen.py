@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from roomkey.cli.demo.events import Scene
+from roomkey.cli.demo.events import Played
 from roomkey.cli.demo.exchange import Exchange
 from roomkey.cli.demo.outcome import Check, Outcome
 from roomkey.cli.look import ledger, paragraph
@@ -30,7 +30,7 @@ class Screen:
     @property
     def width(self) -> int:
         """Cells that a diagram may take; lines of text take less on a wide terminal."""
-        return self._console.width
+        return self._console.width if self._console.is_terminal else self._width
 
     def head(self, parts: Sequence[tuple[str, str, str]]) -> None:
         """The title and the three parts: name, address, what it does."""
@@ -54,7 +54,7 @@ class Screen:
         if asked.sent_key:
             request.append("  ").append(f"key {asked.sent_key}", style="key")
         self._exchange(
-            f"{max(0.0, seen.ended - self._start) * 1000:.0f} ms",
+            f"{max(0.0, seen.ended - self._start):.2f} s",
             Text.assemble(f"{asked.caller.short:<6} ", ("→", "action"), f" {asked.server.short}"),
             request,
             self._answer(seen),
@@ -95,29 +95,26 @@ class Screen:
         """That a step ended in an error."""
         self._line(("✗", "bad"), " ", problem, indent=3)
 
-    def summary(self, scenes: Sequence[Scene], seconds: float) -> None:
+    def summary(self, played: Played) -> None:
         """The table of all scenes and the verdict."""
-        table = ledger("", "scene", "calls", "answered", "token requests", "slowest", "")
+        table = ledger("", "scene", "calls", "answered", "asked desk", "slowest", "")
         for column in table.columns:
             column.no_wrap = True
         table.columns[0].style = "key"
         for column in table.columns[2:6]:
             column.justify = "right"
-        for scene in scenes:
+        table.columns[1].overflow = "ellipsis"
+        for scene in played.scenes:
             table.add_row(f"{scene.number}", scene.title, *_figures(scene.outcome))
         self._line()
         self._line(("Summary", "title"))
         self._line()
         self._console.print(table)
-        outcomes = [scene.outcome for scene in scenes if scene.outcome is not None]
-        held = sum(scene.held for scene in scenes)
-        mark, style = ("✓", "ok") if held == len(scenes) else ("✗", "bad")
-        calls = sum(outcome.calls for outcome in outcomes)
-        requests = sum(outcome.token_requests for outcome in outcomes)
+        mark, style = ("✓", "ok") if played.held == len(played.scenes) else ("✗", "bad")
         self._line()
         self._line(
-            (f"{mark} {held} of {len(scenes)} scenes held", style),
-            (f"   {calls} calls, {requests} token requests, {seconds:.1f} s", "quiet"),
+            (f"{mark} {played.held} of {len(played.scenes)} scenes held", style),
+            (f"   {played.calls} calls, {played.token_requests} token requests, {played.seconds:.1f} s", "quiet"),
         )
 
     def _exchange(self, at: str, route: Text, request: Text, answer: Text, took: str) -> None:

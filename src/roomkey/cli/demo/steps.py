@@ -107,7 +107,7 @@ def outage(stage: Stage) -> Outcome:
     stage.begin()
     stage.trace.take()
     stage.desk.outage()
-    stage.note(Party.AUTH, "breaks down")
+    stage.note(Party.AUTH, "breaks down: 503, try again in a second")
     with stage.screen.waiting("calling every 10 ms while the desk is closed …"):
         orders.call_until(lambda: _refused_attempts(stage) >= _ATTEMPTS, seconds=_LONGEST_STEP)
     during = stage.counted()
@@ -161,7 +161,7 @@ def _keys(stage: Stage) -> int:
 STEPS: Final = (
     Step("Service account", "A person asks for an app token; the app shows it at three doors.", app_token),
     Step("Credentials only", "An app shows its own id and secret once; then it only shows the key.", credentials_only),
-    Step("Credentials and service account", "The key says who the user is, and which app acts.", user_with_app),
+    Step("Credentials + service account", "The key says who the user is, and which app acts.", user_with_app),
     Step(f"{THREADS} threads", "All of them without a key at the same moment: one goes to the desk.", many_threads),
     Step(
         "Background refresh",
