@@ -89,6 +89,11 @@ def test_whatever_is_wrong_with_a_client_the_same_is_read_and_checked(  # auth s
 ):
     strangers, checked = Strangers(world), []
     check = assertion.check_signature
+
+    def counted(compact, keys):
+        checked.append(len(keys))
+        return check(compact, keys)
+
     monkeypatch.setattr(
         assertion, "check_signature", lambda token, keys: (checked.append(len(keys)), check(token, keys))
     )
@@ -308,3 +313,14 @@ def test_many_good_clients_at_one_address_are_no_failures(world):
         assert world.token(reports).status_code == 200
     for number in range(80):
         assert world.token(world.add_account(f"reports-{number}")).status_code == 200
+
+
+def test_a_secret_that_came_in_the_wrong_way_was_not_used(world):
+    by_post = world.add_account("by-post", authentication="client_secret_post")
+    assert error_of(world.token(by_post)) == REFUSED
+    world.run(world.app.state.last_used.write())
+    assert world.act(account_secrets.find, "by-post")[0].last_used_at is None
+    fields = {"client_id": "by-post", "client_secret": by_post.secret}
+    assert world.post("/oauth2/token", TOKEN | fields).status_code == 200
+    world.run(world.app.state.last_used.write())
+    assert world.act(account_secrets.find, "by-post")[0].last_used_at == int(world.service.clock.wall())

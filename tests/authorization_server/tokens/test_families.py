@@ -4,13 +4,14 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 from tests.authorization_server.oauth_world import CONSOLE, Login, World, error_of
 
 from roomkey.authorization_server import opaque
 from roomkey.authorization_server.accounts import service_accounts
 from roomkey.authorization_server.clients.directory import Outdated, check
 from roomkey.authorization_server.people import users
+from roomkey.authorization_server.schema.people import users as users_table
 from roomkey.authorization_server.schema.tokens import access_tokens, refresh_tokens, token_families
 from roomkey.authorization_server.tokens.families import look_up, use_up
 from roomkey.authorization_server.tokens.grant import Grant
@@ -123,3 +124,21 @@ def test_a_family_that_has_ended_has_no_successor(any_world):
     assert not any_world.act(use_up, digest, presented, new, scope=(), answer=b"")
     with any_world.service.look(CONSOLE) as work:
         assert len(work.connection.execute(select(refresh_tokens.c.digest)).all()) == 1
+
+
+@pytest.mark.parametrize("ending", [users.disable, users.remove])
+def test_a_sign_in_and_the_end_of_its_user_never_wait_for_each_other(any_world, ending):
+    """The sign-in holds the user's row before it issues, as ``password_login`` does."""
+    alice = any_world.add_user()
+    app = any_world.add_app()
+    any_world.tokens(app)
+    with any_world.service.work(CONSOLE) as work:
+        work.connection.execute(update(users_table).where(users_table.c.id == alice.id).values(last_seen_at=work.now))
+        thread, done = meanwhile(any_world, lambda work: ending(work, "alice"))
+        assert not done.wait(0.3)
+        check(work.connection, changes(work.connection))
+        token = new_token(work, user_id=alice.id)
+        keep(work.connection, token)
+    thread.join(10)
+    assert done.is_set()
+    assert not any_world.active(any_world.api, token.value)

@@ -100,9 +100,11 @@ class ClientAuthentication:
         for known in proof.secrets or _NOBODY.secrets:
             live = known.expires_at is None or now < known.expires_at
             right |= hmac.compare_digest(digest, known.digest) and live
+        if proof.authentication != presented.method:
+            return False
         if right:
             self._last_used.secret(digest)
-        return proof.authentication == presented.method and (right or presented.method is Method.NONE)
+        return right or presented.method is Method.NONE
 
     async def _asserts(self, proof: Proof, presented: Credentials, *, used: bool) -> bool:
         settings, client_id = self._service.settings, presented.client_id
