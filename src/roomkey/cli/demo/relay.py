@@ -45,7 +45,11 @@ class Relay(FaultyServer):
     def _pass_on(self, request: ReceivedRequest) -> Answer:
         headers = [(name, value) for name, value in request.headers if name not in _HOP_BY_HOP]
         sent = self._client.build_request(
-            request.method, self.behind + request.path, params=request.query or None, headers=headers, content=request.body
+            request.method,
+            self.behind + request.path,
+            params=request.query or None,
+            headers=headers,
+            content=request.body,
         )
         sent.headers["accept-encoding"] = "identity"
         try:
