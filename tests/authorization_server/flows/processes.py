@@ -41,11 +41,32 @@ class AuthService:
 def auth_service(data: Path) -> Iterator[AuthService]:
     """``roomkey serve`` on a port of its own."""
     port = free_port()
-    issuer = f"http://127.0.0.1:{port}"
-    command = [str(ROOMKEY), "serve", "--data", str(data), "--listen", f"127.0.0.1:{port}"]
-    with process(command, {}, data.with_suffix(".log")) as child:
+    with serving(port, data, data.with_suffix(".log")) as child:
+        issuer = f"http://127.0.0.1:{port}"
         until(lambda: httpx2.get(f"{issuer}/health").status_code == 200, child)
         yield AuthService(data, issuer)
+
+
+@contextlib.contextmanager
+def two_nodes(data: Path, database: str) -> Iterator[list[str]]:
+    """Two processes of one service that start at the same moment, by their addresses; the first one is the issuer."""
+    ports = [free_port() for _ in range(2)]
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    options = "--database", database, "--issuer", urls[0]
+    with contextlib.ExitStack() as stack:
+        logs = [data.with_name(f"node-{port}.log") for port in ports]
+        nodes = [stack.enter_context(serving(port, data, log, *options)) for port, log in zip(ports, logs, strict=True)]
+        for url, node in zip(urls, nodes, strict=True):
+            until(lambda url=url: httpx2.get(f"{url}/health").status_code == 200, node)
+        yield urls
+
+
+def serving(
+    port: int, data: Path, log: Path, *options: str
+) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
+    """A process of ``roomkey serve``."""
+    command = [str(ROOMKEY), "serve", "--data", str(data), "--listen", f"127.0.0.1:{port}", *options]
+    return process(command, {}, log)
 
 
 @contextlib.contextmanager
