@@ -56,8 +56,8 @@ def test_an_interrupted_demo_leaves_no_folder_and_says_so_in_a_word(home, tmp_pa
     folder = tmp_path / "temporary"
     folder.mkdir()
     home.environment["TMPDIR"] = str(folder)
-    output = (tmp_path / "output").open("w+b")
-    running = home.start("demo", "--report", str(tmp_path / "report.html"), stdout=output, stderr=output)
+    with (tmp_path / "output").open("wb") as output:
+        running = home.start("demo", "--report", str(tmp_path / "report.html"), stdout=output, stderr=output)
     end = time.monotonic() + 30
     while b"2  Credentials only" not in (tmp_path / "output").read_bytes() and time.monotonic() < end:
         time.sleep(0.05)
