@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install --con
 demo: .venv/.runtime  # a managed token calls a protected API, live
 	@$(BIN)/roomkey demo
 
-test: .venv/.development tests/interop/node_modules/.ready  # every test
+test: .venv/.development tests/interop/node_modules/.ready tests/authorization_server/backoffice/node_modules/.ready tests/authorization_server/interop/node_modules/.ready  # every test
 	@$(BIN)/pytest --numprocesses auto --quiet
 
 check: .venv/.development  # formatting, lint, types, floors
@@ -30,7 +30,7 @@ docs: .venv/.documentation  # the reference, made from the docstrings
 	@echo "The reference is in build/docs/index.html"
 
 clean:
-	rm -rf .venv .venv-bench build dist .cache tests/interop/node_modules benchmarks/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench build dist .cache tests/*/node_modules tests/*/*/node_modules benchmarks/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # pip itself comes first: the one that Debian 12 ships knows no dependency groups.
 .venv/.pip: constraints.txt

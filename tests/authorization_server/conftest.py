@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.authorization_server.oauth_world import World, world_of
 from tests.authorization_server.postgresql import Cluster, Missing
 
 from roomkey.authorization_server.service import Service
@@ -49,3 +50,17 @@ def small_service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
     """The same on SQLite alone."""
     with Service.open(Settings.at(tmp_path / "data"), clock=clock) as opened:
         yield opened
+
+
+@pytest.fixture
+def world(small_service: Service) -> Iterator[World]:
+    """A node of a service with the API ``orders-api``, asked over ASGI; on SQLite."""
+    with world_of(small_service) as made:
+        yield made
+
+
+@pytest.fixture
+def any_world(service: Service) -> Iterator[World]:
+    """The same on SQLite and on PostgreSQL."""
+    with world_of(service) as made:
+        yield made

@@ -1,15 +1,16 @@
-"""APIs, and tokens for them, in the database of a service."""
+"""APIs, and tokens for them, made as the service makes them."""
 
-import secrets
+from typing import Any
 
 from sqlalchemy import insert
 
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts
+from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.app_tokens import NewAppToken
 from roomkey.authorization_server.actor import Actor
-from roomkey.authorization_server.keys.signer import signer
-from roomkey.authorization_server.lists.status_list import status_claim
-from roomkey.authorization_server.schema.accounts import account_secrets, apis, service_accounts
-from roomkey.authorization_server.schema.tokens import app_tokens
+from roomkey.authorization_server.clients.directory import read_api
+from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.grant import Grant
 from roomkey.authorization_server.tokens.ledger import keep
@@ -18,84 +19,42 @@ from roomkey.authorization_server.tokens.minting import Minted, mint
 CONSOLE = Actor.console()
 
 
-def add_api(service: Service, audience: str = "orders-api", *, algorithm: str = "ES256", lifetime: int = 300) -> str:
-    """An API with an account of its own, ``{audience}-account``; returns the secret of that account."""
-    client_id, secret = f"{audience}-account", opaque.new(opaque.Kind.CLIENT_SECRET)
+def add_api(service: Service, audience: str = "orders-api", **named: Any) -> apis.NewApi:
+    """An API, and an account that may ask for tokens for it: ``orders-api-client``."""
     with service.work(CONSOLE) as work:
-        work.connection.execute(
-            insert(service_accounts).values(
-                client_id=client_id, kind="api", authentication="client_secret_basic", created_at=work.now
-            )
-        )
-        work.connection.execute(
-            insert(account_secrets).values(
-                digest=secret.digest, client_id=client_id, hint=secret.hint, created_at=work.now
-            )
-        )
-        work.connection.execute(
-            insert(apis).values(
-                audience=audience,
-                client_id=client_id,
-                token_lifetime=lifetime,
-                longest_app_token=86400,
-                token_format="jwt",
-                algorithm=algorithm,
-                created_at=work.now,
-            )
-        )
-        if algorithm != "HS256":
-            service.keys.ensure(work, algorithm)
-        work.changed()
-    return secret.value
+        made = apis.create(work, audience=audience, scopes=[Scope("orders:read")], **named)
+        access = [Access(audience, ("orders:read",))]
+        service_accounts.create(work, client_id=f"{audience}-client", apis=access)
+    return made
 
 
-def issue(service: Service, audience: str = "orders-api", *, lifetime: int = 300, algorithm: str = "ES256") -> Minted:
-    """An access token for the API, as the token endpoint makes it."""
-    grant = Grant(client_id="reports", audience=audience, scope=("orders:read",))
+def issue(service: Service, audience: str = "orders-api", *, lifetime: int = 300) -> Minted:
+    """An access token for the API."""
+    grant = Grant(client_id=f"{audience}-client", audience=audience, scope=("orders:read",))
     with service.work(CONSOLE) as work:
-        api = work.connection.execute(apis.select().where(apis.c.audience == audience)).one()
-        signs = signer(
-            service.keys.load(work),
-            work.sealed,
-            audience=audience,
-            token_format="jwt",
-            algorithm=api.algorithm,
-            shared_secret=api.shared_secret,
-        )
-        minted = mint(grant, issuer=service.settings.issuer, now=work.now, lifetime=lifetime, signer=signs)
+        api = read_api(work, audience)
+        assert api is not None
+        minted = mint(grant, issuer=service.settings.issuer, now=work.now, lifetime=lifetime, signer=api.signer)
         keep(work.connection, minted)
     return minted
 
 
 def issue_app_token(
-    service: Service, index: int, audience: str = "orders-api", *, lifetime: int = 86400, token_format: str = "jwt"
-) -> Minted:
-    """An app token with the place ``index`` in the status list."""
-    grant = Grant(client_id=f"{audience}-account", audience=audience, scope=("orders:read",))
+    service: Service, audience: str = "orders-api", *, lifetime: int = 86400, token_format: str | None = None
+) -> NewAppToken:
+    """An app token for the API."""
     with service.work(CONSOLE) as work:
-        minted = mint(
-            grant,
-            issuer=service.settings.issuer,
-            now=work.now,
+        return app_tokens.create(
+            work,
+            client_id=f"{audience}-client",
+            audience=audience,
+            scopes=["orders:read"],
             lifetime=lifetime,
-            signer=service.keys.load(work).signing["ES256"] if token_format == "jwt" else None,
-            status=status_claim(service.settings, index),
+            token_format=token_format,
         )
-        keep(work.connection, minted)
-        work.connection.execute(
-            insert(app_tokens).values(
-                id=f"tok_{secrets.token_hex(4)}",
-                digest=minted.digest,
-                status_index=index,
-                client_id=grant.client_id,
-                audience=audience,
-                scope="orders:read",
-                token_format=token_format,
-                hint=minted.hint,
-                created_by="console",
-                created_at=work.now,
-                expires_at=minted.expires_at,
-                exp=minted.expires_at,
-            )
-        )
-    return minted
+
+
+def skip_statuses(service: Service, number: int) -> None:
+    """As if ``number`` app tokens had been made before."""
+    with service.work(CONSOLE) as work:
+        work.connection.execute(insert(counters).values(name="status_index", value=number))

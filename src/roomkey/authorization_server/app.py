@@ -8,6 +8,7 @@ from roomkey.authorization_server.backoffice.page import answer_error
 from roomkey.authorization_server.backoffice.routes import ROUTES as PAGES
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.directory import Directory
+from roomkey.authorization_server.endpoints.authorize import ROUTES as AUTHORIZATION
 from roomkey.authorization_server.endpoints.health import Health
 from roomkey.authorization_server.endpoints.introspect import introspection_endpoint
 from roomkey.authorization_server.endpoints.metadata import metadata_endpoint
@@ -35,6 +36,7 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
     app = Starlette(
         routes=[
             *oauth_routes(service, hashing, last_used),
+            *AUTHORIZATION,
             *running_routes(service),
             *admin_api.routes(service),
             *PAGES,

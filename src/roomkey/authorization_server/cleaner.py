@@ -16,6 +16,7 @@ from roomkey.authorization_server.schema.accounts import account_secrets, assert
 from roomkey.authorization_server.schema.people import attempts, sessions, setup_links
 from roomkey.authorization_server.schema.tokens import (
     access_tokens,
+    app_tokens,
     authorization_codes,
     refresh_tokens,
     token_families,
@@ -32,6 +33,12 @@ Over = Callable[[int, Settings], ColumnElement[bool]]
 
 def _past(column: "Column[int]") -> Over:
     return lambda now, _settings: column < now - _KEPT
+
+
+def _access_tokens_over(now: int, _settings: Settings) -> ColumnElement[bool]:
+    # One that was rotated away ends before the end that it bears: until then the deny list must name it.
+    borne = exists().where(app_tokens.c.digest == access_tokens.c.digest, app_tokens.c.exp >= now - _KEPT)
+    return and_(access_tokens.c.expires_at < now - _KEPT, ~borne)
 
 
 def _codes_over(now: int, settings: Settings) -> ColumnElement[bool]:
@@ -55,7 +62,7 @@ def _attempts_over(now: int, _settings: Settings) -> ColumnElement[bool]:
 
 
 _TABLES: Final[tuple[tuple[Table, Over], ...]] = (
-    (access_tokens, _past(access_tokens.c.expires_at)),
+    (access_tokens, _access_tokens_over),
     (refresh_tokens, _refresh_tokens_over),
     (token_families, _families_over),
     (authorization_codes, _codes_over),

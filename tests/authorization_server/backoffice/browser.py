@@ -15,12 +15,12 @@ _NEXT: Final = re.compile(r'name="next" value="([^"]*)"')
 
 
 class Browser:
-    """One person's browser, at ``address``."""
+    """One person's browser, at ``address``; without an ``app`` it asks the service at ``issuer`` over the network."""
 
-    def __init__(self, app: Starlette, address: str = "192.0.2.1") -> None:
+    def __init__(self, app: Starlette | None = None, address: str = "192.0.2.1", issuer: str = ISSUER) -> None:
         self._runner = asyncio.Runner()
-        transport = httpx2.ASGITransport(app=app, client=(address, 40_000))
-        self._client = httpx2.AsyncClient(transport=transport, base_url=ISSUER, headers={"user-agent": "a browser"})
+        transport = None if app is None else httpx2.ASGITransport(app=app, client=(address, 40_000))
+        self._client = httpx2.AsyncClient(transport=transport, base_url=issuer, headers={"user-agent": "a browser"})
         self.page: httpx2.Response = httpx2.Response(200)
 
     def get(self, path: str, **headers: str) -> httpx2.Response:

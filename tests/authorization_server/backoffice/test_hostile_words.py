@@ -3,10 +3,10 @@
 import csv
 import io
 
-import pytest
 from sqlalchemy import select
 from tests.authorization_server.backoffice.desk import CONSOLE, Desk, Known
 
+from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import apis, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
@@ -71,29 +71,31 @@ def test_a_token_that_is_explained_is_escaped(desk: Desk, known: Known):  # auth
     assert "<script>alert" not in browser.page.text
 
 
-@pytest.mark.parametrize("word", ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", " =1", "\r=1"])
-def test_no_cell_of_an_export_is_a_formula(desk: Desk, word: str):  # auth service 34
-    from roomkey.authorization_server import audit
-
-    desk.act(lambda work: audit.record(work, word, audit.Subject(word, word), note=word))
-    browser = desk.browser(desk.user("alice", "administrator"))
-    page = browser.get("/audit.csv")
+def test_no_cell_of_an_export_is_a_formula(desk: Desk):  # auth service 34
+    words = ("=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", " =1", "\r=1")
+    for word in words:
+        desk.act(lambda work, word=word: audit.record(work, word, audit.Subject(word, word), note=word))
+    page = desk.browser(desk.user("alice", "administrator")).get("/audit.csv")
     assert page.headers["content-type"].startswith("text/csv")
     assert page.headers["cache-control"] == "no-store"
     assert "attachment" in page.headers["content-disposition"]
     rows = list(csv.reader(io.StringIO(page.text, newline="")))
     assert rows[0][:4] == ["number", "at", "actor", "action"]
     cells = [cell for row in rows[1:] for cell in row]
-    assert f"'{word}" in cells
+    assert {f"'{word}" for word in words} <= set(cells)
     assert not [cell for cell in cells if cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
-@pytest.mark.parametrize("cursor", ["' OR 1=1 --", "1;DROP TABLE users", "9" * 400, "1.' UNION SELECT 1", "\x00", "-1"])
-@pytest.mark.parametrize("path", ["/audit", "/app-tokens", "/service-accounts", "/apis", "/users", "/tokens"])
-def test_a_cursor_is_data(desk: Desk, cursor: str, path: str):  # auth service 47
+_CURSORS = ("' OR 1=1 --", "1;DROP TABLE users", "9" * 400, "1.' UNION SELECT 1", "\x00", "-1")
+_LISTS = ("/audit", "/app-tokens", "/service-accounts", "/apis", "/users", "/tokens", "/token-requests")
+
+
+def test_a_cursor_is_data(desk: Desk):  # auth service 47
     browser = desk.browser(desk.user("alice", *Role))
-    page = browser.get(f"{path}?after=" + "".join(f"%{byte:02x}" for byte in cursor.encode()))
-    assert page.status_code in {200, 422}
+    for path in _LISTS:
+        for cursor in _CURSORS:
+            page = browser.get(f"{path}?after=" + "".join(f"%{byte:02x}" for byte in cursor.encode()))
+            assert page.status_code in {200, 422}, (path, cursor)
     with desk.service.look(CONSOLE) as work:
         assert work.connection.scalar(select(users_table.c.username)) == "alice"
 
@@ -139,13 +141,15 @@ def test_fields_that_a_form_does_not_have_reach_nothing(desk: Desk, known: Known
     with desk.service.look(CONSOLE) as work:
         made = service_accounts.get(work, "mine")
     assert (made.owner_id, made.kind, made.allows_password_with_mfa) == (known.carol.id, "app", False)
+    browser.get("/account")
     path = "/token-requests/~new?for=mine%20https://billing.example/v2"
     browser.submit(path, scopes="invoices:read", lifetime="3600", token_format="jwt", **_STRONGER)
     assert browser.page.status_code == 303
+    browser.get("/account")
     path = "/token-requests/~new?for=reports%20orders-api"
     browser.submit(path, scopes="orders:read", lifetime="3600", token_format="jwt", **_STRONGER)
     with desk.service.look(known.carol.actor()) as work:
-        latest = token_requests.find(work).items[0]
+        latest = next(one for one in token_requests.find(work).items if one.client_id == "reports")
     assert (latest.state, latest.requested_by, latest.decided_by) == ("pending", known.carol.id, None)
 
 
@@ -178,6 +182,7 @@ def test_users_of_a_form_get_the_roles_that_are_ticked_and_no_tenant_but_the_mak
         row = work.connection.execute(select(users_table).where(users_table.c.username == "erin")).one()
     assert (row.tenant, row.totp_confirmed_at, row.disabled_at) == ("acme", None, None)
     assert row.id != "usr_else"
+    browser.get("/account")
     browser.submit("/users/~new", **(fields | {"username": "frank"}), tenant="")
     with desk.service.look(boss.actor()) as work:
         assert work.connection.scalar(select(users_table.c.tenant).where(users_table.c.username == "frank")) == "acme"

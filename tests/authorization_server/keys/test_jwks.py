@@ -90,22 +90,25 @@ def test_validators_find_the_keys_by_the_metadata(running: Service, algorithm: s
     add_api(running, algorithm=algorithm)
     issuer, token = running.settings.issuer, issue(running).value
     validator = roomkey.TokenValidator(issuer=issuer, audience="orders-api")
-    assert validator.validate(token).subject == "reports"
+    assert validator.validate(token).subject == "orders-api-client"
     key = jwt.PyJWKClient(f"{issuer}/oauth2/jwks").get_signing_key_from_jwt(token)
-    assert jwt.decode(token, key, algorithms=[algorithm], audience="orders-api", issuer=issuer)["sub"] == "reports"
+    assert (
+        jwt.decode(token, key, algorithms=[algorithm], audience="orders-api", issuer=issuer)["sub"]
+        == "orders-api-client"
+    )
 
 
 def test_an_api_reports_the_keys_that_it_holds(running: Service, client: httpx2.Client) -> None:
-    secret = add_api(running)
+    secret = add_api(running).client_secret.value
     (key,) = client.get("/oauth2/jwks").json()["keys"]
     form = {"kids": f"{key['kid']} key_of_another_issuer"}
-    answer = client.post("/oauth2/held-keys", data=form, auth=("orders-api-account", secret))
+    answer = client.post("/oauth2/held-keys", data=form, auth=("orders-api", secret))
     assert answer.json() == {"kids": [key["kid"]]}
     with running.look(CONSOLE) as work:
         rows = work.connection.execute(select(held_keys.c.client_id, held_keys.c.kid)).all()
-    assert rows == [("orders-api-account", key["kid"])]
-    assert client.post("/oauth2/held-keys", data=form, auth=("orders-api-account", "wrong")).status_code == 401
+    assert rows == [("orders-api", key["kid"])]
+    assert client.post("/oauth2/held-keys", data=form, auth=("orders-api", "wrong")).status_code == 401
     assert client.post("/oauth2/held-keys", data=form).status_code == 401
     many = {"kids": " ".join(f"key_{number}" for number in range(101))}
-    refused = client.post("/oauth2/held-keys", data=many, auth=("orders-api-account", secret))
+    refused = client.post("/oauth2/held-keys", data=many, auth=("orders-api", secret))
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 from tests.authorization_server.issued import CONSOLE, add_api, issue, issue_app_token
 
+from roomkey.authorization_server.accounts import app_tokens
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.audit import verify
 from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
@@ -21,7 +22,6 @@ from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import DAY, Settings
-from roomkey.authorization_server.tokens.ledger import revoke_token
 from roomkey.jose import verify_compact
 from roomkey.stores.keyring import Keyring
 from roomkey.testing import FakeClock
@@ -86,12 +86,12 @@ def test_a_retired_key_stays_until_its_last_token_has_ended_and_then_leaves(serv
     # auth service 51
     add_api(service)
     old = signing(service)
-    last = issue_app_token(service, 0, lifetime=5 * DAY)
+    last = issue_app_token(service, lifetime=5 * DAY)
     turn(service, now=True)
     clock.advance(5 * DAY)
     assert go_on(service) == Advance()
     assert old in published(service)
-    verifies(service, last.value)
+    verifies(service, last.minted.value)
     clock.advance(service.settings.clock_leeway + CLOCK_STEP)
     assert go_on(service).removed == (old,)
     assert published(service) == {signing(service)}
@@ -104,8 +104,8 @@ def test_without_app_tokens_a_retired_key_leaves_after_the_longest_access_token(
     service: Service, clock: FakeClock
 ) -> None:
     # auth service 51
-    add_api(service, "orders-api", lifetime=300)
-    add_api(service, "stock-api", lifetime=3600)
+    add_api(service, "orders-api", token_lifetime=300)
+    add_api(service, "stock-api", token_lifetime=3600)
     old = signing(service)
     turn(service, now=True)
     clock.advance(3600 + service.settings.clock_leeway + CLOCK_STEP - 1)
@@ -117,10 +117,10 @@ def test_without_app_tokens_a_retired_key_leaves_after_the_longest_access_token(
 def test_revoked_and_opaque_app_tokens_keep_no_key(service: Service, clock: FakeClock) -> None:
     add_api(service)
     old = signing(service)
-    revoked = issue_app_token(service, 0, lifetime=30 * DAY)
-    issue_app_token(service, 1, lifetime=30 * DAY, token_format="opaque")
+    revoked = issue_app_token(service, lifetime=30 * DAY)
+    issue_app_token(service, lifetime=30 * DAY, token_format="opaque")
     with service.work(CONSOLE) as work:
-        revoke_token(work, revoked.digest)
+        app_tokens.revoke(work, revoked.app_token.id)
     turn(service, now=True)
     clock.advance(DAY)
     assert go_on(service).removed == (old,)
@@ -130,11 +130,11 @@ def test_a_token_that_was_on_its_way_when_its_key_retired_keeps_the_key(service:
     add_api(service)
     old = signing(service)
     turn(service, now=True)
-    late = issue_app_token(service, 0, lifetime=10 * DAY)  # in the database after the rotation, issued in its second
+    late = issue_app_token(service, lifetime=10 * DAY)  # in the database after the rotation, issued in its second
     clock.advance(DAY)
     assert go_on(service).removed == ()
     clock.advance(9 * DAY + service.settings.clock_leeway + CLOCK_STEP)
-    assert service.now() >= late.expires_at
+    assert service.now() >= late.minted.expires_at
     assert go_on(service).removed == (old,)
 
 
@@ -170,7 +170,7 @@ def test_at_once_means_at_once_and_warns_who_does_not_hold_the_key(
     old = signing(service)
     for audience, kids in (("orders-api", [old]), ("stock-api", [old, "key_elsewhere"])):
         add_api(service, audience)
-        with service.work(Actor(ActorKind.SERVICE_ACCOUNT, f"{audience}-account")) as work:
+        with service.work(Actor(ActorKind.SERVICE_ACCOUNT, audience)) as work:
             assert report_held_keys(work, kids) == (old,)
     with caplog.at_level(logging.WARNING):
         done = turn(service, now=True)
@@ -195,7 +195,7 @@ def test_an_activation_in_time_warns_of_those_only_who_lack_the_key(service: Ser
     old, made = signing(service), turn(service)
     clock.advance(service.settings.jwks_max_age + CLOCK_STEP)
     for audience, kids in (("orders-api", [old, made.kid]), ("stock-api", [old])):
-        with service.work(Actor(ActorKind.SERVICE_ACCOUNT, f"{audience}-account")) as work:
+        with service.work(Actor(ActorKind.SERVICE_ACCOUNT, audience)) as work:
             report_held_keys(work, kids)
     with service.look(CONSOLE) as work:
         following = next(one for one in lanes(work) if one.key.kid == made.kid)
@@ -205,7 +205,7 @@ def test_an_activation_in_time_warns_of_those_only_who_lack_the_key(service: Ser
 
 def test_a_report_counts_for_a_day_and_from_apis_only(service: Service, clock: FakeClock) -> None:
     add_api(service)
-    api = Actor(ActorKind.SERVICE_ACCOUNT, "orders-api-account")
+    api = Actor(ActorKind.SERVICE_ACCOUNT, "orders-api")
     with service.work(api) as work:
         report_held_keys(work, [signing(service)])
     made = turn(service)

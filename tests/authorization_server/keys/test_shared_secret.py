@@ -24,20 +24,20 @@ def make(service: Service, audience: str = "orders-api", actor: Actor = CONSOLE)
 
 
 def test_what_it_signs_verifies_with_the_secret_as_it_was_shown(service: Service, clock: FakeClock) -> None:
-    add_api(service, algorithm="HS256")
-    secret = make(service)
-    token = issue(service, algorithm="HS256").value
+    secret = add_api(service, algorithm="HS256").shared_secret
+    assert secret is not None
+    token = issue(service).value
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "at+jwt"}
     issuer = service.settings.issuer
     validator = roomkey.TokenValidator(
         issuer=issuer, audience="orders-api", keys=roomkey.KeySet.static(secret), clock=clock
     )
-    assert validator.validate(token).subject == "reports"
+    assert validator.validate(token).subject == "orders-api-client"
     options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
     claims = jwt.decode(token, secret.reveal(), algorithms=["HS256"], audience="orders-api", options=options)
-    assert claims["sub"] == "reports"
+    assert claims["sub"] == "orders-api-client"
     make(service)
-    other = issue(service, algorithm="HS256").value
+    other = issue(service).value
     with pytest.raises(roomkey.InvalidToken):
         validator.validate(other)
 
@@ -54,7 +54,7 @@ def test_it_is_kept_sealed_and_for_its_own_api_only(service: Service) -> None:
         details = " ".join(work.connection.scalars(select(audit_events.c.details)))
     assert secret not in details
     with pytest.raises(DatabaseUnsuitable, match="stock-api"):
-        issue(service, "stock-api", algorithm="HS256")
+        issue(service, "stock-api")
 
 
 def test_another_tenants_api_is_not_there(service: Service) -> None:

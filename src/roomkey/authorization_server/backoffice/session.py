@@ -154,6 +154,11 @@ def see_other(path: str) -> Response:
     return RedirectResponse(path, status_code=303)
 
 
+def led_to_sign_in(visit: Visit) -> Response | None:
+    """Where somebody who has not signed in fully goes first, to come back to this page; None for who has."""
+    return _lead(visit, Access())
+
+
 def local_path(wanted: str, *, otherwise: str = "/") -> str:
     """``wanted`` where it is a path on this service that nothing turns into another address, else ``otherwise``."""
     odd = len(wanted) > _LONGEST_NEXT or not wanted.isascii() or not wanted.isprintable() or "\\" in wanted
@@ -192,9 +197,8 @@ def secured(response: Response, settings: Settings, *, form_to: str = "") -> Res
 
     ``form_to`` is the origin of another site that the answer to a form may lead to, for consent pages.
     """
-    policy = response.headers.get("content-security-policy") or _policy(form_to)
     headers = {
-        "content-security-policy": policy,
+        "content-security-policy": response.headers.get("content-security-policy") or _policy(form_to),
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
         "referrer-policy": "no-referrer",

@@ -1,20 +1,27 @@
 """Whether a client is who it says it is: one answer, in one time, for whatever is wrong (RFC 6749 section 2.3)."""
 
 import hmac
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from roomkey.authorization_server import opaque
 from roomkey.authorization_server.clients.assertion import read_assertion, use_assertion
 from roomkey.authorization_server.clients.client import Client, KnownSecret, Proof
 from roomkey.authorization_server.clients.credentials import Credentials, Method, read_credentials, refused
-from roomkey.authorization_server.clients.directory import Directory
+from roomkey.authorization_server.clients.directory import Directory, Outdated
+from roomkey.authorization_server.errors import DatabaseUnavailable
+from roomkey.authorization_server.people.throttle import network
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
+from roomkey.authorization_server.web.crowd import Crowd
 from roomkey.authorization_server.web.endpoint import Received
 from roomkey.authorization_server.web.form import Form
-from roomkey.authorization_server.web.oauth_error import too_many
+from roomkey.authorization_server.web.oauth_error import OAuthError, too_many
 from roomkey.authorization_server.web.rate import Buckets, Rate
 
+Result = TypeVar("Result")
+_ATTEMPTS: Final = 4
+_BY_ACCOUNT: Final = frozenset({"unauthorized_client", "invalid_scope", "invalid_target"})
 _NOBODY: Final = Proof("", (KnownSecret(bytes(32), 0),))  # what an unknown client is compared with
 _FAILURES: Final = Rate(burst=60, per_second=2.0)
 
@@ -32,48 +39,78 @@ class ClientAuthentication:
         self._directory = directory
         self._failures = Buckets(_FAILURES)
 
+    async def serve(
+        self, received: Received, form: Form, crowd: Crowd, answer: Callable[[Client], Awaitable[Result]]
+    ) -> Result:
+        """What ``answer`` makes for the client that ``received`` comes from; made anew where the accounts have changed.
+
+        No client is refused for what it was not allowed a while ago.
+
+        Raises OAuthError, and DatabaseUnavailable where the accounts change all the time.
+        """
+        client = await self.authenticate(received, form)
+        received.state["client_id"] = client.client_id
+        with crowd.place(client.client_id):
+            for _ in range(_ATTEMPTS):
+                try:
+                    return await answer(client)
+                except Outdated:
+                    pass
+                except OAuthError as error:
+                    if error.error not in _BY_ACCOUNT or await self._directory.is_current(client):
+                        raise
+                client = await self._again(received, form)
+        raise DatabaseUnavailable("The accounts change faster than requests can be judged by them.")
+
     async def authenticate(self, received: Received, form: Form) -> Client:
-        """The client that ``received`` comes from; raises OAuthError."""
+        """The client that ``received`` comes from, as far as this node remembers; raises OAuthError."""
         presented = read_credentials(received, form)
         remembered = self._directory.remembered(presented.client_id)
         if remembered is not None and await self._proves(remembered.proof, presented):
             return remembered
-        pause = self._failures.take(received.address, self._service.clock.monotonic())
+        caller, now = network(received.address), self._service.clock.monotonic()
+        pause = self._failures.take(caller, now)
         if pause is not None:
             raise too_many(pause)
         proof = await self._directory.proof(presented.client_id)
         if not await self._proves(proof or _NOBODY, presented):
             raise refused()
-        client = await self._directory.read(presented.client_id)
-        if client is None:
-            raise refused()
+        client = await self._read(presented)
+        self._failures.give_back(caller, now)
         return client
 
-    async def again(self, received: Received, form: Form) -> Client:
+    async def _again(self, received: Received, form: Form) -> Client:
         """As ``authenticate``, for a request that came through it and whose accounts have changed since."""
-        presented = read_credentials(received, form)
+        return await self._read(read_credentials(received, form))
+
+    async def _read(self, presented: Credentials) -> Client:
+        """The account as it is now, held against the very proof that it has now."""
         client = await self._directory.read(presented.client_id)
         if client is None or not await self._proves(client.proof, presented, used=True):
             raise refused()
         return client
 
     async def _proves(self, proof: Proof, presented: Credentials, *, used: bool = False) -> bool:
+        """Whether it does; ``used`` says that an assertion has been used up by this very request."""
         if presented.method is Method.PRIVATE_KEY_JWT:
-            return proof.authentication == presented.method and await self._asserts(proof, presented, used=used)
+            return await self._asserts(proof, presented, used=used)
         now = self._service.now()
         digest = opaque.digest_of(presented.proof)
         right = False
         for known in proof.secrets or _NOBODY.secrets:
             live = known.expires_at is None or now < known.expires_at
             right |= hmac.compare_digest(digest, known.digest) and live
+        if proof.authentication != presented.method:
+            return False
         if right:
             self._last_used.secret(digest)
-        return proof.authentication == presented.method and (right or presented.method is Method.NONE)
+        return right or presented.method is Method.NONE
 
     async def _asserts(self, proof: Proof, presented: Credentials, *, used: bool) -> bool:
         settings, client_id = self._service.settings, presented.client_id
         now = self._service.clock.wall()
-        found = read_assertion(client_id, proof, presented.proof, settings=settings, now=now)
+        keys = proof.keys if proof.authentication == presented.method else None
+        found = read_assertion(client_id, keys, presented.proof, settings=settings, now=now)
         if found is None or used:
             return found is not None
         return await self._service.database.write(lambda connection: use_assertion(connection, client_id, *found))

@@ -47,8 +47,9 @@ def refused() -> OAuthError:
 def read_credentials(received: Received, form: Form) -> Credentials:
     """The one way in which ``received`` proves its client; raises OAuthError where there is none, or more than one."""
     headers = received.values(b"authorization")
-    asserted = "client_assertion" in form or "client_assertion_type" in form
-    if len(headers) + ("client_secret" in form) + asserted > 1:
+    secret = form.optional("client_secret")
+    asserted = form.optional("client_assertion") or form.optional("client_assertion_type")
+    if len(headers) + (secret is not None) + (asserted is not None) > 1:
         raise invalid_request("The client must authenticate in one way only.")
     client_id = form.optional("client_id")
     if headers:
@@ -58,11 +59,10 @@ def read_credentials(received: Received, form: Form) -> Credentials:
         if client_id is not None and client_id != found.client_id:
             raise invalid_request("The client_id in the body is not the one in the header.")
         return found
-    if asserted:
+    if asserted is not None:
         return _asserted(form, client_id)
     if client_id is None:
         raise refused()
-    secret = form.optional("client_secret")
     return Credentials(client_id, Method.NONE if secret is None else Method.POST, secret or "")
 
 

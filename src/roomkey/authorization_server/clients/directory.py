@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
+from roomkey.authorization_server.accounts.syntax import is_name
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.clients.client import Access, Api, Client, KnownSecret, Proof
 from roomkey.authorization_server.errors import ServiceError
@@ -17,6 +18,7 @@ from roomkey.authorization_server.schema.accounts import (
     service_accounts,
 )
 from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.tokens.ledger import hold_sweeps
 from roomkey.authorization_server.work import Work, changes
 from roomkey.errors import ConfigurationError
 from roomkey.jose.key_set import KeySet
@@ -34,7 +36,7 @@ class Outdated(ServiceError):
 class Directory:
     """Accounts by client_id. For one event loop.
 
-    What is remembered is good for one number of changes: every transaction that acts on it compares that number
+    What is remembered is good for one mark of changes: every transaction that acts on it compares that mark
     first (``check``), so that a disabled account is refused at once, whichever process disabled it.
     """
 
@@ -46,6 +48,10 @@ class Directory:
     def remembered(self, client_id: str) -> Client | None:
         """The account, where it is remembered. No I/O."""
         return self._clients.get(client_id)
+
+    async def is_current(self, client: Client) -> bool:
+        """Whether nothing has changed since ``client`` was read."""
+        return await self._service.database.read(lambda connection: changes(connection) == client.generation)
 
     async def proof(self, client_id: str) -> Proof | None:
         """How the account must prove itself, in one reading whether there is one or not; None where there is none."""
@@ -67,13 +73,19 @@ class Directory:
         return client
 
 
-def check(connection: Connection, generation: int) -> None:
-    """Raise Outdated unless ``generation`` is still the number of changes."""
+def check(connection: Connection, generation: int, *, issues: bool = True) -> None:
+    """Raise Outdated unless ``generation`` is still the mark of the latest change.
+
+    Where the transaction ``issues`` tokens, nobody can end all those of an account or a person before it is over.
+    """
+    if issues:
+        hold_sweeps(connection)
     if changes(connection) != generation:
         raise Outdated("The accounts have changed.")
 
 
 def _proof(connection: Connection, client_id: str) -> Proof | None:
+    client_id = client_id if is_name(client_id) else ""  # which nobody is; PostgreSQL takes no NUL
     rows = connection.execute(
         select(
             service_accounts.c.authentication,
@@ -135,7 +147,8 @@ def read_api(work: Work, audience: str) -> Api | None:
         algorithm=row.algorithm,
         shared_secret=None if row.shared_secret is None else bytes(row.shared_secret),
     )
-    return Api(audience, row.client_id, frozenset(scopes), row.token_lifetime, signs)
+    lifetime = min(row.token_lifetime, work.settings.longest_access_token)  # which may have been lowered since
+    return Api(audience, row.client_id, frozenset(scopes), lifetime, signs)
 
 
 def _keys(jwks: str | None) -> KeySet | None:

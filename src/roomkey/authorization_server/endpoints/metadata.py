@@ -22,7 +22,11 @@ def metadata_endpoint(settings: Settings) -> Endpoint:
 
 
 def metadata(settings: Settings) -> dict[str, Any]:
-    """The metadata of a service with ``settings`` (pure)."""
+    """The metadata of a service with ``settings`` (pure).
+
+    The service issues no ID tokens: whatever OpenID Connect says of these is left out, also where OpenID clients look
+    (RFC 8414 section 5 lets any service be found there).
+    """
     issuer = settings.issuer
     secret_or_key = [Method.BASIC, Method.POST, Method.PRIVATE_KEY_JWT]
     algorithms = sorted(ALGORITHMS)
@@ -46,7 +50,6 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": [*secret_or_key, Method.NONE],
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256"],
         "status_list_endpoint": f"{issuer}/oauth2/status-list",
         "deny_list_endpoint": f"{issuer}/oauth2/deny-list",
     }

@@ -1,11 +1,14 @@
 """``/oauth2/revoke``: a client says that it needs a token no more, or has lost it (RFC 7009)."""
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection, select, update
 
 from roomkey.authorization_server import audit, opaque
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.client import Client
+from roomkey.authorization_server.clients.directory import check
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.families import look_up
@@ -21,28 +24,37 @@ def revocation_endpoint(service: Service, clients: ClientAuthentication, crowd: 
 
     async def answer(received: Received) -> Answer:
         form = received.form()
-        client = await clients.authenticate(received, form)
-        received.state["client_id"] = client.client_id
-        token = form.required("token")
-        actor = Actor(ActorKind.SERVICE_ACCOUNT, client.client_id, client.client_id, address=received.address)
-        with crowd.place(client.client_id):
-            if opaque.is_whole(token, opaque.Kind.REFRESH_TOKEN):
-                await service.perform(actor, lambda work: _end_refresh_token(work, token, client))
-            elif (digest := find_ledger_key(token)) is not None:
-                await service.perform(actor, lambda work: _end_access_token(work, digest, client))
-        return Answer(200, b"", NO_STORE)
+
+        async def ended(client: Client) -> Answer:
+            act = _act(form.required("token"), client)
+            if act is not None:
+                actor = Actor(ActorKind.SERVICE_ACCOUNT, client.client_id, client.client_id, address=received.address)
+                await service.perform(actor, act)
+            return Answer(200, b"", NO_STORE)
+
+        return await clients.serve(received, form, crowd, ended)
 
     return Endpoint(answer, methods=frozenset({"POST"}))
 
 
-def _end_refresh_token(work: Work, token: str, client: Client) -> None:
-    presented = look_up(work.connection, opaque.digest_of(token))
+def _act(token: str, client: Client) -> Callable[[Work], None] | None:
+    """What ends ``token``; None for what cannot be a token of this service."""
+    if opaque.is_whole(token, opaque.Kind.REFRESH_TOKEN):
+        return lambda work: _end_refresh_token(work, opaque.digest_of(token), client)
+    digest = find_ledger_key(token)
+    return None if digest is None else lambda work: _end_access_token(work, digest, client)
+
+
+def _end_refresh_token(work: Work, digest: bytes, client: Client) -> None:
+    check(work.connection, client.generation, issues=False)
+    presented = look_up(work.connection, digest)
     if presented is not None and presented.client_id == client.client_id:
         _end_family(work, presented.family_id)
 
 
 def _end_access_token(work: Work, digest: bytes, client: Client) -> None:
     """End the token, and what it was refreshed with: whoever gives up the one has no use for the other."""
+    check(work.connection, client.generation, issues=False)
     row = _owned(work.connection, digest, client)
     if row is None:
         return

@@ -34,7 +34,7 @@ async def refresh_token(exchange: Exchange) -> bytes:
         raise _refused()
     digest = opaque.digest_of(token)
     for _ in range(_ATTEMPTS):
-        presented, person = await exchange.service.database.read(lambda connection: _look(connection, digest))
+        presented, person = await exchange.service.database.read(lambda connection: _look(connection, exchange, digest))
         if presented is None:
             raise _refused()
         now, grace = exchange.service.now(), exchange.service.settings.refresh_grace
@@ -53,7 +53,8 @@ async def refresh_token(exchange: Exchange) -> bytes:
     raise _refused()
 
 
-def _look(connection: Connection, digest: bytes) -> tuple[Presented | None, Person | None]:
+def _look(connection: Connection, exchange: Exchange, digest: bytes) -> tuple[Presented | None, Person | None]:
+    check(connection, exchange.client.generation, issues=False)
     presented = look_up(connection, digest)
     user_id = None if presented is None else presented.user_id
     return presented, None if user_id is None else read_person(connection, user_id)
@@ -65,15 +66,18 @@ async def _renew(exchange: Exchange, token: str, presented: Presented, person: P
     access = client.access.get(presented.audience)
     if access is None or (presented.user_id is not None and person is None):
         raise _refused()
+    left = _left(presented, access, person)
     grant = Grant(
         client_id=client.client_id,
         audience=presented.audience,
-        scope=_narrowed(exchange, presented, access, person),
+        scope=_narrowed(exchange, presented, left),
         roles=client.roles if person is None else person.roles,
         tenant=client.tenant if person is None else person.tenant,
         user_id=presented.user_id,
         username=None if person is None else person.username,
         family_id=presented.family_id,
+        authenticated_at=presented.authenticated_at,
+        acr=presented.acr,
     )
     minted = mint(
         grant,
@@ -88,7 +92,7 @@ async def _renew(exchange: Exchange, token: str, presented: Presented, person: P
 
     def write(connection: Connection) -> bool:
         check(connection, exchange.client.generation)
-        won = use_up(service.on(connection, SERVICE), digest, presented, successor, grant, answer=sealed)
+        won = use_up(service.on(connection, SERVICE), digest, presented, successor, scope=left, answer=sealed)
         if won:
             keep(connection, minted)
         return won
@@ -96,13 +100,18 @@ async def _renew(exchange: Exchange, token: str, presented: Presented, person: P
     return answer if await service.database.write(write) else None
 
 
-def _narrowed(exchange: Exchange, presented: Presented, access: Access, person: Person | None) -> tuple[str, ...]:
-    """What is asked for of what the token has; what client, API or person have lost since is gone from it."""
+def _left(presented: Presented, access: Access, person: Person | None) -> tuple[str, ...]:
+    """What the token has; what client, API or person have lost since is gone from it."""
+    allowed = access.scopes if person is None or person.scopes is None else access.scopes & person.scopes
+    return tuple(scope for scope in presented.scope if scope in allowed)
+
+
+def _narrowed(exchange: Exchange, presented: Presented, left: tuple[str, ...]) -> tuple[str, ...]:
+    """What is asked for of what is ``left``: for the access token alone, the successor keeps all (section 6)."""
     asked = read_scope(exchange.form)
     if not set(asked) <= set(presented.scope):
         raise OAuthError("invalid_scope", "A refresh can narrow the scope, never widen it.")
-    allowed = access.scopes if person is None or person.scopes is None else access.scopes & person.scopes
-    return tuple(scope for scope in asked or presented.scope if scope in allowed)
+    return tuple(scope for scope in asked if scope in left) if asked else left
 
 
 async def _end_family(exchange: Exchange, presented: Presented) -> None:

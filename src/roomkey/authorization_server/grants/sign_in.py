@@ -40,7 +40,7 @@ def issue_for_person(
         tenant=person.tenant,
         user_id=person.user_id,
         username=person.username,
-        family_id=(family_id or new_family_id()) if refreshes else None,
+        family_id=family_id or (new_family_id() if refreshes else None),
         authenticated_at=work.now if authenticated_at is None else authenticated_at,
         acr=acr,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select, update
 
 from roomkey.authorization_server import audit
-from roomkey.authorization_server.errors import NotAllowed
+from roomkey.authorization_server.errors import Conflict, NotAllowed
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.sealed_columns import SEALED_COLUMNS, SealedColumn
 from roomkey.authorization_server.work import Work
@@ -39,14 +39,19 @@ class Step:
     after: str | None
 
 
-def rotate_seal(service: "Service", actor: "Actor") -> SealRotation:
+def rotate_seal(service: "Service", actor: "Actor", *, only_node: bool = False) -> SealRotation:
     """Put a new key first in the key file, then :func:`rewrap` everything.
 
-    Raises KeyringError where the keys do not come from a file: then put a new one first there, on every node, and call
-    ``rewrap``. Blocks.
+    On PostgreSQL, where other nodes have key files of their own, whoever asks says that this is the ``only_node``; else
+    this raises Conflict, which says what to do instead. Raises KeyringError where the keys come from no file. Blocks.
     """
     with service.look(actor) as work:
         _demand(work)
+    if service.database.file is None and not only_node:
+        raise Conflict(
+            "Other nodes may use this database, and would not have the new key. Add one to the end of the key file of "
+            "each node, then move it to the front of each, then seal everything anew."
+        )
     service.sealed.keyring.rotate()
     return rewrap(service, actor)
 

@@ -23,6 +23,8 @@ from roomkey.clock import Clock
 
 _log = logging.getLogger("roomkey.authorization_server")
 _EVERY: Final = 1.0
+_LONGEST: Final = 5.0
+_SHARE: Final = 10.0
 _MOST_AUDIENCES: Final = 64
 
 
@@ -64,6 +66,7 @@ def status_list_endpoint(service: Service) -> Endpoint:
 class Latest:
     """The newest form of a list, for a second: within it nobody reads the database or signs anything.
 
+    A list of a size that takes long to make is kept for longer, up to 5 seconds: it takes a tenth of the time at most.
     Each form is dated when it is made, on every node: a validator that is sent to another one gets no older list.
     """
 
@@ -71,17 +74,17 @@ class Latest:
         self._make = make
         self._clock = clock
         self._lock = threading.Lock()  # of many that find it old at once, one makes it anew
-        self._made: tuple[Published, float] | None = None
+        self._made: tuple[Published, float] | None = None  # the list, and until when it counts
         self._refused = False
 
     async def document(self, service: Service) -> Published:
-        """The list, at most a second old; raises OAuthError (503) where it is too long to be published."""
+        """The list, at most 5 seconds old; raises OAuthError (503) where it is too long to be published."""
         at_hand = self._at_hand()
         return at_hand if at_hand is not None else await service.view(SERVICE, self._newest)
 
     def _at_hand(self) -> Published | None:
         made = self._made
-        return made[0] if made is not None and self._clock.monotonic() < made[1] + _EVERY else None
+        return made[0] if made is not None and self._clock.monotonic() < made[1] else None
 
     def _newest(self, work: Work) -> Published:
         with self._lock:
@@ -89,7 +92,8 @@ class Latest:
             if document is None:
                 began = self._clock.monotonic()
                 document = self._made_now(work)
-                self._made = document, began
+                took = self._clock.monotonic() - began
+                self._made = document, began + min(max(_EVERY, _SHARE * took), _LONGEST)
             return document
 
     def _made_now(self, work: Work) -> Published:

@@ -13,8 +13,10 @@ token_families: Final = Table(
     Column("client_id", Text, ForeignKey("service_accounts.client_id"), nullable=False, index=True),
     Column("user_id", Text, ForeignKey("users.id"), index=True),
     Column("audience", Text, ForeignKey("apis.audience"), nullable=False),
-    Column("scope", Text, nullable=False),  # what was granted at first; a refresh may narrow it, never widen
+    Column("scope", Text, nullable=False),  # what was granted at first
     Column("created_at", BigInteger, nullable=False),
+    Column("authenticated_at", BigInteger),  # when and how the person signed in, which no refresh changes
+    Column("acr", Text),
     Column("expires_at", BigInteger, nullable=False, index=True),  # the absolute end; no rotation moves it
     Column("revoked_at", BigInteger),
     Column("reason", Text, nullable=False, default=""),
@@ -48,6 +50,8 @@ access_tokens: Final = Table(
     Column("family_id", Text),
     Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("authenticated_at", BigInteger),
+    Column("acr", Text),
     Column("revoked_at", BigInteger),
     sqlite_with_rowid=False,
 )

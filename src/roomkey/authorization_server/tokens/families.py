@@ -3,11 +3,10 @@
 import enum
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, exists, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from roomkey.authorization_server.opaque import Kind, Opaque, new
 from roomkey.authorization_server.schema.tokens import refresh_tokens, token_families
-from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.tokens.grant import Grant
 from roomkey.authorization_server.work import Work, new_id
 
@@ -27,6 +26,7 @@ class Presented:
 
     Attributes:
         family_id, client_id, user_id, audience: of the family.
+        authenticated_at, acr: when and how the person signed in, or None.
         scope: what the token allows.
         expires_at: its idle end; ``family_expires_at`` is the absolute one.
         revoked: whether the family has ended.
@@ -39,6 +39,8 @@ class Presented:
     client_id: str
     user_id: str | None
     audience: str
+    authenticated_at: int | None
+    acr: str | None
     scope: tuple[str, ...]
     expires_at: int
     family_expires_at: int
@@ -57,7 +59,7 @@ class Presented:
         if self.used_at is None:
             return Standing.GOOD if now < self.expires_at else Standing.DEAD
         # A clock that was set back must not make an old use look young for ever.
-        repeated = abs(now - self.used_at) <= grace and not self.successor_used and self.answer is not None
+        repeated = abs(now - self.used_at) < grace and not self.successor_used and self.answer is not None
         return Standing.REPEATED if repeated else Standing.REUSED
 
 
@@ -73,11 +75,13 @@ def start_family(work: Work, grant: Grant) -> Opaque:
             "audience": grant.audience,
             "scope": " ".join(grant.scope),
             "created_at": work.now,
+            "authenticated_at": grant.authenticated_at,
+            "acr": grant.acr,
             "expires_at": ends,
         },
     )
     first = new(Kind.REFRESH_TOKEN)
-    _keep(work.connection, first, grant, now=work.now, expires_at=_idle_end(work.settings, work.now, ends))
+    _keep(work, first, family_id=grant.family_id, scope=grant.scope, family_ends=ends)
     return first
 
 
@@ -95,6 +99,8 @@ def look_up(connection: Connection, digest: bytes) -> Presented | None:
             token_families.c.client_id,
             token_families.c.user_id,
             token_families.c.audience,
+            token_families.c.authenticated_at,
+            token_families.c.acr,
             token_families.c.expires_at.label("family_expires_at"),
             token_families.c.revoked_at,
             successor.c.used_at.label("successor_used_at"),
@@ -110,6 +116,8 @@ def look_up(connection: Connection, digest: bytes) -> Presented | None:
         client_id=row.client_id,
         user_id=row.user_id,
         audience=row.audience,
+        authenticated_at=row.authenticated_at,
+        acr=row.acr,
         scope=tuple(row.scope.split()),
         expires_at=row.expires_at,
         family_expires_at=row.family_expires_at,
@@ -120,45 +128,48 @@ def look_up(connection: Connection, digest: bytes) -> Presented | None:
     )
 
 
-def use_up(work: Work, digest: bytes, presented: Presented, successor: Opaque, grant: Grant, *, answer: bytes) -> bool:
+def use_up(
+    work: Work, digest: bytes, presented: Presented, successor: Opaque, *, scope: tuple[str, ...], answer: bytes
+) -> bool:
     """Put ``successor`` in the place of the token with ``digest``; False where somebody was faster, or it has ended.
 
-    One statement decides, so of many that try at once exactly one gets True.
+    One statement decides, so of many that try at once exactly one gets True. The family is held until the transaction
+    is over: whoever ends it meanwhile waits, and then finds what was issued in it.
     """
-    family = select(token_families.c.id).where(
-        token_families.c.id == presented.family_id,
-        token_families.c.revoked_at.is_(None),
-        token_families.c.expires_at > work.now,
+    family = (
+        select(token_families.c.id)
+        .where(
+            token_families.c.id == presented.family_id,
+            token_families.c.revoked_at.is_(None),
+            token_families.c.expires_at > work.now,
+        )
+        .with_for_update(read=True)
     )
+    if work.connection.scalar(family) is None:
+        return False
     won = work.connection.execute(
         update(refresh_tokens)
         .where(
             refresh_tokens.c.digest == digest,
             refresh_tokens.c.used_at.is_(None),
             refresh_tokens.c.expires_at > work.now,
-            exists(family),
         )
         .values(used_at=work.now, successor=successor.digest, answer=answer)
     ).rowcount
     if not won:
         return False
-    ends = _idle_end(work.settings, work.now, presented.family_expires_at)
-    _keep(work.connection, successor, grant, now=work.now, expires_at=ends)
+    _keep(work, successor, family_id=presented.family_id, scope=scope, family_ends=presented.family_expires_at)
     return True
 
 
-def _idle_end(settings: Settings, now: int, absolute: int) -> int:
-    return min(now + settings.refresh_idle, absolute)
-
-
-def _keep(connection: Connection, token: Opaque, grant: Grant, *, now: int, expires_at: int) -> None:
-    connection.execute(
+def _keep(work: Work, token: Opaque, *, family_id: str | None, scope: tuple[str, ...], family_ends: int) -> None:
+    work.connection.execute(
         insert(refresh_tokens),
         {
             "digest": token.digest,
-            "family_id": grant.family_id,
-            "scope": " ".join(grant.scope),
-            "issued_at": now,
-            "expires_at": expires_at,
+            "family_id": family_id,
+            "scope": " ".join(scope),
+            "issued_at": work.now,
+            "expires_at": min(work.now + work.settings.refresh_idle, family_ends),
         },
     )

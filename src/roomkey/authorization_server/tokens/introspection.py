@@ -21,6 +21,8 @@ _LOOK_UP: Final = Prepared(
         access_tokens.c.jti,
         access_tokens.c.issued_at,
         access_tokens.c.expires_at,
+        access_tokens.c.authenticated_at,
+        access_tokens.c.acr,
         users.c.username,
     )
     .outerjoin_from(access_tokens, users, users.c.id == access_tokens.c.user_id)
@@ -38,11 +40,13 @@ def introspect(connection: Connection, digest: bytes, *, caller: Client, issuer:
     It is where the token lives and its audience is one of the APIs whose own account ``caller`` is; whatever else is
     wrong looks the same. Raises Outdated.
     """
-    check(connection, caller.generation)
+    check(connection, caller.generation, issues=False)
     row = _LOOK_UP.first(connection, {"digest": digest, "now": now})
     if row is None:
         return {"active": False}
-    client_id, user_id, audience, scope, roles, tenant, jti, issued_at, expires_at, username = row
+    client_id, user_id, audience, scope, roles, tenant, jti, issued_at, expires_at, authenticated_at, acr, username = (
+        row
+    )
     if audience not in caller.audiences:
         return {"active": False}
     members: dict[str, Any] = {
@@ -64,4 +68,8 @@ def introspect(connection: Connection, digest: bytes, *, caller: Client, issuer:
         members["tenant"] = tenant
     if username is not None:
         members["username"] = username
+    if authenticated_at is not None:
+        members["auth_time"] = authenticated_at
+    if acr is not None:
+        members["acr"] = acr
     return members

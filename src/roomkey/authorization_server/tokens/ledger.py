@@ -2,13 +2,15 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, insert, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, func, insert, select, update
 
-from roomkey.authorization_server.database.prepared import Prepared
+from roomkey.authorization_server.database.prepared import Prepared, driver
+from roomkey.authorization_server.schema.people import users
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, token_families
 from roomkey.authorization_server.tokens.minting import Minted
 from roomkey.authorization_server.work import Work
 
+_SWEEP: Final = 82_750_719  # the name of a lock
 _KEPT: Final = (
     "digest",
     "jti",
@@ -21,6 +23,8 @@ _KEPT: Final = (
     "family_id",
     "issued_at",
     "expires_at",
+    "authenticated_at",
+    "acr",
 )
 _KEEP: Final = Prepared(insert(access_tokens).values({name: bindparam(name) for name in _KEPT}))
 
@@ -42,8 +46,19 @@ def keep(connection: Connection, minted: Minted) -> None:
             "family_id": grant.family_id,
             "issued_at": minted.issued_at,
             "expires_at": minted.expires_at,
+            "authenticated_at": grant.authenticated_at,
+            "acr": grant.acr,
         },
     )
+
+
+def hold_sweeps(connection: Connection) -> None:
+    """Until this transaction is over, let nobody end all tokens of an account or a person: the sweep sees its tokens.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        driver(connection).execute(f"SELECT pg_advisory_xact_lock_shared({_SWEEP})")
 
 
 def revoke_token(work: Work, digest: bytes) -> bool:
@@ -66,10 +81,14 @@ def revoke_account(work: Work, client_id: str, *, reason: str) -> None:
 
 def revoke_user(work: Work, user_id: str, *, reason: str) -> None:
     """End every token and family that stands for a person."""
+    # First their row, as a sign-in does: who holds the one and waits for the other never meets who does the reverse.
+    work.connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
     _end_all(work, "user_id", user_id, reason)
 
 
 def _end_all(work: Work, column: str, value: str, reason: str) -> None:
+    if work.connection.dialect.name == "postgresql":  # wait for those that issue; who comes later sees what has changed
+        work.connection.execute(select(func.pg_advisory_xact_lock(_SWEEP)))
     _end(work, token_families, token_families.c[column] == value, reason=reason)
     live = and_(access_tokens.c[column] == value, access_tokens.c.expires_at > work.now)
     _end(work, access_tokens, live)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
-from roomkey.authorization_server.errors import DatabaseUnavailable, ServiceError
+from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.web.form import LARGEST_BODY, Form, read_form
 from roomkey.authorization_server.web.oauth_error import OAuthError, invalid_request
 from roomkey.errors import place_of
@@ -100,11 +100,8 @@ class Endpoint:
             answer = await self._answer(received)
         except OAuthError as error:
             answer = refusal(error)
-        except DatabaseUnavailable as error:
-            _log.error("%s", error)
-            answer = outage()
         except ServiceError as error:
-            answer = refusal(OAuthError("invalid_request", str(error)))
+            answer = _told(error)
         except Exception as error:  # noqa: BLE001 - its words may hold a secret; the place is enough to find it
             _log.error("An endpoint failed: %s at %s", type(error).__name__, place_of(error))
             answer = json_answer({"error": "temporarily_unavailable"}, 500)
@@ -160,6 +157,13 @@ def refusal(error: OAuthError) -> Answer:
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % error.retry_after))
     return json_answer({"error": error.error, "error_description": str(error)}, error.status, *headers)
+
+
+def _told(error: ServiceError) -> Answer:
+    if error.status < 500:
+        return refusal(OAuthError("invalid_request", str(error)))
+    _log.error("%s", error)
+    return outage()
 
 
 def outage() -> Answer:

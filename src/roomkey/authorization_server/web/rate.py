@@ -1,6 +1,7 @@
 """How much one caller may take: buckets that fill with time, a bounded number of them."""
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 _MOST: Final = 50_000
@@ -34,13 +35,14 @@ class Buckets:
         left = self.left(caller, now)
         if left < 1.0:
             return max(1, round((1.0 - left) / self._rate.per_second))
-        if caller not in self._levels and len(self._levels) >= _MOST:
-            self._make_room(now)
+        self._levels.pop(caller, None)  # to the end: those that have had the longest to fill stand first
+        if len(self._levels) >= _MOST:
+            for oldest in list(islice(self._levels, _MOST // 10)):
+                del self._levels[oldest]
         self._levels[caller] = (left - 1.0, now)
         return None
 
-    def _make_room(self, now: float) -> None:
-        """Forget the full ones; where none is full, the ones that have waited longest."""
-        full = [caller for caller in self._levels if self.left(caller, now) >= self._rate.burst]
-        for caller in full or list(self._levels)[: _MOST // 10]:
-            del self._levels[caller]
+    def give_back(self, caller: str, now: float) -> None:
+        """Undo one ``take``."""
+        if caller in self._levels:
+            self._levels[caller] = (min(self._rate.burst, self.left(caller, now) + 1.0), now)

@@ -12,7 +12,7 @@ from roomkey.authorization_server.backoffice.pages.names import names_of
 from roomkey.authorization_server.backoffice.pages.token_state import token_state
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
-from roomkey.authorization_server.backoffice.time_words import absolute, duration, relative
+from roomkey.authorization_server.backoffice.time_words import absolute, duration, option, relative
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.work import Work
 
@@ -159,7 +159,7 @@ def shown_token(work: Work, made: NewAppToken) -> Shown:
         on=_address(token),
         command=(
             f"roomkey admin app-token create {token.client_id} --api {token.audience} "
-            f'--scopes "{" ".join(token.scopes)}" --expires {token.lifetime}s'
+            f'--scopes "{" ".join(token.scopes)}" --expires {option(token.lifetime)}'
         ),
     )
 

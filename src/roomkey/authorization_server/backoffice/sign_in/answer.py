@@ -5,6 +5,7 @@ from typing import Any, Final
 from starlette.responses import HTMLResponse, Response
 
 from roomkey.authorization_server.backoffice.frame import Frame
+from roomkey.authorization_server.backoffice.page import scheme_of
 from roomkey.authorization_server.backoffice.rendering import render
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import Invalid
@@ -28,7 +29,7 @@ def page(
             visit.actor if known else None,
             csrf=visit.csrf,
             address=visit.request.scope["path"],
-            scheme=visit.request.cookies.get("scheme", ""),
+            scheme=scheme_of(visit.request),
         ),
         "errors": errors,
         "form": {name: visit.form.one(name) for name in _SHOWN_AGAIN},
