@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 AUDIENCE: Final = "orders-api"
 SCOPE: Final = "orders:read"
-TOKEN_DELAY: Final = 0.15
+TOKEN_DELAY: Final = 0.1
 LIST_SECONDS: Final = 1.0
 _PATIENCE: Final = 10.0
 
@@ -53,8 +53,9 @@ class Desk:
         api_secret: by which the API itself may introspect.
     """
 
-    def __init__(self) -> None:
-        self.relay = Relay()
+    def __init__(self, relay: Relay | None = None) -> None:
+        """A relay can be handed in, not yet started; by default it is made here."""
+        self.relay = relay or Relay()
         self.relay.delay = TOKEN_DELAY
         self.api_secret = ""
         self._made: list[str] = []

@@ -77,11 +77,12 @@ def _asking_plan() -> Plan:
             (API, APP, PATH): 11,
         },
         before={
+            (PERSON, AUTH, _FORM): (Note(PERSON, "asks in the backoffice for an app token"),),
             (AUTH, PERSON, _FORM): (Note(AUTH, "makes the app token and signs it", 2),),
             (API, APP, PATH): (Note(API, "{says}", 10),),
         },
         after={
-            (AUTH, PERSON, _ONCE): (Note(PERSON, "sees it this once"),),
+            (AUTH, PERSON, _ONCE): (Note(PERSON, "sees it, this once"),),
             (APP, API, PATH): (Note(API, "takes the key from the header", 7),),
         },
     )

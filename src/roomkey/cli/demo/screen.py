@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from roomkey.cli.demo.events import Played
+from roomkey.cli.demo.events import Party, Played, Scene
 from roomkey.cli.demo.exchange import Exchange
 from roomkey.cli.demo.outcome import Check, Outcome
 from roomkey.cli.look import ledger, paragraph
@@ -47,7 +47,7 @@ class Screen:
         self._line((sentence, "quiet"), indent=3)
         self._line()
 
-    def exchange(self, seen: Exchange) -> None:
+    def exchange(self, seen: Exchange, scene: Scene) -> None:
         """One line: when it was answered, from whom to whom, what, the answer, how long it took."""
         asked = seen.asked
         request = Text(asked.request)
@@ -55,7 +55,7 @@ class Screen:
             request.append("  ").append(f"key {asked.sent_key}", style="key")
         self._exchange(
             f"{max(0.0, seen.ended - self._start):.2f} s",
-            Text.assemble(f"{asked.caller.short:<6} ", ("→", "action"), f" {asked.server.short}"),
+            Text.assemble(f"{_short(asked.caller, scene):<6} ", ("→", "action"), f" {_short(asked.server, scene)}"),
             request,
             self._answer(seen),
             f"{seen.took * 1000:.0f} ms",
@@ -136,6 +136,10 @@ class Screen:
         text = Text.assemble(*parts)
         text.rstrip()
         paragraph(self._console, text, indent=indent)
+
+
+def _short(party: Party, scene: Scene) -> str:
+    return "auth" if party is Party.AUTH else scene.name(party)
 
 
 def _figures(outcome: Outcome | None) -> tuple[str | Text, ...]:
