@@ -15,7 +15,7 @@ def test_the_quickstart_runs_and_its_second_run_needs_no_token_request(
     issuer: Issuer, api: ProtectedAPI, tmp_path: Path
 ) -> None:
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
-    assert len(code.strip().splitlines()) == 12
+    assert len(code.strip().splitlines()) == 14
     for _ in range(2):
         output_of("-c", code, issuer=issuer, api=api, home=tmp_path)
     assert len(issuer.token_requests) == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,6 @@ from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.people.users import User
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.work import Work
 from roomkey.jose.signing_key import SigningKey
 from roomkey.jose.unverified import read_unverified
 
@@ -101,11 +101,11 @@ class Node:
         """End a token."""
         return self.post("/oauth2/revoke", {"token": token} | fields, login)
 
-    def together(self, count: int, login: Login, **fields: str) -> list[httpx2.Response]:
+    def together(self, count: int, login: Login | None, **fields: str) -> list[httpx2.Response]:
         """The same request to the token endpoint, ``count`` times at once."""
         return self.run(self.all_of(count, login, **fields))  # type: ignore[no-any-return]
 
-    async def all_of(self, count: int, login: Login, **fields: str) -> list[httpx2.Response]:
+    async def all_of(self, count: int, login: Login | None, **fields: str) -> list[httpx2.Response]:
         """As ``together``, in a loop that runs."""
         request = _request(fields, login, {})
         return list(await asyncio.gather(*(self.http.post("/oauth2/token", **request) for _ in range(count))))
@@ -240,6 +240,11 @@ class KeyPair:
         coordinate = lambda number: base64.urlsafe_b64encode(number.to_bytes(32)).decode().rstrip("=")  # noqa: E731
         self.jwk = {"kty": "EC", "crv": "P-256", "kid": kid, "x": coordinate(numbers.x), "y": coordinate(numbers.y)}
 
+    @property
+    def jwks(self) -> str:
+        """Its public half, as a service account is given it."""
+        return json.dumps({"keys": [self.jwk]})
+
     def assertion(self, client_id: str, audience: str, *, now: float | None = None, **claims: Any) -> str:
         """A good assertion, but for what ``claims`` put in the place of its own (None: nothing)."""
         at = int(time.time() if now is None else now)
@@ -263,4 +268,12 @@ def asserted(assertion: str, **fields: str) -> dict[str, str]:
     } | fields
 
 
-Act = Callable[[Work], Any]
+def told(answer: httpx2.Response) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
+    """All that an answer says: status, body, headers but for the request's own name."""
+    headers = [header for header in answer.headers.raw if header[0].lower() != b"x-request-id"]
+    return answer.status_code, answer.content, tuple(sorted(headers))
+
+
+def error_of(answer: httpx2.Response) -> tuple[int, str]:
+    """The status and the code of a refusal."""
+    return answer.status_code, answer.json()["error"]

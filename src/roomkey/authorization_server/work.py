@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import ColumnElement, Connection, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roomkey.authorization_server.actor import Actor
@@ -48,20 +48,27 @@ class Work:
             raise NotAllowed("Your roles do not allow this; ask an administrator.")
 
     def changed(self) -> None:
-        """Let every node know that accounts, APIs, keys or people are no longer what it remembers of them."""
-        self.count("changes")
+        """Let every node know that accounts, APIs, keys or people are no longer what it remembers of them.
+
+        The mark is random, not counted: a transaction that is undone must not leave a number behind that the next one
+        gets again, with what somebody remembered under it.
+        """
+        self._set("changes", secrets.randbits(62), secrets.randbits(62))
 
     def count(self, name: str) -> int:
         """The next number of the counter ``name``, from 1; no two transactions get the same."""
+        return self._set(name, 1, counters.c.value + 1)
+
+    def _set(self, name: str, first: int, following: "int | ColumnElement[int]") -> int:
         dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(counters).values({"name": name, "value": 1})
-        counted = statement.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
-        number: int = self.connection.execute(counted.returning(counters.c.value)).scalar_one()
+        statement = dialect.insert(counters).values({"name": name, "value": first})
+        written = statement.on_conflict_do_update(index_elements=["name"], set_={"value": following})
+        number: int = self.connection.execute(written.returning(counters.c.value)).scalar_one()
         return number
 
 
 def changes(connection: Connection) -> int:
-    """How often something that requests are judged by has changed; remembered things are good for one such number."""
+    """The mark of the latest change of what requests are judged by; remembered things are good for one such mark."""
     row = _CHANGES.first(connection, {})
     return 0 if row is None else int(row[0])
 

@@ -62,10 +62,11 @@ class ProtectedAPI(FaultyServer):
     that judges them instead, and what it refuses is answered as in any API that roomkey protects. With neither it is a
     foreign host: it takes every request, looks at no token, and records whether one came.
 
-    Every path answers 200 with JSON (``method``, ``path``, ``subject``, ``client_id``, ``scope``) to a live token;
-    these do more: ``/echo`` adds ``length`` and ``sha256`` of the body; ``/scoped/NAME`` wants the scope ``NAME``;
-    ``/public`` wants no token; ``/redirect?to=URL&status=307`` sends elsewhere (to ``/landed`` by default), token or
-    none; ``/drip?seconds=0.01`` sends its body byte by byte. The faults of the base class concern every path.
+    Every path answers 200 with JSON (``method``, ``path``, ``subject``, ``client_id``, ``scope``, and ``username``
+    where there is one) to a live token; these do more: ``/echo`` adds ``length`` and ``sha256`` of the body;
+    ``/scoped/NAME`` wants the scope ``NAME``; ``/public`` wants no token; ``/redirect?to=URL&status=307`` sends
+    elsewhere (to ``/landed`` by default), token or none; ``/drip?seconds=0.01`` sends its body byte by byte. The faults
+    of the base class concern every path.
     The attributes below may be changed while it runs; safe in any thread.
 
     Attributes:
@@ -233,7 +234,7 @@ def _validated(
     return Answer(refusal.status, refusal.body, refusal.headers)
 
 
-_SHOWN: Final = (("subject", "sub"), ("client_id", "client_id"), ("scope", "scope"))
+_SHOWN: Final = (("subject", "sub"), ("username", "username"), ("client_id", "client_id"), ("scope", "scope"))
 
 
 def _bearer(request: ReceivedRequest) -> str | None:

@@ -31,8 +31,8 @@ class FaultyServer:
     Attributes:
         delay: seconds to wait before an answer, faulty or not.
         date_offset: seconds by which this server's clock is wrong: its ``Date`` header and the times in its tokens.
-        observer: called with each request and its answer (None: the connection is dropped) before that is sent, from
-            many threads at once; for a live trace.
+        herald: called with each request as it arrives, from many threads at once; for a live trace.
+        observer: the same with each request and its answer (None: the connection is dropped) before that is sent.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class FaultyServer:
     ) -> None:
         self.delay = delay
         self.date_offset = date_offset
+        self.herald: Callable[[ReceivedRequest], None] | None = None
         self.observer: Callable[[ReceivedRequest, Answer | None], None] | None = None
         self._normal = respond
         self._true_wall = wall
@@ -152,6 +153,8 @@ class FaultyServer:
             self._faults.extend([fault] * times)
 
     def _observed(self, request: ReceivedRequest) -> Answer | None:
+        if self.herald is not None:
+            self.herald(request)
         answer = self._respond(request)
         if self.observer is not None:
             self.observer(request, answer)

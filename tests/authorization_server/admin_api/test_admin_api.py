@@ -25,7 +25,7 @@ BODIES = {
 
 
 def _path(operation) -> str:
-    path = operation.path.replace("{audience:path}", "orders-api").replace("{client_id}", "reports")
+    path = operation.path.replace("{audience:whole}", "orders-api").replace("{client_id}", "reports")
     return path.replace("{id}", "tok_x").replace("{user}", "usr_x")
 
 
@@ -35,7 +35,7 @@ def _body(operation):
 
 def test_every_operation_names_a_permission_and_is_in_the_route_table(house):  # auth service 44
     paths = {route.path for route in routes(house.service)}
-    assert paths == {PREFIX + one.path for one in OPERATIONS} | {f"{PREFIX}/openapi.json"}
+    assert paths == {PREFIX + one.path for one in OPERATIONS} | {f"{PREFIX}/openapi.json", PREFIX + "/{rest:whole}"}
     for operation in OPERATIONS:
         assert operation.permissions
         assert all(isinstance(one, Permission) for one in operation.permissions)
@@ -324,6 +324,13 @@ def test_a_name_that_is_taken_is_409_and_one_with_a_null_is_404(house):
     assert robot("POST", "/tenants", {"name": "acme"}).status_code == 409
     assert robot("GET", "/apis/a%00b").status_code == 404
     assert robot("GET", "/service-accounts/a%00b").status_code == 404
+
+
+def test_an_address_that_is_none_is_a_problem_like_any_other(house):
+    robot = house.robot()
+    for path in ("/nothing", "/apis/a%0Ab%0D", "/service-accounts/a/b/c"):
+        answer = robot("GET", path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
 def test_users_keys_and_the_audit_log_can_be_looked_at(house):

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.node import need_packages
 
-AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+_FOLDER = Path(__file__).parent
 PICTURES = Path(__file__).parents[3] / "build/screenshots"
 WIDTHS = {360: 740, 1440: 900}
+_AXE = """async (only) => {
+  const found = await axe.run(document, only ? {runOnly: only} : {});
+  return found.violations.map(one => one.id + ": " + one.nodes.map(node => node.html).slice(0, 3).join(" | "));
+}"""
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -29,7 +34,8 @@ def chromium() -> Iterator[Browser]:
     """A running Chromium. Nothing else may run an event loop in this thread meanwhile."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        not_run("there is no chromium on the PATH; on Debian: apt-get install chromium")
+        reason = "NOT RUN: the tests of the backoffice in a browser, because there is no chromium on the PATH"
+        (pytest.fail if os.environ.get("CI", "").lower() in ("1", "true") else pytest.skip)(f"{reason}; install it")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
         try:
@@ -40,15 +46,16 @@ def chromium() -> Iterator[Browser]:
 
 def axe() -> str:
     """The source of axe-core, which looks for obstacles in pages."""
-    if not AXE.is_file():
-        not_run("axe-core is not installed; `make test` installs it where npm reaches its registry")
-    return AXE.read_text()
+    need_packages(_FOLDER, "the search for obstacles in the backoffice")
+    return (_FOLDER / "node_modules/axe-core/axe.min.js").read_text()
 
 
-def not_run(reason: str) -> None:
-    """Skip with ``reason``; in CI fail."""
-    reason = f"NOT RUN: the tests of the backoffice in a browser, because {reason}"
-    (pytest.fail if os.environ.get("CI", "").lower() in ("1", "true") else pytest.skip)(reason)
+def obstacles(page: Page, rules: list[str] | None = None) -> list[str]:
+    """What axe-core finds in the page as it is, by all of its rules or by some."""
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(axe())
+    found: list[str] = page.evaluate(_AXE, rules)
+    return found
 
 
 def sign_in(context: BrowserContext, url: str, cookie: str) -> None:

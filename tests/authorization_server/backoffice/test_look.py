@@ -8,9 +8,9 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from tests.authorization_server.backoffice.chromium import (
     PICTURES,
     WIDTHS,
-    axe,
     chromium,
     complaints,
+    obstacles,
     sign_in,
 )
 from tests.authorization_server.backoffice.desk import Desk, Known, fill, pages, served_desk
@@ -19,10 +19,6 @@ from roomkey.testing import FakeClock
 
 _ANY = dict.fromkeys(("token", "request", "family", "key"), "")
 _NAMES = tuple(pages(Known(*(type("Nobody", (), {"id": ""})() for _ in range(3)), **_ANY)))
-_AXE = """async (only) => {
-  const found = await axe.run(document, only ? {runOnly: only} : {});
-  return found.violations.map(one => one.id + ": " + one.nodes.map(node => node.html).slice(0, 3).join(" | "));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +53,13 @@ def test_a_page_has_no_obstacle_and_room_in_every_size_and_scheme(
     answer = page.goto(desk.url + pages(known)[name])
     assert answer is not None
     assert answer.status == (404 if name == "nothing" else 200)
-    page.evaluate(axe())
     for width, height in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": height})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, _wide(page, width)
             rules = None if scheme == "light" else ["color-contrast"]  # colours are all that differs
-            assert page.evaluate(_AXE, rules) == [], (width, scheme)
+            assert obstacles(page, rules) == [], (width, scheme)
             page.screenshot(path=PICTURES / f"{name}-{scheme}-{width}.png", full_page=True)
     assert [words for words in said if "404" not in words or name != "nothing"] == []
 

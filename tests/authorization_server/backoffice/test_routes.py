@@ -49,6 +49,8 @@ def _filled_in(path: str, known: Known) -> str:
 def test_every_route_says_whom_it_lets_in():  # auth service 44
     anybody = {path for _, path, lets in EVERY if lets.stage is None}
     assert anybody == _FOR_ALL
+    everybody = {path for _, path, lets in OF_PEOPLE if not lets.permissions}
+    assert {path for path in everybody if path.partition("/account")[0]} == {"/", "/scheme", "/shown-once"}
     assert len(EVERY) > 80
 
 

@@ -1,4 +1,4 @@
-"""From an empty machine to a token that is refused: real processes, two people in a browser, with and without scripts."""
+"""From an empty machine to a token that is refused: real processes, two people in a browser, with scripts or not."""
 
 import html
 import os
@@ -16,7 +16,7 @@ import pyotp
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, expect
-from tests.authorization_server.backoffice.chromium import PICTURES, chromium, complaints
+from tests.authorization_server.backoffice.chromium import PICTURES, chromium, complaints, obstacles
 from tests.authorization_server.running.conftest import COMMAND, Serving
 
 import roomkey
@@ -95,7 +95,7 @@ def test_the_way_from_the_first_administrator_to_a_token_that_is_refused(
     browser: Browser, service: Serving, tmp_path: Path, scripts: bool
 ):
     issuer = f"http://127.0.0.1:{service.port}"
-    picture = _pictures("walk" if scripts else "walk-without-scripts")
+    picture = _pictures(scripts=scripts)
     with (
         browser.new_context(java_script_enabled=scripts, reduced_motion="reduce") as hers,
         browser.new_context(java_script_enabled=scripts, reduced_motion="reduce") as his,
@@ -244,12 +244,15 @@ def test_the_way_from_the_first_administrator_to_a_token_that_is_refused(
         assert [words for words in (*said[0], *said[1]) if "404" not in words] == []
 
 
-def _pictures(name: str) -> Callable[[Page, str], None]:
-    folder = PICTURES / name
+def _pictures(*, scripts: bool) -> Callable[[Page, str], None]:
+    """Takes pictures of pages on the way, and with scripts looks for obstacles there."""
+    folder = PICTURES / ("walk" if scripts else "walk-without-scripts")
     folder.mkdir(parents=True, exist_ok=True)
     number = iter(range(1, 100))
 
     def take(page: Page, what: str) -> None:
+        if scripts:
+            assert obstacles(page) == [], what
         page.screenshot(path=folder / f"{next(number):02}-{what}.png", full_page=True)
 
     return take

@@ -160,6 +160,14 @@ def test_who_does_not_allow_it_is_not_asked_twice(signed_in: Browser) -> None:
     assert answered(signed_in)["error"] == "access_denied"
 
 
+def test_somebody_else_can_sign_in_and_be_asked(signed_in: Browser) -> None:
+    signed_in.get(address())
+    signed_in.submit("/sign-out")
+    assert signed_in.follow().status_code == 200
+    signed_in.submit("/sign-in", username="alice", password=PASSWORD)
+    assert "See your orders." in signed_in.follow().text
+
+
 BENT = [
     "https://app.example/cb/",
     "https://app.example/cb?x=2",

@@ -36,11 +36,6 @@ class AuthService:
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
-    def audit(self) -> list[dict[str, Any]]:
-        """Every event, newest first."""
-        events: list[dict[str, Any]] = self.admin("audit", "list")["items"]
-        return events
-
 
 @contextlib.contextmanager
 def auth_service(data: Path) -> Iterator[AuthService]:

@@ -129,7 +129,7 @@ def test_a_database_that_cannot_be_had_is_told_in_one_sentence(tmp_path: Path):
         timeout=60,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 5
     assert done.stderr.startswith("roomkey: The database cannot be used now: ")
     assert "Traceback" not in done.stderr
 

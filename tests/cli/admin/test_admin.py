@@ -355,3 +355,17 @@ def test_the_answer_for_scripts_holds_every_member_of_the_value(admin):
     admin.orders()
     made = admin.json("app-token", "create", "reports", "--api", "orders-api", "--scopes", "orders:read")
     assert made.keys() == {*AppToken.__slots__, "token"}
+
+
+def test_a_backup_is_whole_private_and_overwrites_nothing(admin, tmp_path: Path):
+    # auth service 55
+    admin.orders()
+    copy = tmp_path / "copy.db"
+    made = admin.json("backup", str(copy))
+    assert made["path"] == str(copy)
+    assert made["bytes"] == copy.stat().st_size
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert b"orders-api" in copy.read_bytes()
+    again = admin("backup", str(copy))
+    assert again.returncode == ExitCode.REFUSED
+    assert "overwrites nothing" in again.stderr

@@ -10,7 +10,7 @@ from roomkey.authorization_server.admin_api.problem import STATUSES, Problem
 from roomkey.authorization_server.admin_api.schemas import Schemas
 
 PREFIX: Final = "/api/v1"
-_PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
+_PARAMETER: Final = re.compile(r"\{(\w+)(?::whole)?\}")
 
 
 def document(operations: Iterable[Operation], *, issuer: str, version: str) -> dict[str, Any]:

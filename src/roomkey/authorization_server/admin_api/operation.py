@@ -37,7 +37,7 @@ class Operation:
 
     Attributes:
         method: GET, POST or PATCH.
-        path: below ``/api/v1``, in the form of Starlette's routes.
+        path: below ``/api/v1``, in the form of Starlette's routes; ``:whole`` lets a parameter hold slashes.
         name: its operationId.
         summary: a sentence.
         permissions: one of which the account's roles must give.

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
 from roomkey import __version__
@@ -9,6 +10,8 @@ from roomkey.authorization_server.admin_api.door import endpoint
 from roomkey.authorization_server.admin_api.openapi import PREFIX, document
 from roomkey.authorization_server.admin_api.operation import Operation
 from roomkey.authorization_server.admin_api.operations import apis, app_tokens, others, service_accounts
+from roomkey.authorization_server.admin_api.problem import problem_answer
+from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.web.crowd import Crowd
 from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, encoded
@@ -19,6 +22,24 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *app_tokens.OPERATIONS,
     *others.OPERATIONS,
 )
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Whole(Convertor[str]):
+    """A parameter that may hold slashes, and whatever else: Starlette's own ``path`` stops at a line end."""
+
+    regex = r"[\s\S]+"
+
+    def convert(self, value: str) -> str:
+        """The text as it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """The text as it is."""
+        return value
+
+
+register_url_convertor("whole", Whole())
 
 
 def routes(service: Service) -> list[BaseRoute]:
@@ -33,7 +54,11 @@ def routes(service: Service) -> list[BaseRoute]:
         headers = ((b"content-type", b"application/json"), (b"cache-control", b"public, max-age=300"))
         return Answer(200, described, headers)
 
+    async def refuse(_: Received) -> Answer:
+        return problem_answer(NotFound("There is nothing at this address; see /api/v1/openapi.json."))
+
     return [
         Route(f"{PREFIX}/openapi.json", Endpoint(describe, methods=frozenset({"GET"}))),
         *(Route(PREFIX + path, endpoint(service, crowd, operations)) for path, operations in by_path.items()),
+        Route(PREFIX + "/{rest:whole}", Endpoint(refuse, methods=_METHODS)),
     ]

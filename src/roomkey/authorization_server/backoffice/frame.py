@@ -36,7 +36,12 @@ _MENU: Final = (
         (
             Place("Service accounts", "/service-accounts", "account", _READ),
             Place("App tokens", "/app-tokens", "fob", _READ),
-            Place("Requests", "/token-requests", "approve", (Permission.REQUEST_TOKENS, Permission.APPROVE_TOKENS)),
+            Place(
+                "Requests",
+                "/token-requests",
+                "approve",
+                (Permission.REQUEST_TOKENS, Permission.APPROVE_TOKENS, Permission.READ_AUDIT),
+            ),
             Place("APIs", "/apis", "door", _READ),
         ),
     ),

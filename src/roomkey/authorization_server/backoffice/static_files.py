@@ -18,6 +18,11 @@ def address(name: str) -> str:
     return f"/static/{_DIGESTS[name]}/{name}"
 
 
+def text(name: str) -> str:
+    """What is in the static file ``name``, for a document that has nothing beside it."""
+    return _FILES[name].decode()
+
+
 async def serve(request: Request) -> Response:
     """The file that the address names, or 404; an older page's address leads to what the file is now."""
     name = request.path_params["name"]

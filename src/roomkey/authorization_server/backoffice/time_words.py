@@ -21,6 +21,14 @@ def duration(seconds: int) -> str:
     return _count(seconds, "second")
 
 
+def option(seconds: int) -> str:
+    """``seconds`` as the command line takes them: ``30d``, ``12h``, ``90s``."""
+    size, letter = next(
+        (size, unit[0]) for size, unit in _UNITS if size <= 86_400 and seconds >= size and seconds % size == 0
+    )
+    return f"{seconds // size}{letter}"
+
+
 def relative(at: int, now: int) -> str:
     """How far ``at`` lies from ``now``, in one unit: ``in 12 days``, ``3 hours ago``, ``just now``."""
     away = abs(at - now)

@@ -53,7 +53,7 @@ def read_assertion(
         names == [client_id, client_id]
         and audience in (settings.issuer, settings.issuer + "/oauth2/token")
         and jti is not None
-        and len(jti) <= _LONGEST_JTI
+        and 1 <= len(jti) <= _LONGEST_JTI
         and exp is not None
         and now - leeway < exp <= now + _LONGEST_LIFE + leeway
         and (iat is None or iat <= now + leeway)

@@ -16,11 +16,12 @@ from roomkey.authorization_server.tokens.last_used import LastUsed
 from roomkey.authorization_server.web.crowd import Crowd
 from roomkey.authorization_server.web.endpoint import Received
 from roomkey.authorization_server.web.form import Form
-from roomkey.authorization_server.web.oauth_error import too_many
+from roomkey.authorization_server.web.oauth_error import OAuthError, too_many
 from roomkey.authorization_server.web.rate import Buckets, Rate
 
 Result = TypeVar("Result")
 _ATTEMPTS: Final = 4
+_BY_ACCOUNT: Final = frozenset({"unauthorized_client", "invalid_scope", "invalid_target"})
 _NOBODY: Final = Proof("", (KnownSecret(bytes(32), 0),))  # what an unknown client is compared with
 _FAILURES: Final = Rate(burst=60, per_second=2.0)
 
@@ -41,7 +42,9 @@ class ClientAuthentication:
     async def serve(
         self, received: Received, form: Form, crowd: Crowd, answer: Callable[[Client], Awaitable[Result]]
     ) -> Result:
-        """What ``answer`` makes for the client that ``received`` comes from, once more where it raises Outdated.
+        """What ``answer`` makes for the client that ``received`` comes from; made anew where the accounts have changed.
+
+        No client is refused for what it was not allowed a while ago.
 
         Raises OAuthError, and DatabaseUnavailable where the accounts change all the time.
         """
@@ -52,7 +55,11 @@ class ClientAuthentication:
                 try:
                     return await answer(client)
                 except Outdated:
-                    client = await self._again(received, form)
+                    pass
+                except OAuthError as error:
+                    if error.error not in _BY_ACCOUNT or await self._directory.is_current(client):
+                        raise
+                client = await self._again(received, form)
         raise DatabaseUnavailable("The accounts change faster than requests can be judged by them.")
 
     async def authenticate(self, received: Received, form: Form) -> Client:
@@ -93,9 +100,11 @@ class ClientAuthentication:
         for known in proof.secrets or _NOBODY.secrets:
             live = known.expires_at is None or now < known.expires_at
             right |= hmac.compare_digest(digest, known.digest) and live
+        if proof.authentication != presented.method:
+            return False
         if right:
             self._last_used.secret(digest)
-        return proof.authentication == presented.method and (right or presented.method is Method.NONE)
+        return right or presented.method is Method.NONE
 
     async def _asserts(self, proof: Proof, presented: Credentials, *, used: bool) -> bool:
         settings, client_id = self._service.settings, presented.client_id

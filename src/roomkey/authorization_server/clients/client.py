@@ -64,7 +64,7 @@ class Client:
 
     Attributes:
         client_id: its name.
-        generation: the number of changes that all this is true for.
+        generation: the mark of changes that all this is true for.
         is_api: whether it is an API's own account, which may introspect and nothing else.
         grants: the grant types that it may use.
         proof: how it must prove itself.

@@ -36,7 +36,7 @@ class Outdated(ServiceError):
 class Directory:
     """Accounts by client_id. For one event loop.
 
-    What is remembered is good for one number of changes: every transaction that acts on it compares that number
+    What is remembered is good for one mark of changes: every transaction that acts on it compares that mark
     first (``check``), so that a disabled account is refused at once, whichever process disabled it.
     """
 
@@ -48,6 +48,10 @@ class Directory:
     def remembered(self, client_id: str) -> Client | None:
         """The account, where it is remembered. No I/O."""
         return self._clients.get(client_id)
+
+    async def is_current(self, client: Client) -> bool:
+        """Whether nothing has changed since ``client`` was read."""
+        return await self._service.database.read(lambda connection: changes(connection) == client.generation)
 
     async def proof(self, client_id: str) -> Proof | None:
         """How the account must prove itself, in one reading whether there is one or not; None where there is none."""
@@ -70,7 +74,7 @@ class Directory:
 
 
 def check(connection: Connection, generation: int, *, issues: bool = True) -> None:
-    """Raise Outdated unless ``generation`` is still the number of changes.
+    """Raise Outdated unless ``generation`` is still the mark of the latest change.
 
     Where the transaction ``issues`` tokens, nobody can end all those of an account or a person before it is over.
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from roomkey.authorization_server.database.prepared import driver
@@ -17,6 +17,7 @@ from roomkey.authorization_server.errors import DatabaseUnavailable
 
 Result = TypeVar("Result")
 Job = Callable[[Connection], Result]
+_NO_OUTAGE: Final = frozenset({"IntegrityError", "DataError", "ProgrammingError", "NotSupportedError"})
 _MOST_WAITING: Final = 4096
 
 
@@ -191,12 +192,13 @@ class transaction:  # noqa: N801 - reads as the statement that it is
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether ``error`` says that the database fails, rather than that a statement met a constraint."""
-    if isinstance(error, DBAPIError | PoolTimeout):
-        return not isinstance(error, IntegrityError)
-    kind = type(error)  # of the driver itself, where a prepared statement goes past SQLAlchemy
-    of_driver = kind.__module__.partition(".")[0] in ("sqlite3", "psycopg")
-    return of_driver and all(base.__name__ != "IntegrityError" for base in kind.__mro__)
+    """Whether ``error`` says that the database fails, rather than that a statement or its values are wrong."""
+    if isinstance(error, PoolTimeout):
+        return True
+    kinds = {base.__name__ for base in type(error).__mro__}
+    # Of the driver itself, where a prepared statement goes past SQLAlchemy.
+    of_driver = type(error).__module__.partition(".")[0] in ("sqlite3", "psycopg")
+    return (of_driver or isinstance(error, DBAPIError)) and kinds.isdisjoint(_NO_OUTAGE)
 
 
 def unavailable(error: BaseException) -> DatabaseUnavailable:

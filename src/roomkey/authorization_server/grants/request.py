@@ -36,6 +36,8 @@ def choose_access(client: Client, form: Form, scope: tuple[str, ...]) -> Access:
         candidates = [access for access in candidates if access.scopes.issuperset(scope)]
         if not candidates:
             raise _wrong_scope()
+    if not candidates:
+        raise OAuthError("invalid_target", "The client may not ask for tokens for any API.")
     if len(candidates) != 1:
         raise OAuthError("invalid_target", "Name the API that the token is for in the parameter resource.")
     return candidates[0]

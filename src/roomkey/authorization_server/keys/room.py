@@ -21,7 +21,7 @@ class KeysInUse(Confidential):
     """The keys at one moment. Immutable; safe in any thread.
 
     Attributes:
-        generation: the number of changes that they are true for.
+        generation: the mark of changes that they are true for.
         signing: the key that signs, by algorithm.
         published: what stands in the JWK set, in the order of their making.
     """

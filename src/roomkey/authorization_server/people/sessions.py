@@ -197,6 +197,15 @@ def revoke_own(work: Work, user: User, session: str) -> None:
         audit.record(work, "session.revoked", Subject("session", session, user.tenant), user=user.id)
 
 
+def revoke_all(work: Work, user: str) -> User:
+    """End every session of a user; one's own, or with the right to change people. Raises NotFound and NotAllowed."""
+    found = get(work, user)
+    while some := list_sessions(work, found.id):
+        for session in some:
+            revoke(work, session.id)
+    return found
+
+
 def end(work: Work, session: Session) -> None:
     """Sign out: the cookie's value is worth nothing from now on."""
     if _end(work, session.id):

@@ -113,7 +113,15 @@ def _enrolment(work: Work, user: User, seed: str) -> Enrolment:
     uri = pyotp.TOTP(seed).provisioning_uri(name=user.username, issuer_name=f"roomkey {host}".replace(":", " "))
     picture = io.BytesIO()
     segno.make(uri, error="m").save(
-        picture, kind="svg", xmldecl=False, svgns=False, omitsize=True, svgclass=None, lineclass=None, nl=False
+        picture,
+        kind="svg",
+        light="#fff",
+        xmldecl=False,
+        svgns=False,
+        omitsize=True,
+        svgclass=None,
+        lineclass=None,
+        nl=False,
     )
     return Enrolment(seed, uri, picture.getvalue().decode())
 

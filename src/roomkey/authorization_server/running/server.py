@@ -25,11 +25,13 @@ def run(
     *,
     chores: Sequence[Chore] = (),
     ready: Callable[[], None] = lambda: None,
+    ending: Callable[[], bool] = lambda: False,
     bounds: Bounds | None = None,
 ) -> None:
     """Serve ``app`` on ``listener`` until SIGTERM or SIGINT; then answer what has begun, at most DRAIN seconds long.
 
-    Blocks, and wants the main thread. ``chores`` are done beside the server; ``ready`` is called when it serves.
+    Blocks. ``chores`` are done beside the server; ``ready`` is called when it serves. Outside of the main thread no
+    signal arrives: there it serves until ``ending()``, which is asked ten times a second.
     """
     within = bounds or Bounds(proxies=settings.trusted_proxies)
     config = uvicorn.Config(
@@ -50,7 +52,7 @@ def run(
         workers=1,
     )
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(_Server(config, ready), listener, chores))
+        runner.run(_serve(_Server(config, ready, ending), listener, chores))
 
 
 async def _serve(server: "_Server", listener: socket.socket, chores: Sequence[Chore]) -> None:
@@ -67,9 +69,13 @@ async def _serve(server: "_Server", listener: socket.socket, chores: Sequence[Ch
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[], bool]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._ending = ending
+
+    async def on_tick(self, counter: int) -> bool:
+        return self._ending() or await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, func, insert, select, update
 
 from roomkey.authorization_server.database.prepared import Prepared, driver
+from roomkey.authorization_server.schema.people import users
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, token_families
 from roomkey.authorization_server.tokens.minting import Minted
 from roomkey.authorization_server.work import Work
@@ -80,6 +81,8 @@ def revoke_account(work: Work, client_id: str, *, reason: str) -> None:
 
 def revoke_user(work: Work, user_id: str, *, reason: str) -> None:
     """End every token and family that stands for a person."""
+    # First their row, as a sign-in does: who holds the one and waits for the other never meets who does the reverse.
+    work.connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
     _end_all(work, "user_id", user_id, reason)
 
 

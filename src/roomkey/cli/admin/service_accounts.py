@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from roomkey.authorization_server.work import Work
 
 app = typer.Typer(cls=Group, help="Service accounts: the apps that get tokens.")
-_WAYS = "client_secret_basic|client_secret_post|private_key_jwt|none"
+_WAYS = "client_secret_basic, client_secret_post, private_key_jwt or none"
 Apis = Annotated[str | None, typer.Option(metavar="A,B", help="The APIs that it may use.")]
 Scopes = Annotated[str | None, typer.Option(metavar='"A B"', help="What it may ask for there.")]
 DefaultScopes = Annotated[str | None, typer.Option(metavar='"A B"', help="What it gets where it asks for nothing.")]
 Grants = Annotated[
     str | None, typer.Option(metavar="A,B", help="client_credentials, refresh_token, password, authorization_code.")
 ]
-Authentication = Annotated[str | None, typer.Option(metavar=_WAYS, help="How it proves itself.")]
+Authentication = Annotated[str | None, typer.Option(metavar="METHOD", help=f"How it proves itself: {_WAYS}.")]
 Jwks = Annotated[Path | None, typer.Option(metavar="FILE", help="Its public keys, for private_key_jwt.")]
 RedirectUri = Annotated[list[str] | None, typer.Option(metavar="URL", help="Where its authorization codes may go.")]
 Native = Annotated[bool | None, typer.Option("--native/--no-native", help="A program on a person's machine.")]

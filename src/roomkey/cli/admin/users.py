@@ -167,6 +167,17 @@ def reset_second_factor(context: typer.Context, name: Name, *, as_json: AsJson =
     return ExitCode.OK
 
 
+@app.command("end-sessions", cls=Command, short_help="Sign a user out everywhere.")
+def end_sessions(context: typer.Context, name: Name, *, as_json: AsJson = False) -> int:
+    """Sign a user out of the backoffice, wherever they are signed in."""
+    from roomkey.authorization_server.people import sessions
+    from roomkey.cli.admin.place import done
+
+    user = done(context, lambda work: sessions.revoke_all(work, name))
+    _print(user, "All sessions of the user {} have ended.", as_json=as_json)
+    return ExitCode.OK
+
+
 @app.command("disable", cls=Command, short_help="Let nobody in as a user, and end their tokens.")
 def disable(context: typer.Context, name: Name, *, as_json: AsJson = False) -> int:
     """Let nobody in as a user; their sessions and tokens end at once."""

@@ -7,12 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
+from roomkey.cli.demo.application import PATH, Application
+from roomkey.cli.demo.desk import AUDIENCE, Desk
+from roomkey.cli.demo.events import Party
 from roomkey.cli.demo.outcome import Check, Outcome, exactly, so
-from roomkey.cli.demo.stage import PATH, Application, Stage
+from roomkey.cli.demo.stage import Stage
 from roomkey.jose.key_set import KeySet
-from roomkey.resource_server.introspection import Introspection
+from roomkey.jose.signing_key import SigningKey
 from roomkey.resource_server.validator import TokenValidator
-from roomkey.testing import ProtectedAPI, attack_tokens
+from roomkey.testing import Issuer, ProtectedAPI, attack_tokens
+from roomkey.testing.issuer_keys import process_key
 
 LOOKS: Final = 20
 _MEASURED: Final = 200
@@ -28,7 +32,7 @@ class Door:
     Attributes:
         name: that way, in a few words.
         words: what the API has for it.
-        questions: how often it must ask the issuer while one token comes again and again.
+        questions: how often it must ask the auth service while one token comes again and again.
         validator: who judges.
         api: the running API.
     """
@@ -62,36 +66,30 @@ def three_ways(stage: Stage) -> Outcome:
 
 
 def _doors(stage: Stage) -> tuple[Door, ...]:
-    issuer = stage.issuer
-    account = issuer.add_client("orders-api")
-    introspection = Introspection(
-        client_id=account.client_id, client_secret=account.client_secret, endpoint=issuer.introspection_endpoint
-    )
-
     def door(name: str, words: str, questions: int, validator: TokenValidator) -> Door:
         return Door(name, words, questions, validator, stage.another_api(validator))
 
-    given, published = KeySet.static(issuer.keys.published[0]), KeySet.remote(issuer.jwks_uri)
+    given, published = KeySet.static(stage.desk.jwk), KeySet.remote(stage.desk.jwks_uri)
     return (
         door("JWK handed over", "a JWK that was handed to it", 0, stage.validator(keys=given)),
-        door("JWKS published", "the JWKS that the issuer publishes", 1, stage.validator(keys=published)),
-        door("desk asked", "nothing but the address of the desk", 1, stage.validator(introspection=introspection)),
+        door("JWKS published", "the JWKS that the auth service publishes", 1, stage.validator(keys=published)),
+        door("desk asked", "nothing but the address of the desk", 1, stage.asking_validator()),
     )
 
 
 def _judged(stage: Stage, door: Door, visitor: Application, header: str) -> Check:
-    """Show the same token many times at ``door``: how often it asked the issuer, and how long it took."""
+    """Show the same token many times at ``door``: how often it asked the auth service, and how long it took."""
     stage.trace.take()
-    stage.screen.note(f"a door with {door.words}")
+    stage.note(Party.API, f"judges by {door.words}")
     for _ in range(LOOKS):
         visitor.call(door.api.url)
     seen = stage.trace.take()
-    questions = sum(one.caller == "api" for one in seen)
-    first = next((one.took for one in seen if one.server == "api"), 0.0)
+    questions = sum(one.asked.caller is Party.API for one in seen)
+    first = next((one.took for one in seen if one.asked.server is Party.API), 0.0)
     again = _again(door.validator, header)
-    times = f"first {first * 1000:4.1f} ms, then {again * 1e6:3.0f} µs"
+    times = f"first {first * 1000:5.1f} ms, then {again * 1e6:3.0f} µs"
     return so(
-        f"{door.name:<15}  {times}, questions to the issuer: {questions}",
+        f"{door.name:<15}  {times}, questions to the desk: {questions}",
         questions == door.questions and again < _LONGEST_KNOWN,
     )
 
@@ -108,25 +106,25 @@ def _seconds(act: Callable[[], object]) -> float:
 
 
 def forged_keys(stage: Stage) -> Outcome:
-    """A forger shows tokens that the issuer never signed: one answer to all of them, and why in the API's log."""
+    """A forger shows tokens that the auth service never signed: one answer to all of them, and why in the API's log."""
     import httpx2
 
-    made = {attack.name: attack.token for attack in attack_tokens(stage.issuer)}
+    made = {attack.name: attack.token for attack in attack_tokens(Forger(stage.desk))}
     answers = []
     slowest = 0.0
     questions = 0
     stage.begin()
     with APILog() as log, httpx2.Client(base_url=stage.api.url, trust_env=False) as forger:
         for name in FORGED:
-            stage.screen.note(f"forged: {name}")
+            stage.note(Party.APP, f"tries {name}")
             lines = len(log.lines)
             begun = time.monotonic()
             answer = forger.get(PATH, headers={"authorization": f"Bearer {made[name]}"})
             slowest = max(slowest, time.monotonic() - begun)
             answers.append((answer.status_code, answer.headers.get("www-authenticate"), answer.content))
-            questions += sum(seen.caller == "api" for seen in stage.trace.take() if name in _UNKNOWN)
+            questions += sum(seen.asked.caller is Party.API for seen in stage.trace.take() if name in _UNKNOWN)
             for line in log.lines[lines:]:
-                stage.screen.log(line)
+                stage.log(line)
         written = set(log.lines)
     refused = sum(status == 401 for status, _, _ in answers)
     return Outcome(
@@ -135,7 +133,7 @@ def forged_keys(stage: Stage) -> Outcome:
             so("the forger got one and the same answer to all of them", len(set(answers)) == 1),
             exactly(len(written), 3, "reason in the log", "different reasons in the log"),
             so(
-                f"questions to the issuer about {len(_UNKNOWN)} signing keys that it does not have: {questions}",
+                f"questions to the desk about {len(_UNKNOWN)} signing keys that it does not have: {questions}",
                 questions == 1,
             ),
         ),
@@ -144,6 +142,24 @@ def forged_keys(stage: Stage) -> Outcome:
         token_requests=len(stage.counted().tokens),
         slowest=slowest,
     )
+
+
+class Forger(Issuer):
+    """Makes tokens in the name of ``desk``, whose private key it lacks: it signs with another one under the right kid.
+
+    It serves nothing; ``attack_tokens`` makes forged tokens of what it is.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(audience=AUDIENCE)
+        self._desk = desk
+        self.keys.signing = SigningKey(process_key(), algorithm="ES256", key_id=str(desk.jwk["kid"]))
+        self.keys.published = [dict(desk.jwk)]
+
+    @property
+    def url(self) -> str:
+        """The name that its tokens bear."""
+        return self._desk.url
 
 
 class APILog(logging.Handler):
@@ -161,7 +177,8 @@ class APILog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one message; ``logging`` calls this."""
-        self.lines.append(record.getMessage())
+        if record.name == self._logger.name:  # the auth service's own loggers stand below it
+            self.lines.append(record.getMessage())
 
     def __enter__(self) -> Self:
         self._logger.addHandler(self)

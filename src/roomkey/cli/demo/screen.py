@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from roomkey.cli.demo.events import Party, Played, Scene
 from roomkey.cli.demo.exchange import Exchange
 from roomkey.cli.demo.outcome import Check, Outcome
 from roomkey.cli.look import ledger, paragraph
@@ -24,7 +25,12 @@ class Screen:
         self._console = console
         self._start = start
         self._width = max(_NARROWEST, min(console.width, _WIDEST))
-        self._request = max(25, min(33, self._width - 54))
+        self._request = max(25, min(33, self._width - 52))
+
+    @property
+    def width(self) -> int:
+        """Cells that a diagram may take; lines of text take less on a wide terminal."""
+        return self._console.width if self._console.is_terminal else self._width
 
     def head(self, parts: Sequence[tuple[str, str, str]]) -> None:
         """The title and the three parts: name, address, what it does."""
@@ -41,14 +47,15 @@ class Screen:
         self._line((sentence, "quiet"), indent=3)
         self._line()
 
-    def exchange(self, seen: Exchange) -> None:
+    def exchange(self, seen: Exchange, scene: Scene) -> None:
         """One line: when it was answered, from whom to whom, what, the answer, how long it took."""
-        request = Text(seen.request)
-        if seen.sent_key:
-            request.append("  ").append(f"key {seen.sent_key}", style="key")
+        asked = seen.asked
+        request = Text(asked.request)
+        if asked.sent_key:
+            request.append("  ").append(f"key {asked.sent_key}", style="key")
         self._exchange(
-            f"{max(0.0, seen.arrived + seen.took - self._start) * 1000:.0f} ms",
-            Text.assemble(f"{seen.caller:<6} ", ("→", "action"), f" {seen.server}"),
+            f"{max(0.0, seen.ended - self._start):.2f} s",
+            Text.assemble(f"{_short(asked.caller, scene):<6} ", ("→", "action"), f" {_short(asked.server, scene)}"),
             request,
             self._answer(seen),
             f"{seen.took * 1000:.0f} ms",
@@ -58,6 +65,11 @@ class Screen:
         """That ``count`` more exchanges like ``seen`` followed."""
         words = f"… {count} more like this"
         self._exchange("", Text(), Text(words, style="quiet"), Text(f"{seen.status} each", style="quiet"), "")
+
+    def rows(self, rows: Sequence[Text]) -> None:
+        """More rows of a diagram, as they are."""
+        for row in rows:
+            self._console.print(row, soft_wrap=True)
 
     def note(self, words: str) -> None:
         """What somebody did meanwhile that is no exchange: the issuer breaks down, a key is revoked."""
@@ -83,33 +95,30 @@ class Screen:
         """That a step ended in an error."""
         self._line(("✗", "bad"), " ", problem, indent=3)
 
-    def summary(self, rows: Sequence[tuple[str, Outcome | None]], seconds: float) -> None:
-        """The table of all steps and the verdict."""
-        table = ledger("", "step", "calls", "answered", "token requests", "slowest", "")
+    def summary(self, played: Played) -> None:
+        """The table of all scenes and the verdict."""
+        table = ledger("", "scene", "calls", "answered", "asked desk", "slowest", "")
         for column in table.columns:
             column.no_wrap = True
         table.columns[0].style = "key"
         for column in table.columns[2:6]:
             column.justify = "right"
-        for number, (title, outcome) in enumerate(rows, start=1):
-            table.add_row(f"{number}", title, *_figures(outcome))
+        table.columns[1].overflow = "ellipsis"
+        for scene in played.scenes:
+            table.add_row(f"{scene.number}", scene.title, *_figures(scene.outcome))
         self._line()
         self._line(("Summary", "title"))
         self._line()
         self._console.print(table)
-        outcomes = [outcome for _, outcome in rows if outcome is not None]
-        held = sum(outcome.held for outcome in outcomes)
-        mark, style = ("✓", "ok") if held == len(rows) else ("✗", "bad")
-        calls = sum(outcome.calls for outcome in outcomes)
-        requests = sum(outcome.token_requests for outcome in outcomes)
+        mark, style = ("✓", "ok") if played.held == len(played.scenes) else ("✗", "bad")
         self._line()
         self._line(
-            (f"{mark} {held} of {len(rows)} steps held", style),
-            (f"   {calls} calls, {requests} token requests, {seconds:.1f} s", "quiet"),
+            (f"{mark} {played.held} of {len(played.scenes)} scenes held", style),
+            (f"   {played.calls} calls, {played.token_requests} token requests, {played.seconds:.1f} s", "quiet"),
         )
 
     def _exchange(self, at: str, route: Text, request: Text, answer: Text, took: str) -> None:
-        route.pad_right(max(0, 15 - route.cell_len))
+        route.pad_right(max(0, 13 - route.cell_len))
         request.pad_right(max(0, self._request - request.cell_len))
         answer.pad_right(max(0, 17 - answer.cell_len))
         self._line((f"{at:>7}", "quiet"), "  ", route, "  ", request, "  ", answer, (f"{took:>8}", "quiet"))
@@ -127,6 +136,10 @@ class Screen:
         text = Text.assemble(*parts)
         text.rstrip()
         paragraph(self._console, text, indent=indent)
+
+
+def _short(party: Party, scene: Scene) -> str:
+    return "auth" if party is Party.AUTH else scene.name(party)
 
 
 def _figures(outcome: Outcome | None) -> tuple[str | Text, ...]:

@@ -170,7 +170,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="POST",
-        path="/apis/{audience:path}/rotate-secret",
+        path="/apis/{audience:whole}/rotate-secret",
         name="rotate_api_secret",
         summary="Make a new secret for the API's own account.",
         permissions=(Permission.CHANGE_APIS,),
@@ -180,7 +180,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="GET",
-        path="/apis/{audience:path}",
+        path="/apis/{audience:whole}",
         name="get_api",
         summary="Show one API.",
         permissions=(Permission.READ,),
@@ -189,7 +189,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="PATCH",
-        path="/apis/{audience:path}",
+        path="/apis/{audience:whole}",
         name="change_api",
         summary="Change an API, its scopes, or whether tokens are issued for it.",
         permissions=(Permission.CHANGE_APIS,),

@@ -1,11 +1,13 @@
 """Users: the list, one with their sessions, a new one, roles, passwords, the end of sessions, their end."""
 
+import functools
+
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts.page import Page
+from roomkey.authorization_server.backoffice.names import tenant_choices
 from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
-from roomkey.authorization_server.backoffice.pages.names import tenant_choices
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.people import second_factors, sessions, users
@@ -160,13 +162,7 @@ async def ask_ending_sessions(visit: Visit) -> Response:
 @page(Permission.CHANGE_PEOPLE)
 async def end_sessions(visit: Visit) -> Response:
     """End all sessions of the user."""
-
-    def act(work: Work) -> User:
-        user = _user(work, visit)
-        for session in sessions.list_sessions(work, user.id):
-            sessions.revoke(work, session.id)
-        return user
-
+    act = functools.partial(sessions.revoke_all, user=visit.request.path_params["user"])
     return done(_address(await visit.perform(act)), "ended")
 
 

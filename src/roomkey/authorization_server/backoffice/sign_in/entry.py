@@ -80,10 +80,11 @@ async def enter_passkey(visit: Visit) -> Response:
 
 @requires(stage=None)
 async def leave(visit: Visit) -> Response:
-    """Sign out, from wherever one has come to."""
+    """Sign out, from wherever one has come to; somebody else may go on to the same place."""
     if visit.signed_in is not None:
         await visit.perform(lambda work: sessions.end(work, visit.session))
-    return end_session(see_other("/sign-in"), visit)
+    wanted = next_of(visit)
+    return end_session(see_other("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted, safe='/')}"), visit)
 
 
 def next_of(visit: Visit) -> str:

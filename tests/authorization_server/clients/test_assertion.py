@@ -1,0 +1,196 @@
+"""private_key_jwt: one signed proof, for this server, for a short time, good once on all nodes together."""
+
+import json
+
+import pytest
+from tests.authorization_server.oauth_world import (
+    CONSOLE,
+    KeyPair,
+    World,
+    asserted,
+    both,
+    error_of,
+    second_node,
+)
+
+from roomkey.authorization_server.accounts import service_accounts
+from roomkey.jose import base64url
+from roomkey.jose.shared_key import SharedKey
+
+TOKEN = "/oauth2/token"
+REFUSED = (401, "invalid_client")
+
+
+class Robot:
+    """An account with a key, and what it sends."""
+
+    def __init__(self, world: World, client_id: str = "robot") -> None:
+        self.world, self.client_id, self.pair = world, client_id, KeyPair()
+        world.add_account(client_id, authentication="private_key_jwt", jwks=self.pair.jwks)
+
+    @property
+    def now(self) -> float:
+        return self.world.service.clock.wall()
+
+    def proof(self, **claims: object) -> str:
+        issuer = self.world.service.settings.issuer
+        return self.pair.assertion(self.client_id, issuer, **({"now": self.now} | claims))
+
+    def send(self, assertion: str, **fields: str) -> tuple[int, str]:
+        answer = self.world.post(TOKEN, asserted(assertion, **fields))
+        return (200, "") if answer.status_code == 200 else error_of(answer)
+
+
+@pytest.fixture
+def robot(world: World) -> Robot:
+    return Robot(world)
+
+
+def test_an_assertion_is_good_once_on_all_nodes_together(any_world):  # auth service 5
+    robot = Robot(any_world)
+    with second_node(any_world.service) as other:
+        proof = asserted(robot.proof())
+        assert any_world.post(TOKEN, proof).status_code == 200
+        for node in (any_world, other, any_world):
+            assert error_of(node.post(TOKEN, proof)) == REFUSED
+        assert other.post(TOKEN, asserted(robot.proof(jti="j-2"))).status_code == 200
+
+
+def test_of_an_assertion_sent_many_times_at_once_one_comes_through(any_world):  # auth service 5
+    robot = Robot(any_world)
+    with second_node(any_world.service) as other:
+        for number, node in enumerate((any_world, other, any_world)):
+            answers = node.together(8, None, **asserted(robot.proof(jti=f"burst-{number}")))
+            statuses = [answer.status_code for answer in answers if answer.status_code != 401]
+            assert statuses == [200], [answer.text for answer in answers]
+
+
+def test_a_jti_of_another_client_does_not_count(world):  # auth service 5
+    one, two = Robot(world), Robot(world, "other-robot")
+    assert one.send(one.proof(jti="same"))[0] == two.send(two.proof(jti="same"))[0] == 200
+
+
+def test_an_assertion_stays_used_as_long_as_it_lives(robot, clock):  # auth service 5, 60
+    proof = robot.proof(exp=int(robot.now) + 300)
+    assert robot.send(proof)[0] == 200
+    for _ in range(11):
+        clock.advance(30)
+        assert robot.send(proof) == REFUSED
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "https://other.example"},
+        {"aud": "http://127.0.0.1:8400/"},
+        {"aud": "http://127.0.0.1:8400/oauth2/introspect"},
+        {"aud": ["http://127.0.0.1:8400", "https://other.example"]},
+        {"aud": []},
+        {"aud": None},
+        {"aud": 1},
+        {"iss": "other"},
+        {"iss": None},
+        {"sub": "reports"},
+        {"jti": None},
+        {"jti": ""},
+        {"jti": 1},
+        {"jti": "j" * 257},
+        {"exp": None},
+        {"exp": "1700000060"},
+        {"exp": 1_700_000_331},
+        {"exp": 10**19},
+        {"exp": 1_699_999_970},
+        {"iat": 1_700_000_031},
+        {"nbf": 1_700_000_031},
+        {"nbf": True},
+        {"sub": "ro\x00bot"},
+        {"sub": ["robot"]},
+    ],
+    ids=str,
+)
+def test_a_claim_that_is_not_as_it_must_be_is_refused(robot, claims):  # auth service 5
+    robot.world.add_account("reports")
+    assert robot.send(robot.proof(**claims)) == REFUSED
+    assert robot.send(robot.proof(jti="good"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "http://127.0.0.1:8400/oauth2/token"},
+        {"aud": ["http://127.0.0.1:8400"]},
+        {"exp": 1_700_000_330},
+        {"exp": 1_699_999_971},
+        {"iat": 1_700_000_030},
+        {"iat": None},
+    ],
+    ids=str,
+)
+def test_what_standards_and_clocks_allow_is_taken(robot, claims):  # auth service 5, 60
+    assert robot.send(robot.proof(**claims))[0] == 200
+
+
+def test_no_algorithm_and_no_shared_secret_will_do(robot):  # auth service 5
+    header, payload, _ = robot.proof().split(".")
+    for algorithm in ("none", "None", "HS256", "RS1", "ES256K"):
+        forged = base64url.encode(json.dumps({"alg": algorithm, "kid": "one"}).encode()).decode()
+        for signature in ("", "AAAA", "A" * 86):
+            assert robot.send(f"{forged}.{payload}.{signature}") == REFUSED
+    confused = SharedKey(robot.pair.jwks.encode())
+    assert robot.send(confused.sign({"iss": "robot", "sub": "robot"}, typ="JWT")) == REFUSED
+    assert robot.send(f"{header}.{payload}.{'A' * 86}") == REFUSED
+
+
+def test_the_key_of_another_client_is_no_proof(world):  # auth service 5
+    robot, other = Robot(world), Robot(world, "other-robot")
+    stolen = other.pair.assertion("robot", world.service.settings.issuer, now=robot.now)
+    assert robot.send(stolen) == REFUSED
+    assert robot.send(other.proof(jti="x"), client_id="robot") == REFUSED
+
+
+def test_a_client_with_a_key_cannot_fall_back_to_a_secret(world):  # auth service 5
+    reports = world.add_account()
+    assert world.token(reports).status_code == 200
+    pair = KeyPair()
+    world.act(service_accounts.change, "reports", authentication="private_key_jwt", jwks=pair.jwks)
+    assert error_of(world.token(reports)) == REFUSED
+    body = {"grant_type": "client_credentials", "client_id": "reports", "client_secret": reports.secret}
+    assert error_of(world.post(TOKEN, body)) == REFUSED
+    proof = pair.assertion("reports", world.service.settings.issuer, now=world.service.clock.wall())
+    assert world.post(TOKEN, asserted(proof)).status_code == 200
+
+
+def test_a_key_that_was_replaced_on_another_node_is_dead_here(world):  # auth service 5
+    robot = Robot(world)
+    assert robot.send(robot.proof())[0] == 200
+    new = KeyPair()
+    with second_node(world.service) as other, other.service.work(CONSOLE) as work:
+        service_accounts.change(work, "robot", jwks=new.jwks)
+    assert robot.send(robot.proof(jti="j-2")) == REFUSED
+    fresh = new.assertion("robot", world.service.settings.issuer, now=robot.now, jti="j-3")
+    assert robot.send(fresh)[0] == 200
+
+
+def test_accounts_that_change_meanwhile_do_not_use_an_assertion_up_twice(world):
+    """The request is judged anew; the assertion was used by this very request."""
+    robot = Robot(world)
+    for number in range(3):
+        world.act(lambda work: work.changed())
+        assert robot.send(robot.proof(jti=f"j-{number}"))[0] == 200
+
+
+def test_introspection_and_revocation_take_assertions_too(world):
+    robot = Robot(world)
+    token = world.post(TOKEN, asserted(robot.proof())).json()["access_token"]
+    assert world.post("/oauth2/revoke", asserted(robot.proof(jti="j-2"), token=token)).status_code == 200
+    assert not world.active(world.api, token)
+
+
+def test_two_at_once_on_two_nodes(any_world):  # auth service 5
+    """Each node in a loop of its own would take turns; one loop over both applications does not."""
+    robot = Robot(any_world)
+    with second_node(any_world.service) as other:
+        proof = asserted(robot.proof())
+        sets = any_world.run(both(any_world.all_of(4, None, **proof), other.all_of(4, None, **proof)))
+        statuses = sorted(answer.status_code for answers in sets for answer in answers)
+        assert statuses == [200] + [401] * 7

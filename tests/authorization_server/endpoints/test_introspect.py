@@ -1,0 +1,303 @@
+"""What an API learns of a token: all of its own, and of any other thing exactly nothing."""
+
+import json
+
+import pytest
+from tests.authorization_server.oauth_world import (
+    CONSOLE,
+    KeyPair,
+    Login,
+    World,
+    asserted,
+    claims_of,
+    error_of,
+    told,
+)
+from tests.authorization_server.served import served
+
+import roomkey
+from roomkey.authorization_server import opaque
+from roomkey.authorization_server.accounts import apis, app_tokens
+from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.tokens.ledger import revoke_token
+from roomkey.authorization_server.tokens.minting import find_ledger_key
+from roomkey.jose import base64url
+from roomkey.jose.unverified import read_unverified
+from roomkey.testing import FakeClock
+
+PATH = "/oauth2/introspect"
+SIGNED = "application/token-introspection+jwt"
+INACTIVE = b'{"active":false}'
+
+
+def jwt(**claims):
+    """A JWT that nobody signed."""
+    parts = [json.dumps(one).encode() for one in ({"alg": "ES256"}, claims)]
+    return ".".join(base64url.encode(part).decode() for part in (*parts, b"x" * 64))
+
+
+@pytest.fixture
+def token(world):
+    return world.token(world.add_account()).json()["access_token"]
+
+
+def inactive(world: World) -> dict[str, str]:
+    """Tokens of which the API must learn nothing, by what is wrong with them."""
+    other = world.add_api("billing-api", "billing:read")
+    assert other.client_id != world.api.client_id
+    access = [Access("orders-api", ("orders:read",), ("orders:read",)), Access("billing-api", ("billing:read",))]
+    reports = world.add_account("reports", apis=access)
+    world.add_user()
+    app = world.add_app()
+
+    def new(**fields):
+        return world.token(reports, **fields).json()["access_token"]
+
+    expired = new(resource="orders-api")
+    world.service.clock.advance(300)
+    revoked, of_another = new(resource="orders-api"), new(resource="billing-api")
+    assert world.revoke(reports, revoked).status_code == 200
+    live = new(resource="orders-api")
+    return {
+        "another's": of_another,
+        "expired": expired,
+        "revoked": revoked,
+        "unknown": opaque.new(opaque.Kind.ACCESS_TOKEN).value,
+        "changed": live[:-2] + ("AA" if live[-2:] != "AA" else "BB"),
+        "refresh": world.tokens(app)["refresh_token"],
+        "secret": world.api.secret,
+        "junk": "junk",
+        "nul": "\x00",
+        "letters": "é漢",
+        "long": "a" * 60_000,
+        "long dots": "a." * 2 + "a" * 60_000,
+        "own": jwt(iss=world.service.settings.issuer, iat=1_700_000_300, aud="orders-api"),
+        "huge iat": jwt(iat=10**19),
+        "huger iat": jwt(iat=1 << 40),
+        "negative iat": jwt(iat=-1),
+        "real iat": jwt(iat=1e300),
+        "text iat": jwt(iat="1"),
+        "true iat": jwt(iat=True),
+        "no iat": jwt(),
+        "no object": "YQ." + base64url.encode(b"[1]").decode() + ".YQ",
+        "half a pair": "YQ." + base64url.encode(b'{"iat":1,"x":"\\ud800"}').decode() + ".YQ",
+        "deep": "YQ." + base64url.encode(b'{"iat":' + b"[" * 5000 + b"]" * 5000 + b"}").decode() + ".YQ",
+        "dots": "..",
+    }
+
+
+def test_of_any_token_that_is_not_its_own_an_api_learns_nothing(any_world):  # auth service 23, 24
+    answers = {name: any_world.introspect(any_world.api, token) for name, token in inactive(any_world).items()}
+    assert {answer.content for answer in answers.values()} == {INACTIVE}
+    assert len({told(answer) for answer in answers.values()}) == 1
+    assert answers["junk"].status_code == 200
+
+
+def test_the_signed_form_tells_as_little(world):  # auth service 23, 27
+    claims = set()
+    for token in inactive(world).values():
+        answer = world.introspect(world.api, token, accept=SIGNED)
+        assert answer.headers["content-type"] == SIGNED
+        payload = answer.text.split(".")[1]
+        claims.add((payload, len(answer.content), answer.text.split(".")[0]))
+    assert len(claims) == 1
+    assert claims_of(answer.text)["token_introspection"] == {"active": False}
+
+
+def test_a_signed_answer_is_for_its_caller_and_no_access_token(world, token, clock):  # auth service 27
+    answer = world.introspect(world.api, token, accept=f"application/json;q=0.5, {SIGNED}")
+    seen = read_unverified(answer.text)
+    assert seen.header["typ"] == "token-introspection+jwt"
+    claims = dict(seen.claims)
+    assert claims["aud"] == world.api.client_id
+    assert claims["iss"] == world.service.settings.issuer
+    assert claims["iat"] == int(clock.wall())
+    assert not {"exp", "sub", "scope", "client_id"} & claims.keys()
+    assert claims["token_introspection"] == world.introspect(world.api, token).json()
+    keys = roomkey.KeySet.static(world.ask("GET", "/oauth2/jwks").json())
+    roomkey.jose.verify_compact(answer.text, keys, algorithms=["ES256"])
+    for audience in ("orders-api", world.api.client_id):
+        for profile in ("at+jwt", "jwt"):
+            issuer = world.service.settings.issuer
+            validator = roomkey.TokenValidator(
+                issuer=issuer, audience=audience, keys=keys, profile=profile, clock=clock
+            )
+            with pytest.raises(roomkey.InvalidToken) as refused:
+                validator.validate(answer.text)
+            assert refused.value.reason == "wrong_type"
+    assert not world.active(world.api, answer.text)
+
+
+def test_whoever_asks_must_be_an_api(world, token):  # auth service 22
+    reports = world.add_account("others")
+    bearer = {"authorization": f"Bearer {token}"}
+    for headers, login in (({}, None), (bearer, None), ({}, Login(world.api.client_id, "x"))):
+        assert error_of(world.post(PATH, {"token": token}, login, **headers)) == (401, "invalid_client")
+    assert error_of(world.introspect(reports, token)) == (403, "unauthorized_client")
+
+
+def test_an_api_sees_by_who_it_is_and_not_by_what_it_says(world, token):  # auth service 23
+    other = world.add_api("billing-api", "billing:read")
+    assert world.active(world.api, token)
+    for fields in ({"audience": "orders-api"}, {"resource": "orders-api"}, {"client_id": other.client_id}):
+        assert world.post(PATH, {"token": token} | fields, other).content == INACTIVE
+    assert error_of(world.post(PATH, {"token": token, "client_id": world.api.client_id}, other)) == (
+        400,
+        "invalid_request",
+    )
+
+
+def test_junk_is_told_by_its_look_and_reads_nothing(world, token):  # auth service 24
+    assert world.active(world.api, token)
+    whole = opaque.new(opaque.Kind.ACCESS_TOKEN).value
+    with world.statements() as seen:
+        world.introspect(world.api, token)
+        assert seen
+        seen.clear()
+        for junk in (
+            whole[:-1] + ("a" if whole[-1] != "a" else "b"),
+            whole + "a",
+            "junk",
+            "a.b.c",
+            jwt(),
+            "x" * 60_000,
+        ):
+            assert world.introspect(world.api, junk).content == INACTIVE
+        assert seen == []
+        assert world.introspect(world.api, whole).content == INACTIVE
+        assert seen
+
+
+def test_a_look_costs_two_statements(world, token):
+    assert world.active(world.api, token)
+    with world.statements() as seen:
+        assert world.active(world.api, token)
+        seen.clear()
+        assert world.active(world.api, token)
+        assert [one.split()[0] for one in seen] == ["BEGIN", "SELECT", "SELECT", "COMMIT"]
+
+
+def test_a_megabyte_is_too_large_whatever_it_says(world):  # auth service 24, 59
+    answers = [world.introspect(world.api, letter * 1_000_000) for letter in "ab"]
+    assert error_of(answers[0]) == (413, "invalid_request")
+    assert told(answers[0]) == told(answers[1])
+
+
+def test_guessing_is_slowed_down_for_the_one_who_guesses(world, token, clock, monkeypatch):  # auth service 24
+    other = world.add_api("billing-api", "billing:read")
+    statuses = []
+    while 429 not in statuses and len(statuses) < 6000:
+        statuses.append(world.introspect(world.api, opaque.new(opaque.Kind.ACCESS_TOKEN).value).status_code)
+    assert statuses[-1] == 429
+    assert len(statuses) > 1000
+    answer = world.introspect(world.api, token)
+    assert error_of(answer) == (429, "temporarily_unavailable")
+    assert answer.headers["retry-after"] == "1"
+    assert world.introspect(world.api, "junk").content == INACTIVE  # no guess at all
+    assert world.introspect(other, token).content == INACTIVE
+    clock.advance(1)
+    assert world.active(world.api, token)
+
+
+@pytest.mark.parametrize("hint", ["refresh_token", "access_token", "pat", "", "\x00", "é"])
+def test_a_wrong_hint_finds_the_token_all_the_same(world, token, hint):  # auth service 25
+    answer = world.post(PATH, {"token": token, "token_type_hint": hint}, world.api)
+    assert answer.json()["active"] is True
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"])
+def test_only_post_is_served(world, token, path, method):  # auth service 25
+    headers = world.api.basic | {"x-http-method-override": "POST", "x-http-method": "POST"}
+    answer = world.ask(method, path, headers=headers)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.content == b""
+
+
+def test_nothing_that_is_told_of_a_token_is_kept_on_the_way(world, token):  # auth service 25
+    for answer in (
+        world.introspect(world.api, token),
+        world.introspect(world.api, "junk"),
+        world.introspect(world.api, token, accept=SIGNED),
+        world.introspect(Login("nobody", "x"), token),
+        world.revoke(world.api, "x"),
+    ):
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["pragma"] == "no-cache"
+
+
+def test_a_disabled_api_learns_nothing_more(any_world):
+    token = any_world.token(any_world.add_account()).json()["access_token"]
+    assert any_world.active(any_world.api, token)
+    any_world.act(apis.disable, "orders-api")
+    assert error_of(any_world.introspect(any_world.api, token)) == (401, "invalid_client")
+
+
+def test_app_tokens_are_known_until_they_are_revoked(world):
+    world.add_account()
+    made = world.act(
+        app_tokens.create, client_id="reports", audience="orders-api", scopes=["orders:read"], lifetime=3600
+    )
+    assert world.active(world.api, made.minted.value)
+    world.act(app_tokens.revoke, made.app_token.id)
+    assert not world.active(world.api, made.minted.value)
+
+
+def test_an_api_with_a_key_introspects_by_assertion(world, token):
+    """An API's account has a secret; a request with an assertion for it is refused as any other."""
+    pair = KeyPair()
+    proof = pair.assertion(world.api.client_id, world.service.settings.issuer, now=world.service.clock.wall())
+    answer = world.post(PATH, asserted(proof, token=token))
+    assert error_of(answer) == (401, "invalid_client")
+
+
+def test_an_api_that_keeps_answers_lets_no_token_outlive_its_end(tmp_path):  # auth service 26
+    """A real validator with a cache of a minute, over HTTP, by a clock that both share."""
+    clock = FakeClock()
+    with served(tmp_path / "data", clock) as service, World(service) as world:
+        world.api = world.add_api(token_lifetime=60)
+        token = world.token(world.add_account()).json()["access_token"]
+        looked = looking(world, clock, 300)
+        assert looked(token)
+        clock.advance(59)
+        assert looked(token)
+        clock.advance(1)
+        assert not looked(token)
+
+
+def test_revocation_reaches_an_api_within_what_it_keeps(tmp_path):  # auth service 26
+    clock = FakeClock()
+    with served(tmp_path / "data", clock) as service, World(service) as world:
+        world.api = world.add_api()
+        token = world.token(world.add_account()).json()["access_token"]
+        looked = looking(world, clock, 15)
+        assert looked(token)
+        with service.work(CONSOLE) as work:
+            assert revoke_token(work, find_ledger_key(token))
+        clock.advance(14)
+        kept = looked(token)
+        clock.advance(1)
+        assert not looked(token)
+        assert kept, "the answer was kept at all, or this test says nothing"
+
+
+def looking(world, clock, ttl):
+    """Whether a real validator, which keeps answers for ``ttl`` seconds, takes a token."""
+    account = roomkey.Introspection(
+        client_id=world.api.client_id, client_secret=world.api.secret, ttl=ttl, inactive_ttl=0
+    )
+    issuer = world.service.settings.issuer
+    validator = roomkey.TokenValidator(
+        issuer=issuer, audience="orders-api", introspection=account, leeway=0, clock=clock
+    )
+
+    def taken(token):
+        try:
+            validator.validate(token)
+        except roomkey.InvalidToken:
+            return False
+        return True
+
+    return taken

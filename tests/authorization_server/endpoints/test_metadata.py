@@ -1,0 +1,42 @@
+"""The metadata, as clients find everything by it."""
+
+import pytest
+
+from roomkey.authorization_server.clients.credentials import Method
+
+PATHS = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_address_comes_from_the_settings_and_is_served(world, path):
+    issuer = world.service.settings.issuer
+    answer = world.ask("GET", path, headers={"x-forwarded-host": "evil.example", "x-forwarded-proto": "http"})
+    assert answer.headers["content-type"] == "application/json"
+    found = answer.json()
+    assert found["issuer"] == issuer
+    assert "evil" not in answer.text
+    addresses = [value for name, value in found.items() if name.endswith(("_endpoint", "_uri"))]
+    assert len(addresses) >= 6
+    addresses.remove(issuer + "/oauth2/authorize")  # whose tests are its own
+    for address in addresses:
+        assert address.startswith(issuer + "/oauth2/")
+        assert world.ask("GET", address.removeprefix(issuer)).status_code != 404, address
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_it_is_kept_for_an_hour_and_asked_for_by_get_and_head_alone(world, path):
+    assert world.ask("GET", path).headers["cache-control"] == "public, max-age=3600"
+    assert world.ask("HEAD", path).status_code == 200
+    assert world.ask("POST", path).status_code == 405
+
+
+def test_it_says_what_clients_need(world):
+    """RFC 8414 section 2, and what OpenID Connect Discovery asks of every provider."""
+    found = world.ask("GET", PATHS[1]).json()
+    for name in ("response_types_supported", "subject_types_supported", "id_token_signing_alg_values_supported"):
+        assert found[name]
+    assert found["code_challenge_methods_supported"] == ["S256"]
+    assert "none" not in found["token_endpoint_auth_signing_alg_values_supported"]
+    assert set(found["token_endpoint_auth_methods_supported"]) == set(Method)
+    assert "none" not in found["introspection_endpoint_auth_methods_supported"]
+    assert {"client_credentials", "refresh_token", "password"} <= set(found["grant_types_supported"])

@@ -1,0 +1,126 @@
+"""The password grant: off unless an administrator switched it on, and no way round lockout, disabling or MFA."""
+
+import pytest
+from sqlalchemy import update
+from tests.authorization_server.oauth_world import CONSOLE, claims_of, error_of, told
+
+from roomkey.authorization_server.accounts import service_accounts, tenants
+from roomkey.authorization_server.people import users
+from roomkey.authorization_server.people.passwords import TooManySignIns
+from roomkey.authorization_server.schema.people import users as users_table
+
+REFUSED = (400, "invalid_grant")
+
+
+def test_it_is_off_unless_it_was_switched_on(world):  # auth service 21
+    world.add_user()
+    assert error_of(world.sign_in(world.add_account())) == (400, "unauthorized_client")
+
+
+def test_the_token_says_who_the_person_is_and_which_app_acts(world):
+    world.act(tenants.create, name="acme")
+    alice = world.add_user(tenant="acme", roles=("buyer",))
+    made = world.tokens(world.add_app())
+    claims = claims_of(made["access_token"])
+    assert claims["sub"] == alice.id
+    assert claims["username"] == "alice"
+    assert claims["client_id"] == "app"
+    assert claims["tenant"] == "acme"
+    assert claims["roles"] == ["buyer"]
+    told_of = world.introspect(world.api, made["access_token"]).json()
+    assert {told_of[name] == claims[name] for name in ("sub", "username", "client_id", "tenant", "roles")} == {True}
+
+
+def test_whatever_is_wrong_with_a_person_the_answer_is_the_same(any_world):  # auth service 9, 21
+    app = any_world.add_app()
+    for name in ("alice", "disabled", "gone", "second-factor", "unknown-enrolment"):
+        any_world.add_user(name, roles=("approver",) if name == "unknown-enrolment" else ())
+    any_world.act(users.disable, "disabled")
+    any_world.act(users.remove, "gone")
+    second_factor(any_world, "second-factor")
+    answers = {name: any_world.sign_in(app, name) for name in ("disabled", "gone", "second-factor")}
+    answers["must enrol"] = any_world.sign_in(app, "unknown-enrolment")
+    answers["nobody"] = any_world.sign_in(app, "nobody")
+    answers["wrong"] = any_world.sign_in(app, "alice", "wrong wrong wrong")
+    answers["nul"] = any_world.sign_in(app, "ali\x00ce", "a\x00b")
+    answers["long"] = any_world.sign_in(app, "a" * 5000, "p" * 20_000)
+    assert len({told(answer) for answer in answers.values()}) == 1, {k: v.text for k, v in answers.items()}
+    assert error_of(answers["wrong"]) == REFUSED
+
+
+def second_factor(world, name):
+    with world.service.work(CONSOLE) as work:
+        work.connection.execute(
+            update(users_table).where(users_table.c.username == name).values(totp_seed=b"x", totp_confirmed_at=work.now)
+        )
+
+
+def test_a_second_factor_is_asked_for_unless_a_policy_says_otherwise(world):  # auth service 21
+    world.add_user()
+    second_factor(world, "alice")
+    app = world.add_app()
+    assert error_of(world.sign_in(app)) == REFUSED
+    world.act(service_accounts.change, "app", allows_password_with_mfa=True)
+    assert world.sign_in(app).status_code == 200
+    world.act(service_accounts.change, "app", allows_password_with_mfa=False)
+    assert error_of(world.sign_in(app)) == REFUSED
+
+
+def test_lockout_holds_here_too_and_ends_by_itself(world, clock):  # auth service 21
+    world.add_user()
+    app = world.add_app()
+    for _ in range(5):
+        assert error_of(world.sign_in(app, password="wrong wrong wrong")) == REFUSED
+    assert error_of(world.sign_in(app)) == REFUSED
+    clock.advance(30)
+    assert world.sign_in(app).status_code == 200
+
+
+@pytest.mark.parametrize("grants", [("password",), ("password", "refresh_token")])
+def test_there_is_a_refresh_token_where_the_client_may_refresh(world, grants):
+    world.add_user()
+    app = world.add_account("app", grants=grants)
+    assert ("refresh_token" in world.tokens(app)) == ("refresh_token" in grants)
+
+
+def test_what_a_person_may_bounds_what_the_app_gets(world):
+    world.add_user(scopes="orders:read")
+    app = world.add_app()
+    assert error_of(world.sign_in(app, scope="orders:read orders:write")) == (400, "invalid_scope")
+    assert world.tokens(app, scope="orders:read")["scope"] == "orders:read"
+
+
+def test_a_person_who_was_disabled_has_no_live_token(any_world):  # auth service 9
+    any_world.add_user()
+    made = any_world.tokens(any_world.add_app())
+    assert any_world.active(any_world.api, made["access_token"])
+    any_world.act(users.disable, "alice")
+    assert not any_world.active(any_world.api, made["access_token"])
+
+
+def test_more_sign_ins_than_can_be_checked_are_an_outage_that_passes(world, monkeypatch):
+    """A client that sees a bad request would never try again."""
+    app = world.add_app()
+
+    async def too_many(*_):
+        raise TooManySignIns("Too many passwords wait.")
+
+    monkeypatch.setattr(type(world._hashing), "matches_async", too_many)
+    answer = world.sign_in(app)
+    assert error_of(answer) == (503, "temporarily_unavailable")
+    assert answer.headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize("missing", ["username", "password"])
+def test_a_missing_parameter_is_named(world, missing):
+    fields = {"username": "alice", "password": "x", missing: ""}
+    answer = world.token(world.add_app(), "password", **fields)
+    assert error_of(answer) == (400, "invalid_request")
+    assert missing in answer.json()["error_description"]
+
+
+def test_the_password_stands_in_no_log(world, caplog, leaks):
+    world.add_user()
+    caplog.set_level(0)
+    world.sign_in(world.add_app(), password="a secret nobody sees")
+    assert "a secret nobody sees" not in caplog.text

@@ -1,0 +1,73 @@
+"""Forms are trusted only as far as they are plain."""
+
+from contextlib import suppress
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roomkey.authorization_server.web.form import LARGEST_BODY, Form, read_form
+from roomkey.authorization_server.web.oauth_error import OAuthError
+
+TYPE = b"application/x-www-form-urlencoded"
+
+
+@given(st.dictionaries(st.text(max_size=20), st.text(max_size=50), max_size=20))
+def test_what_was_encoded_comes_out_again(fields):
+    form = read_form(urlencode(fields).encode(), TYPE)
+    for name, value in fields.items():
+        assert form.optional(name) == (value or None)
+        assert name in form
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_form_or_a_bad_request(body):
+    with suppress(OAuthError):
+        assert isinstance(read_form(body, TYPE), Form)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"a=1&a=2",
+        b"a=1&%61=2",
+        b"a&a",
+        b"a=&a=",
+        b"a=%FF",
+        b"%ff=a",
+        b"a=\xc3\x28",
+        b"a=%ED%A0%80",  # half a surrogate pair
+        b"&".join(b"p%d=1" % number for number in range(65)),
+        b"&" * LARGEST_BODY,
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(body):  # auth service 4, 59
+    with pytest.raises(OAuthError):
+        read_form(body, TYPE)
+
+
+@pytest.mark.parametrize("media", [b"", b"application/json", b"text/plain", b"multipart/form-data", b"\xff"])
+def test_another_media_type_is_refused(media):
+    with pytest.raises(OAuthError):
+        read_form(b"a=1", media)
+
+
+def test_the_media_type_is_compared_as_such_are():
+    assert read_form(b"a=1", b"Application/X-WWW-Form-URLencoded ; charset=UTF-8").optional("a") == "1"
+
+
+def test_an_empty_value_is_none_and_a_required_one_is_named():
+    form = read_form(b"a=&b=%20&c", TYPE)
+    assert form.optional("a") is form.optional("c") is form.optional("d") is None
+    assert form.optional("b") == " "
+    with pytest.raises(OAuthError, match="parameter a is missing"):
+        form.required("a")
+
+
+def test_a_nul_stays_what_it_is():  # auth service 37
+    assert read_form(b"password=a%00b", TYPE).required("password") == "a\x00b"
+
+
+def test_its_repr_shows_names_alone():
+    assert repr(Form({"client_secret": "hunter2", "a": "b"})) == "Form(a, client_secret)"
