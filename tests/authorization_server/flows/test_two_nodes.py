@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import func, select
 from tests.authorization_server.admin_api.conftest import Robot
-from tests.authorization_server.flows.processes import two_nodes
+from tests.authorization_server.flows.processes import ROOMKEY, two_nodes
 from tests.authorization_server.oauth_world import CONSOLE, PASSWORD, KeyPair, Login, World, asserted
 from tests.authorization_server.postgresql import Cluster
 
@@ -19,6 +22,7 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
+from roomkey.cli.exit_code import ExitCode
 from roomkey.jose.unverified import read_unverified
 
 ADMIN = [Access("roomkey-admin", ("admin:read", "admin:write")), Access("orders-api", ("orders:read", "orders:write"))]
@@ -55,6 +59,7 @@ class Pair:
     other: Node
     world: World
     robot: Login
+    database: str
 
     @property
     def api(self) -> Login:
@@ -74,7 +79,7 @@ def pair(postgresql: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         world.api = world.add_api()
         robot = world.add_account("robot", apis=ADMIN, roles=("administrator",))
         world.add_user()
-        yield Pair(Node(one), Node(other), world, robot)
+        yield Pair(Node(one), Node(other), world, robot, database)
 
 
 def test_a_token_of_one_node_is_known_and_ended_at_the_other(pair: Pair) -> None:  # auth service 26
@@ -177,6 +182,38 @@ def test_an_assertion_is_good_once_at_both_nodes_together(pair: Pair) -> None:  
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda node: node.post("/oauth2/token", None, **form), (pair.one, pair.other)))
     assert sorted(answer.status_code for answer in answers) == [200, 401]
+
+
+def test_while_the_database_is_away_both_nodes_say_so_and_then_go_on(pair: Pair, postgresql: Cluster) -> None:
+    app = pair.world.add_account("patient")
+    nodes = (pair.one, pair.other)
+    token = pair.one.token(app)["access_token"]
+    with postgresql.outage(pair.database):
+        for node in nodes:
+            asked = node.post("/oauth2/token", app, grant_type="client_credentials")
+            judged = node.post("/oauth2/introspect", pair.api, token=token)
+            for answer in (asked, judged):  # no token is called bad, and no client wrong
+                assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+                assert int(answer.headers["retry-after"]) > 0
+            assert node.http.get("/health").status_code == 503
+    for node in nodes:
+        assert node.introspect(pair.api, token)["active"] is True
+        assert node.introspect(pair.api, node.token(app)["access_token"])["active"] is True
+        end = time.monotonic() + 10.0
+        while node.http.get("/health").status_code != 200:  # an answer is given again for a second
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+
+def test_a_node_with_another_key_file_does_not_start(pair: Pair, tmp_path: Path) -> None:  # auth service 53
+    (tmp_path / "other").mkdir(mode=0o700)
+    (tmp_path / "other" / "roomkey.key").touch(mode=0o600)
+    (tmp_path / "other" / "roomkey.key").write_text("k1:" + "A" * 43)
+    command = [str(ROOMKEY), "serve", "--data", "other", "--listen", "127.0.0.1:0", "--database", pair.database]
+    done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == ExitCode.STORE
+    assert "are not those that this database was sealed with" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def kid(token: str) -> str:
