@@ -184,6 +184,37 @@ def test_an_assertion_is_good_once_at_both_nodes_together(pair: Pair) -> None:  
     assert sorted(answer.status_code for answer in answers) == [200, 401]
 
 
+def test_one_api_that_reports_its_keys_to_both_nodes_at_once_is_heard_by_both(pair: Pair) -> None:
+    kids = [key["kid"] for key in pair.one.http.get("/oauth2/jwks").json()["keys"]]
+
+    def report(number: int) -> int:
+        node = (pair.one, pair.other)[number % 2]
+        return node.post("/oauth2/held-keys", pair.api, kids=" ".join(kids)).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(report, range(48))) == [200] * 48
+
+
+def test_what_is_changed_at_both_nodes_at_once_is_changed_by_both(pair: Pair) -> None:
+    pair.world.add_api("changing-api", "a")
+    pair.world.add_account("changing", apis=[Access("orders-api", ("orders:read",))])
+    robots = [node.robot(pair.robot) for node in (pair.one, pair.other)]
+    access = [{"audience": "orders-api", "scopes": ["orders:read"]}]
+    scopes = [{"name": name, "description": ""} for name in ("a", "b")]
+    orders: list[tuple[str, dict[str, Any]]] = [
+        ("/service-accounts/changing", {"apis": access}),
+        ("/apis/changing-api", {"scopes": scopes}),
+    ]
+
+    def change(number: int) -> tuple[int, str]:
+        answer = robots[number % 2]("PATCH", *orders[number // 2 % 2])
+        return answer.status_code, answer.text
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(change, range(48)))
+    assert [text for status, text in answers if status != 200] == []
+
+
 def test_while_the_database_is_away_both_nodes_say_so_and_then_go_on(pair: Pair, postgresql: Cluster) -> None:
     app = pair.world.add_account("patient")
     nodes = (pair.one, pair.other)
