@@ -45,7 +45,10 @@ def inactive(world: World) -> dict[str, str]:
     """Tokens of which the API must learn nothing, by what is wrong with them."""
     other = world.add_api("billing-api", "billing:read")
     assert other.client_id != world.api.client_id
-    access = [Access("orders-api", ("orders:read",), ("orders:read",)), Access("billing-api", ("billing:read",))]
+    access = [
+        Access("orders-api", ("orders:read",), ("orders:read",)),
+        Access("billing-api", ("billing:read",), ("billing:read",)),
+    ]
     reports = world.add_account("reports", apis=access)
     world.add_user()
     app = world.add_app()
