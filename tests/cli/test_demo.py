@@ -136,9 +136,7 @@ def test_the_api_hears_of_a_revoked_key_by_the_list_of_the_auth_service():
 def test_no_token_secret_or_password_is_shown_on_the_terminal_or_in_the_report():
     desk = Desk()
     reports = []
-    code, text = played(
-        *QUICK, desk=desk, report=lambda run: reports.append(document(run, version="0", when="today"))
-    )
+    code, text = played(*QUICK, desk=desk, report=lambda run: reports.append(document(run, version="0", when="today")))
     assert code is ExitCode.OK
     assert len(desk.relay.passed) >= 6  # tokens of each scene, and the session of the browser
     LeakDetector(desk.secret_values).assert_clean(text, *reports)
