@@ -181,6 +181,7 @@ def test_a_look_costs_two_statements(world, token):
 
 
 def test_a_megabyte_is_as_inactive_as_any_junk_and_more_is_too_large(world):  # auth service 24, 59
+    assert world.introspect(world.api, "junk").content == INACTIVE  # the caller is remembered from now on
     with world.statements() as seen:
         assert world.introspect(world.api, "a" * 1_000_000).content == INACTIVE
         assert seen == []
