@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select
 
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.work import Work
@@ -38,8 +38,7 @@ def record(work: Work, action: str, subject: Subject, **details: Any) -> None:
     A change that cannot be written down fails with it: this is part of its transaction.
     """
     connection = work.connection
-    if connection.dialect.name == "postgresql":  # one chain for all nodes
-        connection.execute(text("SELECT pg_advisory_xact_lock(82750717)"))
+    work.hold_log()  # one chain for all nodes
     latest = connection.execute(
         select(audit_events.c.number, audit_events.c.hash).order_by(audit_events.c.number.desc()).limit(1)
     ).first()

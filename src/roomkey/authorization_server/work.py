@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import ColumnElement, Connection, select, text
+from sqlalchemy import ColumnElement, Connection, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from roomkey.authorization_server.actor import Actor
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from roomkey.authorization_server.keys.room import KeyRoom
 
 _CHANGES: Final = Prepared(select(counters.c.value).where(counters.c.name == text("'changes'")))
+_ACTS: Final = 82_750_720  # names of locks
+_LOG: Final = 82_750_717
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -47,17 +49,34 @@ class Work:
         if not any(self.actor.may(permission) for permission in permissions):
             raise NotAllowed("Your roles do not allow this; ask an administrator.")
 
+    def alone(self) -> None:
+        """Until this is over, let no other act change accounts, APIs, app tokens or people: what is read stays so.
+
+        An act takes this before any row, so that none holds what another one waits for. SQLite has one writer at a
+        time anyway, and requests for tokens do not wait.
+        """
+        self._lock(_ACTS)
+
+    def hold_log(self) -> None:
+        """Until this is over, let nobody else write to the audit log or mark a change: both go by one order."""
+        self._lock(_LOG)
+
     def changed(self) -> None:
         """Let every node know that accounts, APIs, keys or people are no longer what it remembers of them.
 
         The mark is random, not counted: a transaction that is undone must not leave a number behind that the next one
         gets again, with what somebody remembered under it.
         """
+        self.hold_log()
         self._set("changes", secrets.randbits(62), secrets.randbits(62))
 
     def count(self, name: str) -> int:
         """The next number of the counter ``name``, from 1; no two transactions get the same."""
         return self._set(name, 1, counters.c.value + 1)
+
+    def _lock(self, name: int) -> None:
+        if self.connection.dialect.name == "postgresql":
+            self.connection.execute(select(func.pg_advisory_xact_lock(name)))
 
     def _set(self, name: str, first: int, following: "int | ColumnElement[int]") -> int:
         dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite

@@ -130,6 +130,7 @@ def end_overlap(work: Work, client_id: str) -> int:
 
 def _demand(work: Work, client_id: str) -> ServiceAccount:
     work.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
+    work.alone()
     account = changeable(work, client_id)
     demand_not_stronger(work, client_id, account.roles)
     if account.authentication not in BY_SECRET or account.built_in:

@@ -92,6 +92,7 @@ def create(
     Times are in seconds; without one it is the service's own, and for app tokens 90 days.
     """
     work.demand(Permission.CHANGE_APIS)
+    work.alone()
     values = {
         "audience": checked_audience(audience),
         "client_id": audience if is_name(audience) else new_id("api"),
@@ -229,6 +230,7 @@ def rotate_secret(work: Work, audience: str, *, overlap: int = 0) -> account_sec
 
 def _demand(work: Work, audience: str) -> Api:
     work.demand(Permission.CHANGE_APIS)
+    work.alone()
     api = changeable_api(work, audience)
     if audience == BUILT_IN:
         raise Conflict("The API of the service itself stays as it is.")

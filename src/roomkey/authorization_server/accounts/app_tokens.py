@@ -58,6 +58,7 @@ def create(
     Without a format it has that of the API. Raises NotFound, Invalid, NotAllowed, Conflict.
     """
     work.demand(Permission.CHANGE_ACCOUNTS)
+    work.alone()
     order = checked_order(
         work, client_id=client_id, audience=audience, scopes=scopes, lifetime=lifetime, token_format=token_format
     )
@@ -184,6 +185,7 @@ def revoke(work: Work, id_: str, *, reason: str = "") -> AppToken:
 def _changeable(work: Work, id_: str, *permissions: Permission) -> AppToken:
     """The token, where the actor has one of ``permissions`` or owns it and may ask for tokens."""
     work.demand(*permissions, Permission.REQUEST_TOKENS)
+    work.alone()
     token = visible_app_token(work, id_)
     own = work.actor.kind is ActorKind.USER and token.owner_id == work.actor.id
     if not own and not any(work.actor.may(permission) for permission in permissions):

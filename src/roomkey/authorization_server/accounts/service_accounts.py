@@ -82,6 +82,7 @@ def create(
     The others are those of ``ServiceAccount``.
     """
     work.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
+    work.alone()
     if not work.actor.may(Permission.CHANGE_ACCOUNTS):
         owner_id = work.actor.id
     tenant = tenant_of_new(work, tenant)
@@ -237,6 +238,7 @@ def enable(work: Work, client_id: str) -> ServiceAccount:
 
 def _demand(work: Work, client_id: str) -> ServiceAccount:
     work.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
+    work.alone()
     account = changeable(work, client_id)
     if account.kind == "api":
         raise Conflict(f"{client_id} is the account of an API; change the API.")

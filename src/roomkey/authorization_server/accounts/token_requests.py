@@ -163,6 +163,7 @@ def collect(work: Work, id_: str) -> NewAppToken:
 
     All that was asked for must still be allowed. Raises NotFound, NotAllowed, Invalid, Conflict.
     """
+    work.alone()
     found = _own(work, id_)
     if found.state == "approved" and not found.collectable(work.now):
         raise Conflict("The approval is more than a week old; ask again.")

@@ -26,6 +26,7 @@ def create(work: Work) -> str:
     """
     if work.actor.kind not in {ActorKind.CONSOLE, ActorKind.SERVICE}:
         raise NotAllowed("Only whoever holds the service's machine can set it up.")
+    work.alone()
     if users.administrators_exist(work):
         raise Conflict("There is an administrator already; make others with: roomkey admin user create")
     work.connection.execute(update(setup_links).where(setup_links.c.used_at.is_(None)).values(used_at=work.now))
@@ -51,6 +52,7 @@ def is_good(work: Work, token: str) -> bool:
 
 def use(work: Work, token: str, *, username: str, password: PasswordHash) -> User:
     """The first administrator; the link ends by it. Raises NotFound where it has ended, and Invalid."""
+    work.alone()
     if not is_good(work, token):
         raise NotFound("This link has been used or is older than an hour; start the service again to get another one.")
     spent = work.connection.execute(

@@ -254,6 +254,7 @@ def find(work: Work, user_id: str) -> User:
 def subject_to_change(work: Work, user: str) -> User:
     """The user, where the actor may change them: of what they may do, the actor may do everything (auth service 45)."""
     work.demand(Permission.CHANGE_PEOPLE)
+    work.alone()
     found = _seen(work, user)
     if not permissions_of(frozenset(found.roles)) <= permissions_of(work.actor.roles):
         raise NotAllowed("This user may do more than you; ask an administrator.")
@@ -355,15 +356,18 @@ def _keep_an_administrator(work: Work, user: User) -> None:
 
 
 def _general_administrators(work: Work, *, but: str) -> int:
-    """How many there are besides ``but``; on PostgreSQL their rows are held, so that no two can go at once."""
-    rows = work.connection.execute(
+    """How many there are besides ``but``; whoever is about to end one is alone."""
+    rows = work.connection.scalars(
         select(users.c.id)
         .join(user_roles, user_roles.c.user_id == users.c.id)
-        .where(user_roles.c.role == Role.ADMINISTRATOR.value, users.c.tenant.is_(None), users.c.disabled_at.is_(None))
-        .order_by(users.c.id)
-        .with_for_update(of=users)
+        .where(
+            user_roles.c.role == Role.ADMINISTRATOR.value,
+            users.c.tenant.is_(None),
+            users.c.disabled_at.is_(None),
+            users.c.id != but,
+        )
     )
-    return sum(1 for (user_id,) in rows if user_id != but)
+    return len(rows.all())
 
 
 def _subject(user: User) -> Subject:

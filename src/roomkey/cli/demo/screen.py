@@ -40,7 +40,7 @@ class Screen:
             self._line("  ", (f"{name:<8}", "action"), f"{address:<28}", (words, "quiet"))
 
     def step(self, number: int, title: str, sentence: str) -> None:
-        """The head of a step."""
+        """The head of a scene."""
         self._line()
         rule = "─" * max(0, self._width - len(title) - 5)
         self._line((f"{number}", "key"), "  ", (title, "title"), " ", (rule, "quiet"))
@@ -84,7 +84,7 @@ class Screen:
         return self._console.status(Text(words, style="quiet"), spinner="dots", spinner_style="action")
 
     def checks(self, checks: Sequence[Check]) -> None:
-        """The step's claims, each with its mark."""
+        """The claims of a scene, each with its mark."""
         self._line()
         for check in checks:
             mark = ("✓", "ok") if check.held else ("✗", "bad")
@@ -92,7 +92,7 @@ class Screen:
             self._line(mark, " ", check.claim, (tail, "bad"), indent=3)
 
     def broken(self, problem: str) -> None:
-        """That a step ended in an error."""
+        """That a scene ended in an error."""
         self._line(("✗", "bad"), " ", problem, indent=3)
 
     def summary(self, played: Played) -> None:
