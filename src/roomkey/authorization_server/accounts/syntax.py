@@ -8,6 +8,7 @@ from typing import Final
 from roomkey.authorization_server.errors import Invalid
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_OF_PEOPLE: Final = "usr_"
 _AUDIENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:/?&=%+@-]{0,199}", re.ASCII)
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]{1,100}", re.ASCII)
 _ROLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
@@ -18,6 +19,18 @@ LONGEST_TEXT: Final = 500
 def is_name(value: str) -> bool:
     """Whether ``value`` may be a client_id or a tenant."""
     return _NAME.fullmatch(value) is not None
+
+
+def is_client_id(value: str) -> bool:
+    """Whether ``value`` may be a client_id: a name that no user's id can be, for both are a ``sub`` (RFC 9068, 5)."""
+    return is_name(value) and not value.startswith(_OF_PEOPLE)
+
+
+def checked_client_id(value: str) -> str:
+    """``value`` where it may be a client_id; raises Invalid."""
+    if value.startswith(_OF_PEOPLE):
+        raise Invalid(f"Names that begin with {_OF_PEOPLE} are those of people; choose another one.", field="client_id")
+    return checked_name(value, "client_id")
 
 
 def checked_name(value: str, field: str) -> str:

@@ -12,7 +12,7 @@ from roomkey.authorization_server.actor import ActorKind
 from roomkey.authorization_server.audit import Subject
 from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.people.usernames import storable
-from roomkey.authorization_server.people.users import User, find, get
+from roomkey.authorization_server.people.users import User, find, get, is_own
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.people import sessions, users
 from roomkey.authorization_server.work import Work, new_id
@@ -177,12 +177,13 @@ def list_sessions(work: Work, user: str) -> tuple[Session, ...]:
 def revoke(work: Work, session: str) -> None:
     """End the session with this id: one's own, or with the right to change people. Raises NotFound and NotAllowed."""
     user_id = work.connection.scalar(select(sessions.c.user_id).where(sessions.c.id == storable(session)))
-    if work.actor.kind is not ActorKind.USER or user_id != work.actor.id:
+    own = user_id is not None and is_own(work, user_id)
+    if not own:
         work.demand(Permission.CHANGE_PEOPLE)
     if user_id is None:
         raise NotFound("There is no such session.")
     user = find(work, user_id)
-    if user.id != work.actor.id and not work.actor.sees(user.tenant):
+    if not own and not work.actor.sees(user.tenant):
         raise NotFound("There is no such session.")
     if _end(work, session):
         audit.record(work, "session.revoked", Subject("session", session, user.tenant), user=user_id)
