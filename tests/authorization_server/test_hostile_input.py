@@ -112,7 +112,7 @@ def test_no_act_fails_at_a_hostile_text(acting: Acting):
                     failures.append((name, kind, "its refusal repeats it"))
             except Exception as error:
                 failures.append((name, kind, type(error).__name__))
-    assert failures == []
+    assert failures == [], "\n".join(map(str, failures))
     with acting.service.look(Actor.console()) as work:
         assert audit.verify(work.connection) is None
 
@@ -123,7 +123,7 @@ def test_no_public_list_fails_at_a_hostile_audience(any_world: World, text: str)
 
 
 def test_no_report_of_held_keys_fails_at_hostile_names(any_world: World):
-    api = any_world.add_api()
+    api = any_world.api
     for text in ("%00", "%ED%A0%80", "a" * 5000, "+".join("abc") * 10):
         answer = any_world.post("/oauth2/held-keys", f"kids={text}".encode(), api)
         assert answer.status_code in (200, 400, 422), (text, answer.text)
