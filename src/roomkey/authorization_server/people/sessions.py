@@ -15,8 +15,11 @@ from roomkey.authorization_server.people.usernames import storable
 from roomkey.authorization_server.people.users import User, find, get, is_own
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.people import sessions, users
+from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.work import Work, new_id
 
+KNOWN_FOR: Final = 30 * DAY
+"""Seconds for which the address of a session counts as the user's own, so long as that session may be over."""
 _HALF_WAY: Final = 600  # seconds between the password and the second factor
 _PASSWORD_FRESH: Final = 300  # seconds for which the password need not be asked again
 _CHALLENGE: Final = 300  # seconds for a passkey's answer
@@ -65,7 +68,7 @@ class Session:
 
     def password_is_fresh(self, now: int) -> bool:
         """Whether the password was asked for in the last five minutes."""
-        return self.password_at is not None and now - self.password_at <= _PASSWORD_FRESH
+        return self.password_at is not None and abs(now - self.password_at) <= _PASSWORD_FRESH
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +226,7 @@ def new_challenge(work: Work, session: Session) -> bytes:
 def take_challenge(work: Work, session: Session) -> bytes | None:
     """The challenge that waits for its answer, once; None where there is none, or it is too late."""
     challenge = _take(work, session, "challenge")
-    if challenge is None or work.now - int.from_bytes(challenge[:8]) > _CHALLENGE:
+    if challenge is None or abs(work.now - int.from_bytes(challenge[:8])) > _CHALLENGE:
         return None
     return challenge
 
