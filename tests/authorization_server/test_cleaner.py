@@ -167,7 +167,7 @@ def test_everything_else_that_has_ended_goes_and_what_has_not_stays(stocked: Ser
     pair(setup_links, created_at=NOW)
     for number, end in enumerate((NOW + 10, NOW + MONTH)):
         times = {"created_at": NOW, "last_seen_at": NOW, "expires_at": end}
-        _add(stocked, sessions, {"digest": _digest(number), "id": f"ses_{number}", "stage": "full", **times})
+        _add(stocked, sessions, {"digest": _digest(number), "id": f"ses_{number}", "stage": "password", **times})
     secret = {"digest": _digest(9), "client_id": "reports", "hint": "", "created_at": NOW, "expires_at": None}
     _add(stocked, account_secrets, secret)
     attempt = {"kind": "password", "subject": "alice", "failures": 3, "last_at": NOW, "blocked_until": 0}

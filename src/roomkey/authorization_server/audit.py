@@ -12,7 +12,7 @@ from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.work import Work
 
 _BEGINNING: Final = bytes(32)
-_LONGEST: Final = 4096
+_LONGEST: Final = 65_536  # characters: more than a request can hold, before and after together
 _PAGE: Final = 1000
 
 
@@ -53,7 +53,7 @@ def record(work: Work, action: str, subject: Subject, **details: Any) -> None:
         "subject": subject.id,
         "tenant": subject.tenant,
         "address": work.actor.address,
-        "details": words if len(words) <= _LONGEST else "{}",
+        "details": words if len(words) <= _LONGEST else json.dumps({"beginning": words[: _LONGEST // 2]}),
         "previous": previous,
     }
     connection.execute(insert(audit_events).values(**event, hash=_hash(event)))

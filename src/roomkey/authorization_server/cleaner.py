@@ -1,5 +1,6 @@
 """Takes out what has ended: in small transactions, on any number of nodes at once, and never what still decides.
 
+An ended session stays for as long as its address counts as the user's own, who is let in there whoever else has tried.
 A used refresh token stays until its family's absolute end, and so does a used code: by them a second use is known.
 Signing keys, app tokens and the audit log stay for ever.
 """
@@ -12,6 +13,7 @@ from typing import Final
 from sqlalchemy import Column, ColumnElement, Table, and_, delete, exists, or_, select, tuple_
 
 from roomkey.authorization_server.actor import SERVICE
+from roomkey.authorization_server.people.sessions import KNOWN_FOR, Stage
 from roomkey.authorization_server.schema.accounts import account_secrets, assertion_ids
 from roomkey.authorization_server.schema.people import attempts, sessions, setup_links
 from roomkey.authorization_server.schema.tokens import (
@@ -57,6 +59,11 @@ def _families_over(now: int, _settings: Settings) -> ColumnElement[bool]:
     return and_(token_families.c.expires_at < now - _KEPT, ~member)
 
 
+def _sessions_over(now: int, _settings: Settings) -> ColumnElement[bool]:
+    known = and_(sessions.c.stage == Stage.FULL, sessions.c.created_at > now - KNOWN_FOR)
+    return and_(sessions.c.expires_at < now - _KEPT, ~known)
+
+
 def _attempts_over(now: int, _settings: Settings) -> ColumnElement[bool]:
     return and_(attempts.c.last_at < now - DAY, attempts.c.blocked_until < now)
 
@@ -67,7 +74,7 @@ _TABLES: Final[tuple[tuple[Table, Over], ...]] = (
     (token_families, _families_over),
     (authorization_codes, _codes_over),
     (assertion_ids, _past(assertion_ids.c.expires_at)),
-    (sessions, _past(sessions.c.expires_at)),
+    (sessions, _sessions_over),
     (account_secrets, _past(account_secrets.c.expires_at)),
     (setup_links, _past(setup_links.c.expires_at)),
     (attempts, _attempts_over),

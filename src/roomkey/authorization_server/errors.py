@@ -1,12 +1,16 @@
 """What the auth service refuses, as errors of the one family: each with a stable code and a sentence to show."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from roomkey.errors import RoomkeyError
+
+_LONGEST: Final = 500
 
 
 class ServiceError(RoomkeyError):
     """What the auth service raises on purpose.
+
+    What somebody typed may stand in its sentence: it is one line of at most 500 characters, all of which can be shown.
 
     Attributes:
         status: the HTTP status that says the same.
@@ -14,6 +18,10 @@ class ServiceError(RoomkeyError):
 
     code = "service_error"
     status: ClassVar[int] = 400
+
+    def __init__(self, message: str) -> None:
+        shown = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
+        super().__init__("".join(letter if letter.isprintable() else "\ufffd" for letter in shown))
 
 
 class DatabaseUnavailable(ServiceError):

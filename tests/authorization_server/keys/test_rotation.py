@@ -82,6 +82,13 @@ def test_rotating_by_hand_lets_a_next_key_sign_that_is_old_enough(service: Servi
     assert (done.kid, done.state, done.replaced, done.warning) == (made.kid, KeyState.SIGNING, old, "")
 
 
+def test_a_clock_that_is_set_back_puts_off_no_rotation_by_hand(service: Service, clock: FakeClock) -> None:
+    clock.advance(3600)
+    first = turn(service, now=True)
+    clock.step_wall(-3600)
+    assert turn(service, now=True).kid != first.kid
+
+
 def test_a_retired_key_stays_until_its_last_token_has_ended_and_then_leaves(service: Service, clock: FakeClock) -> None:
     # auth service 51
     add_api(service)

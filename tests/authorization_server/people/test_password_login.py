@@ -3,14 +3,18 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.cleaner import clean
 from roomkey.authorization_server.people import sessions, users
 from roomkey.authorization_server.people.password_login import Attempt, is_own_password, sign_in
 from roomkey.authorization_server.people.passwords import PasswordHashing
 from roomkey.authorization_server.people.sessions import Stage
 from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.schema.people import sessions as sessions_table
 from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.work import Work
 from roomkey.testing import FakeClock
 
@@ -110,6 +114,23 @@ def test_a_flood_from_everywhere_cannot_shut_out_whoever_is_known_here(  # auth 
     assert attempt("boss", PASSWORD, "192.0.2.1") is None
     clock.advance(901)  # and for a stranger it ends by itself
     assert attempt("boss", PASSWORD, "192.0.2.1") == boss.id
+
+
+def test_who_is_known_here_is_so_for_weeks_though_ended_sessions_are_cleaned_away(  # auth service 39
+    attempt: Try, make: Make, service: Service, clock: FakeClock
+) -> None:
+    boss = make("boss", "administrator")
+    with service.work(boss.actor("198.51.100.7")) as work:
+        sessions.begin(work, boss, stage=Stage.FULL)
+    clock.advance(14 * DAY)
+    asyncio.run(clean(service))
+    for number in range(60):
+        attempt("boss", address=f"203.0.113.{number}")
+    assert attempt("boss", PASSWORD, "198.51.100.7") == boss.id
+    clock.advance(17 * DAY)
+    assert asyncio.run(clean(service)) > 0
+    with service.look(CONSOLE) as work:
+        assert work.connection.execute(select(sessions_table)).all() == []
 
 
 def test_an_address_that_tries_many_names_is_blocked(attempt: Try, make: Make) -> None:  # auth service 39

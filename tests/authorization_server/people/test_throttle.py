@@ -23,6 +23,16 @@ def test_blocks_double_and_end_at_a_quarter_of_an_hour(service: Service, clock: 
     assert max(lengths) == 900
 
 
+def test_a_clock_that_is_set_back_lengthens_no_block(service: Service, clock: FakeClock) -> None:
+    clock.advance(3600)
+    with service.work(SERVICE) as work:
+        for _ in range(12):
+            throttle.failed(work, ONE)
+    assert throttle_blocked(service)
+    clock.step_wall(-3600)
+    assert not throttle_blocked(service)
+
+
 def throttle_blocked(service: Service) -> bool:
     with service.look(SERVICE) as work:
         return throttle.blocked(work, ONE, Counted("password", "user:2", free=1))

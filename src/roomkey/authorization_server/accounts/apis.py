@@ -19,6 +19,7 @@ from roomkey.authorization_server.accounts.api import (
     seen,
     visible_api,
 )
+from roomkey.authorization_server.accounts.bounds import demand_scopes
 from roomkey.authorization_server.accounts.page import USUAL, Page, by_name, page_of
 from roomkey.authorization_server.accounts.service_account import BUILT_IN
 from roomkey.authorization_server.accounts.syntax import (
@@ -26,7 +27,7 @@ from roomkey.authorization_server.accounts.syntax import (
     checked_scopes,
     checked_seconds,
     checked_text,
-    is_name,
+    is_client_id,
 )
 from roomkey.authorization_server.accounts.tenants import tenant_of_new
 from roomkey.authorization_server.errors import Conflict, Invalid
@@ -95,7 +96,7 @@ def create(
     work.alone()
     values = {
         "audience": checked_audience(audience),
-        "client_id": audience if is_name(audience) else new_id("api"),
+        "client_id": audience if is_client_id(audience) else new_id("api"),
         "description": checked_text(description, "description"),
         "tenant": tenant_of_new(work, tenant),
         **_checked(work, token_lifetime, longest_app_token, token_format, algorithm),
@@ -183,6 +184,8 @@ def change(
         values["description"] = checked_text(description, "description")
     if needs_approval is not None:
         values["needs_approval"] = int(needs_approval)
+    if values["algorithm"] == "HS256" != api.algorithm:  # whoever is told the secret can make tokens of all scopes
+        demand_scopes(work, audience, api.scope_names)
     shared_secret = _ensure_key(work, audience, values["algorithm"], before=api.algorithm)
     work.connection.execute(update(schema.apis).where(schema.apis.c.audience == audience).values(values))
     ended = 0 if scopes is None else _set_scopes(work, api, _checked_scopes(scopes))

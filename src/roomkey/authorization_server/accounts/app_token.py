@@ -9,9 +9,10 @@ from sqlalchemy import Select, select
 from roomkey.authorization_server.accounts.api import FORMATS, Api, visible_api
 from roomkey.authorization_server.accounts.apis import SHORTEST_APP_TOKEN
 from roomkey.authorization_server.accounts.bounds import demand_scopes
-from roomkey.authorization_server.accounts.service_account import ServiceAccount, visible_account
+from roomkey.authorization_server.accounts.service_account import ServiceAccount, owns, visible_account
 from roomkey.authorization_server.accounts.syntax import checked_scopes, checked_seconds, words
 from roomkey.authorization_server.errors import Conflict, Invalid, NotFound
+from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import service_accounts
 from roomkey.authorization_server.schema.tokens import app_tokens
 from roomkey.authorization_server.settings import DAY
@@ -108,6 +109,12 @@ def checked_order(
     if chosen_format not in FORMATS:
         raise Invalid(f"The format of tokens is one of {', '.join(FORMATS)}.", field="token_format")
     return Order(account, api, chosen, lifetime, chosen_format)
+
+
+def needs_approval(work: Work, order: Order) -> bool:
+    """Whether somebody else has to agree: the API wants that, or the account is not the actor's to change."""
+    own = owns(work, order.account) or work.actor.may(Permission.CHANGE_ACCOUNTS)
+    return order.api.needs_approval or not own
 
 
 def with_tenant() -> Select[Any]:

@@ -14,6 +14,7 @@ from roomkey.authorization_server.accounts.app_token import (
     Order,
     app_token_of,
     checked_order,
+    needs_approval,
     visible_app_token,
     with_tenant,
 )
@@ -204,7 +205,7 @@ def _renewed(work: Work, old: AppToken, lifetime: int | None) -> Order:
         token_format=old.token_format,
     )
     demand_not_stronger(work, old.client_id, order.account.roles)
-    if order.api.needs_approval and work.actor.kind is not ActorKind.CONSOLE:
+    if needs_approval(work, order) and work.actor.kind is not ActorKind.CONSOLE:
         return replace(order, lifetime=min(order.lifetime, old.expires_at - work.now))
     return order
 

@@ -24,7 +24,7 @@ from roomkey.authorization_server.accounts.service_account import (
     changeable,
     visible_account,
 )
-from roomkey.authorization_server.accounts.syntax import checked_name, checked_roles, checked_text
+from roomkey.authorization_server.accounts.syntax import checked_client_id, checked_roles, checked_text
 from roomkey.authorization_server.accounts.tenants import tenant_of_new
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed
 from roomkey.authorization_server.opaque import Opaque
@@ -89,7 +89,7 @@ def create(
     values = _values(grants, authentication, jwks, redirect_uris, native=native)
     _demand_password(work, "password" in values["grants"] or allows_password_with_mfa)
     values |= {
-        "client_id": checked_name(client_id, "client_id"),
+        "client_id": checked_client_id(client_id),
         "kind": "app",
         "description": checked_text(description, "description"),
         "tenant": tenant,

@@ -8,16 +8,30 @@ from typing import Final
 from roomkey.authorization_server.errors import Invalid
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_OF_PEOPLE: Final = "usr_"
 _AUDIENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:/?&=%+@-]{0,199}", re.ASCII)
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]{1,100}", re.ASCII)
 _ROLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _MOST: Final = 100
 LONGEST_TEXT: Final = 500
+_LONGEST_RAW: Final = 8 * LONGEST_TEXT
 
 
 def is_name(value: str) -> bool:
     """Whether ``value`` may be a client_id or a tenant."""
     return _NAME.fullmatch(value) is not None
+
+
+def is_client_id(value: str) -> bool:
+    """Whether ``value`` may be a client_id: a name that no user's id can be, for both are a ``sub`` (RFC 9068, 5)."""
+    return is_name(value) and not value.startswith(_OF_PEOPLE)
+
+
+def checked_client_id(value: str) -> str:
+    """``value`` where it may be a client_id; raises Invalid."""
+    if value.startswith(_OF_PEOPLE):
+        raise Invalid(f"Names that begin with {_OF_PEOPLE} are those of people; choose another one.", field="client_id")
+    return checked_name(value, "client_id")
 
 
 def checked_name(value: str, field: str) -> str:
@@ -61,11 +75,18 @@ def _checked(values: Iterable[str], field: str, form: re.Pattern[str], what: str
 
 
 def checked_text(value: str, field: str) -> str:
-    """``value`` in one line, where it is short and holds no control characters; raises Invalid."""
-    text = unicodedata.normalize("NFC", value).strip()
-    if len(text) > LONGEST_TEXT or any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in text):
+    """``value`` in one line, where it is short, holds no control characters and runs one way; raises Invalid."""
+    short = len(value) <= _LONGEST_RAW  # else nothing is spent on it
+    text = unicodedata.normalize("NFC", value).strip() if short else ""
+    if not short or len(text) > LONGEST_TEXT or any(map(_is_hidden, text)):
         raise Invalid(f"The {field} must be one line of at most {LONGEST_TEXT} characters.", field=field)
     return text
+
+
+def _is_hidden(letter: str) -> bool:
+    """Whether ``letter`` breaks a line, or is one of those that turn the text around it, and so show another one."""
+    turns = unicodedata.bidirectional(letter) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    return turns or unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"}
 
 
 def checked_seconds(value: int, field: str, *, least: int, most: int) -> int:

@@ -8,11 +8,10 @@ from sqlalchemy import insert, select, update
 
 from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import app_tokens
-from roomkey.authorization_server.accounts.app_token import checked_order
+from roomkey.authorization_server.accounts.app_token import checked_order, needs_approval
 from roomkey.authorization_server.accounts.app_tokens import NewAppToken
 from roomkey.authorization_server.accounts.bounds import demand_not_stronger
 from roomkey.authorization_server.accounts.page import USUAL, Page, newest_first, page_of
-from roomkey.authorization_server.accounts.service_account import owns
 from roomkey.authorization_server.accounts.syntax import checked_text, words
 from roomkey.authorization_server.actor import ActorKind
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -35,6 +34,7 @@ class TokenRequest:
         client_id, audience, scopes, lifetime, token_format: of the app token that is asked for.
         note: what it is for.
         tenant: of the account.
+        needed_approval: whether somebody else had to agree when it was asked for.
         state: one of ``STATES``.
         requested_by, requested_at: the user's id, and when.
         decided_by, decided_at: the user's id, or None where nobody had to decide or it was done on the console.
@@ -50,6 +50,7 @@ class TokenRequest:
     token_format: str
     note: str
     tenant: str | None
+    needed_approval: bool
     state: str
     requested_by: str
     requested_at: int
@@ -85,8 +86,7 @@ def request(
         work, client_id=client_id, audience=audience, scopes=scopes, lifetime=lifetime, token_format=token_format
     )
     demand_not_stronger(work, client_id, order.account.roles)
-    own = owns(work, order.account) or work.actor.may(Permission.CHANGE_ACCOUNTS)
-    waits = order.api.needs_approval or not own
+    waits = needs_approval(work, order)
     id_ = new_id("req")
     work.connection.execute(
         insert(token_requests).values(
@@ -98,6 +98,7 @@ def request(
             token_format=order.token_format,
             note=checked_text(note, "note"),
             tenant=order.account.tenant,
+            needed_approval=int(waits),
             state="pending" if waits else "approved",
             requested_by=work.actor.id,
             requested_at=work.now,
@@ -176,6 +177,8 @@ def collect(work: Work, id_: str) -> NewAppToken:
         token_format=found.token_format,
     )
     demand_not_stronger(work, found.client_id, order.account.roles)
+    if needs_approval(work, order) and not found.needed_approval:
+        raise Conflict("When you asked, nobody had to give their approval, and now somebody has to; ask again.")
     _move(work, found, ("approved",), "collected")
     made = app_tokens.issue(work, order, owner_id=work.actor.id)
     which = token_requests.c.id == id_
@@ -239,7 +242,7 @@ def _visible(work: Work, id_: str) -> TokenRequest:
 
 def _request(row: Any) -> TokenRequest:
     values = {name: getattr(row, name) for name in TokenRequest.__slots__}
-    return TokenRequest(**(values | {"scopes": words(row.scopes)}))
+    return TokenRequest(**values | {"scopes": words(row.scopes), "needed_approval": bool(row.needed_approval)})
 
 
 def _subject(found: TokenRequest) -> audit.Subject:

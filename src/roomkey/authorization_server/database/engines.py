@@ -8,7 +8,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from roomkey.authorization_server.database.prepared import driver
-from roomkey.authorization_server.errors import DatabaseUnavailable
+from roomkey.authorization_server.errors import DatabaseUnavailable, Invalid
 from roomkey.errors import ConfigurationError
 from roomkey.stores.private_file import distrust, make_empty, make_folder
 
@@ -70,6 +70,7 @@ def _sqlite(file: Path) -> Engines:
     for engine, begin in ((reader, _begin_reading), (writer, _begin_writing)):
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", begin)
+        event.listen(engine, "before_cursor_execute", _refuse_no_text)
     return Engines(reader, writer, file)
 
 
@@ -98,6 +99,18 @@ def _begin_writing(connection: Connection) -> None:
     raw.execute("BEGIN IMMEDIATE")
 
 
+def _refuse_no_text(_connection: Any, _cursor: Any, _statement: str, parameters: Any, _context: Any, many: bool) -> None:  # noqa: FBT001 - SQLAlchemy calls it so
+    """Raise Invalid for a text that one of the databases cannot hold, whichever this is: with NUL, or half a pair."""
+    for row in parameters if many else (parameters,):
+        for value in row.values() if isinstance(row, dict) else row:
+            if isinstance(value, str) and ("\x00" in value or _has_half_a_pair(value)):
+                raise Invalid("A text has characters in it that no text may have.")
+
+
+def _has_half_a_pair(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _begin_on_postgresql(connection: Connection) -> None:
     if not _durable(connection):
         driver(connection).execute("SET LOCAL synchronous_commit = off")
@@ -123,4 +136,5 @@ def _postgresql(url: URL) -> Engines:
         },
     )
     event.listen(engine, "begin", _begin_on_postgresql)
+    event.listen(engine, "before_cursor_execute", _refuse_no_text)
     return Engines(engine, engine, None)

@@ -74,7 +74,7 @@ def rotate(work: Work, *, algorithm: str = "ES256", now: bool = False) -> Rotati
         raise NotFound(f"No key of this service signs with {algorithm}.")
     following = _in(keys, KeyState.NEXT)
     if following is None:
-        just_now = next((key for key in keys if (key.retired_at or 0) > work.now - _AT_ONCE), None)
+        just_now = next((key for key in keys if abs(work.now - (key.retired_at or 0)) < _AT_ONCE), None)
         if just_now is not None:
             return _done_already(work, signing, just_now)
         following = _created(work, algorithm)

@@ -15,6 +15,7 @@ from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.audit import Subject
 from roomkey.authorization_server.people import throttle, usernames
 from roomkey.authorization_server.people.passwords import PasswordHashing
+from roomkey.authorization_server.people.sessions import KNOWN_FOR, Stage
 from roomkey.authorization_server.people.throttle import Counted
 from roomkey.authorization_server.people.users import User, find
 from roomkey.authorization_server.schema.people import sessions, users
@@ -23,7 +24,6 @@ from roomkey.authorization_server.work import Work
 
 Result = TypeVar("Result")
 _KIND: Final = "password"
-_KNOWN_FOR: Final = 30 * 86_400  # seconds for which an address counts as the user's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ def _is_known(work: Work, address: str, user_id: str) -> bool:
             .where(
                 sessions.c.user_id == user_id,
                 sessions.c.address == address,
-                sessions.c.stage == "full",
-                sessions.c.created_at > work.now - _KNOWN_FOR,
+                sessions.c.stage == Stage.FULL,
+                sessions.c.created_at > work.now - KNOWN_FOR,
             )
             .limit(1)
         )

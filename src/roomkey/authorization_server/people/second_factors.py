@@ -3,20 +3,19 @@
 from sqlalchemy import delete, update
 
 from roomkey.authorization_server import audit
-from roomkey.authorization_server.actor import ActorKind
 from roomkey.authorization_server.audit import Subject
 from roomkey.authorization_server.errors import Conflict, NotAllowed
 from roomkey.authorization_server.people import throttle
 from roomkey.authorization_server.people.ending import end_access
 from roomkey.authorization_server.people.throttle import Counted
-from roomkey.authorization_server.people.users import User, find, subject_to_change
+from roomkey.authorization_server.people.users import User, find, is_own, subject_to_change
 from roomkey.authorization_server.schema.people import passkeys, recovery_codes, users
 from roomkey.authorization_server.work import Work
 
 
 def demand_own(work: Work, user: User) -> None:
     """Raise NotAllowed unless the actor is the user: nobody sets up what proves that somebody else is there."""
-    if work.actor.kind is not ActorKind.USER or work.actor.id != user.id:
+    if not is_own(work, user.id):
         raise NotAllowed("Second factors are set up by whoever they belong to.")
 
 

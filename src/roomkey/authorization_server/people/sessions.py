@@ -12,11 +12,14 @@ from roomkey.authorization_server.actor import ActorKind
 from roomkey.authorization_server.audit import Subject
 from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.people.usernames import storable
-from roomkey.authorization_server.people.users import User, find, get
+from roomkey.authorization_server.people.users import User, find, get, is_own
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.people import sessions, users
+from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.work import Work, new_id
 
+KNOWN_FOR: Final = 30 * DAY
+"""Seconds for which the address of a session counts as the user's own, so long as that session may be over."""
 _HALF_WAY: Final = 600  # seconds between the password and the second factor
 _PASSWORD_FRESH: Final = 300  # seconds for which the password need not be asked again
 _CHALLENGE: Final = 300  # seconds for a passkey's answer
@@ -65,7 +68,7 @@ class Session:
 
     def password_is_fresh(self, now: int) -> bool:
         """Whether the password was asked for in the last five minutes."""
-        return self.password_at is not None and now - self.password_at <= _PASSWORD_FRESH
+        return self.password_at is not None and abs(now - self.password_at) <= _PASSWORD_FRESH
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +180,13 @@ def list_sessions(work: Work, user: str) -> tuple[Session, ...]:
 def revoke(work: Work, session: str) -> None:
     """End the session with this id: one's own, or with the right to change people. Raises NotFound and NotAllowed."""
     user_id = work.connection.scalar(select(sessions.c.user_id).where(sessions.c.id == storable(session)))
-    if work.actor.kind is not ActorKind.USER or user_id != work.actor.id:
+    own = user_id is not None and is_own(work, user_id)
+    if not own:
         work.demand(Permission.CHANGE_PEOPLE)
     if user_id is None:
         raise NotFound("There is no such session.")
     user = find(work, user_id)
-    if user.id != work.actor.id and not work.actor.sees(user.tenant):
+    if not own and not work.actor.sees(user.tenant):
         raise NotFound("There is no such session.")
     if _end(work, session):
         audit.record(work, "session.revoked", Subject("session", session, user.tenant), user=user_id)
@@ -222,7 +226,7 @@ def new_challenge(work: Work, session: Session) -> bytes:
 def take_challenge(work: Work, session: Session) -> bytes | None:
     """The challenge that waits for its answer, once; None where there is none, or it is too late."""
     challenge = _take(work, session, "challenge")
-    if challenge is None or work.now - int.from_bytes(challenge[:8]) > _CHALLENGE:
+    if challenge is None or abs(work.now - int.from_bytes(challenge[:8])) > _CHALLENGE:
         return None
     return challenge
 

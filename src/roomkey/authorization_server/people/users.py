@@ -122,7 +122,7 @@ def create(
 
 def get(work: Work, user: str) -> User:
     """The user with the id or the username ``user``; raises NotFound, for other tenants' too, and NotAllowed."""
-    if work.actor.id != user or work.actor.kind is not ActorKind.USER:
+    if not is_own(work, user):
         work.demand(Permission.READ_PEOPLE, Permission.CHANGE_PEOPLE)
     return _seen(work, user)
 
@@ -266,10 +266,15 @@ def administrators_exist(work: Work) -> bool:
     return _general_administrators(work, but="") > 0
 
 
+def is_own(work: Work, user_id: str) -> bool:
+    """Whether the actor is the user with this id."""
+    return work.actor.kind is ActorKind.USER and work.actor.id == user_id
+
+
 def _seen(work: Work, user: str) -> User:
     found = _read(work, (users.c.id == storable(user)) | (users.c.username_key == key_of(user)), limit=2)
     exact = [one for one in found if one.id == user] or list(found)
-    if not exact or not (work.actor.sees(exact[0].tenant) or work.actor.id == exact[0].id):
+    if not exact or not (work.actor.sees(exact[0].tenant) or is_own(work, exact[0].id)):
         raise NotFound("There is no such user.")
     return exact[0]
 

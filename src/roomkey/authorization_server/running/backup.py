@@ -8,7 +8,7 @@ from pathlib import Path
 
 from roomkey.authorization_server import audit
 from roomkey.authorization_server.actor import Actor
-from roomkey.authorization_server.errors import Conflict, DatabaseUnavailable, Invalid
+from roomkey.authorization_server.errors import Conflict, DatabaseUnavailable, Invalid, NotAllowed
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.service import Service
 from roomkey.stores.private_file import sync_folder
@@ -37,6 +37,8 @@ def back_up(service: Service, actor: Actor, file: Path) -> Backup:
     path = file.absolute()
     with service.work(actor) as work:
         work.demand(Permission.CHANGE_SETTINGS)
+        if work.actor.tenant is not None:
+            raise NotAllowed("A backup holds the things of all tenants; ask an administrator of the whole service.")
         if os.path.lexists(path):
             raise _taken(path)
         audit.record(work, "database.backed_up", audit.Subject("database", ""), file=path.name)

@@ -99,6 +99,7 @@ token_requests: Final = Table(
     Column("token_format", Text, nullable=False),
     Column("note", Text, nullable=False, default=""),
     Column("tenant", Text, index=True),
+    Column("needed_approval", Integer, nullable=False),  # whether somebody else had to agree when it was asked for
     Column("state", Text, nullable=False),
     Column("requested_by", Text, ForeignKey("users.id"), nullable=False),
     Column("requested_at", BigInteger, nullable=False),

@@ -1,0 +1,135 @@
+"""Nobody gets more than they have (auth service 45): by a name, a rotation, an old approval, a shared secret."""
+
+import dataclasses
+
+import pytest
+from tests.authorization_server.accounts.conftest import Acting
+
+from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts, token_requests
+from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.actor import Actor, ActorKind
+from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
+from roomkey.authorization_server.people import sessions, users
+from roomkey.authorization_server.people.sessions import Stage
+from roomkey.authorization_server.running.backup import back_up
+from roomkey.authorization_server.settings import DAY
+
+ORDER = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": DAY}
+
+
+def test_no_account_has_a_name_that_stands_for_a_person_in_tokens(acting: Acting):  # RFC 9068 section 5
+    acting.api()
+    boss = acting(users.create, username="boss", roles=["administrator"])
+    with pytest.raises(Invalid):
+        acting.account(boss.id, by=acting.user("dev", "developer"))
+
+
+def test_an_account_of_another_tenant_with_the_name_of_a_user_is_not_that_user(acting: Acting):
+    acting.tenant("acme")
+    boss = acting(users.create, username="boss", roles=["administrator"])
+    acting(users.create, username="deputy", roles=["administrator"])
+    with acting.service.work(boss.actor()) as work:
+        session = sessions.begin(work, boss, stage=Stage.FULL).session
+    robot = Actor(ActorKind.SERVICE_ACCOUNT, boss.id, boss.id, frozenset({"administrator"}), "acme")
+    for act in (users.get, users.disable, users.remove, sessions.list_sessions):
+        with pytest.raises(NotFound):
+            acting(act, boss.id, by=robot)
+    with pytest.raises(NotFound):
+        acting(sessions.revoke, session.id, by=robot)
+
+
+def test_an_approved_token_for_an_account_of_somebody_else_is_not_renewed_for_ever(acting: Acting, clock):
+    acting.api()
+    acting.account()
+    developer, approver = acting.user("dev", "developer"), acting.user("eve", "approver")
+    asked = acting(token_requests.request, **ORDER, by=developer)
+    assert asked.state == "pending"
+    acting(token_requests.approve, asked.id, by=approver)
+    token = acting(token_requests.collect, asked.id, by=developer).app_token
+    clock.advance(3600)
+    renewed = acting(app_tokens.rotate, token.id, lifetime=30 * DAY, by=developer).app_token
+    assert renewed.expires_at == token.expires_at
+
+
+def test_a_request_that_needed_no_approval_needs_one_once_the_account_is_somebody_elses(acting: Acting):
+    acting.api()
+    developer = acting.user("dev", "developer")
+    acting.account(by=developer)
+    asked = acting(token_requests.request, **ORDER, by=developer)
+    assert asked.state == "approved"
+    acting(service_accounts.change, "reports", owner_id="")
+    with pytest.raises(Conflict, match="approval"):
+        acting(token_requests.collect, asked.id, by=developer)
+
+
+def test_a_request_that_needed_no_approval_needs_one_once_the_api_wants_it(acting: Acting):
+    acting.api()
+    developer = acting.user("dev", "developer")
+    acting.account(by=developer)
+    asked = acting(token_requests.request, **ORDER, by=developer)
+    acting(apis.change, "orders-api", needs_approval=True)
+    with pytest.raises(Conflict, match="approval"):
+        acting(token_requests.collect, asked.id, by=developer)
+
+
+def test_what_somebody_agreed_to_on_the_console_can_be_collected_though_the_account_is_not_ones_own(acting: Acting):
+    acting.api(needs_approval=True)
+    acting.account()
+    developer = acting.user("dev", "developer")
+    asked = acting(token_requests.request, **ORDER, by=developer)
+    acting(token_requests.approve, asked.id)
+    assert acting(token_requests.collect, asked.id, by=developer).app_token.owner_id == "usr_dev"
+
+
+def test_a_service_account_is_told_no_shared_secret_of_an_api_that_it_may_not_use(acting: Acting):
+    acting.api()
+    acting.account("robot", "orders:read", roles=["administrator"])
+    robot = Actor(ActorKind.SERVICE_ACCOUNT, "robot", "robot", frozenset({"administrator"}))
+    with pytest.raises(NotAllowed):
+        acting(apis.change, "orders-api", algorithm="HS256", by=robot)
+    acting(service_accounts.change, "robot", apis=[Access("orders-api", ("orders:read", "orders:write"))])
+    assert acting(apis.change, "orders-api", algorithm="HS256", by=robot).shared_secret is not None
+
+
+def test_an_administrator_of_one_tenant_backs_up_nothing_of_the_others(acting: Acting, tmp_path):
+    acting.tenant("acme")
+    actor = acting.user("ann", "administrator", tenant="acme")
+    with pytest.raises(NotAllowed):
+        back_up(acting.service, actor, tmp_path / "copy.db")
+
+
+def test_nobody_sees_the_things_of_another_tenant_by_a_cursor(acting: Acting):  # auth service 44, 47
+    acting.tenant("acme", "other")
+    acting.api()
+    for tenant in ("acme", "other"):
+        acting.account(f"{tenant}-app", tenant=tenant)
+        acting(app_tokens.create, **ORDER | {"client_id": f"{tenant}-app"})
+        acting(users.create, username=f"{tenant}-user", tenant=tenant)
+    ann = acting.user("ann", "administrator", tenant="acme")
+    (other,) = acting(app_tokens.find, client_id="other-app").items
+    for cursor in (None, f"{other.created_at + 1}.", f"{other.created_at}.", "999999999999.x"):
+        seen = acting(app_tokens.find, after=cursor, by=ann).items
+        assert {one.tenant for one in seen} <= {"acme"}
+        assert acting(token_requests.find, after=cursor, by=ann).items == ()
+    assert [one.client_id for one in acting(service_accounts.find, after="a", by=ann).items] == ["acme-app"]
+    assert acting(service_accounts.find, tenant="other", by=ann).items == ()
+    assert {
+        one.tenant for one in acting(users.list_users, by=ann)
+    } == {"acme"}
+    for act, id_ in ((app_tokens.get, other.id), (app_tokens.revoke, other.id), (app_tokens.rotate, other.id)):
+        with pytest.raises(NotFound):
+            acting(act, id_, by=ann)
+    for act in (service_accounts.get, service_accounts.disable, service_accounts.change):
+        with pytest.raises(NotFound):
+            acting(act, "other-app", by=ann)
+
+
+def test_an_old_answer_to_whoever_sees_no_more_is_not_found(acting: Acting):
+    acting.api()
+    acting.account()
+    developer = acting.user("dev", "developer")
+    asked = acting(token_requests.request, **ORDER, by=developer)
+    other = dataclasses.replace(developer, id="usr_other")
+    for act in (token_requests.get, token_requests.withdraw, token_requests.collect):
+        with pytest.raises(NotFound):
+            acting(act, asked.id, by=other)

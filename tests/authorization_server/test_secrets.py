@@ -1,0 +1,202 @@
+"""A walk through everything that issues a secret: none of them stands in the database, a log, a list or a backup."""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pyotp
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from sqlalchemy import select
+from tests.authorization_server.oauth_world import CONSOLE, PASSWORD, Login, World, claims_of, world_of
+
+from roomkey.authorization_server import audit_log
+from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
+from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.grants.authorization_code import Granted, new_code
+from roomkey.authorization_server.keys.lanes import lanes
+from roomkey.authorization_server.keys.rewrap import rotate_seal
+from roomkey.authorization_server.keys.rotation import rotate
+from roomkey.authorization_server.keys.shared_secret import new_shared_secret
+from roomkey.authorization_server.people import recovery_codes, sessions, setup_links, totp, users
+from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
+from roomkey.authorization_server.people.sessions import Stage
+from roomkey.authorization_server.running.backup import back_up
+from roomkey.authorization_server.schema.base import metadata
+from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.sealed_columns import PRIVATE_KEY
+from roomkey.authorization_server.service import Service
+from roomkey.testing import FakeClock, LeakDetector
+
+BACK = "https://app.example/cb"
+VERIFIER = "v" * 43
+WRONG = "a wrong password that somebody typed"
+IN_THE_NAME_FIELD = "four hasty lanterns typed"
+
+
+@pytest.fixture
+def detector() -> Iterator[LeakDetector]:
+    with LeakDetector().watch() as watching:
+        yield watching
+
+
+@pytest.fixture
+def walked(service: Service, detector: LeakDetector) -> Iterator[World]:
+    with world_of(service) as world:
+        yield world
+
+
+def _dump(service: Service) -> str:
+    """Every value of every row, bytes as text and in hex; of SQLite also what its files hold."""
+    words = []
+    with service.look(CONSOLE) as work:
+        for table in metadata.sorted_tables:
+            for row in work.connection.execute(select(table)):
+                for value in row:
+                    words.append(f"{value.hex()} {value.decode('latin-1')}" if isinstance(value, bytes) else str(value))
+    if service.database.file is not None:
+        words += [path.read_bytes().decode("latin-1") for path in service.settings.data.glob("roomkey.db*")]
+    return "\n".join(words)
+
+
+def _people(world: World, clock: FakeClock) -> tuple[list[str], str]:
+    """The secrets of the first administrator, and the value of the session's cookie."""
+    link = world.act(setup_links.create)
+    token = parse_qs(urlsplit(link).query)["token"][0]
+    hashing = PasswordHashing(Cost(memory=8, passes=1))
+    hashed = hashing.hash_new(PASSWORD, username="boss")
+    hashing.close()
+    with world.service.work(Actor.service()) as work:
+        boss = setup_links.use(work, token, username="boss", password=hashed)
+    with world.service.work(boss.actor("192.0.2.1")) as work:
+        begun = sessions.begin(work, boss, stage=Stage.FULL)
+        seed = totp.begin(work, boss).secret
+        totp.confirm(work, boss, pyotp.TOTP(seed).at(work.now), session=begun.session.id)
+        codes = recovery_codes.renew(work, boss, session=begun.session.id)
+        assert recovery_codes.matches(work, boss, codes[0])
+        pending = totp.begin(work, boss).secret
+        sessions.leave_notice(work, begun.session, b"a notice that is shown once")
+    plain = [code.replace("-", "") for code in codes]
+    return [token, seed, pending, *codes, *plain, PASSWORD, "a notice that is shown once"], begun.cookie.value
+
+
+def _accounts(world: World) -> tuple[list[str], Login]:
+    """The secrets of accounts and APIs, and an app whose people sign in."""
+    first = world.add_app("app", apis=[Access("orders-api", ("orders:read",), ("orders:read",))])
+    second = world.act(account_secrets.rotate, "app", overlap=60).client_secret.value
+    api = world.act(apis.rotate_secret, "orders-api", overlap=60).client_secret.value
+    world.add_api("opaque-api", "orders:read", token_format="opaque")
+    shared = world.act(apis.change, "opaque-api", algorithm="HS256").shared_secret.reveal()
+    again = world.act(new_shared_secret, "opaque-api").reveal()
+    world.act(
+        service_accounts.change,
+        "app",
+        grants=["password", "refresh_token", "client_credentials", "authorization_code"],
+        redirect_uris=[BACK],
+        apis=[Access(name, ("orders:read",), ("orders:read",)) for name in ("orders-api", "opaque-api")],
+    )
+    return [first.secret, second, api, shared, again, world.api.secret], Login("app", second)
+
+
+def _tokens(world: World, app: Login, clock: FakeClock) -> list[str]:
+    issued = []
+    for audience in ("orders-api", "opaque-api"):
+        issued.append(world.token(app, resource=audience).json()["access_token"])
+        first = world.sign_in(app, resource=audience).json()
+        again = world.refresh(app, first["refresh_token"]).json()
+        repeated = world.refresh(app, first["refresh_token"]).json()  # out of the sealed answer
+        assert repeated == again
+        issued += [one[name] for one in (first, again) for name in ("access_token", "refresh_token")]
+        for token_format in ("jwt", "opaque"):
+            order = {"client_id": "app", "audience": audience, "scopes": ["orders:read"], "lifetime": 3600}
+            made = world.act(app_tokens.create, **order, token_format=token_format)
+            renewed = world.act(app_tokens.rotate, made.app_token.id, overlap=60)
+            issued += [made.minted.value, renewed.minted.value]
+    alice = world.act(users.get, "alice")
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+    granted = Granted(
+        client_id="app",
+        user_id=alice.id,
+        redirect_uri=BACK,
+        code_challenge=challenge,
+        audience="orders-api",
+        scope=("orders:read",),
+        authenticated_at=int(clock.wall()),
+        acr="password",
+    )
+    code = world.act(new_code, granted).value
+    answer = world.token(app, "authorization_code", code=code, redirect_uri=BACK, code_verifier=VERIFIER)
+    assert answer.status_code == 200, answer.text
+    issued += [code, answer.json()["access_token"], answer.json()["refresh_token"]]
+    world.sign_in(app, password=WRONG)
+    world.sign_in(app, IN_THE_NAME_FIELD)
+    for token in issued:
+        world.introspect(world.api, token)
+    world.revoke(app, issued[0])
+    return issued
+
+
+def _private(service: Service) -> list[str]:
+    """The private number of each signing key, in the forms in which a dump would show it."""
+    found = []
+    with service.look(CONSOLE) as work:
+        for row in work.connection.execute(select(signing_keys.c.kid, signing_keys.c.private_key)):
+            key = load_der_private_key(PRIVATE_KEY.open(work.sealed, row.private_key, row=row.kid), password=None)
+            assert isinstance(key, ec.EllipticCurvePrivateKey)
+            number = key.private_numbers().private_value.to_bytes(32)
+            found += [number.hex(), base64.urlsafe_b64encode(number).decode().rstrip("="), number.decode("latin-1")]
+    return found
+
+
+def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
+    walked: World, detector: LeakDetector, clock: FakeClock, tmp_path: Path
+) -> None:
+    world, service = walked, walked.service
+    of_people, cookie = _people(world, clock)
+    of_accounts, app = _accounts(world)
+    world.add_user("alice")
+    issued = _tokens(world, app, clock)
+    with service.work(CONSOLE) as work:
+        rotate(work, now=True)
+    rotate_seal(service, CONSOLE, only_node=True)
+    key_file = (service.settings.data / "roomkey.key").read_text().split()
+    keys = [word.rpartition(":")[2] for line in key_file for word in line.split(",") if len(word) > 40]
+    assert len(keys) == 2
+    secrets = [*of_people, cookie, *of_accounts, *issued, *keys, *_private(service), WRONG, IN_THE_NAME_FIELD]
+    assert len(set(secrets)) > 50
+    shown: list[object] = [_dump(service)]
+    with service.look(CONSOLE) as work:
+        lists = (
+            apis.find(work),
+            service_accounts.find(work),
+            account_secrets.find(work, "app"),
+            app_tokens.find(work),
+            token_requests.find(work),
+            users.list_users(work),
+            sessions.list_sessions(work, "boss"),
+            audit_log.find(work, limit=200),
+            lanes(work),
+            service,
+            service.sealed,
+            work,
+        )
+        shown += [repr(one) for one in lists]
+    shown += [world.ask("GET", path).text for path in ("/metrics", "/oauth2/jwks", "/health")]
+    for path in ("/oauth2/deny-list", "/oauth2/status-list"):  # JWTs, which all begin alike
+        shown.append(repr(claims_of(world.ask("GET", path).text)))
+    if service.database.file is not None:
+        shown.append(back_up(service, CONSOLE, tmp_path / "copy.db").path.read_bytes().decode("latin-1"))
+    assert "orders-api" in str(shown[0])
+    detector.plant(*secrets)
+    detector.assert_clean(*shown)
+
+
+def test_the_walk_would_find_a_secret_that_is_kept(walked: World, detector: LeakDetector) -> None:
+    secret = walked.add_account("careless").secret
+    walked.act(service_accounts.change, "careless", description=f"its secret is {secret}")
+    detector.plant(secret)
+    assert detector.find_leaks(_dump(walked.service))
