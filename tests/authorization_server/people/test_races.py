@@ -13,8 +13,8 @@ from tests.authorization_server.overlapping import overlapping
 from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import tenants
 from roomkey.authorization_server.actor import Actor
-from roomkey.authorization_server.errors import Conflict, NotFound
 from roomkey.authorization_server.audit import Subject
+from roomkey.authorization_server.errors import Conflict, NotFound
 from roomkey.authorization_server.people import recovery_codes, setup_links, totp, users
 from roomkey.authorization_server.people.passwords import PasswordHashing
 from roomkey.authorization_server.people.users import User
@@ -132,6 +132,8 @@ def test_a_code_is_good_once(service: Service, make: Callable[..., User], kind: 
         now = pyotp.TOTP(seed).at(work.now)
 
     def use(work: Work) -> bool:
-        return recovery_codes.matches(work, alice, recovery) if kind == "recovery code" else totp.matches(work, alice, now)
+        return (
+            recovery_codes.matches(work, alice, recovery) if kind == "recovery code" else totp.matches(work, alice, now)
+        )
 
     assert overlapping(service, use, use) == [True, False]
