@@ -6,8 +6,8 @@ from sqlalchemy import select
 from tests.authorization_server.accounts.conftest import Acting
 
 from roomkey.authorization_server import audit
-from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.accounts import apis
+from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service

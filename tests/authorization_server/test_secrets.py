@@ -52,12 +52,13 @@ def walked(service: Service, detector: LeakDetector) -> Iterator[World]:
 
 def _dump(service: Service) -> str:
     """Every value of every row, bytes as text and in hex; of SQLite also what its files hold."""
-    words = []
     with service.look(CONSOLE) as work:
-        for table in metadata.sorted_tables:
-            for row in work.connection.execute(select(table)):
-                for value in row:
-                    words.append(f"{value.hex()} {value.decode('latin-1')}" if isinstance(value, bytes) else str(value))
+        rows = [row for table in metadata.sorted_tables for row in work.connection.execute(select(table))]
+    words = [
+        f"{value.hex()} {value.decode('latin-1')}" if isinstance(value, bytes) else str(value)
+        for row in rows
+        for value in row
+    ]
     if service.database.file is not None:
         words += [path.read_bytes().decode("latin-1") for path in service.settings.data.glob("roomkey.db*")]
     return "\n".join(words)

@@ -113,9 +113,7 @@ def test_nobody_sees_the_things_of_another_tenant_by_a_cursor(acting: Acting):  
         assert acting(token_requests.find, after=cursor, by=ann).items == ()
     assert [one.client_id for one in acting(service_accounts.find, after="a", by=ann).items] == ["acme-app"]
     assert acting(service_accounts.find, tenant="other", by=ann).items == ()
-    assert {
-        one.tenant for one in acting(users.list_users, by=ann)
-    } == {"acme"}
+    assert {one.tenant for one in acting(users.list_users, by=ann)} == {"acme"}
     for act, id_ in ((app_tokens.get, other.id), (app_tokens.revoke, other.id), (app_tokens.rotate, other.id)):
         with pytest.raises(NotFound):
             acting(act, id_, by=ann)

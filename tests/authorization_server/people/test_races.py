@@ -137,3 +137,13 @@ def test_a_code_is_good_once(service: Service, make: Callable[..., User], kind: 
         return totp.matches(work, alice, now)
 
     assert overlapping(service, use, use) == [True, False]
+
+
+def test_of_two_sets_of_recovery_codes_made_at_once_one_is_good(service: Service, make: Callable[..., User]) -> None:
+    alice = make("alice")
+    renew = lambda work: recovery_codes.renew(work, alice)  # noqa: E731
+    outcomes = overlapping(service, renew, renew, by=(alice.actor(), alice.actor()))
+    with service.look(CONSOLE) as work:
+        assert recovery_codes.left(work, alice) == 10
+    with service.work(CONSOLE) as work:
+        assert [recovery_codes.matches(work, alice, codes[0]) for codes in outcomes] == [False, True]

@@ -3,11 +3,11 @@
 import http.client
 import re
 import statistics
-import subprocess
 import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from tests.authorization_server.running.conftest import Serving
@@ -20,6 +20,9 @@ from roomkey.authorization_server.people import users
 from roomkey.authorization_server.people.passwords import PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
+
+if TYPE_CHECKING:
+    import subprocess
 
 PASSWORD = "seven green lanterns hum"
 FORM = {"content-type": "application/x-www-form-urlencoded"}

@@ -99,9 +99,11 @@ def _begin_writing(connection: Connection) -> None:
     raw.execute("BEGIN IMMEDIATE")
 
 
-def _refuse_no_text(_connection: Any, _cursor: Any, _statement: str, parameters: Any, _context: Any, many: bool) -> None:  # noqa: FBT001 - SQLAlchemy calls it so
+def _refuse_no_text(
+    _connection: Any, _cursor: Any, _statement: str, parameters: Any, _context: Any, executemany: Any
+) -> None:
     """Raise Invalid for a text that one of the databases cannot hold, whichever this is: with NUL, or half a pair."""
-    for row in parameters if many else (parameters,):
+    for row in parameters if executemany else (parameters,):
         for value in row.values() if isinstance(row, dict) else row:
             if isinstance(value, str) and ("\x00" in value or _has_half_a_pair(value)):
                 raise Invalid("A text has characters in it that no text may have.")

@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, insert, select, update
 from roomkey.authorization_server.opaque import digest_of
 from roomkey.authorization_server.people import second_factors
 from roomkey.authorization_server.people.users import User
-from roomkey.authorization_server.schema.people import recovery_codes
+from roomkey.authorization_server.schema.people import recovery_codes, users
 from roomkey.authorization_server.work import Work, new_id
 
 _HOW_MANY: Final = 10
@@ -20,6 +20,8 @@ def renew(work: Work, user: User, *, session: str = "") -> tuple[str, ...]:
     Ends every other session than ``session``.
     """
     second_factors.demand_own(work, user)
+    # Whoever asks at the same moment waits here, and then finds these codes to end.
+    work.connection.execute(select(users.c.id).where(users.c.id == user.id).with_for_update(key_share=True))
     work.connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user.id))
     codes = tuple(_grouped(new_id("").removeprefix("_")) for _ in range(_HOW_MANY))
     work.connection.execute(

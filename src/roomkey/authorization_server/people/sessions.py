@@ -8,7 +8,6 @@ from typing import Final
 from sqlalchemy import RowMapping, insert, select, update
 
 from roomkey.authorization_server import audit, opaque
-from roomkey.authorization_server.actor import ActorKind
 from roomkey.authorization_server.audit import Subject
 from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.people.usernames import storable

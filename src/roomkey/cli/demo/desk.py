@@ -146,6 +146,12 @@ class Desk:
         assert made.client_secret is not None  # noqa: S101 - it authenticates by one
         return Secret(self._keep(made.client_secret.value))
 
+    def public_account(self, client_id: str) -> None:
+        """Make a service account without a secret, whose people give it their passwords. Blocks."""
+        access = (Access(AUDIENCE, (SCOPE,)),)
+        with self._service.work(Actor.console()) as work:
+            service_accounts.create(work, client_id=client_id, apis=access, grants=("password",), authentication="none")
+
     def person(self, username: str, *roles: str) -> Login:
         """Make a user with a random password. Blocks for some 30 ms."""
         password = self._keep(secrets.token_urlsafe(18))

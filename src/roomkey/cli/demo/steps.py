@@ -161,7 +161,7 @@ def _keys(stage: Stage) -> int:
 
 STEPS: Final = (
     Step("Service account", "A person asks for an app token; the app shows it at three doors.", app_token),
-    Step("Credentials only", "An app shows its own id and secret once; then it only shows the key.", credentials_only),
+    Step("Credentials only", "A user shows name and password once; then the app only shows the key.", credentials_only),
     Step("Credentials + service account", "The key says who the user is, and which app acts.", user_with_app),
     Step(f"{THREADS} threads", "All of them without a key at the same moment: one goes to the desk.", many_threads),
     Step(
