@@ -96,7 +96,7 @@ def test_the_service_account_flow_shows_its_eleven_steps_as_what_was_sent():
 def test_the_other_flows_say_who_acts_for_whom():
     code, text = played(CREDENTIALS, BOTH)
     assert code is ExitCode.OK
-    assert "app exports: grants orders:read" in text
+    assert "user bob, app kiosk: grants orders:read" in text
     assert "user alice, app counter: grants orders:read" in text
     assert "400 invalid_grant" in text
     assert "✓ the claims name both: the user alice, and counter, which acts" in text
@@ -232,7 +232,7 @@ def test_a_step_that_breaks_off_fails_the_run_and_the_others_go_on():
         def account(self, *args, **named):
             raise LookupError("rkcs_a_secret_in_an_exception")
 
-    code, text = played(CREDENTIALS, REVOKED, desk=Broken())
+    code, text = played(BOTH, REVOKED, desk=Broken())
     assert code is ExitCode.FAILED
     assert text.count("✗ The step broke off: LookupError") == 2
     assert "rkcs_" not in text
