@@ -7,8 +7,11 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -78,6 +81,18 @@ class Cluster:
         with psycopg.connect(self._words("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return f"postgresql://roomkey@/{name}?host={self._folder}"
+
+    @contextmanager
+    def outage(self, url: str) -> Iterator[None]:
+        """Meanwhile nobody gets into the database at ``url``, and whoever was there is thrown out."""
+        name = urlsplit(url).path.removeprefix("/")
+        with psycopg.connect(self._words("postgres"), autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+            try:
+                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+                yield
+            finally:
+                connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
 
     def stop(self) -> None:
         """End it at once and remove what it has written."""

@@ -126,6 +126,15 @@ def test_it_counts_how_many_requests_were_answered_at_one_time(issuer, ask):
     assert issuer.most_at_once == 6
 
 
+def test_the_herald_sees_each_request_before_it_is_answered(issuer, ask):
+    seen = []
+    issuer.herald = lambda request: seen.append(request.path)
+    issuer.observer = lambda _, answer: seen.append(answer and answer.status)
+    issuer.answer_with(503)
+    ask(issuer)
+    assert seen == ["/oauth2/token", 503]
+
+
 def test_the_observer_sees_each_exchange(issuer, ask):
     seen = []
     issuer.observer = lambda request, answer: seen.append((request.path, answer and answer.status))

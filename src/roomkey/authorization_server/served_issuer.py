@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.schema.audit import facts
@@ -17,9 +18,10 @@ def remember_issuer(service: Service) -> None:
     """Write down the issuer that ``service`` is served as. Blocks."""
     issuer = service.settings.issuer
     with service.work(SERVICE) as work:
-        written = work.connection.execute(update(facts).where(facts.c.name == _NAME).values(value=issuer)).rowcount
-        if not written:
-            work.connection.execute(insert(facts).values(name=_NAME, value=issuer))
+        dialect = postgresql if work.connection.dialect.name == "postgresql" else sqlite
+        written = dialect.insert(facts).values(name=_NAME, value=issuer)
+        # Several nodes may start on a fresh database at once.
+        work.connection.execute(written.on_conflict_do_update(index_elements=["name"], set_={"value": issuer}))
 
 
 def open_as_served(settings: Settings) -> Service:

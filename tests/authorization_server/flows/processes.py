@@ -27,6 +27,12 @@ class AuthService:
 
     data: Path
     issuer: str
+    process: "subprocess.Popen[bytes]"
+
+    def kill(self) -> None:
+        """SIGKILL, at once."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
 
     def admin(self, *arguments: str, stdin: str | None = None) -> dict[str, Any]:
         """What ``roomkey admin`` answers with --json."""
@@ -38,14 +44,35 @@ class AuthService:
 
 
 @contextlib.contextmanager
-def auth_service(data: Path) -> Iterator[AuthService]:
+def auth_service(data: Path, port: int | None = None) -> Iterator[AuthService]:
     """``roomkey serve`` on a port of its own."""
-    port = free_port()
-    issuer = f"http://127.0.0.1:{port}"
-    command = [str(ROOMKEY), "serve", "--data", str(data), "--listen", f"127.0.0.1:{port}"]
-    with process(command, {}, data.with_suffix(".log")) as child:
+    port = port or free_port()
+    with serving(port, data, data.with_suffix(".log")) as child:
+        issuer = f"http://127.0.0.1:{port}"
         until(lambda: httpx2.get(f"{issuer}/health").status_code == 200, child)
-        yield AuthService(data, issuer)
+        yield AuthService(data, issuer, child)
+
+
+@contextlib.contextmanager
+def two_nodes(data: Path, database: str) -> Iterator[list[str]]:
+    """Two processes of one service that start at the same moment, by their addresses; the first one is the issuer."""
+    ports = [free_port() for _ in range(2)]
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    options = "--database", database, "--issuer", urls[0]
+    with contextlib.ExitStack() as stack:
+        logs = [data.with_name(f"node-{port}.log") for port in ports]
+        nodes = [stack.enter_context(serving(port, data, log, *options)) for port, log in zip(ports, logs, strict=True)]
+        for url, node in zip(urls, nodes, strict=True):
+            until(lambda url=url: httpx2.get(f"{url}/health").status_code == 200, node)
+        yield urls
+
+
+def serving(
+    port: int, data: Path, log: Path, *options: str
+) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
+    """A process of ``roomkey serve``."""
+    command = [str(ROOMKEY), "serve", "--data", str(data), "--listen", f"127.0.0.1:{port}", *options]
+    return process(command, {}, log)
 
 
 @contextlib.contextmanager
@@ -83,8 +110,9 @@ def process(command: list[str], settings: Mapping[str, str], log: Path) -> Itera
         try:
             yield child
         finally:
+            killed = child.poll() == -signal.SIGKILL  # by a test, on purpose
             child.send_signal(signal.SIGTERM)
-            assert child.wait(PATIENCE) in (0, -signal.SIGTERM)
+            assert child.wait(PATIENCE) in (0, -signal.SIGTERM) or killed
 
 
 def until(ready: Any, child: "subprocess.Popen[bytes]") -> None:

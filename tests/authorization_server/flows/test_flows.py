@@ -49,6 +49,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "--grants",
             grants,
         )
+        service.admin(
+            *("service-account", "create", "kiosk", "--apis", "orders-api", "--scopes", "orders:read"),
+            *("--authentication", "none", "--grants", "password"),
+        )
         user = service.admin("user", "create", "alice", "--password-stdin", stdin=PASSWORD)
         yield World(service, api["client_secret"], account["client_secret"], user["id"])
 
@@ -100,6 +104,24 @@ def test_an_app_calls_with_its_own_credentials(world: World, orders: Orders, tmp
     assert refused.returncode != 0
     assert "invalid_client" in refused.stderr
     assert not secrets_in(refused.stdout + refused.stderr)
+
+
+def test_a_user_calls_with_nothing_but_name_and_password(world: World, orders: Orders, tmp_path: Path) -> None:
+    settings = {
+        "AUTH_ISSUER": world.service.issuer,
+        "ORDERS_URL": orders.url,
+        "ORDERS_USER": "alice",
+        "ORDERS_PASSWORD": PASSWORD,
+    }
+    done = app("user_alone.py", settings, tmp_path)
+    assert done.stdout == ORDERS.replace("reports", "kiosk")
+    assert PASSWORD not in done.stderr
+    form = {"grant_type": "password", "username": "alice", "password": PASSWORD, "scope": "orders:read"}
+    answered = httpx2.post(f"{world.service.issuer}/oauth2/token", data=form | {"client_id": "kiosk"}).json()
+    claims = claims_of(answered["access_token"])
+    assert (claims["sub"], claims["username"], claims["client_id"]) == (world.user_id, "alice", "kiosk")
+    by_itself = {"grant_type": "client_credentials", "client_id": "kiosk", "scope": "orders:read"}
+    assert httpx2.post(f"{world.service.issuer}/oauth2/token", data=by_itself).status_code == 400
 
 
 def test_a_user_calls_by_way_of_an_app_and_the_claims_name_both(world: World, orders: Orders, tmp_path: Path) -> None:

@@ -132,9 +132,9 @@ def test_a_code_is_good_once(service: Service, make: Callable[..., User], kind: 
         now = pyotp.TOTP(seed).at(work.now)
 
     def use(work: Work) -> bool:
-        return (
-            recovery_codes.matches(work, alice, recovery) if kind == "recovery code" else totp.matches(work, alice, now)
-        )
+        if kind == "recovery code":
+            return recovery_codes.matches(work, alice, recovery)
+        return totp.matches(work, alice, now)
 
     assert overlapping(service, use, use) == [True, False]
 

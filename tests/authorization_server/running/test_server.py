@@ -6,8 +6,13 @@ import threading
 import time
 from pathlib import Path
 
+import httpx2
 import pytest
 from tests.authorization_server.running.conftest import read_all
+
+from roomkey.authorization_server.running.listener import listener
+from roomkey.authorization_server.running.server import run
+from roomkey.authorization_server.settings import Settings
 
 HEAD = b"POST /echo/x HTTP/1.1\r\nhost: localhost\r\n"
 
@@ -35,6 +40,25 @@ def test_an_interrupt_ends_it_in_the_same_way(child):
     serving.signal(signal.SIGINT)
     assert serving.ended() == 0
     assert "Traceback" not in serving.err
+
+
+def test_outside_of_the_main_thread_it_serves_until_it_is_told_to_end(tmp_path: Path):
+    settings = Settings.at(tmp_path, port=0)
+    ready, ending = threading.Event(), threading.Event()
+
+    async def app(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    with listener(settings) as taken:
+        named = {"ready": ready.set, "ending": ending.is_set}
+        thread = threading.Thread(target=run, args=(settings, app, taken), kwargs=named, daemon=True)
+        thread.start()
+        assert ready.wait(20)
+        assert httpx2.get(f"http://127.0.0.1:{taken.getsockname()[1]}/").status_code == 204
+        ending.set()
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

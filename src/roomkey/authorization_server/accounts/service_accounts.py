@@ -263,8 +263,8 @@ def _values(
         raise Invalid(f"There are the authentications {', '.join(AUTHENTICATIONS)}.", field="authentication")
     if (jwks is not None) != (authentication == "private_key_jwt"):
         raise Invalid("Keys (jwks) belong to private_key_jwt, and it needs them.", field="jwks")
-    if authentication == "none" and set(chosen) & {"client_credentials", "password"}:
-        raise Invalid("An account without authentication cannot have these grants.", field="grants")
+    if authentication == "none" and "client_credentials" in chosen:
+        raise Invalid("An account without authentication has no credentials to get tokens with.", field="grants")
     uris = checked_redirect_uris(redirect_uris, native=native)
     if bool(uris) != ("authorization_code" in chosen):
         raise Invalid("Redirect URIs belong to the authorization_code grant, and it needs one.", field="redirect_uris")

@@ -10,6 +10,7 @@ from roomkey.authorization_server.errors import Invalid
 
 _LARGEST: Final = 65_536  # bytes
 _MOST_FIELDS: Final = 200
+_LONGEST_NUMBER: Final = 10
 _TYPE: Final = "application/x-www-form-urlencoded"
 
 
@@ -25,6 +26,13 @@ class Form:
         if len(values) > 1:
             raise Invalid(f"The field {name} was sent twice.", field=name)
         return values[0] if values else ""
+
+    def seconds(self, name: str) -> int:
+        """The field ``name`` as whole seconds; raises Invalid where it is no number."""
+        value = self.one(name)
+        if not (value.isascii() and value.isdecimal() and len(value) <= _LONGEST_NUMBER):
+            raise Invalid("Choose one of the times.", field=name)
+        return int(value)
 
     def many(self, name: str) -> tuple[str, ...]:
         """Everything that was sent as ``name``, such as boxes that are ticked."""

@@ -15,6 +15,7 @@ from roomkey.authorization_server.web.oauth_error import OAuthError, too_many
 from roomkey.authorization_server.web.rate import Buckets, Rate
 
 SIGNED: Final = "token-introspection+jwt"
+_LARGEST: Final = 2 * 1024 * 1024  # whoever shows a megabyte to an API is to be told as little as anybody else
 _GUESSES: Final = Rate(burst=2000, per_second=500.0)  # dead tokens of many clients at once are no guesses yet
 _NOTHING: Final[dict[str, Any]] = {"active": False}
 
@@ -47,7 +48,7 @@ def introspection_endpoint(
         form = received.form()
         return await clients.serve(received, form, crowd, lambda caller: told(received, form.required("token"), caller))
 
-    return Endpoint(answer, methods=frozenset({"POST"}))
+    return Endpoint(answer, methods=frozenset({"POST"}), largest=_LARGEST)
 
 
 async def _members(service: Service, digest: bytes, caller: Client) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from functools import partial
 
 from starlette.routing import Route
 
 from roomkey.authorization_server.actor import SERVICE, Actor, ActorKind
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
+from roomkey.authorization_server.clients.client import Client
+from roomkey.authorization_server.clients.directory import check
 from roomkey.authorization_server.keys.held_keys import report_held_keys
 from roomkey.authorization_server.keys.room import KeysInUse
 from roomkey.authorization_server.service import Service
@@ -15,6 +16,7 @@ from roomkey.authorization_server.web.crowd import Crowd
 from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, json_answer
 from roomkey.authorization_server.web.oauth_error import OAuthError
 from roomkey.authorization_server.web.published import METHODS, Published, published_answer
+from roomkey.authorization_server.work import Work
 
 PUBLIC_MEMBERS = frozenset({"kty", "kid", "use", "alg", "crv", "x", "y", "n", "e"})
 
@@ -54,13 +56,20 @@ def held_keys_endpoint(service: Service, clients: ClientAuthentication, crowd: C
 
     async def answer(received: Received) -> Answer:
         form = received.form()
-        caller = await clients.authenticate(received, form)
         kids = (form.optional("kids") or "").split()
-        if not caller.is_api:
-            raise OAuthError("unauthorized_client", "Only an API's own account says which keys it holds.", status=403)
-        actor = Actor(ActorKind.SERVICE_ACCOUNT, caller.client_id, tenant=caller.tenant, address=received.address)
-        with crowd.place(caller.client_id):
-            known = await service.perform(actor, partial(report_held_keys, kids=kids))
-        return json_answer({"kids": known})
+
+        async def reported(caller: Client) -> Answer:
+            if not caller.is_api:
+                words = "Only an API's own account says which keys it holds."
+                raise OAuthError("unauthorized_client", words, status=403)
+            actor = Actor(ActorKind.SERVICE_ACCOUNT, caller.client_id, tenant=caller.tenant, address=received.address)
+
+            def act(work: Work) -> tuple[str, ...]:
+                check(work.connection, caller.generation, issues=False)
+                return report_held_keys(work, kids=kids)
+
+            return json_answer({"kids": await service.perform(actor, act)})
+
+        return await clients.serve(received, form, crowd, reported)
 
     return Endpoint(answer, methods=frozenset({"POST"}))

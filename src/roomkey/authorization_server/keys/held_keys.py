@@ -25,6 +25,7 @@ def report_held_keys(work: Work, kids: Sequence[str]) -> tuple[str, ...]:
     """
     client_id = work.actor.id
     is_api = select(apis.c.audience).where(apis.c.client_id == client_id, apis.c.disabled_at.is_(None))
+    is_api = is_api.with_for_update(key_share=True)  # the processes of one API may report at once, to several nodes
     if work.actor.kind is not ActorKind.SERVICE_ACCOUNT or work.connection.scalar(is_api) is None:
         raise NotAllowed("Only an API's own account says which keys the API holds.")
     if len(kids) > MOST_KIDS:

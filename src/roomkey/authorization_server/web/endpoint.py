@@ -79,11 +79,15 @@ class Endpoint:
     Parameters:
         answer: the function.
         methods: what it is asked by.
+        largest: what a body may measure, in bytes.
     """
 
-    def __init__(self, answer: Callable[[Received], Awaitable[Answer]], *, methods: frozenset[str]) -> None:
+    def __init__(
+        self, answer: Callable[[Received], Awaitable[Answer]], *, methods: frozenset[str], largest: int = LARGEST_BODY
+    ) -> None:
         self._answer = answer
         self._methods = methods
+        self._largest = largest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read, answer, send."""
@@ -91,7 +95,7 @@ class Endpoint:
             allowed = ", ".join(sorted(self._methods)).encode()
             await _send(send, Answer(405, b"", ((b"allow", allowed), *NO_STORE)))
             return
-        body = await _body(receive)
+        body = await _body(receive, self._largest)
         if isinstance(body, Answer):
             await _send(send, body)
             return
@@ -108,7 +112,7 @@ class Endpoint:
         await _send(send, answer)
 
 
-async def _body(receive: Receive) -> bytes | Answer:
+async def _body(receive: Receive, largest: int) -> bytes | Answer:
     chunks: list[bytes] = []
     size = 0
     try:
@@ -119,7 +123,7 @@ async def _body(receive: Receive) -> bytes | Answer:
                     return Answer(400)
                 chunk = message.get("body", b"")
                 size += len(chunk)
-                if size > LARGEST_BODY:
+                if size > largest:
                     return refusal(OAuthError("invalid_request", "The request is too large.", status=413))
                 chunks.append(chunk)
                 if not message.get("more_body", False):

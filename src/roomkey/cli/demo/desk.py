@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 AUDIENCE: Final = "orders-api"
 SCOPE: Final = "orders:read"
-TOKEN_DELAY: Final = 0.15
+TOKEN_DELAY: Final = 0.1
 LIST_SECONDS: Final = 1.0
 _PATIENCE: Final = 10.0
 
@@ -53,8 +53,9 @@ class Desk:
         api_secret: by which the API itself may introspect.
     """
 
-    def __init__(self) -> None:
-        self.relay = Relay()
+    def __init__(self, relay: Relay | None = None) -> None:
+        """A relay can be handed in, not yet started; by default it is made here."""
+        self.relay = relay or Relay()
         self.relay.delay = TOKEN_DELAY
         self.api_secret = ""
         self._made: list[str] = []
@@ -144,6 +145,12 @@ class Desk:
             )
         assert made.client_secret is not None  # noqa: S101 - it authenticates by one
         return Secret(self._keep(made.client_secret.value))
+
+    def public_account(self, client_id: str) -> None:
+        """Make a service account without a secret, whose people give it their passwords. Blocks."""
+        access = (Access(AUDIENCE, (SCOPE,)),)
+        with self._service.work(Actor.console()) as work:
+            service_accounts.create(work, client_id=client_id, apis=access, grants=("password",), authentication="none")
 
     def person(self, username: str, *roles: str) -> Login:
         """Make a user with a random password. Blocks for some 30 ms."""

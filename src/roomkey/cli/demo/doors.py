@@ -80,7 +80,7 @@ def _doors(stage: Stage) -> tuple[Door, ...]:
 def _judged(stage: Stage, door: Door, visitor: Application, header: str) -> Check:
     """Show the same token many times at ``door``: how often it asked the auth service, and how long it took."""
     stage.trace.take()
-    stage.note(Party.API, f"a door with {door.words}")
+    stage.note(Party.API, f"judges by {door.words}")
     for _ in range(LOOKS):
         visitor.call(door.api.url)
     seen = stage.trace.take()
@@ -116,7 +116,7 @@ def forged_keys(stage: Stage) -> Outcome:
     stage.begin()
     with APILog() as log, httpx2.Client(base_url=stage.api.url, trust_env=False) as forger:
         for name in FORGED:
-            stage.note(Party.APP, f"the forger tries {name}")
+            stage.note(Party.APP, f"tries {name}")
             lines = len(log.lines)
             begun = time.monotonic()
             answer = forger.get(PATH, headers={"authorization": f"Bearer {made[name]}"})

@@ -14,11 +14,6 @@ class Party(Enum):
     APP = "app"
     API = "API"
 
-    @property
-    def short(self) -> str:
-        """Its name in the tables of arrows."""
-        return self.name.lower()
-
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
@@ -90,6 +85,7 @@ class Scene:
 
     Attributes:
         number, title, sentence: its head.
+        app: what the app is in it.
         begun: ``time.monotonic()`` in seconds.
         events: what happened, in the order in which it was shown.
         outcome: what it found out; None where it broke off.
@@ -99,6 +95,7 @@ class Scene:
     number: int
     title: str
     sentence: str
+    app: str
     begun: float
     events: list[Event] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -119,6 +116,10 @@ class Scene:
             elif isinstance(event, Note):
                 seen.add(event.party)
         return tuple(party for party in Party if party in seen)
+
+    def name(self, party: Party) -> str:
+        """What ``party`` is called."""
+        return self.app if party is Party.APP else party.value
 
     def in_order(self) -> list[Event]:
         """The events by the time at which they happened; requests stand before what was done to answer them."""

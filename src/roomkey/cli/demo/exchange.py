@@ -53,7 +53,7 @@ class Exchange:
         got_key: fingerprint of the token that was given, or "".
         error: the error code of the answer's challenge or of a token endpoint's refusal, or "".
         leads_to: where the answer leads, or "".
-        says: who the API's claims name, in words; "" for other answers.
+        says: what the answer comes to: whom the API's claims name, or that a token is active; "" for others.
         took: seconds from the request's arrival to its answer.
     """
 
@@ -91,8 +91,10 @@ class Exchange:
         words = f"{self.status or 'no answer'}"
         if self.leads_to:
             words = f"{words} to {self.leads_to}"
-        elif self.error and not self.got_key:
+        elif self.error:
             words = f"{words} {self.error}"
+        elif self.says and self.asked.server is Party.AUTH:
+            words = f"{words} {self.says}"
         return Arrow(
             self.asked.server,
             self.asked.caller,
@@ -124,7 +126,7 @@ def exchange(server: Party, request: ReceivedRequest, answer: Answer | None) -> 
         got_key="" if answer is None else _given_key(request, answer),
         error="" if answer is None else _error(request, answer),
         leads_to="" if answer is None else _header(answer, "location"),
-        says="" if answer is None or server is not Party.API else _says(answer),
+        says="" if answer is None or answer.status != 200 else _says(server, request, answer),
         took=time.monotonic() - request.arrived,
     )
 
@@ -148,13 +150,15 @@ def _given_key(request: ReceivedRequest, answer: Answer) -> str:
     return "" if found is None else fingerprint(found[0])
 
 
-def _says(answer: Answer) -> str:
-    if answer.status != 200:
+def _says(server: Party, request: ReceivedRequest, answer: Answer) -> str:
+    if request.path == "/oauth2/introspect":
+        return "active" if json.loads(answer.body).get("active") is True else "not active"
+    if server is not Party.API:
         return ""
     members = json.loads(answer.body)
     user, app = members.get("username"), members.get("client_id")
-    who = f"{user} is the user, {app} acts" if user else f"{app} acts for itself"
-    return f"{who}: {members.get('scope')}"
+    who = f"user {user}, app {app}" if user else f"app {app}"
+    return f"{who}: grants {members.get('scope')}"
 
 
 def _error(request: ReceivedRequest, answer: Answer) -> str:

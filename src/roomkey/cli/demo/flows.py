@@ -1,4 +1,4 @@
-"""The three flows of the pattern as scenes: an app token from the backoffice, an app by itself, a user with an app."""
+"""The three flows of the pattern as scenes: an app token from the backoffice, a user alone, a user with an app."""
 
 from typing import Final
 
@@ -77,11 +77,12 @@ def _asking_plan() -> Plan:
             (API, APP, PATH): 11,
         },
         before={
+            (PERSON, AUTH, _FORM): (Note(PERSON, "asks in the backoffice for an app token"),),
             (AUTH, PERSON, _FORM): (Note(AUTH, "makes the app token and signs it", 2),),
             (API, APP, PATH): (Note(API, "{says}", 10),),
         },
         after={
-            (AUTH, PERSON, _ONCE): (Note(PERSON, "sees it this once"),),
+            (AUTH, PERSON, _ONCE): (Note(PERSON, "sees it, this once"),),
             (APP, API, PATH): (Note(API, "takes the key from the header", 7),),
         },
     )
@@ -128,30 +129,33 @@ class SealedSetting:
 
 
 def credentials_only(stage: Stage) -> Outcome:
-    """An app shows its own id and secret once, gets a token, and calls twice with it."""
+    """A user gives name and password to an app that has no secret of its own; it calls twice with the token."""
+    bob = stage.desk.person("bob")
+    stage.desk.public_account("kiosk")
     plan = Plan(
-        numbers={(APP, AUTH, _TOKEN): 1, (AUTH, APP, _TOKEN): 3, (APP, API, PATH): 4, (API, APP, PATH): 6},
+        numbers={(APP, AUTH, _TOKEN): 2, (AUTH, APP, _TOKEN): 4, (APP, API, PATH): 5, (API, APP, PATH): 7},
         before={
-            (AUTH, APP, _TOKEN): (Note(AUTH, "knows the app's secret by its hash", 2),),
-            (API, APP, PATH): (Note(API, "{says}", 5),),
+            (APP, AUTH, _TOKEN): (Note(PERSON, "gives name and password to the app", 1),),
+            (AUTH, APP, _TOKEN): (Note(AUTH, "checks the password alone", 3),),
+            (API, APP, PATH): (Note(API, "{says}", 6),),
         },
-        after={(AUTH, APP, _TOKEN): (Note(APP, "keeps it sealed in its store"),)},
+        after={(AUTH, APP, _TOKEN): (Note(APP, "keeps it sealed"),)},
     )
-    exports = stage.application("exports")
+    kiosk = stage.calling_with(_password(stage, "kiosk", None, bob.username, bob.password))
     stage.begin()
-    with stage.in_diagram(plan, AUTH, APP, API) as diagram:
-        exports.call()
+    with stage.in_diagram(plan, PERSON, AUTH, APP, API) as diagram:
+        kiosk.call()
         _follow(stage, diagram, Plan(numbers={}))
         stage.heading("the next call only shows the key")
-        exports.call()
+        kiosk.call()
         stage.trace.take()
     return _outcome(
         stage,
-        exports,
+        kiosk,
         exactly(len(stage.counted().tokens), 1, "token request"),
-        exactly(exports.answered, 2, "call answered 200", "calls answered 200"),
+        exactly(kiosk.answered, 2, "call answered 200", "calls answered 200"),
         so("the store's file holds the key sealed, not in plain text", stage.readable_secrets() == 0),
-        _names(stage, exports, "exports", user=None),
+        so("the claims name the user bob; the app has proved nothing", _names(stage, kiosk, "kiosk", bob)),
     )
 
 
@@ -167,8 +171,8 @@ def user_with_app(stage: Stage) -> Outcome:
             (API, APP, PATH): (Note(API, "{says}", 6),),
         },
     )
-    counter = stage.calling_with(_password(stage, secret, alice.username, alice.password))
-    stranger = stage.calling_with(_password(stage, secret, alice.username, "not her password at all"))
+    counter = stage.calling_with(_password(stage, "counter", secret, alice.username, alice.password))
+    stranger = stage.calling_with(_password(stage, "counter", secret, alice.username, "not her password at all"))
     stage.begin()
     with stage.in_diagram(plan, PERSON, AUTH, APP, API) as diagram:
         counter.call()
@@ -180,7 +184,7 @@ def user_with_app(stage: Stage) -> Outcome:
         stage,
         counter,
         exactly(counter.answered, 1, "call answered 200", "calls answered 200"),
-        _names(stage, counter, "counter", user=alice),
+        so("the claims name both: the user alice, and counter, which acts", _names(stage, counter, "counter", alice)),
         so(
             "a wrong password gets no key, and the call is not sent without one",
             [one.error for one in refused] == ["invalid_grant"] and len(stage.counted().calls) == 1,
@@ -188,10 +192,10 @@ def user_with_app(stage: Stage) -> Outcome:
     )
 
 
-def _password(stage: Stage, secret: Secret, username: str, password: str) -> Password:
+def _password(stage: Stage, client_id: str, secret: Secret | None, username: str, password: str) -> Password:
     return Password(
         token_endpoint=stage.desk.token_endpoint,
-        client_id="counter",
+        client_id=client_id,
         client_secret=secret,
         scope=SCOPE,
         username=username,
@@ -199,16 +203,10 @@ def _password(stage: Stage, secret: Secret, username: str, password: str) -> Pas
     )
 
 
-def _names(stage: Stage, application: Application, client_id: str, *, user: Login | None) -> Check:
-    """Whom the claims of the application's token name, judged by the key that the service signs with."""
+def _names(stage: Stage, application: Application, client_id: str, user: Login) -> bool:
+    """Whether the claims of the application's token name both, judged by the key that the service signs with."""
     claims = stage.validator(keys=KeySet.static(stage.desk.jwk)).validate(application.credential.token().value)
-    found = (claims.subject, claims.client_id, claims.get("username"))
-    if user is None:
-        return so(f"the claims name the app alone: {client_id}", found == (client_id, client_id, None))
-    return so(
-        f"the claims name both: the user {user.username}, and {client_id}, which acts",
-        found == (user.id, client_id, user.username),
-    )
+    return (claims.subject, claims.client_id, claims.get("username")) == (user.id, client_id, user.username)
 
 
 def _follow(stage: Stage, diagram: LiveDiagram, plan: Plan) -> tuple[Exchange, ...]:

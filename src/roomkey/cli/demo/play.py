@@ -33,13 +33,13 @@ def play(
     with Stage(screen, desk=desk, api=api) as stage:
         screen.head(
             (
-                ("auth", stage.desk.url, "the auth service gives out keys: the front desk"),
-                ("api", stage.api.url, "opens to a live key: the room door"),
+                ("auth", stage.desk.url, "gives out keys: the front desk"),
+                ("API", stage.api.url, "opens to a live key: the room door"),
                 ("app", "TokenManager, SQLiteStore", "keeps the key safe: the guest"),
             )
         )
         for number, step in enumerate(steps, start=1):
-            scene = Scene(number, step.title, step.sentence, time.monotonic())
+            scene = Scene(number, step.title, step.sentence, step.app, time.monotonic())
             scenes.append(scene)
             _play(step, scene, stage, screen)
     played = Played(tuple(scenes), time.monotonic() - start)

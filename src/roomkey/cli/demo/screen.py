@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from roomkey.cli.demo.events import Played
+from roomkey.cli.demo.events import Party, Played, Scene
 from roomkey.cli.demo.exchange import Exchange
 from roomkey.cli.demo.outcome import Check, Outcome
 from roomkey.cli.look import ledger, paragraph
@@ -40,14 +40,14 @@ class Screen:
             self._line("  ", (f"{name:<8}", "action"), f"{address:<28}", (words, "quiet"))
 
     def step(self, number: int, title: str, sentence: str) -> None:
-        """The head of a step."""
+        """The head of a scene."""
         self._line()
         rule = "─" * max(0, self._width - len(title) - 5)
         self._line((f"{number}", "key"), "  ", (title, "title"), " ", (rule, "quiet"))
         self._line((sentence, "quiet"), indent=3)
         self._line()
 
-    def exchange(self, seen: Exchange) -> None:
+    def exchange(self, seen: Exchange, scene: Scene) -> None:
         """One line: when it was answered, from whom to whom, what, the answer, how long it took."""
         asked = seen.asked
         request = Text(asked.request)
@@ -55,7 +55,7 @@ class Screen:
             request.append("  ").append(f"key {asked.sent_key}", style="key")
         self._exchange(
             f"{max(0.0, seen.ended - self._start):.2f} s",
-            Text.assemble(f"{asked.caller.short:<6} ", ("→", "action"), f" {asked.server.short}"),
+            Text.assemble(f"{_short(asked.caller, scene):<6} ", ("→", "action"), f" {_short(asked.server, scene)}"),
             request,
             self._answer(seen),
             f"{seen.took * 1000:.0f} ms",
@@ -84,7 +84,7 @@ class Screen:
         return self._console.status(Text(words, style="quiet"), spinner="dots", spinner_style="action")
 
     def checks(self, checks: Sequence[Check]) -> None:
-        """The step's claims, each with its mark."""
+        """The claims of a scene, each with its mark."""
         self._line()
         for check in checks:
             mark = ("✓", "ok") if check.held else ("✗", "bad")
@@ -92,7 +92,7 @@ class Screen:
             self._line(mark, " ", check.claim, (tail, "bad"), indent=3)
 
     def broken(self, problem: str) -> None:
-        """That a step ended in an error."""
+        """That a scene ended in an error."""
         self._line(("✗", "bad"), " ", problem, indent=3)
 
     def summary(self, played: Played) -> None:
@@ -136,6 +136,10 @@ class Screen:
         text = Text.assemble(*parts)
         text.rstrip()
         paragraph(self._console, text, indent=indent)
+
+
+def _short(party: Party, scene: Scene) -> str:
+    return "auth" if party is Party.AUTH else scene.name(party)
 
 
 def _figures(outcome: Outcome | None) -> tuple[str | Text, ...]:

@@ -1,6 +1,7 @@
 """The stage of the demo: the auth service, an API and a client, all real, and nothing of them left at the end."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from roomkey.testing import APIRequest
 
 # Tokens of the auth service live for minutes, and nobody wants to watch for minutes: the manager of the scenes in which
-# a key grows old is set to get the next one after a second of the five minutes.
-_EAGER: Final = RefreshWindow(soft_fraction=1 / 300)
+# a key grows old is set to get the next one after some 0.75 s of the five minutes.
+_EAGER: Final = RefreshWindow(soft_fraction=1 / 400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +97,15 @@ class Stage:
 
     def note(self, party: Party, words: str, number: int = 0) -> None:
         """Show what somebody does without a message."""
-        self.trace.say(Note(party, words, number))
+        self.trace.say(Note(party, words, number, time.monotonic()))
 
     def heading(self, words: str) -> None:
         """Show where another part of the scene begins."""
-        self.trace.say(Heading(words))
+        self.trace.say(Heading(words, time.monotonic()))
 
     def log(self, line: str) -> None:
         """Show a line of the API's log."""
-        self.trace.say(LogLine(line))
+        self.trace.say(LogLine(line, time.monotonic()))
 
     def validator(
         self,

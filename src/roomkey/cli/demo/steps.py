@@ -25,11 +25,12 @@ _LIST_POLL: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its title, what it shows, and what it does."""
+    """One step: its title, what it shows, what it does, and what the app is in it."""
 
     title: str
     sentence: str
     play: Callable[[Stage], Outcome]
+    app: str = "app"
 
 
 def many_threads(stage: Stage) -> Outcome:
@@ -85,7 +86,7 @@ def revoked_token(stage: Stage) -> Outcome:
     stage.begin()
     stage.trace.take()
     stage.desk.end_tokens("billing")
-    stage.note(Party.AUTH, "an administrator ends the app's keys, and a list says so")
+    stage.note(Party.AUTH, "ends the app's keys for an administrator; a list says so")
     time.sleep(LIST_SECONDS + _LIST_POLL)  # the list is made anew once a second at most
     before = len(door.requests)
     billing.call(door.url)
@@ -160,7 +161,7 @@ def _keys(stage: Stage) -> int:
 
 STEPS: Final = (
     Step("Service account", "A person asks for an app token; the app shows it at three doors.", app_token),
-    Step("Credentials only", "An app shows its own id and secret once; then it only shows the key.", credentials_only),
+    Step("Credentials only", "A user shows name and password once; then the app only shows the key.", credentials_only),
     Step("Credentials + service account", "The key says who the user is, and which app acts.", user_with_app),
     Step(f"{THREADS} threads", "All of them without a key at the same moment: one goes to the desk.", many_threads),
     Step(
@@ -171,5 +172,5 @@ STEPS: Final = (
     Step("Revoked token", "The door refuses a key: get a new one, and make the call once more.", revoked_token),
     Step("Outage", "The desk is closed while a key grows old: the old one serves meanwhile.", outage),
     Step("Three ways to judge", "One key at three doors: JWK handed over, JWKS published, desk asked.", three_ways),
-    Step("Forged keys", "The door says no and not why; the reason stands in its log.", forged_keys),
+    Step("Forged keys", "The door says no and not why; the reason stands in its log.", forged_keys, app="forger"),
 )

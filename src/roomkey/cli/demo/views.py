@@ -1,6 +1,5 @@
 """The two ways in which a scene is shown while it happens; both write down what they show, for the report."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -50,16 +49,17 @@ class ArrowTable:
         self.settle()
         self._last = seen
         self._scene.events += (seen.asked.arrow(), seen.arrow())
-        self._screen.exchange(seen)
+        self._screen.exchange(seen, self._scene)
 
     def said(self, remark: Note | Heading | LogLine) -> None:
         """A line of its own."""
         self.settle()
-        self._scene.events.append(replace(remark, at=time.monotonic()))
+        self._scene.events.append(remark)
         if isinstance(remark, LogLine):
             self._screen.log(remark.words)
         else:
-            self._screen.note(remark.words)
+            who = f"{self._scene.name(remark.party)} " if isinstance(remark, Note) else ""
+            self._screen.note(f"{who}{remark.words}")
 
     def settle(self) -> None:
         """Say how many were alike."""
@@ -95,7 +95,7 @@ class LiveDiagram:
 
     def said(self, remark: Note | Heading | LogLine) -> None:
         """A note on a lifeline, or a heading across all of them."""
-        self._show(replace(remark, at=time.monotonic()))
+        self._show(remark)
 
     def settle(self) -> None:
         """Nothing is ever held back."""

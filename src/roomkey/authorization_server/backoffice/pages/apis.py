@@ -5,9 +5,9 @@ from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.accounts.api import Api, Scope, audience_of
-from roomkey.authorization_server.backoffice.overlap import overlap_choice, seconds_of
+from roomkey.authorization_server.backoffice.names import tenant_choices
+from roomkey.authorization_server.backoffice.overlap import overlap_choice
 from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
-from roomkey.authorization_server.backoffice.pages.names import tenant_choices
 from roomkey.authorization_server.backoffice.session import Visit, see_other
 from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
 from roomkey.authorization_server.backoffice.time_words import duration
@@ -73,8 +73,8 @@ async def create_api(visit: Visit) -> Response:
             scopes=_scopes(form.one("scopes")),
             description=form.one("description").strip(),
             tenant=form.one("tenant") or None,
-            token_lifetime=seconds_of(form, "token_lifetime"),
-            longest_app_token=seconds_of(form, "longest_app_token"),
+            token_lifetime=form.seconds("token_lifetime"),
+            longest_app_token=form.seconds("longest_app_token"),
             token_format=form.one("token_format"),
             algorithm=form.one("algorithm"),
             needs_approval=form.one("needs_approval") == "yes",
@@ -104,8 +104,8 @@ async def change_api(visit: Visit) -> Response:
             _api(work, visit).audience,
             scopes=_scopes(form.one("scopes")),
             description=form.one("description").strip(),
-            token_lifetime=seconds_of(form, "token_lifetime"),
-            longest_app_token=seconds_of(form, "longest_app_token"),
+            token_lifetime=form.seconds("token_lifetime"),
+            longest_app_token=form.seconds("longest_app_token"),
             token_format=form.one("token_format"),
             algorithm=form.one("algorithm"),
             needs_approval=form.one("needs_approval") == "yes",
@@ -141,7 +141,7 @@ async def ask_rotation(visit: Visit) -> Response:
 @page(Permission.CHANGE_APIS)
 async def rotate_secret(visit: Visit) -> Response:
     """Make another secret for the API's own account, and show it once."""
-    overlap = seconds_of(visit.form)
+    overlap = visit.form.seconds("overlap")
 
     def make(work: Work) -> Shown:
         api = _api(work, visit)

@@ -6,13 +6,13 @@ from starlette.routing import BaseRoute, Route
 from roomkey.authorization_server.accounts import apis, app_tokens
 from roomkey.authorization_server.accounts.app_token import AppToken
 from roomkey.authorization_server.accounts.app_tokens import NewAppToken
-from roomkey.authorization_server.backoffice.overlap import overlap_choice, seconds_of
+from roomkey.authorization_server.backoffice.names import names_of
+from roomkey.authorization_server.backoffice.overlap import overlap_choice
 from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
-from roomkey.authorization_server.backoffice.pages.names import names_of
-from roomkey.authorization_server.backoffice.pages.token_state import token_state
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
 from roomkey.authorization_server.backoffice.time_words import absolute, duration, option, relative
+from roomkey.authorization_server.backoffice.token_state import token_state
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.work import Work
 
@@ -81,7 +81,7 @@ async def ask_rotation(visit: Visit) -> Response:
 @page(*_ROTATE)
 async def rotate_token(visit: Visit) -> Response:
     """Make its successor, and show that once."""
-    overlap = seconds_of(visit.form)
+    overlap = visit.form.seconds("overlap")
     return await show_once(
         visit,
         lambda work: shown_token(work, app_tokens.rotate(work, visit.request.path_params["token"], overlap=overlap)),

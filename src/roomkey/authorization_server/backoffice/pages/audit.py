@@ -14,8 +14,8 @@ from starlette.routing import BaseRoute, Route
 from roomkey.authorization_server import audit_log
 from roomkey.authorization_server.accounts.page import LARGEST, USUAL, Page
 from roomkey.authorization_server.audit_log import Event
+from roomkey.authorization_server.backoffice.names import names_in
 from roomkey.authorization_server.backoffice.page import Values, page, show
-from roomkey.authorization_server.backoffice.pages.names import names_in
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import machine
 from roomkey.authorization_server.permissions import Permission

@@ -10,8 +10,8 @@ from starlette.routing import BaseRoute, Route
 from roomkey.authorization_server import attention, audit_log
 from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts
 from roomkey.authorization_server.attention import Finding, Kind
+from roomkey.authorization_server.backoffice.names import names_in
 from roomkey.authorization_server.backoffice.page import Values, page, show
-from roomkey.authorization_server.backoffice.pages.names import names_in
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration, relative
 from roomkey.authorization_server.permissions import Permission

@@ -7,12 +7,12 @@ from roomkey.authorization_server.accounts import account_secrets, apis, app_tok
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Api
 from roomkey.authorization_server.accounts.service_account import BY_SECRET, ServiceAccount
-from roomkey.authorization_server.backoffice.overlap import overlap_choice, seconds_of
+from roomkey.authorization_server.backoffice.names import names_of, tenant_choices
+from roomkey.authorization_server.backoffice.overlap import overlap_choice
 from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
-from roomkey.authorization_server.backoffice.pages.names import names_of, tenant_choices
-from roomkey.authorization_server.backoffice.pages.token_state import token_state
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
+from roomkey.authorization_server.backoffice.token_state import token_state
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.work import Work
@@ -117,7 +117,7 @@ async def ask_rotation(visit: Visit) -> Response:
 async def rotate_secret(visit: Visit) -> Response:
     """Make another secret and show it once."""
     client_id = visit.request.path_params["client_id"]
-    overlap = seconds_of(visit.form)
+    overlap = visit.form.seconds("overlap")
 
     def make(work: Work) -> Shown:
         made = account_secrets.rotate(work, client_id, overlap=overlap)

@@ -8,10 +8,9 @@ from roomkey.authorization_server.accounts.api import Api
 from roomkey.authorization_server.accounts.app_token import presets
 from roomkey.authorization_server.accounts.service_account import ServiceAccount
 from roomkey.authorization_server.accounts.token_requests import TokenRequest
-from roomkey.authorization_server.backoffice.overlap import seconds_of
+from roomkey.authorization_server.backoffice.names import names_of
 from roomkey.authorization_server.backoffice.page import Values, done, page, show
 from roomkey.authorization_server.backoffice.pages.app_tokens import shown_token
-from roomkey.authorization_server.backoffice.pages.names import names_of
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
 from roomkey.authorization_server.backoffice.time_words import duration
@@ -66,7 +65,7 @@ async def make_request(visit: Visit) -> Response:
             client_id=client_id,
             audience=audience,
             scopes=form.many("scopes"),
-            lifetime=seconds_of(form, "lifetime"),
+            lifetime=form.seconds("lifetime"),
             token_format=form.one("token_format") or None,
             note=form.one("note").strip(),
         )

@@ -6,8 +6,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts.page import Page
+from roomkey.authorization_server.backoffice.names import tenant_choices
 from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
-from roomkey.authorization_server.backoffice.pages.names import tenant_choices
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.people import second_factors, sessions, users

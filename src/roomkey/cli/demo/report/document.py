@@ -49,17 +49,17 @@ def _text(name: str) -> str:
 
 def rows(scene: Scene) -> list[Row]:
     """What happened, in its order."""
-    return [_row(event, scene.begun) for event in scene.in_order()]
+    return [_row(event, scene) for event in scene.in_order()]
 
 
-def _row(event: Event, begun: float) -> Row:
-    at = f"{max(0.0, event.at - begun):.2f} s"
+def _row(event: Event, scene: Scene) -> Row:
+    at = f"{max(0.0, event.at - scene.begun):.2f} s"
     if isinstance(event, Arrow):
         step = f"{event.number or ''}"
-        return Row(at, step, event.source.value, event.target.value, event.words, event.key)
+        return Row(at, step, scene.name(event.source), scene.name(event.target), event.words, event.key)
     if isinstance(event, Note):
-        return Row(at, f"{event.number or ''}", event.party.value, "", event.words, "")
+        return Row(at, f"{event.number or ''}", scene.name(event.party), "", event.words, "")
     if isinstance(event, Repeat):
         words = f"{event.count} more like this, {event.status} each"
-        return Row(at, "", event.source.value, event.target.value, words, "")
+        return Row(at, "", scene.name(event.source), scene.name(event.target), words, "")
     return Row(at, "", "API's log" if isinstance(event, LogLine) else "", "", event.words, "")

@@ -25,7 +25,7 @@ class ReportFile:
     def write(self, text: str) -> None:
         """Write it whole or not at all. Raises ConfigurationError; blocks on the disk."""
         self._check()
-        beside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
+        beside = self._path.with_name(f".roomkey-demo.{secrets.token_hex(8)}")
         try:
             with beside.open("x", encoding="utf-8") as file:
                 file.write(text)

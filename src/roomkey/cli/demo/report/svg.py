@@ -9,7 +9,7 @@ from roomkey.cli.demo.events import Arrow, Event, Heading, LogLine, Note, Party,
 _WIDTH: Final = 800
 _SIDE: Final = 78  # from the edge to the first and the last lifeline
 _HEAD: Final = 54
-_SANS: Final = 6.3  # an average letter of the running text, in units of the picture
+_SANS: Final = 6.9  # an average letter of the running text, in units of the picture
 _MONO: Final = 7.3
 _LEAST_ROOM: Final = 190
 
@@ -50,7 +50,7 @@ class _Drawing:
         for party, x in self._places.items():
             parts.append(f'<path class="life" d="M{x:.1f} 40V{end:.1f}"/>')
             parts.append(f'<rect class="party" x="{x - 60:.1f}" y="8" width="120" height="32" rx="8"/>')
-            parts.append(_text(x, 29, party.value, "party-name"))
+            parts.append(_text(x, 29, self._scene.name(party), "party-name"))
         return parts
 
     def _draw(self, event: Event) -> None:
@@ -69,7 +69,7 @@ class _Drawing:
         source, target = self._places[arrow.source], self._places[arrow.target]
         middle = (source + target) / 2
         self._parts.append(_text(middle, self._y + 15, arrow.words, "words"))
-        self._y += 28
+        self._y += 32 if arrow.key else 26
         self._line(source, target, "request")
         if arrow.key:
             self._parts += _pieces(middle, self._y, (), arrow.key)
@@ -172,7 +172,7 @@ def _text(x: float, y: float, words: str, style: str) -> str:
 
 def _described(scene: Scene) -> str:
     arrows = sum(isinstance(event, Arrow) for event in scene.events)
-    parties = ", ".join(party.value for party in scene.parties)
+    parties = ", ".join(scene.name(party) for party in scene.parties)
     return f"{scene.sentence} {arrows} messages between {parties}. The table below says the same in words."
 
 
