@@ -6,6 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from roomkey.authorization_server.database.database import Database
@@ -31,6 +33,30 @@ def test_a_fresh_database_gets_every_table_and_a_second_start_changes_nothing(da
     with database.reading() as connection:
         assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
     database.close()
+
+
+def test_the_steps_lead_to_the_schema_that_the_tables_declare(database_url: str, tmp_path: Path):
+    assert _ran(database_url)
+    database = Database.open(database_url)
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    if database.file is not None:
+        declared = Database.open(f"sqlite:///{tmp_path / 'declared.db'}")
+        with declared.writing() as connection:
+            metadata.create_all(connection)
+        assert _statements(database) == _statements(declared)
+        declared.close()
+    database.close()
+
+
+def _statements(database: Database) -> set[str]:
+    """What SQLite was told of each table and index, but for the order of a table's parts."""
+    with database.reading() as connection:
+        told = connection.scalars(
+            text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'")
+        ).all()
+    parts = (sorted(part.strip(" ,") for part in sql.splitlines() if part.strip()) for sql in told)
+    return {"\n".join(each) for each in parts}
 
 
 def test_of_many_that_start_at_once_on_a_fresh_database_one_makes_the_schema(database_url: str):
