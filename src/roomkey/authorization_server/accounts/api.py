@@ -96,11 +96,7 @@ def audience_of(work: Work, client_id: str) -> str:
 
 
 def changeable_api(work: Work, audience: str) -> Api:
-    """The API, where its tenant is the actor's; raises NotFound, and NotAllowed for one that is everybody's.
-
-    Whoever else would change it, on whichever node, waits until ``work`` is done.
-    """
-    work.connection.execute(select(apis.c.audience).where(apis.c.audience == audience).with_for_update(key_share=True))
+    """The API, where its tenant is the actor's; raises NotFound, and NotAllowed for one that is everybody's."""
     api = visible_api(work, audience)
     if not work.actor.sees(api.tenant):
         raise NotAllowed(f"The API {audience} is everybody's; an administrator of all tenants can change it.")

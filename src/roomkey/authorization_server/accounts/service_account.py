@@ -88,12 +88,7 @@ def visible_account(work: Work, client_id: str) -> ServiceAccount:
 
 
 def changeable(work: Work, client_id: str) -> ServiceAccount:
-    """The account, where the actor may change it: administrators any, others their own. Raises NotFound, NotAllowed.
-
-    Whoever else would change it, on whichever node, waits until ``work`` is done.
-    """
-    of_it = select(service_accounts.c.client_id).where(service_accounts.c.client_id == client_id)
-    work.connection.execute(of_it.with_for_update(key_share=True))
+    """The account, where the actor may change it: administrators any, others their own. Raises NotFound, NotAllowed."""
     account = visible_account(work, client_id)
     if not (owns(work, account) or work.actor.may(Permission.CHANGE_ACCOUNTS)):
         raise NotAllowed(f"The account {client_id} is not yours; ask its owner or an administrator.")
