@@ -15,7 +15,7 @@ import functools
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -26,7 +26,7 @@ from roomkey.authorization_server import opaque
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.backoffice.forms import Form, read_form
 from roomkey.authorization_server.errors import NotAllowed
-from roomkey.authorization_server.people import sessions
+from roomkey.authorization_server.people import sessions, users
 from roomkey.authorization_server.people.passwords import PasswordHashing
 from roomkey.authorization_server.people.sessions import Begun, Session, SignedIn, Stage
 from roomkey.authorization_server.people.users import User
@@ -105,8 +105,20 @@ class Visit:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     async def perform(self, act: Callable[[Work], Result]) -> Result:
-        """What ``act`` returns, done on behalf of the visitor, once it is on the disk."""
-        return await self.service.perform(self.actor, act)
+        """What ``act`` returns, done on behalf of the visitor, once it is on the disk.
+
+        What the visitor may do is read again in the transaction of the act: whoever was demoted or disabled since the
+        page was asked for does nothing more.
+        """
+        return await self.service.perform(self.actor, lambda work: act(self._as_now(work)))
+
+    def _as_now(self, work: Work) -> Work:
+        if self.signed_in is None:
+            return work
+        user = users.find(work, self.signed_in.user.id)
+        if user.disabled_at is not None:
+            raise NotAllowed("Your account is disabled.")
+        return replace(work, actor=user.actor(self.address))
 
     async def view(self, read: Callable[[Work], Result]) -> Result:
         """What ``read`` finds on behalf of the visitor."""
