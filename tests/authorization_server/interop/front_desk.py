@@ -1,6 +1,7 @@
 """The auth service as foreign clients meet it: a process, with an API for each algorithm and an app for each method."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,8 +61,11 @@ class FrontDesk:
         return token
 
     def rotate(self, algorithm: str) -> None:
-        """Let another key sign with ``algorithm`` from now on."""
-        self.service.admin("keys", "rotate", "--algorithm", algorithm, "--now")
+        """Let another key sign with ``algorithm``; waits where one has just begun to, for that counts as one."""
+        listed = self.service.admin("keys", "list")["keys"]
+        signing = next(key["kid"] for key in listed if (key["algorithm"], key["state"]) == (algorithm, "signing"))
+        while self.service.admin("keys", "rotate", "--algorithm", algorithm, "--now")["kid"] == signing:
+            time.sleep(1.0)
 
     def introspected(self, token: str) -> dict[str, Any]:
         """What ``orders-api`` is told of ``token``."""
