@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 TOKENS = int(os.environ.get("ROOMKEY_BENCH_TOKENS", "1000000"))
-ROUNDS, SECONDS, CONNECTIONS = 5, 4.0, 16
+ROUNDS, SECONDS, CONNECTIONS = 3, 4.0, 16
 FORM = "application/x-www-form-urlencoded"
 
 

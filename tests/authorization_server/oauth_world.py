@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
@@ -189,6 +190,7 @@ class World(Node):
         for engine in engines:
             event.listen(engine, "connect", trace)
             engine.dispose()
+        self.service.database._eyes = threading.local()  # so that a glance connects anew as well
         self.ask("GET", "/oauth2/jwks")
         seen.clear()
         try:

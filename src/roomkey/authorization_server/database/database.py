@@ -1,12 +1,16 @@
 """The database as the rest of the service sees it: read and write, in the calling thread or from an event loop."""
 
+import threading
 from pathlib import Path
 from typing import Final, Self
 
+from sqlalchemy import Connection
+
 from roomkey.authorization_server.database.engines import Engines, open_engines
-from roomkey.authorization_server.database.lane import Job, Lane, Result, transaction
+from roomkey.authorization_server.database.lane import Job, Lane, Result, is_outage, transaction, unavailable
 
 _GROUP: Final = 64
+_PATIENCE: Final = 0.002  # seconds; SQLite has answered long before, unless a page asks for much
 
 
 class Database:
@@ -19,6 +23,7 @@ class Database:
     def __init__(self, engines: Engines) -> None:
         self.engines = engines
         self._lanes: tuple[Lane, Lane] | None = None
+        self._eyes = threading.local()
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -42,6 +47,29 @@ class Database:
         """What ``job`` reads, off the event loop; jobs that wait at the same time share a transaction."""
         return await self._started()[0].run(job)
 
+    async def glance(self, job: Job[Result]) -> Result:
+        """As ``read``, for a job that looks at a row or two by prepared statements, on the busiest paths.
+
+        SQLite answers it at once, in the loop's own thread: that takes some ten microseconds and waits for no lock, and
+        to wake another thread takes ten times as long. Each statement of the job then sees the newest state.
+        """
+        if self.file is None:
+            return await self.read(job)
+        try:
+            return job(self._glancing())
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            self._eyes.connection = None
+            raise unavailable(error) from None
+
+    def _glancing(self) -> Connection:
+        """This thread's own connection, on which no transaction is open."""
+        connection: Connection | None = getattr(self._eyes, "connection", None)
+        if connection is None:
+            connection = self._eyes.connection = self.engines.reader.connect()
+        return connection
+
     async def write(self, job: Job[Result], *, durable: bool = True) -> Result:
         """What ``job`` returns, once what it wrote is on the disk; jobs that wait at the same time share a commit.
 
@@ -58,7 +86,14 @@ class Database:
         if self._lanes is None:
             embedded = self.file is not None
             self._lanes = (
-                Lane(self.engines.reader, name="read", threads=2 if embedded else 4, most=_GROUP, undo=False),
+                Lane(
+                    self.engines.reader,
+                    name="read",
+                    threads=2 if embedded else 4,
+                    most=_GROUP,
+                    undo=False,
+                    patience=_PATIENCE if embedded else 0.0,
+                ),
                 Lane(
                     self.engines.writer,
                     name="write",
@@ -74,4 +109,5 @@ class Database:
         for lane in self._lanes or ():
             lane.close()
         self._lanes = None
+        self._eyes = threading.local()
         self.engines.dispose()

@@ -1,11 +1,11 @@
 """Jobs on a database, off the event loop, many to a transaction: one commit and one wake-up for all that wait."""
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
@@ -25,21 +25,31 @@ _MOST_WAITING: Final = 4096
 class _Waiting:
     job: Job[Any]
     durable: bool
-    loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Any]"
     result: Any = None
     error: BaseException | None = None
 
 
-@dataclass(slots=True)
-class _Stop:
-    done: "Future[None]" = field(default_factory=Future)
+class _Hall:
+    """The jobs of one event loop that wait for a lane, and how many groups of them are under way."""
+
+    __slots__ = ("began", "groups", "handing_over", "loop", "seen", "waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.waiting: list[_Waiting] = []
+        self.seen = 0
+        self.groups = 0
+        self.began = 0.0
+        self.handing_over = False
 
 
 class Lane:
-    """A queue of jobs and the threads that perform them.
+    """Jobs that wait, and the threads that perform them.
 
     Of a group, each job is kept or undone for itself, and none is answered before all that it wrote is on the disk.
+    While a group is under way, the jobs that come wait for each other: the busier the lane, the larger the groups, and
+    the fewer times the loop and the threads wake each other.
 
     Parameters:
         engine: where the transactions begin.
@@ -47,14 +57,18 @@ class Lane:
         threads: how many there are; SQLite has one writer.
         most: jobs to a transaction at most.
         undo: whether a job that fails must be undone for itself; reading needs no such thing.
+        patience: seconds that jobs wait for a group under way before another thread takes them.
     """
 
-    def __init__(self, engine: Engine, *, name: str, threads: int, most: int, undo: bool) -> None:
+    def __init__(
+        self, engine: Engine, *, name: str, threads: int, most: int, undo: bool, patience: float = 0.0
+    ) -> None:
         self._engine = engine
         self._most = most
         self._undo = undo
-        self._queue: queue.SimpleQueue[list[_Waiting] | _Stop] = queue.SimpleQueue()
-        self._turns: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+        self._patience = patience
+        self._queue: queue.SimpleQueue[tuple[_Hall, list[_Waiting]] | None] = queue.SimpleQueue()
+        self._halls: dict[asyncio.AbstractEventLoop, _Hall] = {}
         self._threads = [
             threading.Thread(target=self._work, name=f"roomkey-{name}-{number}", daemon=True)
             for number in range(threads)
@@ -65,7 +79,7 @@ class Lane:
     @property
     def waiting(self) -> int:
         """How many jobs wait for a thread."""
-        return self._queue.qsize()
+        return sum(len(hall.waiting) for hall in list(self._halls.values()))
 
     async def run(self, job: Job[Result], *, durable: bool = True) -> Result:
         """What ``job`` returns, once its transaction is committed; raises what it raises.
@@ -76,48 +90,58 @@ class Lane:
         a job that has begun to its end.
         """
         loop = asyncio.get_running_loop()
-        turn = self._turns.get(loop)
-        if turn is None:
-            turn = self._turns[loop] = []
-            loop.call_soon(self._hand_over, loop)
-        if self._queue.qsize() * self._most + len(turn) >= _MOST_WAITING:
+        hall = self._halls.get(loop)
+        if hall is None:
+            hall = self._hall(loop)
+        if len(hall.waiting) >= _MOST_WAITING:
             raise DatabaseUnavailable("More requests wait for the database than it can serve; try again later.")
         future: asyncio.Future[Any] = loop.create_future()
-        turn.append(_Waiting(job, durable, loop, future))
+        hall.waiting.append(_Waiting(job, durable, future))
+        if not hall.handing_over and hall.groups < len(self._threads):
+            hall.handing_over = True
+            loop.call_soon(self._hand_over, hall)
         return cast("Result", await future)
 
-    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Queue what has come together in one turn of the loop: one wake-up of a thread for all of it."""
-        turn = self._turns.pop(loop)
-        for start in range(0, len(turn), self._most):
-            self._queue.put(turn[start : start + self._most])
+    def _hall(self, loop: asyncio.AbstractEventLoop) -> _Hall:
+        for other in [other for other in self._halls if other.is_closed()]:
+            self._halls.pop(other, None)
+        return self._halls.setdefault(loop, _Hall(loop))
+
+    def _hand_over(self, hall: _Hall) -> None:
+        """Let threads have what has come together: at once where none is at work, else once that one takes its time.
+
+        As long as each turn of the loop brings more, they come together for one more turn, which takes microseconds.
+        """
+        if hall.seen < len(hall.waiting) < self._most:
+            hall.seen = len(hall.waiting)
+            hall.loop.call_soon(self._hand_over, hall)
+            return
+        hall.seen = 0
+        hall.handing_over = False
+        while hall.waiting and hall.groups < len(self._threads):
+            now = hall.loop.time()
+            if hall.groups and now - hall.began < self._patience:
+                hall.handing_over = True
+                hall.loop.call_later(self._patience, self._hand_over, hall)
+                return
+            group, hall.waiting = hall.waiting[: self._most], hall.waiting[self._most :]
+            hall.groups += 1
+            hall.began = now
+            self._queue.put((hall, group))
 
     def close(self) -> None:
-        """Perform what waits, then end the threads. Blocks."""
-        stops = [_Stop() for _ in self._threads]
-        for stop in stops:
-            self._queue.put(stop)
+        """Perform what was handed over, then end the threads. Blocks."""
+        for _ in self._threads:
+            self._queue.put(None)
         for thread in self._threads:
             thread.join()
 
     def _work(self) -> None:
-        while True:
-            first = self._queue.get()
-            if isinstance(first, _Stop):
-                return
-            group, stop = first, None
-            while len(group) < self._most:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if isinstance(following, _Stop):
-                    stop = following
-                    break
-                group += following
+        while (handed := self._queue.get()) is not None:
+            hall, group = handed
             self._perform([one for one in group if not one.future.cancelled()])
-            if stop is not None:
-                return
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                hall.loop.call_soon_threadsafe(self._deliver, hall, group)
 
     def _perform(self, group: list[_Waiting]) -> None:
         try:
@@ -128,14 +152,19 @@ class Lane:
         except BaseException as error:  # noqa: BLE001 - a job that nobody answers would hang its caller
             for one in group:
                 one.error = one.error or error
-        by_loop: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+
+    def _deliver(self, hall: _Hall, group: list[_Waiting]) -> None:
+        hall.groups -= 1
         for one in group:
-            by_loop.setdefault(one.loop, []).append(one)
-        for loop, ones in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_deliver, ones)
-            except RuntimeError:  # the loop is closed: nobody waits there any more
+            if one.future.done():
                 continue
+            if one.error is None:
+                one.future.set_result(one.result)
+            else:
+                one.future.set_exception(one.error)
+        if hall.waiting and not hall.handing_over:
+            hall.handing_over = True
+            hall.loop.call_soon(self._hand_over, hall)
 
     def _perform_one(self, connection: Connection, one: _Waiting) -> None:
         raw = driver(connection)
@@ -153,16 +182,6 @@ class Lane:
                 raw.execute("ROLLBACK TO SAVEPOINT job")
         if self._undo:
             raw.execute("RELEASE SAVEPOINT job")
-
-
-def _deliver(group: list[_Waiting]) -> None:
-    for one in group:
-        if one.future.done():
-            continue
-        if one.error is None:
-            one.future.set_result(one.result)
-        else:
-            one.future.set_exception(one.error)
 
 
 class transaction:  # noqa: N801 - reads as the statement that it is

@@ -15,6 +15,7 @@ from roomkey.authorization_server.web.oauth_error import OAuthError, too_many
 from roomkey.authorization_server.web.rate import Buckets, Rate
 
 SIGNED: Final = "token-introspection+jwt"
+_MEDIA_TYPE: Final = SIGNED.encode()
 _LARGEST: Final = 2 * 1024 * 1024  # whoever shows a megabyte to an API is to be told as little as anybody else
 _GUESSES: Final = Rate(burst=2000, per_second=500.0)  # dead tokens of many clients at once are no guesses yet
 _NOTHING: Final[dict[str, Any]] = {"active": False}
@@ -53,13 +54,14 @@ def introspection_endpoint(
 
 async def _members(service: Service, digest: bytes, caller: Client) -> dict[str, Any]:
     issuer, now = service.settings.issuer, service.now()
-    return await service.database.read(
+    return await service.database.glance(
         lambda connection: introspect(connection, digest, caller=caller, issuer=issuer, now=now)
     )
 
 
 def _wants_signed(received: Received) -> bool:
-    return any(SIGNED.encode() in value.lower() for value in received.values(b"accept"))
+    accepted = received.values(b"accept")
+    return bool(accepted) and any(_MEDIA_TYPE in value.lower() for value in accepted)
 
 
 async def _signed(service: Service, caller: Client, members: dict[str, Any]) -> Answer:

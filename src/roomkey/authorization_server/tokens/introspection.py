@@ -2,16 +2,19 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, select, text
 
 from roomkey.authorization_server.clients.client import Client
-from roomkey.authorization_server.clients.directory import check
+from roomkey.authorization_server.clients.directory import Outdated
 from roomkey.authorization_server.database.prepared import Prepared
+from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.schema.people import users
 from roomkey.authorization_server.schema.tokens import access_tokens
 
+# One statement, so that the mark of the latest change and the token are of one moment.
 _LOOK_UP: Final = Prepared(
     select(
+        counters.c.value,
         access_tokens.c.client_id,
         access_tokens.c.user_id,
         access_tokens.c.audience,
@@ -25,12 +28,17 @@ _LOOK_UP: Final = Prepared(
         access_tokens.c.acr,
         users.c.username,
     )
-    .outerjoin_from(access_tokens, users, users.c.id == access_tokens.c.user_id)
-    .where(
-        access_tokens.c.digest == bindparam("digest"),
-        access_tokens.c.expires_at > bindparam("now"),
-        access_tokens.c.revoked_at.is_(None),
+    .select_from(counters)
+    .outerjoin(
+        access_tokens,
+        and_(
+            access_tokens.c.digest == bindparam("digest"),
+            access_tokens.c.expires_at > bindparam("now"),
+            access_tokens.c.revoked_at.is_(None),
+        ),
     )
+    .outerjoin(users, users.c.id == access_tokens.c.user_id)
+    .where(counters.c.name == text("'changes'"))
 )
 
 
@@ -40,14 +48,13 @@ def introspect(connection: Connection, digest: bytes, *, caller: Client, issuer:
     It is where the token lives and its audience is one of the APIs whose own account ``caller`` is; whatever else is
     wrong looks the same. Raises Outdated.
     """
-    check(connection, caller.generation, issues=False)
     row = _LOOK_UP.first(connection, {"digest": digest, "now": now})
-    if row is None:
-        return {"active": False}
+    if row is None or row[0] != caller.generation:
+        raise Outdated("The accounts have changed.")
     client_id, user_id, audience, scope, roles, tenant, jti, issued_at, expires_at, authenticated_at, acr, username = (
-        row
+        row[1:]
     )
-    if audience not in caller.audiences:
+    if client_id is None or audience not in caller.audiences:
         return {"active": False}
     members: dict[str, Any] = {
         "active": True,

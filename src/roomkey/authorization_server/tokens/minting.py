@@ -1,15 +1,19 @@
 """How a token comes to be: the claims of RFC 9068 and a signature, or 256 random bits (pure but for randomness)."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from roomkey.authorization_server import opaque
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.jose import base64url, strict_json
+from roomkey.jose import base64url
 from roomkey.jose.envelope import LARGEST_TOKEN
 from roomkey.secret import Confidential
 
+_ISSUED_AT: Final = re.compile(
+    rb'"iat":([0-9]{1,12})[,}]'
+)  # as mint writes it; whatever else it finds, nothing is there
 ACCESS_TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type
 
 
@@ -90,9 +94,8 @@ def find_ledger_key(token: str) -> bytes | None:
     if len(token) > LARGEST_TOKEN or not token.isascii():
         return None
     payload = base64url.decode(token.split(".", 2)[1].encode())
-    claims = None if payload is None else strict_json.read_object(payload)
-    issued_at = None if claims is None else claims.get("iat")
-    return ledger_key(token, issued_at) if type(issued_at) is int and 0 <= issued_at < 1 << 40 else None
+    issued_at = None if payload is None else _ISSUED_AT.search(payload)
+    return None if issued_at is None else ledger_key(token, int(issued_at[1]))
 
 
 def _claims(grant: Grant, *, issuer: str, now: int, expires_at: int, jti: str) -> dict[str, Any]:

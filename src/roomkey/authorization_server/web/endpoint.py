@@ -1,6 +1,5 @@
 """An endpoint below Starlette's own requests and answers: the body read within limits, every error a right answer."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +15,6 @@ from roomkey.errors import place_of
 from roomkey.secret import Confidential
 
 _log = logging.getLogger("roomkey.authorization_server")
-_SLOWEST_BODY: Final = 10.0
 _OUTAGE_PAUSE: Final = 2
 Headers = tuple[tuple[bytes, bytes], ...]
 NO_STORE: Final[Headers] = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
@@ -113,23 +111,20 @@ class Endpoint:
 
 
 async def _body(receive: Receive, largest: int) -> bytes | Answer:
+    # How long it may take is the server's to hold (running.bounded_http), for every address alike.
     chunks: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(_SLOWEST_BODY):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return Answer(400)
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > largest:
-                    return refusal(OAuthError("invalid_request", "The request is too large.", status=413))
-                chunks.append(chunk)
-                if not message.get("more_body", False):
-                    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    except TimeoutError:
-        return refusal(OAuthError("invalid_request", "The request came too slowly.", status=408))
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return Answer(400)
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > largest:
+            return refusal(OAuthError("invalid_request", "The request is too large.", status=413))
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _send(send: Send, answer: Answer) -> None:
