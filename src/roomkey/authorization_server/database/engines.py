@@ -1,5 +1,7 @@
 """Engines for SQLite and PostgreSQL that behave alike: short waits, no parameters in messages, honest transactions."""
 
+import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +14,7 @@ from roomkey.authorization_server.errors import DatabaseUnavailable, Invalid
 from roomkey.errors import ConfigurationError
 from roomkey.stores.private_file import distrust, make_empty, make_folder
 
+_PAUSE: Final = 0.01
 _PATIENCE: Final = 5  # seconds that a transaction waits for another one's lock
 _LIMITS: Final = f"-c lock_timeout={_PATIENCE}s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
@@ -76,8 +79,8 @@ def _sqlite(file: Path) -> Engines:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself; the event below does
+    _switch_to_wal(connection)
     for pragma in (
-        "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
         "cache_size = -65536",  # KiB
@@ -85,6 +88,20 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _switch_to_wal(connection: Any) -> None:
+    """Of several that open a new file at once, one switches it; SQLite lets the others fail without waiting."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _begin_reading(connection: Connection) -> None:
