@@ -58,7 +58,7 @@ clean:
 .venv-bench/.ready: benchmarks/requirements.txt benchmarks/constraints.txt pyproject.toml
 	@echo "Setting up .venv-bench (once) ..."
 	@$(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint benchmarks/constraints.txt --requirement benchmarks/requirements.txt --editable .
+	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint benchmarks/constraints.txt --requirement benchmarks/requirements.txt --editable '.[server]'
 	@touch $@
 
 # Without Node and npm, or where npm reaches no registry, this is left out, and tests and benchmarks say what they lack.
