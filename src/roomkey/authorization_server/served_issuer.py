@@ -4,9 +4,9 @@ import dataclasses
 from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from roomkey.authorization_server.actor import SERVICE
+from roomkey.authorization_server.database.upsert import insert_into
 from roomkey.authorization_server.schema.audit import facts
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
@@ -18,8 +18,7 @@ def remember_issuer(service: Service) -> None:
     """Write down the issuer that ``service`` is served as. Blocks."""
     issuer = service.settings.issuer
     with service.work(SERVICE) as work:
-        dialect = postgresql if work.connection.dialect.name == "postgresql" else sqlite
-        written = dialect.insert(facts).values(name=_NAME, value=issuer)
+        written = insert_into(work.connection, facts).values(name=_NAME, value=issuer)
         # Several nodes may start on a fresh database at once.
         work.connection.execute(written.on_conflict_do_update(index_elements=["name"], set_={"value": issuer}))
 

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from roomkey.authorization_server.accounts.apis import ensure_built_in
 from roomkey.authorization_server.actor import SERVICE, Actor
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.migrate import migrate
+from roomkey.authorization_server.database.upsert import insert_into
 from roomkey.authorization_server.errors import DatabaseUnsuitable
 from roomkey.authorization_server.keys.room import KeyRoom
 from roomkey.authorization_server.schema.audit import seals
+from roomkey.authorization_server.sealed_columns import START_CHECK
 from roomkey.authorization_server.sealing import Sealed
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.work import Work
@@ -94,18 +95,16 @@ class Service:
         return Work(connection, self.now(), actor, self.sealed, self.settings, self.keys)
 
     def _check_keys(self) -> None:
-        place = {"table": "seals", "column": "sealed", "row": "check", "purpose": "start"}
         found = select(seals.c.sealed).where(seals.c.name == "check")
         with self.database.writing() as connection:
             sealed = connection.scalar(found)
             if sealed is None:  # of several nodes on a fresh database, the first one's keys are the database's
-                values = {"name": "check", "sealed": self.sealed.seal(_CHECK, **place)}
-                dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-                connection.execute(dialect.insert(seals).values(values).on_conflict_do_nothing())
+                values = {"name": "check", "sealed": START_CHECK.seal(self.sealed, _CHECK, row="check")}
+                connection.execute(insert_into(connection, seals).values(values).on_conflict_do_nothing())
                 sealed = connection.scalar(found)
         assert sealed is not None  # noqa: S101 - it was there, or is now
         try:
-            right = self.sealed.open(bytes(sealed), **place) == _CHECK
+            right = START_CHECK.open(self.sealed, sealed, row="check") == _CHECK
         except DatabaseUnsuitable:
             right = False
         if not right:
@@ -115,7 +114,7 @@ class Service:
             )
 
     def close(self) -> None:
-        """Perform what waits, then let go of the database. Blocks."""
+        """Perform what was handed over, then let go of the database. Blocks."""
         self.database.close()
 
     def __enter__(self) -> Self:

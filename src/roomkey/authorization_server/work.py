@@ -4,11 +4,12 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import ColumnElement, Connection, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, select, text
 
 from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.database.locks import Lock, hold
 from roomkey.authorization_server.database.prepared import Prepared
+from roomkey.authorization_server.database.upsert import insert_into
 from roomkey.authorization_server.errors import NotAllowed
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.audit import counters
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from roomkey.authorization_server.keys.room import KeyRoom
 
 _CHANGES: Final = Prepared(select(counters.c.value).where(counters.c.name == text("'changes'")))
-_ACTS: Final = 82_750_720  # names of locks
-_LOG: Final = 82_750_717
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -55,11 +54,11 @@ class Work:
         An act takes this before any row, so that none holds what another one waits for. SQLite has one writer at a
         time anyway, and requests for tokens do not wait.
         """
-        self._lock(_ACTS)
+        hold(self.connection, Lock.ACTS)
 
     def hold_log(self) -> None:
         """Until this is over, let nobody else write to the audit log or mark a change: both go by one order."""
-        self._lock(_LOG)
+        hold(self.connection, Lock.LOG)
 
     def changed(self) -> None:
         """Let every node know that accounts, APIs, keys or people are no longer what it remembers of them.
@@ -68,19 +67,15 @@ class Work:
         gets again, with what somebody remembered under it.
         """
         self.hold_log()
-        self._set("changes", secrets.randbits(62), secrets.randbits(62))
+        mark = secrets.randbits(62)
+        self._set("changes", mark, mark)
 
     def count(self, name: str) -> int:
         """The next number of the counter ``name``, from 1; no two transactions get the same."""
         return self._set(name, 1, counters.c.value + 1)
 
-    def _lock(self, name: int) -> None:
-        if self.connection.dialect.name == "postgresql":
-            self.connection.execute(select(func.pg_advisory_xact_lock(name)))
-
     def _set(self, name: str, first: int, following: "int | ColumnElement[int]") -> int:
-        dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(counters).values({"name": name, "value": first})
+        statement = insert_into(self.connection, counters).values({"name": name, "value": first})
         written = statement.on_conflict_do_update(index_elements=["name"], set_={"value": following})
         number: int = self.connection.execute(written.returning(counters.c.value)).scalar_one()
         return number

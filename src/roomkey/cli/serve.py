@@ -76,4 +76,4 @@ def _setup_link(service: "Service") -> str | None:
     from roomkey.authorization_server.people import setup_links, users
 
     with service.work(SERVICE) as work:
-        return None if users.administrators_exist(work) else setup_links.create(work)
+        return None if users.administrators_exist(work.connection) else setup_links.create(work)

@@ -148,6 +148,9 @@ def test_a_user_calls_by_way_of_an_app_and_the_claims_name_both(world: World, or
 
 
 def test_no_process_has_written_a_token_or_a_secret_to_its_log(world: World, orders: Orders) -> None:
+    form = {"grant_type": "client_credentials", "scope": "orders:read"}
+    answered = httpx2.post(f"{world.service.issuer}/oauth2/token", data=form, auth=("reports", world.app_secret)).json()
+    assert called(orders, answered["access_token"]).status_code == 200
     logs = [path.read_text() for path in world.service.data.parent.parent.rglob("*.log")]
     assert any("/oauth2/token" in text for text in logs)
     for text in logs:

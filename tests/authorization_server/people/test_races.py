@@ -53,7 +53,7 @@ def test_two_administrators_who_end_each_other_leave_one(  # auth service 45
     )
     assert isinstance(outcomes[1], Conflict), outcomes
     with service.look(CONSOLE) as work:
-        assert users.administrators_exist(work)
+        assert users.administrators_exist(work.connection)
 
 
 def test_two_changes_of_roles_at_once_follow_one_another(service: Service, make: Callable[..., User]) -> None:

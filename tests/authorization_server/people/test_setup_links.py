@@ -82,4 +82,4 @@ def test_nobody_but_the_console_makes_one_and_junk_is_none(service: Service, mak
         assert not is_good(service, junk)
     assert token.encode() not in b"".join(path.read_bytes() for path in service.settings.data.iterdir())
     with service.look(CONSOLE) as work:
-        assert not users.administrators_exist(work)
+        assert not users.administrators_exist(work.connection)

@@ -10,7 +10,6 @@ from roomkey.authorization_server.database.engines import Engines, open_engines
 from roomkey.authorization_server.database.lane import Job, Lane, Result, is_outage, transaction, unavailable
 
 _GROUP: Final = 64
-_PATIENCE: Final = 0.002  # seconds; SQLite has answered long before, unless a page asks for much
 
 
 class Database:
@@ -60,7 +59,10 @@ class Database:
         except Exception as error:
             if not is_outage(error):
                 raise
-            self._eyes.connection = None
+            broken: Connection | None = self._eyes.__dict__.pop("connection", None)
+            if broken is not None:
+                broken.invalidate()  # nothing more is asked of it, not even to end well
+                broken.close()
             raise unavailable(error) from None
 
     def _glancing(self) -> Connection:
@@ -86,14 +88,7 @@ class Database:
         if self._lanes is None:
             embedded = self.file is not None
             self._lanes = (
-                Lane(
-                    self.engines.reader,
-                    name="read",
-                    threads=2 if embedded else 4,
-                    most=_GROUP,
-                    undo=False,
-                    patience=_PATIENCE if embedded else 0.0,
-                ),
+                Lane(self.engines.reader, name="read", threads=2 if embedded else 4, most=_GROUP, undo=False),
                 Lane(
                     self.engines.writer,
                     name="write",
@@ -105,7 +100,7 @@ class Database:
         return self._lanes
 
     def close(self) -> None:
-        """Perform what waits, then close every connection. Blocks."""
+        """Perform what was handed over, then close every connection. Blocks."""
         for lane in self._lanes or ():
             lane.close()
         self._lanes = None

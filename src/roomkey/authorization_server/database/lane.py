@@ -33,14 +33,13 @@ class _Waiting:
 class _Hall:
     """The jobs of one event loop that wait for a lane, and how many groups of them are under way."""
 
-    __slots__ = ("began", "groups", "handing_over", "loop", "seen", "waiting")
+    __slots__ = ("groups", "handing_over", "loop", "seen", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.waiting: list[_Waiting] = []
         self.seen = 0
         self.groups = 0
-        self.began = 0.0
         self.handing_over = False
 
 
@@ -48,8 +47,8 @@ class Lane:
     """Jobs that wait, and the threads that perform them.
 
     Of a group, each job is kept or undone for itself, and none is answered before all that it wrote is on the disk.
-    While a group is under way, the jobs that come wait for each other: the busier the lane, the larger the groups, and
-    the fewer times the loop and the threads wake each other.
+    While every thread has a group, the jobs that come wait for each other: the busier the lane, the larger the groups,
+    and the fewer times the loop and the threads wake each other.
 
     Parameters:
         engine: where the transactions begin.
@@ -57,16 +56,12 @@ class Lane:
         threads: how many there are; SQLite has one writer.
         most: jobs to a transaction at most.
         undo: whether a job that fails must be undone for itself; reading needs no such thing.
-        patience: seconds that jobs wait for a group under way before another thread takes them.
     """
 
-    def __init__(
-        self, engine: Engine, *, name: str, threads: int, most: int, undo: bool, patience: float = 0.0
-    ) -> None:
+    def __init__(self, engine: Engine, *, name: str, threads: int, most: int, undo: bool) -> None:
         self._engine = engine
         self._most = most
         self._undo = undo
-        self._patience = patience
         self._queue: queue.SimpleQueue[tuple[_Hall, list[_Waiting]] | None] = queue.SimpleQueue()
         self._halls: dict[asyncio.AbstractEventLoop, _Hall] = {}
         self._threads = [
@@ -108,7 +103,7 @@ class Lane:
         return self._halls.setdefault(loop, _Hall(loop))
 
     def _hand_over(self, hall: _Hall) -> None:
-        """Let threads have what has come together: at once where none is at work, else once that one takes its time.
+        """Let the threads that are free have what has come together.
 
         As long as each turn of the loop brings more, they come together for one more turn, which takes microseconds.
         """
@@ -119,14 +114,8 @@ class Lane:
         hall.seen = 0
         hall.handing_over = False
         while hall.waiting and hall.groups < len(self._threads):
-            now = hall.loop.time()
-            if hall.groups and now - hall.began < self._patience:
-                hall.handing_over = True
-                hall.loop.call_later(self._patience, self._hand_over, hall)
-                return
             group, hall.waiting = hall.waiting[: self._most], hall.waiting[self._most :]
             hall.groups += 1
-            hall.began = now
             self._queue.put((hall, group))
 
     def close(self) -> None:

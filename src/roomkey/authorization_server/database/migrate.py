@@ -6,10 +6,10 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 
 from roomkey.authorization_server.database.database import Database
+from roomkey.authorization_server.database.locks import Lock, hold
 from roomkey.authorization_server.errors import DatabaseUnsuitable
 
 NEWEST: Final = "0001"
-_LOCK: Final = 82750716
 
 
 def migrate(database: Database) -> bool:
@@ -22,8 +22,7 @@ def migrate(database: Database) -> bool:
         if _revision(connection) == NEWEST:
             return False
     with database.writing() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        hold(connection, Lock.SCHEMA)
         found = _revision(connection)
         if found == NEWEST:
             return False

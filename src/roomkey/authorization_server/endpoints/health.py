@@ -4,12 +4,12 @@ import asyncio
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.dialects import postgresql, sqlite
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.database.migrate import NEWEST
+from roomkey.authorization_server.database.upsert import insert_into
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.service import Service
@@ -69,8 +69,7 @@ def _read(work: Work) -> tuple[bool, bool]:
 
 
 def _write(work: Work) -> None:
-    dialect = postgresql if work.connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(counters).values(name=_CLOCK, value=work.now)
+    statement = insert_into(work.connection, counters).values(name=_CLOCK, value=work.now)
     work.connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": work.now}))
 
 

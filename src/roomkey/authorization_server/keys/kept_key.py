@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 
+from roomkey.authorization_server.database.locks import Lock, hold
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.work import Work
@@ -14,7 +15,6 @@ from roomkey.authorization_server.work import Work
 CLOCK_STEP: Final = 300
 """By how many seconds a node's clock may suddenly be wrong without harm; all that keys wait for is longer by this."""
 
-_LOCK: Final = 82750718
 _COLUMNS: Final = [column for column in signing_keys.c if column.name not in ("public_jwk", "private_key")]
 
 
@@ -73,6 +73,5 @@ def take_turn(work: Work, algorithms: Iterable[str]) -> None:
     On SQLite whoever writes is alone anyway. All algorithms are taken at once and in one order: no two nodes wait for
     each other.
     """
-    if work.connection.dialect.name == "postgresql":
-        for algorithm in sorted(algorithms):
-            work.connection.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(algorithm))))
+    for algorithm in sorted(algorithms):
+        hold(work.connection, Lock.KEYS, part=algorithm)

@@ -9,7 +9,10 @@ from roomkey.authorization_server.work import Work
 
 
 def end_access(work: Work, user_id: str, *, reason: str, keep_session: str = "") -> None:
-    """End every session of the user but the one with the id ``keep_session``, and every token and code."""
+    """End every session of the user but the one with the id ``keep_session``, and every token and code.
+
+    The act that this is part of marks the change.
+    """
     end_sessions(work, user_id, keep_session=keep_session)
     revoke_user(work, user_id, reason=reason)
     work.connection.execute(
@@ -17,7 +20,6 @@ def end_access(work: Work, user_id: str, *, reason: str, keep_session: str = "")
         .where(authorization_codes.c.user_id == user_id, authorization_codes.c.used_at.is_(None))
         .values(used_at=work.now)
     )
-    work.changed()
 
 
 def end_sessions(work: Work, user_id: str, *, keep_session: str = "") -> None:

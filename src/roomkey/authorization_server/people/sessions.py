@@ -14,6 +14,7 @@ from roomkey.authorization_server.people.usernames import storable
 from roomkey.authorization_server.people.users import User, find, get, is_own
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.people import sessions, users
+from roomkey.authorization_server.sealed_columns import NOTICE
 from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.work import Work, new_id
 
@@ -232,14 +233,14 @@ def take_challenge(work: Work, session: Session) -> bytes | None:
 
 def leave_notice(work: Work, session: Session, notice: bytes) -> None:
     """Keep ``notice``, sealed, for the next page of this session, such as a secret that is shown once."""
-    sealed = work.sealed.seal(notice, **_notice_place(session))
+    sealed = NOTICE.seal(work.sealed, notice, row=session.id)
     work.connection.execute(update(sessions).where(sessions.c.id == session.id).values(notice=sealed))
 
 
 def take_notice(work: Work, session: Session) -> bytes | None:
     """What was left for this session, once; a reload or the Back button finds nothing."""
     sealed = _take(work, session, "notice")
-    return None if sealed is None else work.sealed.open(sealed, **_notice_place(session))
+    return None if sealed is None else NOTICE.open(work.sealed, sealed, row=session.id)
 
 
 def _take(work: Work, session: Session, name: str) -> bytes | None:
@@ -265,7 +266,3 @@ def _end(work: Work, session_id: str) -> bool:
 def _session(row: RowMapping) -> Session:
     values = {name: row[name] for name in Session.__slots__}
     return Session(**values | {"stage": Stage(row["stage"])})
-
-
-def _notice_place(session: Session) -> dict[str, str]:
-    return {"table": "sessions", "column": "notice", "row": session.id, "purpose": "notice"}

@@ -27,7 +27,7 @@ def create(work: Work) -> str:
     if work.actor.kind not in {ActorKind.CONSOLE, ActorKind.SERVICE}:
         raise NotAllowed("Only whoever holds the service's machine can set it up.")
     work.alone()
-    if users.administrators_exist(work):
+    if users.administrators_exist(work.connection):
         raise Conflict("There is an administrator already; make others with: roomkey admin user create")
     work.connection.execute(update(setup_links).where(setup_links.c.used_at.is_(None)).values(used_at=work.now))
     link = opaque.new(opaque.Kind.SETUP)
@@ -40,7 +40,7 @@ def create(work: Work) -> str:
 
 def is_good(work: Work, token: str) -> bool:
     """Whether the link with this secret can still be used. Reads only."""
-    if not opaque.is_whole(token, opaque.Kind.SETUP) or users.administrators_exist(work):
+    if not opaque.is_whole(token, opaque.Kind.SETUP) or users.administrators_exist(work.connection):
         return False
     expires_at = work.connection.scalar(
         select(setup_links.c.expires_at).where(

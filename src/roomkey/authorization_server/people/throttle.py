@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import case, delete, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from roomkey.authorization_server.database.upsert import insert_into
 from roomkey.authorization_server.schema.people import attempts
 from roomkey.authorization_server.work import Work
 
@@ -77,8 +77,9 @@ def succeeded(work: Work, *counted: Counted) -> None:
 
 
 def _count(work: Work, one: Counted) -> bool:
-    dialect = postgresql if work.connection.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(attempts).values(kind=one.kind, subject=one.subject, failures=1, last_at=work.now)
+    insert = insert_into(work.connection, attempts).values(
+        kind=one.kind, subject=one.subject, failures=1, last_at=work.now
+    )
     failures = work.connection.execute(
         insert.on_conflict_do_update(
             index_elements=["kind", "subject"],

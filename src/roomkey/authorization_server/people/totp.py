@@ -15,6 +15,7 @@ from roomkey.authorization_server.errors import Conflict
 from roomkey.authorization_server.people import second_factors
 from roomkey.authorization_server.people.users import User
 from roomkey.authorization_server.schema.people import users
+from roomkey.authorization_server.sealed_columns import TOTP_PENDING, TOTP_SEED, SealedColumn
 from roomkey.authorization_server.work import Work
 from roomkey.secret import Confidential
 
@@ -47,7 +48,7 @@ def begin(work: Work, user: User) -> Enrolment:
     work.connection.execute(
         update(users)
         .where(users.c.id == user.id)
-        .values(totp_pending=work.sealed.seal(seed.encode(), **_place("totp_pending", user.id)))
+        .values(totp_pending=TOTP_PENDING.seal(work.sealed, seed.encode(), row=user.id))
     )
     return _enrolment(work, user, seed)
 
@@ -55,7 +56,7 @@ def begin(work: Work, user: User) -> Enrolment:
 def pending(work: Work, user: User) -> Enrolment | None:
     """The enrolment that waits for its first code, for a page that shows it again after a wrong one."""
     second_factors.demand_own(work, user)
-    seed = _open(work, user.id, "totp_pending")
+    seed = _open(work, user.id, TOTP_PENDING)
     return None if seed is None else _enrolment(work, user, seed)
 
 
@@ -65,7 +66,7 @@ def confirm(work: Work, user: User, code: str, *, session: str = "") -> User | N
     The code is spent by this: it does not sign anybody in.
     """
     second_factors.demand_own(work, user)
-    seed = _open(work, user.id, "totp_pending")
+    seed = _open(work, user.id, TOTP_PENDING)
     step = None if seed is None else _step(seed, code, work.now)
     if seed is None or step is None:
         return None
@@ -73,7 +74,7 @@ def confirm(work: Work, user: User, code: str, *, session: str = "") -> User | N
         update(users)
         .where(users.c.id == user.id)
         .values(
-            totp_seed=work.sealed.seal(seed.encode(), **_place("totp_seed", user.id)),
+            totp_seed=TOTP_SEED.seal(work.sealed, seed.encode(), row=user.id),
             totp_pending=None,
             totp_confirmed_at=work.now,
             totp_step=step,
@@ -84,7 +85,7 @@ def confirm(work: Work, user: User, code: str, *, session: str = "") -> User | N
 
 def matches(work: Work, user: User, code: str) -> bool:
     """Whether ``code`` is the user's, of this step or one beside it, and newer than the last one; it is spent then."""
-    seed = _open(work, user.id, "totp_seed")
+    seed = _open(work, user.id, TOTP_SEED)
     step = None if seed is None else _step(seed, code, work.now)
     if step is None:
         return False
@@ -137,10 +138,6 @@ def _step(seed: str, code: str, now: int) -> int | None:
     return found
 
 
-def _open(work: Work, user_id: str, column: str) -> str | None:
-    sealed = work.connection.scalar(select(users.c[column]).where(users.c.id == user_id))
-    return None if sealed is None else work.sealed.open(bytes(sealed), **_place(column, user_id)).decode()
-
-
-def _place(column: str, user_id: str) -> dict[str, str]:
-    return {"table": "users", "column": column, "row": user_id, "purpose": "totp"}
+def _open(work: Work, user_id: str, of: SealedColumn) -> str | None:
+    sealed = work.connection.scalar(select(of.column).where(users.c.id == user_id))
+    return None if sealed is None else of.open(work.sealed, sealed, row=user_id).decode()

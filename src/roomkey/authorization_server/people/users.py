@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from roomkey.authorization_server import audit
@@ -261,9 +261,9 @@ def subject_to_change(work: Work, user: str) -> User:
     return found
 
 
-def administrators_exist(work: Work) -> bool:
-    """Whether somebody can administer this service."""
-    return _general_administrators(work, but="") > 0
+def administrators_exist(connection: Connection) -> bool:
+    """Whether somebody can administer the whole service."""
+    return _general_administrators(connection, but="") > 0
 
 
 def is_own(work: Work, user_id: str) -> bool:
@@ -356,13 +356,13 @@ def _is_general(user: User) -> bool:
 
 
 def _keep_an_administrator(work: Work, user: User) -> None:
-    if _is_general(user) and _general_administrators(work, but=user.id) == 0:
+    if _is_general(user) and _general_administrators(work.connection, but=user.id) == 0:
         raise Conflict("This is the last administrator; make another one first.")
 
 
-def _general_administrators(work: Work, *, but: str) -> int:
+def _general_administrators(connection: Connection, *, but: str) -> int:
     """How many there are besides ``but``; whoever is about to end one is alone."""
-    rows = work.connection.scalars(
+    rows = connection.scalars(
         select(users.c.id)
         .join(user_roles, user_roles.c.user_id == users.c.id)
         .where(

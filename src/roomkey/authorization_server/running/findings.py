@@ -17,11 +17,10 @@ from sqlalchemy.exc import ArgumentError
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.migrate import NEWEST
 from roomkey.authorization_server.errors import DatabaseUnavailable
-from roomkey.authorization_server.permissions import Role
+from roomkey.authorization_server.people.users import administrators_exist
 from roomkey.authorization_server.schema.accounts import account_secrets, apis
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.schema.keys import signing_keys
-from roomkey.authorization_server.schema.people import user_roles, users
 from roomkey.authorization_server.settings import DAY, HOUR, Settings
 from roomkey.wire.address import is_loopback
 
@@ -144,7 +143,7 @@ def _content(connection: Connection, now: int) -> Iterator[Finding]:
             "an older schema is brought up at the next start, so make a backup first; for a newer one, update roomkey.",
         )
         return
-    if not has_administrator(connection):
+    if not administrators_exist(connection):
         yield Finding("RK110", "There is no administrator yet.", "start the service and open the link that it prints.")
     oldest = connection.scalar(select(func.min(signing_keys.c.activated_at)).where(signing_keys.c.state == "signing"))
     if oldest is not None and now - oldest > _OLDEST_KEY:
@@ -185,15 +184,6 @@ def _accounts(connection: Connection, now: int) -> Iterator[Finding]:
             f"The last secret of the service account {soon} ends within a week.",
             f"roomkey admin service-account rotate-secret {soon}",
         )
-
-
-def has_administrator(connection: Connection) -> bool:
-    """Whether there is an administrator of the whole service."""
-    found = select(users.c.id).join(user_roles, user_roles.c.user_id == users.c.id)
-    found = found.where(
-        user_roles.c.role == Role.ADMINISTRATOR.value, users.c.disabled_at.is_(None), users.c.tenant.is_(None)
-    )
-    return connection.scalar(found.limit(1)) is not None
 
 
 def file_system(path: Path, mounts: str) -> str:

@@ -2,15 +2,15 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, insert, select, update
 
-from roomkey.authorization_server.database.prepared import Prepared, driver
+from roomkey.authorization_server.database.locks import Lock, hold
+from roomkey.authorization_server.database.prepared import Prepared
 from roomkey.authorization_server.schema.people import users
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, token_families
 from roomkey.authorization_server.tokens.minting import Minted
 from roomkey.authorization_server.work import Work
 
-_SWEEP: Final = 82_750_719  # the name of a lock
 _KEPT: Final = (
     "digest",
     "jti",
@@ -53,12 +53,8 @@ def keep(connection: Connection, minted: Minted) -> None:
 
 
 def hold_sweeps(connection: Connection) -> None:
-    """Until this transaction is over, let nobody end all tokens of an account or a person: the sweep sees its tokens.
-
-    SQLite has one writer at a time anyway.
-    """
-    if connection.dialect.name == "postgresql":
-        driver(connection).execute(f"SELECT pg_advisory_xact_lock_shared({_SWEEP})")
+    """Until this is over, let nobody end all tokens of an account or a person: the sweep sees those of this."""
+    hold(connection, Lock.SWEEP, shared=True)
 
 
 def revoke_token(work: Work, digest: bytes) -> bool:
@@ -87,8 +83,7 @@ def revoke_user(work: Work, user_id: str, *, reason: str) -> None:
 
 
 def _end_all(work: Work, column: str, value: str, reason: str) -> None:
-    if work.connection.dialect.name == "postgresql":  # wait for those that issue; who comes later sees what has changed
-        work.connection.execute(select(func.pg_advisory_xact_lock(_SWEEP)))
+    hold(work.connection, Lock.SWEEP)  # wait for those that issue; who comes later sees what has changed
     _end(work, token_families, token_families.c[column] == value, reason=reason)
     live = and_(access_tokens.c[column] == value, access_tokens.c.expires_at > work.now)
     _end(work, access_tokens, live)

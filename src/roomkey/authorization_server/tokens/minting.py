@@ -11,9 +11,8 @@ from roomkey.jose import base64url
 from roomkey.jose.envelope import LARGEST_TOKEN
 from roomkey.secret import Confidential
 
-_ISSUED_AT: Final = re.compile(
-    rb'"iat":([0-9]{1,12})[,}]'
-)  # as mint writes it; whatever else it finds, nothing is there
+# As mint writes it; whatever else this finds in a foreign token, nothing stands under it.
+_ISSUED_AT: Final = re.compile(rb'"iat":([0-9]{1,12})[,}]')
 ACCESS_TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type
 
 

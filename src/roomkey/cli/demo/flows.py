@@ -7,7 +7,7 @@ from roomkey.cli.demo.browser import Browser
 from roomkey.cli.demo.desk import SCOPE, Login
 from roomkey.cli.demo.events import Note, Party
 from roomkey.cli.demo.exchange import Exchange
-from roomkey.cli.demo.outcome import Check, Outcome, exactly, so
+from roomkey.cli.demo.outcome import Outcome, exactly, so
 from roomkey.cli.demo.stage import Stage
 from roomkey.cli.demo.views import LiveDiagram, Plan, Way
 from roomkey.errors import ConfigurationError
@@ -52,8 +52,7 @@ def app_token(stage: Stage) -> Outcome:
         with stage.trace.hidden():
             forgotten = browser.shows_no_more()
     asked = {path: sum(one.asked.path == path for one in seen) for path in (_INTROSPECT, _JWKS)}
-    return _outcome(
-        stage,
+    return stage.outcome(
         reports,
         so(f"{len(steps)} steps, each in its place", steps == list(range(1, _STEPS + 1))),
         exactly(reports.answered, 3, "call answered 200", "calls answered 200"),
@@ -149,8 +148,7 @@ def credentials_only(stage: Stage) -> Outcome:
         stage.heading("the next call only shows the key")
         kiosk.call()
         stage.trace.take()
-    return _outcome(
-        stage,
+    return stage.outcome(
         kiosk,
         exactly(len(stage.counted().tokens), 1, "token request"),
         exactly(kiosk.answered, 2, "call answered 200", "calls answered 200"),
@@ -180,8 +178,7 @@ def user_with_app(stage: Stage) -> Outcome:
         stage.heading("somebody else, with a wrong password")
         stranger.call()
         refused = [one for one in stage.trace.take() if one.asked.path == _TOKEN and one.status != 200]
-    return _outcome(
-        stage,
+    return stage.outcome(
         counter,
         exactly(counter.answered, 1, "call answered 200", "calls answered 200"),
         so("the claims name both: the user alice, and counter, which acts", _names(stage, counter, "counter", alice)),
@@ -214,13 +211,3 @@ def _follow(stage: Stage, diagram: LiveDiagram, plan: Plan) -> tuple[Exchange, .
     seen = stage.trace.take()
     diagram.plan = plan
     return seen
-
-
-def _outcome(stage: Stage, application: Application, *checks: Check) -> Outcome:
-    return Outcome(
-        checks=checks,
-        calls=len(application.calls),
-        answered=application.answered,
-        token_requests=len(stage.counted().tokens),
-        slowest=application.slowest,
-    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 from roomkey.cli.demo.application import CALL_SECONDS, Application
 from roomkey.cli.demo.desk import AUDIENCE, SCOPE, Desk
 from roomkey.cli.demo.events import Heading, LogLine, Note, Party, Scene
+from roomkey.cli.demo.outcome import Check, Outcome
 from roomkey.cli.demo.trace import Trace
 from roomkey.cli.demo.views import ArrowTable, LiveDiagram, Plan
 from roomkey.client.lifetime import RefreshWindow
@@ -171,6 +172,16 @@ class Stage:
         """What the servers counted since ``begin``."""
         tokens, calls = self._before
         return Counted(tuple(self.desk.relay.token_requests[tokens:]), tuple(self.api.requests[calls:]))
+
+    def outcome(self, application: Application, *checks: Check) -> Outcome:
+        """What ``application`` did since ``begin``, and the claims about it."""
+        return Outcome(
+            checks=checks,
+            calls=len(application.calls),
+            answered=application.answered,
+            token_requests=len(self.counted().tokens),
+            slowest=application.slowest,
+        )
 
     def readable_secrets(self) -> int:
         """How many of all secrets stand in plain text in the files of the app: its stores and its settings."""

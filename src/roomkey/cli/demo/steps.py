@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from roomkey.cli.demo.application import Application
 from roomkey.cli.demo.desk import LIST_SECONDS, TOKEN_DELAY
 from roomkey.cli.demo.doors import forged_keys, three_ways
 from roomkey.cli.demo.events import Party
 from roomkey.cli.demo.flows import app_token, credentials_only, user_with_app
-from roomkey.cli.demo.outcome import Check, Outcome, at_least, exactly, so
+from roomkey.cli.demo.outcome import Outcome, at_least, exactly, so
 from roomkey.cli.demo.stage import Stage
 from roomkey.jose.key_set import KeySet
 from roomkey.resource_server.deny_list import DenyList
@@ -39,8 +38,7 @@ def many_threads(stage: Stage) -> Outcome:
     stage.begin()
     imports.call_at_once(THREADS)
     counted = stage.counted()
-    return _outcome(
-        stage,
+    return stage.outcome(
         imports,
         exactly(len(counted.tokens), 1, "token request"),
         exactly(imports.answered, THREADS, "call answered 200", "calls answered 200"),
@@ -67,8 +65,7 @@ def background_refresh(stage: Stage) -> Outcome:
         call.token_digest == old and call.status == 200 and counted.tokens[0] < call.arrived < counted.tokens[0] + slow
         for call in (counted.calls if counted.tokens else ())
     )
-    return _outcome(
-        stage,
+    return stage.outcome(
         sync,
         exactly(len(counted.tokens), 1, "token request for the next key", "token requests for the next key"),
         at_least(meanwhile, 5, f"calls went on with the old key in the {slow * 1000:.0f} ms that this took"),
@@ -91,8 +88,7 @@ def revoked_token(stage: Stage) -> Outcome:
     before = len(door.requests)
     billing.call(door.url)
     statuses = [call.status for call in door.requests[before:]]
-    return _outcome(
-        stage,
+    return stage.outcome(
         billing,
         so(f"the API answered {', then '.join(map(str, statuses))}", statuses == [401, 200]),
         exactly(len(stage.counted().tokens), 1, "token request for the new key", "token requests for the new key"),
@@ -121,8 +117,7 @@ def outage(stage: Stage) -> Outcome:
     asked = len(during.tokens)
     later = len(stage.counted().tokens) - asked
     given = _given(stage)
-    return _outcome(
-        stage,
+    return stage.outcome(
         orders,
         orders.none_failed(),
         at_least(served, 50, "calls were served with the old key meanwhile"),
@@ -143,16 +138,6 @@ def _refused_attempts(stage: Stage) -> int:
     """How many attempts the closed desk has answered by now; it notes them when they arrive."""
     answered = time.monotonic() - stage.desk.relay.delay - _SOON
     return sum(arrived < answered for arrived in stage.counted().tokens)
-
-
-def _outcome(stage: Stage, application: Application, *checks: Check) -> Outcome:
-    return Outcome(
-        checks=checks,
-        calls=len(application.calls),
-        answered=application.answered,
-        token_requests=len(stage.counted().tokens),
-        slowest=application.slowest,
-    )
 
 
 def _keys(stage: Stage) -> int:
