@@ -1,6 +1,7 @@
 """The auth service as one ASGI application: OAuth's addresses first, then the pages for people."""
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server import admin_api
@@ -23,6 +24,7 @@ from roomkey.authorization_server.running.middleware import middleware
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
 from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.web.front import Front
 
 
 def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> Starlette:
@@ -35,13 +37,15 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
     last_used = LastUsed(service)
     app = Starlette(
         routes=[
-            *oauth_routes(service, hashing, last_used),
             *AUTHORIZATION,
             *running_routes(service),
             *admin_api.routes(service),
             *PAGES,
         ],
-        middleware=middleware(service.settings),
+        middleware=[
+            *middleware(service.settings),
+            Middleware(Front, routes=oauth_routes(service, hashing, last_used)),
+        ],
         exception_handlers={ServiceError: answer_error},
     )
     app.router.redirect_slashes = False
@@ -51,7 +55,7 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
     return app
 
 
-def oauth_routes(service: Service, hashing: PasswordHashing, last_used: LastUsed) -> list[BaseRoute]:
+def oauth_routes(service: Service, hashing: PasswordHashing, last_used: LastUsed) -> list[Route]:
     """What OAuth clients and APIs ask."""
     directory, crowd = Directory(service), Crowd()
     clients = ClientAuthentication(service, directory, last_used)

@@ -1,7 +1,7 @@
 """A private key that signs compact JWTs (RFC 7515 section 3.1, RFC 7518 section 3)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self, cast, final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
@@ -26,11 +26,10 @@ class SigningKey(Confidential):
     Safe in any thread; does no I/O.
     """
 
-    __slots__ = ("_headers", "_key", "algorithm", "key_id")
+    __slots__ = ("_headers", "_sign", "algorithm", "key_id")
 
     def __init__(self, key: PrivateKey, *, algorithm: str | None = None, key_id: str | None = None) -> None:
         """Sign with ``key``; raises ConfigurationError where ``algorithm`` is not one for it, or it is too weak."""
-        self._key = key
         self._headers: dict[str, bytes] = {}  # by type: what a program signs is of a few
         self.algorithm = algorithm or ""
         self.key_id = key_id
@@ -39,6 +38,7 @@ class SigningKey(Confidential):
             self.algorithm = known[0]
         elif algorithm not in known:
             raise ConfigurationError(f"This private key signs {' or '.join(known)}; name one of these as algorithm=.")
+        self._sign = _signer(key, self.algorithm)
 
     @classmethod
     def read(cls, secret: Secret, *, algorithm: str | None = None, key_id: str | None = None) -> Self:
@@ -59,20 +59,11 @@ class SigningKey(Confidential):
         if header is None:
             members = {"alg": self.algorithm, "typ": typ} | ({} if self.key_id is None else {"kid": self.key_id})
             header = self._headers[typ] = segment_of(members)
-        return write_compact(header, claims, self.signature)
+        return write_compact(header, claims, self._sign)
 
     def signature(self, data: bytes) -> bytes:
         """The signature of ``data`` in the form of RFC 7518."""
-        key = self._key
-        if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
-            return key.sign(data)
-        algorithm = HASHES[self.algorithm[2:5]]()
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            size = (key.curve.key_size + 7) // 8
-            pair = decode_dss_signature(key.sign(data, ec.ECDSA(algorithm)))
-            return b"".join(number.to_bytes(size) for number in pair)
-        pad = padding.PSS(padding.MGF1(algorithm), padding.PSS.DIGEST_LENGTH)
-        return key.sign(data, padding.PKCS1v15() if self.algorithm.startswith("RS") else pad, algorithm)
+        return self._sign(data)
 
     def __repr__(self) -> str:
         return f"SigningKey({self.algorithm}, kid={self.key_id!r})"
@@ -91,6 +82,28 @@ def _suitable(key: PrivateKey) -> tuple[str, ...]:
             "Ed25519 or Ed448."
         )
     return known
+
+
+def _signer(key: PrivateKey, algorithm: str) -> Callable[[bytes], bytes]:
+    """What signs by ``algorithm``, in the form of RFC 7518."""
+    if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
+        return key.sign
+    digest = HASHES[algorithm[2:5]]()
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return _ecdsa(key, ec.ECDSA(digest))
+    pss = padding.PSS(padding.MGF1(digest), padding.PSS.DIGEST_LENGTH)
+    pad = padding.PKCS1v15() if algorithm.startswith("RS") else pss
+    return lambda data: key.sign(data, pad, digest)
+
+
+def _ecdsa(key: ec.EllipticCurvePrivateKey, scheme: ec.ECDSA) -> Callable[[bytes], bytes]:
+    half = (key.curve.key_size + 7) // 8
+
+    def sign(data: bytes) -> bytes:
+        r, s = decode_dss_signature(key.sign(data, scheme))
+        return r.to_bytes(half) + s.to_bytes(half)
+
+    return sign
 
 
 class _Parsed(NamedTuple):

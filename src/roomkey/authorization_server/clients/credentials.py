@@ -1,6 +1,5 @@
 """How a client says who it is, as a request has it, not yet judged (RFC 6749 section 2.3, RFC 7521; pure)."""
 
-import base64
 import binascii
 import enum
 from typing import Final
@@ -71,12 +70,13 @@ def _basic(header: bytes) -> Credentials | None:
     if scheme.lower() != b"basic" or len(header) > _LONGEST_HEADER:
         return None
     try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+        text = binascii.a2b_base64(encoded.strip(), strict_mode=True).decode("utf-8")
         client_id, colon, secret = text.partition(":")
         if not colon:
             return None
         # RFC 6749 section 2.3.1 has both encoded as in a form; generated secrets look the same either way.
-        client_id, secret = (unquote_plus(part, errors="strict") for part in (client_id, secret))
+        if "%" in text or "+" in text:
+            client_id, secret = (unquote_plus(part, errors="strict") for part in (client_id, secret))
     except (binascii.Error, UnicodeDecodeError):
         return None
     return Credentials(client_id, Method.BASIC, secret)

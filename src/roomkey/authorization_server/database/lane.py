@@ -24,7 +24,7 @@ _MOST_WAITING: Final = 4096
 @dataclass(slots=True)
 class _Waiting:
     job: Job[Any]
-    durable: bool
+    record: bool
     future: "asyncio.Future[Any]"
     result: Any = None
     error: BaseException | None = None
@@ -76,10 +76,11 @@ class Lane:
         """How many jobs wait for a thread."""
         return sum(len(hall.waiting) for hall in list(self._halls.values()))
 
-    async def run(self, job: Job[Result], *, durable: bool = True) -> Result:
+    async def run(self, job: Job[Result], *, record: bool = False) -> Result:
         """What ``job`` returns, once its transaction is committed; raises what it raises.
 
-        A commit outlives the process, however it ends; a ``durable`` one outlives a power cut as well.
+        A commit outlives the process, however it ends, and a power cut as well; that of a ``record`` outlives the
+        process only. A ``record`` writes one row, as the last thing it does: there is never anything of it to undo.
 
         Raises DatabaseUnavailable where the database fails, or too many jobs wait. A caller that is cancelled leaves
         a job that has begun to its end.
@@ -91,7 +92,7 @@ class Lane:
         if len(hall.waiting) >= _MOST_WAITING:
             raise DatabaseUnavailable("More requests wait for the database than it can serve; try again later.")
         future: asyncio.Future[Any] = loop.create_future()
-        hall.waiting.append(_Waiting(job, durable, future))
+        hall.waiting.append(_Waiting(job, record, future))
         if not hall.handing_over and hall.groups < len(self._threads):
             hall.handing_over = True
             loop.call_soon(self._hand_over, hall)
@@ -134,7 +135,7 @@ class Lane:
 
     def _perform(self, group: list[_Waiting]) -> None:
         try:
-            durable = any(one.durable for one in group)
+            durable = not all(one.record for one in group)
             with transaction(self._engine, durable=durable) as connection:
                 for one in group:
                     self._perform_one(connection, one)
@@ -156,9 +157,9 @@ class Lane:
             hall.loop.call_soon(self._hand_over, hall)
 
     def _perform_one(self, connection: Connection, one: _Waiting) -> None:
-        raw = driver(connection)
-        if self._undo:
-            raw.execute("SAVEPOINT job")
+        undo = self._undo and not one.record
+        if undo:
+            driver(connection).execute("SAVEPOINT job")
         try:
             one.result = one.job(connection)
         except (KeyboardInterrupt, SystemExit):
@@ -167,10 +168,10 @@ class Lane:
             if is_outage(error):
                 raise
             one.error = error
-            if self._undo:
-                raw.execute("ROLLBACK TO SAVEPOINT job")
-        if self._undo:
-            raw.execute("RELEASE SAVEPOINT job")
+            if undo:
+                driver(connection).execute("ROLLBACK TO SAVEPOINT job")
+        if undo:
+            driver(connection).execute("RELEASE SAVEPOINT job")
 
 
 class transaction:  # noqa: N801 - reads as the statement that it is

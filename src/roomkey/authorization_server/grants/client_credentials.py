@@ -27,15 +27,15 @@ async def client_credentials(exchange: Exchange) -> bytes:
     minted = mint(
         grant,
         issuer=service.settings.issuer,
-        now=service.now(),
+        now=service.clock.wall(),
         lifetime=access.api.token_lifetime,
         signer=access.api.signer,
     )
 
-    def write(connection: Connection) -> None:
+    def record(connection: Connection) -> None:
         check(connection, exchange.client.generation)
         keep(connection, minted)
 
     # A power cut may take the record of such a token; its signature stays good, and the client gets another.
-    await service.database.write(write, durable=False)
+    await service.database.record(record)
     return token_answer(minted)

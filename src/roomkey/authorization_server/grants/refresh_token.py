@@ -82,7 +82,7 @@ async def _renew(exchange: Exchange, token: str, presented: Presented, person: P
     minted = mint(
         grant,
         issuer=service.settings.issuer,
-        now=service.now(),
+        now=service.clock.wall(),
         lifetime=access.api.token_lifetime,
         signer=access.api.signer,
     )

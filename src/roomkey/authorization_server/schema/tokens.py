@@ -39,7 +39,7 @@ refresh_tokens: Final = Table(
 access_tokens: Final = Table(
     "access_tokens",
     metadata,
-    Column("digest", LargeBinary(32), primary_key=True),  # ledger_key of the token, whatever its format
+    Column("digest", LargeBinary(32), primary_key=True),  # by what a token is found, see tokens.minting
     Column("jti", Text, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("user_id", Text),

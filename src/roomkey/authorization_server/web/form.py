@@ -8,6 +8,7 @@ from roomkey.secret import Confidential
 
 LARGEST_BODY: Final = 65_536
 _MOST: Final = 64
+_MEDIA_TYPE: Final = b"application/x-www-form-urlencoded"
 
 
 class Form(Confidential):
@@ -38,7 +39,7 @@ class Form(Confidential):
 
 def read_form(body: bytes, content_type: bytes) -> Form:
     """The form in ``body``; raises OAuthError for another media type, a parameter twice, or what is no UTF-8."""
-    if content_type.partition(b";")[0].strip().lower() != b"application/x-www-form-urlencoded":
+    if content_type != _MEDIA_TYPE and content_type.partition(b";")[0].strip().lower() != _MEDIA_TYPE:
         raise invalid_request("The body must be application/x-www-form-urlencoded.")
     values = _parsed(body)
     if isinstance(values, str):
