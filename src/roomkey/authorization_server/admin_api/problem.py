@@ -74,7 +74,7 @@ def problem_answer(error: ServiceError) -> Answer:
     """The answer that tells of ``error``."""
     field = error.field if isinstance(error, Invalid) else None
     problem = Problem("about:blank", HTTPStatus(error.status).phrase, error.status, str(error), error.code, field)
-    headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/problem+json"), *NO_STORE]
+    headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/problem+json"), NO_STORE]
     if isinstance(error, Unauthorized):
         headers.append((b"www-authenticate", b"Bearer" + (b' error="invalid_token"' if error.token else b"")))
     elif isinstance(error, InsufficientScope):

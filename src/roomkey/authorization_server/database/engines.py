@@ -85,6 +85,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "foreign_keys = ON",
         "cache_size = -65536",  # KiB
         "journal_size_limit = 67108864",
+        "wal_autocheckpoint = 4000",  # pages: those that token after token is written to are moved less often
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").close()

@@ -72,4 +72,4 @@ async def _signed(service: Service, caller: Client, members: dict[str, Any]) -> 
         "token_introspection": members,
     }
     token = await service.view(SERVICE, lambda work: work.keys.load(work).signing["ES256"].sign(claims, typ=SIGNED))
-    return Answer(200, token.encode(), ((b"content-type", f"application/{SIGNED}".encode()), *NO_STORE))
+    return Answer(200, token.encode(), ((b"content-type", f"application/{SIGNED}".encode()), NO_STORE))

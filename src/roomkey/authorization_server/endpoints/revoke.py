@@ -30,7 +30,7 @@ def revocation_endpoint(service: Service, clients: ClientAuthentication, crowd: 
             if act is not None:
                 actor = Actor(ActorKind.SERVICE_ACCOUNT, client.client_id, client.client_id, address=received.address)
                 await service.perform(actor, act)
-            return Answer(200, b"", NO_STORE)
+            return Answer(200, b"", (NO_STORE,))
 
         return await clients.serve(received, form, crowd, ended)
 

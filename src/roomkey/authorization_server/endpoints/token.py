@@ -10,7 +10,7 @@ from roomkey.authorization_server.grants.exchange import Exchange
 from roomkey.authorization_server.people.passwords import PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.web.crowd import Crowd
-from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, json_bytes
+from roomkey.authorization_server.web.endpoint import JSON, NO_STORE, Answer, Endpoint, Received
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
 GRANTS: Final[Mapping[str, Callable[[Exchange], Awaitable[bytes]]]] = {
@@ -19,6 +19,8 @@ GRANTS: Final[Mapping[str, Callable[[Exchange], Awaitable[bytes]]]] = {
     refresh_token.NAME: refresh_token.refresh_token,
     password.NAME: password.password,
 }
+_HEADERS: Final = (JSON, NO_STORE, (b"pragma", b"no-cache"))
+"""RFC 6749 section 5.1 wants both of those that forbid to keep the answer."""
 
 
 def token_endpoint(service: Service, clients: ClientAuthentication, crowd: Crowd, hashing: PasswordHashing) -> Endpoint:
@@ -31,7 +33,7 @@ def token_endpoint(service: Service, clients: ClientAuthentication, crowd: Crowd
             name = form.required("grant_type")
             grant = _chosen(name, client.grants)
             received.state["grant"] = name
-            return json_bytes(await grant(Exchange(service, hashing, client, form, received.address)))
+            return Answer(200, await grant(Exchange(service, hashing, client, form, received.address)), _HEADERS)
 
         return await clients.serve(received, form, crowd, issued)
 

@@ -8,15 +8,17 @@ from roomkey.authorization_server.clients.client import Access, Client
 from roomkey.authorization_server.web.form import Form
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
-_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
+_SCOPE: Final = re.compile(r" *(?:[\x21\x23-\x5b\x5d-\x7e]{1,128}(?: +|$))*")
 _MOST: Final = 100
 
 
 def read_scope(form: Form) -> tuple[str, ...]:
     """The scopes that are asked for, each once, in order; none where there is no such parameter."""
-    words = tuple(dict.fromkeys((form.optional("scope") or "").split(" ")))
-    words = tuple(word for word in words if word)
-    if len(words) > _MOST or not all(_SCOPE.fullmatch(word) for word in words):
+    scope = form.optional("scope") or ""
+    if _SCOPE.fullmatch(scope) is None:
+        raise _wrong_scope()
+    words = tuple(dict.fromkeys(scope.split()))
+    if len(words) > _MOST:
         raise _wrong_scope()
     return words
 

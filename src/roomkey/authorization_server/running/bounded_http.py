@@ -7,6 +7,8 @@ from typing import ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from roomkey.authorization_server.running.one_write import OneWrite
+
 _ANSWERS: Final = {
     408: (b"408 Request Timeout", b"The request came too slowly."),
     431: (b"431 Request Header Fields Too Large", b"The head of the request is too large."),
@@ -53,7 +55,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, unless its address has enough of them."""
-        super().connection_made(transport)
+        self._answers = OneWrite(transport)
+        super().connection_made(self._answers)  # type: ignore[arg-type]
         address = self.client[0] if self.client else ""
         if address not in self.bounds.proxies:
             self._counted = address
@@ -119,6 +122,11 @@ class BoundedHttp(HttpToolsProtocol):
         self._head = True
         self._within(None)
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is whole, which may have no body."""
+        self._answers.flush()
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, or is too much of it."""

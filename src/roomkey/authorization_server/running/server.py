@@ -71,7 +71,7 @@ async def _serve(server: "_Server", listener: socket.socket, chores: Sequence[Ch
 
 
 def _settle() -> None:
-    """Spare the collector of circular garbage what stays for good, and most of its rounds through what requests make."""
+    """Spare the collector of garbage what stays for good, and most of its rounds through what requests make."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG)

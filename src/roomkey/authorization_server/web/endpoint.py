@@ -17,9 +17,9 @@ from roomkey.secret import Confidential
 _log = logging.getLogger("roomkey.authorization_server")
 _OUTAGE_PAUSE: Final = 2
 Headers = tuple[tuple[bytes, bytes], ...]
-NO_STORE: Final[Headers] = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
+NO_STORE: Final = (b"cache-control", b"no-store")
+JSON: Final = (b"content-type", b"application/json")
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
-_JSON: Final = (b"content-type", b"application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Endpoint:
         """Read, answer, send."""
         if scope["method"] not in self._methods:
             allowed = ", ".join(sorted(self._methods)).encode()
-            await _send(send, Answer(405, b"", ((b"allow", allowed), *NO_STORE)))
+            await _send(send, Answer(405, b"", ((b"allow", allowed), NO_STORE)))
             return
         body = await _body(receive, self._largest)
         if isinstance(body, Answer):
@@ -135,17 +135,12 @@ async def _send(send: Send, answer: Answer) -> None:
 
 def json_answer(members: Mapping[str, Any], status: int = 200, *headers: tuple[bytes, bytes]) -> Answer:
     """``members`` as JSON that nobody keeps."""
-    return Answer(status, encoded(members), (_JSON, *NO_STORE, *headers))
+    return Answer(status, encoded(members), (JSON, NO_STORE, *headers))
 
 
 def encoded(members: Mapping[str, Any]) -> bytes:
     """``members`` as JSON."""
     return _encode(members).encode()
-
-
-def json_bytes(body: bytes) -> Answer:
-    """An answer of JSON that is there already."""
-    return Answer(200, body, (_JSON, *NO_STORE))
 
 
 def refusal(error: OAuthError) -> Answer:

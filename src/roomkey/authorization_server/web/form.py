@@ -51,23 +51,20 @@ def _parsed(body: bytes) -> dict[str, str] | str:
     if body.count(b"&") >= _MOST:
         return "There are too many parameters."
     values: dict[str, str] = {}
-    for pair in body.split(b"&"):
-        if not pair:
-            continue
-        name, _, value = pair.partition(b"=")
-        try:
-            key, text = _decoded(name), _decoded(value)
-        except UnicodeDecodeError:
-            return "The parameters must be UTF-8."
-        if key in values:
-            return "A parameter stands in the request twice."
-        values[key] = text
+    try:
+        for pair in body.decode("utf-8").split("&"):
+            if not pair:
+                continue
+            name, _, value = pair.partition("=")
+            if "%" in pair or "+" in pair:
+                name, value = _decoded(name), _decoded(value)
+            if name in values:
+                return "A parameter stands in the request twice."
+            values[name] = value
+    except UnicodeDecodeError:
+        return "The parameters must be UTF-8."
     return values
 
 
-def _decoded(data: bytes) -> str:
-    if b"+" in data:
-        data = data.replace(b"+", b" ")
-    if b"%" in data:
-        data = unquote_to_bytes(data)
-    return data.decode("utf-8")
+def _decoded(text: str) -> str:
+    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8")
