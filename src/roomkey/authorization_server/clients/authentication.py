@@ -103,7 +103,7 @@ class ClientAuthentication:
         if proof.authentication != presented.method:
             return False
         if right:
-            self._last_used.secret(digest)
+            self._last_used.secret(digest, now)
         return right or presented.method is Method.NONE
 
     async def _asserts(self, proof: Proof, presented: Credentials, *, used: bool) -> bool:

@@ -25,7 +25,7 @@ def introspection_endpoint(
     service: Service, clients: ClientAuthentication, crowd: Crowd, last_used: LastUsed
 ) -> Endpoint:
     """The endpoint, as an ASGI application."""
-    guesses = Buckets(_GUESSES)
+    guesses, issuer = Buckets(_GUESSES), service.settings.issuer
 
     async def told(received: Received, token: str, caller: Client) -> Answer:
         if not caller.audiences:
@@ -33,14 +33,16 @@ def introspection_endpoint(
         digest = find_ledger_key(token)
         members = _NOTHING
         if digest is not None:  # what cannot be a token of this service is no guess, and the database is not asked
-            now = service.clock.monotonic()
-            if guesses.left(caller.client_id, now) < 1.0:
+            at, now = service.clock.monotonic(), service.now()
+            if guesses.left(caller.client_id, at) < 1.0:
                 raise too_many(1)
-            members = await _members(service, digest, caller)
+            members = await service.database.glance(
+                lambda connection: introspect(connection, digest, caller=caller, issuer=issuer, now=now)
+            )
             if members["active"]:
-                last_used.token(digest)
+                last_used.token(digest, now)
             else:
-                guesses.take(caller.client_id, now)
+                guesses.take(caller.client_id, at)
         if _wants_signed(received):
             return await _signed(service, caller, members)
         return json_answer(members)
@@ -50,13 +52,6 @@ def introspection_endpoint(
         return await clients.serve(received, form, crowd, lambda caller: told(received, form.required("token"), caller))
 
     return Endpoint(answer, methods=frozenset({"POST"}), largest=_LARGEST)
-
-
-async def _members(service: Service, digest: bytes, caller: Client) -> dict[str, Any]:
-    issuer, now = service.settings.issuer, service.now()
-    return await service.database.glance(
-        lambda connection: introspect(connection, digest, caller=caller, issuer=issuer, now=now)
-    )
 
 
 def _wants_signed(received: Received) -> bool:

@@ -22,15 +22,15 @@ class LastUsed:
         self._tokens: dict[bytes, int] = {}
         self._secrets: dict[bytes, int] = {}
 
-    def token(self, digest: bytes) -> None:
-        """The app token with ``digest`` was looked at now; others are noted in vain."""
+    def token(self, digest: bytes, now: int) -> None:
+        """The app token with ``digest`` was looked at; others are noted in vain."""
         if len(self._tokens) < _MOST:
-            self._tokens[digest] = self._service.now()
+            self._tokens[digest] = now
 
-    def secret(self, digest: bytes) -> None:
+    def secret(self, digest: bytes, now: int) -> None:
         """A client proved itself with the secret with ``digest``."""
         if len(self._secrets) < _MOST:
-            self._secrets[digest] = self._service.now()
+            self._secrets[digest] = now
 
     async def write(self) -> None:
         """Write down what was noted since the last time; what cannot be written now is given up."""

@@ -1,6 +1,5 @@
 """How a token comes to be: the claims of RFC 9068 and a signature, or 256 random bits (pure but for randomness)."""
 
-import re
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
@@ -11,8 +10,11 @@ from roomkey.jose import base64url
 from roomkey.jose.envelope import LARGEST_TOKEN
 from roomkey.secret import Confidential
 
-# As mint writes it; whatever else this finds in a foreign token, nothing stands under it.
-_JTI: Final = re.compile(rb'"jti":"([A-Za-z0-9_-]{24})"')
+# How the claims begin that mint writes, and where in them the jti is; whatever else stands there in a foreign token,
+# nothing is found under it.
+_BEGIN: Final = b'{"jti":"'
+_JTI: Final = slice(len(_BEGIN), len(_BEGIN) + 24)
+_SEGMENT: Final = 44  # letters of base64url for all that
 _PLACE: Final = 7  # bytes of a jti that say when: 40 bits of seconds since 1970, and 16 of a second's fraction
 _NO_PLACE: Final = bytes(_PLACE)
 ACCESS_TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type
@@ -32,21 +34,24 @@ class Minted(Confidential):
         value: the token; handed out once, kept nowhere.
         digest: its key in the ledger, by which it is found again.
         jti: its name.
-        hint: how it begins and ends, for people.
         grant: what it allows.
         issued_at, expires_at: seconds since 1970.
     """
 
-    __slots__ = ("digest", "expires_at", "grant", "hint", "issued_at", "jti", "value")
+    __slots__ = ("digest", "expires_at", "grant", "issued_at", "jti", "value")
 
     def __init__(self, value: str, grant: Grant, *, digest: bytes, jti: str, issued_at: int, expires_at: int) -> None:
         self.value = value
         self.digest = digest
         self.jti = jti
-        self.hint = opaque.hint_of(value)
         self.grant = grant
         self.issued_at = issued_at
         self.expires_at = expires_at
+
+    @property
+    def hint(self) -> str:
+        """How it begins and ends, for people."""
+        return opaque.hint_of(self.value)
 
     def __repr__(self) -> str:
         return f"Minted({self.hint}, {self.grant.audience})"
@@ -92,10 +97,11 @@ def find_ledger_key(token: str) -> bytes | None:
         return _ledger_key(token, _NO_PLACE) if opaque.is_whole(token, opaque.Kind.ACCESS_TOKEN) else None
     if len(token) > LARGEST_TOKEN or not token.isascii():
         return None
-    payload = base64url.decode(token.split(".", 2)[1].encode())
-    jti = None if payload is None else _JTI.search(payload)
-    place = None if jti is None else base64url.decode(jti[1])
-    return None if place is None else _ledger_key(token, place[:_PLACE])
+    claims = base64url.decode(token.split(".", 2)[1][:_SEGMENT].encode())
+    if claims is None or not claims.startswith(_BEGIN):
+        return None
+    jti = base64url.decode(claims[_JTI])
+    return None if jti is None or len(jti) < _PLACE else _ledger_key(token, jti[:_PLACE])
 
 
 def _ledger_key(token: str, place: bytes) -> bytes:
@@ -108,6 +114,7 @@ def _ledger_key(token: str, place: bytes) -> bytes:
 
 def _claims(grant: Grant, *, issuer: str, now: int, expires_at: int, jti: str) -> dict[str, Any]:
     claims: dict[str, Any] = {
+        "jti": jti,
         "iss": issuer,
         "sub": grant.subject,
         "aud": grant.audience,
@@ -115,7 +122,6 @@ def _claims(grant: Grant, *, issuer: str, now: int, expires_at: int, jti: str) -
         "iat": now,
         "nbf": now,
         "exp": expires_at,
-        "jti": jti,
         "scope": " ".join(grant.scope),
     }
     if grant.roles:
