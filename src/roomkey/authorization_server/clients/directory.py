@@ -1,6 +1,7 @@
 """The accounts that requests name, remembered until anything changes: one look-up in memory, or one reading."""
 
 import json
+from collections.abc import Iterable
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -78,10 +79,17 @@ def check(connection: Connection, generation: int, *, issues: bool = True) -> No
 
     Where the transaction ``issues`` tokens, nobody can end all those of an account or a person before it is over.
     """
+    (outdated,) = check_each(connection, [generation], issues=issues)
+    if outdated is not None:
+        raise outdated
+
+
+def check_each(connection: Connection, generations: Iterable[int], *, issues: bool = True) -> list[Outdated | None]:
+    """As ``check`` for each of ``generations``: None, or what it raises."""
     if issues:
         hold_sweeps(connection)
-    if changes(connection) != generation:
-        raise Outdated("The accounts have changed.")
+    newest = changes(connection)
+    return [None if one == newest else Outdated("The accounts have changed.") for one in generations]
 
 
 def _proof(connection: Connection, client_id: str) -> Proof | None:

@@ -7,7 +7,16 @@ from typing import Final, Self
 from sqlalchemy import Connection
 
 from roomkey.authorization_server.database.engines import Engines, open_engines
-from roomkey.authorization_server.database.lane import Job, Lane, Result, is_outage, transaction, unavailable
+from roomkey.authorization_server.database.lane import (
+    Job,
+    Lane,
+    Result,
+    Row,
+    WriteRows,
+    is_outage,
+    transaction,
+    unavailable,
+)
 
 _GROUP: Final = 64
 
@@ -76,12 +85,12 @@ class Database:
         """What ``job`` returns, once what it wrote is on the disk; jobs that wait at the same time share a commit."""
         return await self._started()[1].run(job)
 
-    async def record(self, job: Job[Result]) -> Result:
-        """As ``write``, for a job that writes one row, as the last thing it does: much cheaper, and a little weaker.
+    async def record(self, write: WriteRows[Row], row: Row) -> None:
+        """Let ``write`` write ``row``, with those that wait to be written by it at the same time, in one statement.
 
-        Nothing that happens to this process can undo it, but a power cut may.
+        Much cheaper than a job of its own. Nothing that happens to this process can undo it, but a power cut may.
         """
-        return await self._started()[1].run(job, record=True)
+        await self._started()[1].record(write, row)
 
     def waiting(self) -> tuple[int, int]:
         """How many jobs wait to read, and how many to write."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
@@ -16,16 +16,20 @@ from roomkey.authorization_server.database.prepared import driver
 from roomkey.authorization_server.errors import DatabaseUnavailable
 
 Result = TypeVar("Result")
+Row = TypeVar("Row")
 Job = Callable[[Connection], Result]
+WriteRows = Callable[[Connection, Sequence[Row]], Sequence[Exception | None]]
+"""Writes rows in its last statement, and answers for each of them: None where it is written, else why it is not."""
 _NO_OUTAGE: Final = frozenset({"IntegrityError", "DataError", "ProgrammingError", "NotSupportedError"})
 _MOST_WAITING: Final = 4096
 
 
 @dataclass(slots=True)
 class _Waiting:
-    job: Job[Any]
-    record: bool
     future: "asyncio.Future[Any]"
+    job: Job[Any] | None = None
+    write: WriteRows[Any] | None = None
+    row: Any = None
     result: Any = None
     error: BaseException | None = None
 
@@ -76,27 +80,39 @@ class Lane:
         """How many jobs wait for a thread."""
         return sum(len(hall.waiting) for hall in list(self._halls.values()))
 
-    async def run(self, job: Job[Result], *, record: bool = False) -> Result:
+    async def run(self, job: Job[Result]) -> Result:
         """What ``job`` returns, once its transaction is committed; raises what it raises.
 
-        A commit outlives the process, however it ends, and a power cut as well; that of a ``record`` outlives the
-        process only. A ``record`` writes one row, as the last thing it does: there is never anything of it to undo.
+        A commit outlives the process, however it ends, and a power cut as well.
 
         Raises DatabaseUnavailable where the database fails, or too many jobs wait. A caller that is cancelled leaves
         a job that has begun to its end.
         """
         loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._line_up(loop, _Waiting(future, job))
+        return cast("Result", await future)
+
+    async def record(self, write: WriteRows[Row], row: Row) -> None:
+        """Let ``write`` write ``row``, together with those that wait for the same; raises what it answers for the row.
+
+        It outlives the process, however it ends, but perhaps no power cut. Otherwise as ``run``.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._line_up(loop, _Waiting(future, write=write, row=row))
+        await future
+
+    def _line_up(self, loop: asyncio.AbstractEventLoop, one: _Waiting) -> None:
         hall = self._halls.get(loop)
         if hall is None:
             hall = self._hall(loop)
         if len(hall.waiting) >= _MOST_WAITING:
             raise DatabaseUnavailable("More requests wait for the database than it can serve; try again later.")
-        future: asyncio.Future[Any] = loop.create_future()
-        hall.waiting.append(_Waiting(job, record, future))
+        hall.waiting.append(one)
         if not hall.handing_over and hall.groups < len(self._threads):
             hall.handing_over = True
             loop.call_soon(self._hand_over, hall)
-        return cast("Result", await future)
 
     def _hall(self, loop: asyncio.AbstractEventLoop) -> _Hall:
         for other in [other for other in self._halls if other.is_closed()]:
@@ -135,10 +151,16 @@ class Lane:
 
     def _perform(self, group: list[_Waiting]) -> None:
         try:
-            durable = not all(one.record for one in group)
-            with transaction(self._engine, durable=durable) as connection:
-                for one in group:
+            records: dict[WriteRows[Any], list[_Waiting]] = {}
+            jobs = [one for one in group if one.job is not None]
+            for one in group:
+                if one.write is not None:
+                    records.setdefault(one.write, []).append(one)
+            with transaction(self._engine, durable=bool(jobs)) as connection:
+                for one in jobs:
                     self._perform_one(connection, one)
+                for write, those in records.items():
+                    _write(connection, write, those)
         except BaseException as error:  # noqa: BLE001 - a job that nobody answers would hang its caller
             for one in group:
                 one.error = one.error or error
@@ -157,9 +179,10 @@ class Lane:
             hall.loop.call_soon(self._hand_over, hall)
 
     def _perform_one(self, connection: Connection, one: _Waiting) -> None:
-        undo = self._undo and not one.record
-        if undo:
-            driver(connection).execute("SAVEPOINT job")
+        assert one.job is not None  # noqa: S101 - whoever calls has looked
+        raw = driver(connection)
+        if self._undo:
+            raw.execute("SAVEPOINT job")
         try:
             one.result = one.job(connection)
         except (KeyboardInterrupt, SystemExit):
@@ -168,10 +191,23 @@ class Lane:
             if is_outage(error):
                 raise
             one.error = error
-            if undo:
-                driver(connection).execute("ROLLBACK TO SAVEPOINT job")
-        if undo:
-            driver(connection).execute("RELEASE SAVEPOINT job")
+            if self._undo:
+                raw.execute("ROLLBACK TO SAVEPOINT job")
+        if self._undo:
+            raw.execute("RELEASE SAVEPOINT job")
+
+
+def _write(connection: Connection, write: WriteRows[Any], those: list[_Waiting]) -> None:
+    try:
+        for one, error in zip(those, write(connection, [one.row for one in those]), strict=True):
+            one.error = error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        if is_outage(error):
+            raise
+        for one in those:  # its last statement failed, and wrote nothing
+            one.error = error
 
 
 class transaction:  # noqa: N801 - reads as the statement that it is

@@ -1,13 +1,15 @@
 """The grant of an app that acts for itself (RFC 6749 section 4.4)."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
-from roomkey.authorization_server.clients.directory import check
+from roomkey.authorization_server.clients.directory import Outdated, check_each
 from roomkey.authorization_server.grants.exchange import Exchange, token_answer
 from roomkey.authorization_server.grants.request import choose_access, granted_scope, read_scope
 from roomkey.authorization_server.tokens.grant import Grant
 from roomkey.authorization_server.tokens.ledger import keep
-from roomkey.authorization_server.tokens.minting import mint
+from roomkey.authorization_server.tokens.minting import Minted, mint
 
 NAME = "client_credentials"
 
@@ -32,10 +34,13 @@ async def client_credentials(exchange: Exchange) -> bytes:
         signer=access.api.signer,
     )
 
-    def record(connection: Connection) -> None:
-        check(connection, exchange.client.generation)
-        keep(connection, minted)
-
     # A power cut may take the record of such a token; its signature stays good, and the client gets another.
-    await service.database.record(record)
+    await service.database.record(_keep, (client.generation, minted))
     return token_answer(minted)
+
+
+def _keep(connection: Connection, issued: Sequence[tuple[int, Minted]]) -> list[Outdated | None]:
+    """Write down those tokens that were minted by accounts as they still are."""
+    outdated = check_each(connection, (generation for generation, _ in issued))
+    keep(connection, *(minted for (_, minted), wrong in zip(issued, outdated, strict=True) if wrong is None))
+    return outdated

@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, select, update
 
 from roomkey.authorization_server.database.locks import Lock, hold
-from roomkey.authorization_server.database.prepared import Prepared
+from roomkey.authorization_server.database.prepared import PreparedInsert, Value
 from roomkey.authorization_server.schema.people import users
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, token_families
 from roomkey.authorization_server.tokens.minting import Minted
@@ -26,29 +26,31 @@ _KEPT: Final = (
     "authenticated_at",
     "acr",
 )
-_KEEP: Final = Prepared(insert(access_tokens).values({name: bindparam(name) for name in _KEPT}))
+_KEEP: Final = PreparedInsert(access_tokens, _KEPT)
 
 
-def keep(connection: Connection, minted: Minted) -> None:
-    """Write down ``minted``: without that, introspection does not know it."""
+def keep(connection: Connection, *minted: Minted) -> None:
+    """Write down the tokens, in one statement: without that, introspection does not know them."""
+    if minted:
+        _KEEP.run(connection, [_row(one) for one in minted])
+
+
+def _row(minted: Minted) -> tuple[Value, ...]:
     grant = minted.grant
-    _KEEP.run(
-        connection,
-        {
-            "digest": minted.digest,
-            "jti": minted.jti,
-            "client_id": grant.client_id,
-            "user_id": grant.user_id,
-            "audience": grant.audience,
-            "scope": " ".join(grant.scope),
-            "roles": " ".join(grant.roles),
-            "tenant": grant.tenant,
-            "family_id": grant.family_id,
-            "issued_at": minted.issued_at,
-            "expires_at": minted.expires_at,
-            "authenticated_at": grant.authenticated_at,
-            "acr": grant.acr,
-        },
+    return (
+        minted.digest,
+        minted.jti,
+        grant.client_id,
+        grant.user_id,
+        grant.audience,
+        " ".join(grant.scope),
+        " ".join(grant.roles),
+        grant.tenant,
+        grant.family_id,
+        minted.issued_at,
+        minted.expires_at,
+        grant.authenticated_at,
+        grant.acr,
     )
 
 
