@@ -1,5 +1,6 @@
 """The accounts that requests name, remembered until anything changes: one look-up in memory, or one reading."""
 
+import functools
 import json
 from collections.abc import Iterable
 from typing import Final
@@ -159,7 +160,9 @@ def read_api(work: Work, audience: str) -> Api | None:
     return Api(audience, row.client_id, frozenset(scopes), lifetime, signs)
 
 
+@functools.lru_cache(maxsize=1024)
 def _keys(jwks: str | None) -> KeySet | None:
+    """The keys in ``jwks``, read once: else who is refused could see by the clock that there are some to read."""
     try:
         return None if jwks is None else KeySet.static(json.loads(jwks))
     except (ConfigurationError, ValueError):
