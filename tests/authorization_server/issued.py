@@ -11,10 +11,11 @@ from roomkey.authorization_server.accounts.app_tokens import NewAppToken
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.clients.directory import read_api
 from roomkey.authorization_server.schema.audit import counters
+from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.ledger import keep
-from roomkey.authorization_server.tokens.minting import Minted, mint
+from roomkey.authorization_server.tokens.ledger import keep, revoke_account
+from roomkey.authorization_server.tokens.minting import JTI_LETTERS, Minted, mint
 
 CONSOLE = Actor.console()
 
@@ -58,3 +59,22 @@ def skip_statuses(service: Service, number: int) -> None:
     """As if ``number`` app tokens had been made before."""
     with service.work(CONSOLE) as work:
         work.connection.execute(insert(counters).values(name="status_index", value=number))
+
+
+def revoked_tokens(service: Service, number: int, *, first: int = 0) -> None:
+    """So many revoked access tokens of one account."""
+    with service.work(CONSOLE) as work:
+        rows = [
+            {
+                "digest": index.to_bytes(32),
+                "jti": f"{index:0{JTI_LETTERS}d}",
+                "client_id": "crowd",
+                "audience": "orders-api",
+                "scope": "",
+                "issued_at": work.now,
+                "expires_at": work.now + 300,
+            }
+            for index in range(first, first + number)
+        ]
+        work.connection.execute(insert(access_tokens), rows)
+        revoke_account(work, "crowd", reason="test")

@@ -12,6 +12,7 @@ from roomkey.authorization_server.accounts import token_requests
 from roomkey.authorization_server.accounts.service_account import BUILT_IN
 from roomkey.authorization_server.keys.kept_key import KeyState
 from roomkey.authorization_server.keys.lanes import lanes
+from roomkey.authorization_server.lists.deny_list import MOST, count_ended_tokens
 from roomkey.authorization_server.people import users as people
 from roomkey.authorization_server.permissions import Permission, Role
 from roomkey.authorization_server.schema.accounts import account_secrets, apis, service_accounts
@@ -24,6 +25,7 @@ SOON: Final = 7 * DAY
 UNUSED: Final = 90 * DAY
 _MOST: Final = 5  # of each kind
 _TAIL: Final = 200
+_NEARLY_FULL: Final = 0.8
 
 
 class Kind(enum.StrEnum):
@@ -37,6 +39,7 @@ class Kind(enum.StrEnum):
     SECRET_ENDS = "secret_ends"  # noqa: S105
     KEY_OVERDUE = "key_overdue"
     KEY_LACKING = "key_lacking"
+    DENY_LIST_FILLS = "deny_list_fills"
     NO_SECOND_FACTOR = "no_second_factor"
     UNUSED_ACCOUNT = "unused_account"
 
@@ -47,7 +50,8 @@ class Finding:
 
     Attributes:
         kind: what it is.
-        id: of the token, request, account, key or user; the number of the event for the audit chain.
+        id: of the token, request, account, key or user; the number of the event for the audit chain; for the deny list
+            how much of it is taken, in percent.
         name: how people call it.
         about: what else there is to say, such as the account of a token.
         at: the time that it is about, in seconds since 1970, or None.
@@ -94,7 +98,7 @@ def find(work: Work) -> tuple[Finding, ...]:
         return ()
     return tuple(
         finding
-        for look in (_chain, _requests, _app_tokens, _secrets, _keys, _people, _unused_accounts)
+        for look in (_chain, _requests, _app_tokens, _secrets, _keys, _deny_list, _people, _unused_accounts)
         for finding in look(work)
     )
 
@@ -179,6 +183,13 @@ def _keys(work: Work) -> Iterator[Finding]:
             yield Finding(Kind.KEY_OVERDUE, key.kid, key.algorithm, key.kid, due)
         if key.state is not KeyState.RETIRING and one.lacking:
             yield Finding(Kind.KEY_LACKING, key.kid, key.algorithm, ", ".join(one.lacking), one.signs_from)
+
+
+def _deny_list(work: Work) -> Iterator[Finding]:
+    if work.actor.tenant is None:
+        ended = count_ended_tokens(work)
+        if ended > _NEARLY_FULL * MOST:
+            yield Finding(Kind.DENY_LIST_FILLS, str(100 * ended // MOST), "deny list", f"{ended:,} of {MOST:,} tokens")
 
 
 def _people(work: Work) -> Iterator[Finding]:

@@ -25,7 +25,6 @@ class Kind(enum.StrEnum):
     AUTHORIZATION_CODE = "rkac_"
     SESSION = "rkse_"
     SETUP = "rksu_"
-    RECOVERY_CODE = "rkrc_"
     SHARED_SECRET = "rkhs_"  # noqa: S105
 
 

@@ -54,15 +54,6 @@ def test_at_most_two_secrets_live_and_no_rotation_lengthens_the_life_of_an_old_o
     assert ends == [None, small_service.now() + 60]
 
 
-def test_the_overlap_can_be_ended_early(acting, small_service):
-    acting.api()
-    old = acting.account().client_secret
-    acting(account_secrets.rotate, "reports", overlap=60)
-    assert acting(account_secrets.end_overlap, "reports") == 1
-    assert old.digest not in _live(small_service)
-    assert acting(account_secrets.end_overlap, "reports") == 0
-
-
 @pytest.mark.parametrize("overlap", [-1, 30 * 86_400 + 1])
 def test_an_overlap_has_bounds(acting, overlap):
     acting.api()

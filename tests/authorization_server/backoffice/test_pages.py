@@ -4,12 +4,14 @@ import html
 import re
 
 from tests.authorization_server.backoffice.desk import CONSOLE, Desk, Known
+from tests.authorization_server.issued import revoked_tokens
 
 from roomkey.authorization_server import attention, audit_log
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts
 from roomkey.authorization_server.attention import Kind
 from roomkey.authorization_server.keys.kept_key import KeyState
 from roomkey.authorization_server.keys.lanes import lanes
+from roomkey.authorization_server.lists.deny_list import MOST
 from roomkey.authorization_server.people import users
 from roomkey.authorization_server.permissions import Role
 from roomkey.authorization_server.schema.audit import audit_events
@@ -183,6 +185,16 @@ def test_attention_finds_what_is_broken_gone_or_overdue(desk: Desk, known: Known
     browser.get("/audit")
     browser.submit("/audit/verify")
     assert "The chain is broken at number 5" in browser.page.text
+
+
+def test_a_deny_list_that_fills_up_is_told_of_before_it_is_full(desk: Desk, known: Known):
+    revoked_tokens(desk.service, int(0.8 * MOST))
+    with desk.service.look(known.alice.actor()) as work:
+        assert Kind.DENY_LIST_FILLS not in {finding.kind for finding in attention.find(work)}
+    revoked_tokens(desk.service, 1, first=MOST)
+    text = desk.browser(known.alice).get("/").text
+    assert "The deny list fills up" in text
+    assert "80 %" in text
 
 
 def test_attention_shows_nobody_what_is_not_theirs(desk: Desk, known: Known):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from sqlalchemy import event, insert, update
-from tests.authorization_server.issued import CONSOLE, add_api, issue, issue_app_token, skip_statuses
+from sqlalchemy import event, update
+from tests.authorization_server.issued import CONSOLE, add_api, issue, issue_app_token, revoked_tokens, skip_statuses
 from tests.authorization_server.served import served
 
 import roomkey
@@ -20,14 +20,13 @@ from roomkey.authorization_server.accounts.app_tokens import NewAppToken
 from roomkey.authorization_server.cleaner import clean
 from roomkey.authorization_server.keys.kept_key import CLOCK_STEP
 from roomkey.authorization_server.keys.rotation import rotate
-from roomkey.authorization_server.lists.deny_list import MOST, deny_list, deny_list_fill, ended_tokens
+from roomkey.authorization_server.lists.deny_list import MOST, count_ended_tokens, deny_list, ended_tokens
 from roomkey.authorization_server.lists.endpoints import Latest
 from roomkey.authorization_server.lists.signed_list import LIFETIME
 from roomkey.authorization_server.lists.status_list import status_list, statuses
 from roomkey.authorization_server.schema.audit import counters
-from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.ledger import revoke_account, revoke_token
+from roomkey.authorization_server.tokens.ledger import revoke_token
 from roomkey.authorization_server.tokens.minting import Minted
 from roomkey.authorization_server.web.oauth_error import OAuthError
 from roomkey.authorization_server.web.published import Published
@@ -263,30 +262,11 @@ def test_each_api_has_a_deny_list_of_its_own(running: Service, client: httpx2.Cl
         assert client.get("/oauth2/deny-list" + query).status_code in (400, 404)
 
 
-def many(service: Service, number: int) -> None:
-    """So many revoked access tokens of one account."""
-    with service.work(CONSOLE) as work:
-        rows = [
-            {
-                "digest": index.to_bytes(32),
-                "jti": f"{index:022d}",
-                "client_id": "crowd",
-                "audience": "orders-api",
-                "scope": "",
-                "issued_at": work.now,
-                "expires_at": work.now + 300,
-            }
-            for index in range(number)
-        ]
-        work.connection.execute(insert(access_tokens), rows)
-        revoke_account(work, "crowd", reason="test")
-
-
 def test_a_full_deny_list_is_one_that_validators_read(running: Service, clock: FakeClock) -> None:
-    many(running, MOST)
+    revoked_tokens(running, MOST)
     with running.look(CONSOLE) as work:
         body = deny_list(running.keys, work).body
-        assert deny_list_fill(work).entries == deny_list_fill(work).most == MOST
+        assert count_ended_tokens(work) == MOST
     assert 0.9 * LARGEST_LIST < len(body) <= LARGEST_LIST
     validator = follower(running, "deny_list", clock=clock)
     assert not refused(validator, issue(running).value)
@@ -295,7 +275,7 @@ def test_a_full_deny_list_is_one_that_validators_read(running: Service, clock: F
 def test_a_list_that_would_be_too_long_is_refused_whole_and_told_of(
     running: Service, client: httpx2.Client, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    many(running, MOST + 1)
+    revoked_tokens(running, MOST + 1)
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             answer = client.get("/oauth2/deny-list")

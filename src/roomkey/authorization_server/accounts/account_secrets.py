@@ -113,21 +113,6 @@ def rotate(work: Work, client_id: str, *, overlap: int = 0) -> NewSecret:
     return NewSecret(client_id, made, old_until)
 
 
-def end_overlap(work: Work, client_id: str) -> int:
-    """End now every secret that has an end; returns how many those were. Raises NotFound."""
-    account = _demand(work, client_id)
-    gone = work.connection.execute(
-        delete(account_secrets).where(
-            account_secrets.c.client_id == client_id, account_secrets.c.expires_at.is_not(None)
-        )
-    ).rowcount
-    if gone:
-        subject = audit.Subject("service_account", client_id, account.tenant)
-        audit.record(work, "service_account.overlap_ended", subject, secrets=gone)
-        work.changed()
-    return gone
-
-
 def _demand(work: Work, client_id: str) -> ServiceAccount:
     work.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
     work.alone()

@@ -56,21 +56,20 @@ def checked_audience(value: str) -> str:
 
 def checked_scopes(values: Iterable[str], field: str = "scopes") -> tuple[str, ...]:
     """``values``, each once and in their order, where each may be a scope; raises Invalid."""
-    return _checked(values, field, _SCOPE, "scope")
+    return _checked(values, field, _SCOPE, "A scope must be up to 100 ASCII characters without spaces and quotes.")
 
 
 def checked_roles(values: Iterable[str], field: str = "roles") -> tuple[str, ...]:
     """``values``, each once and in their order, where each may be a role; raises Invalid."""
-    return _checked(values, field, _ROLE, "role")
+    return _checked(values, field, _ROLE, "A role must be up to 64 of A-Z, a-z, 0-9, dot, colon, hyphen, underscore.")
 
 
-def _checked(values: Iterable[str], field: str, form: re.Pattern[str], what: str) -> tuple[str, ...]:
+def _checked(values: Iterable[str], field: str, form: re.Pattern[str], rule: str) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(values))
     if len(chosen) > _MOST:
-        raise Invalid(f"At most {_MOST} {what}s can be named at once.", field=field)
-    for value in chosen:
-        if not form.fullmatch(value):
-            raise Invalid(f"A {what} must be up to 100 ASCII characters without spaces and quotes.", field=field)
+        raise Invalid(f"At most {_MOST} {field} can be named at once.", field=field)
+    if not all(map(form.fullmatch, chosen)):
+        raise Invalid(rule, field=field)
     return chosen
 
 

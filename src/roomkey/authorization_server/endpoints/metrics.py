@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.endpoints.health import PATIENCE
 from roomkey.authorization_server.errors import DatabaseUnavailable
+from roomkey.authorization_server.lists.deny_list import MOST, count_ended_tokens
 from roomkey.authorization_server.running.measurements import Labels, Measurements
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.service import Service
@@ -57,7 +58,7 @@ class Metrics:
         answers = 1
         try:
             async with asyncio.timeout(PATIENCE):
-                gauges += await self._service.view(SERVICE, lambda work: list(_keys(work)))
+                gauges += await self._service.view(SERVICE, lambda work: [*_keys(work), *_deny_list(work)])
         except (TimeoutError, DatabaseUnavailable):
             answers = 0  # the page is wanted most when the database is in trouble
         gauges.append(("roomkey_database_up", "Whether the database answers.", {}, answers))
@@ -77,3 +78,8 @@ def _keys(work: Work) -> Iterator[Gauge]:
     for row in rows:
         labels = {"kid": row.kid, "algorithm": row.algorithm, "state": row.state}
         yield "roomkey_signing_key_age_seconds", "Seconds since a key was made.", labels, work.now - row.created_at
+
+
+def _deny_list(work: Work) -> Iterator[Gauge]:
+    yield "roomkey_deny_list_tokens", "Tokens that the deny list names.", {}, count_ended_tokens(work)
+    yield "roomkey_deny_list_most", "Tokens that it can name; with one more there is no list.", {}, MOST

@@ -1,34 +1,27 @@
 """The deny list: the names of all tokens that were ended before their time, until that time has come."""
 
-from dataclasses import dataclass
+import math
 from typing import Final
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from roomkey.authorization_server.keys.kept_key import CLOCK_STEP
 from roomkey.authorization_server.keys.room import KeyRoom
 from roomkey.authorization_server.lists.signed_list import signed_list, too_long
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, ended_early
+from roomkey.authorization_server.tokens.minting import JTI_LETTERS
 from roomkey.authorization_server.web.published import Published
 from roomkey.authorization_server.work import Work
 from roomkey.resource_server.deny_list import DENY_LIST
 from roomkey.resource_server.list_token import LARGEST_LIST
 
-_ENTRY: Final = 48
-"""Bytes that a name of 128 bits and its time take in the signed list."""
+_ENTRY: Final = math.ceil((JTI_LETTERS + len('"":1234567890,')) * 4 / 3)
+"""Bytes that a token's name and its time take in the signed list, which is base64url."""
 
 _REST: Final = 2048
 
 MOST: Final = (LARGEST_LIST - _REST) // _ENTRY
 """How many tokens the list can name: validators read no more than 1 MiB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """How full a list is: ``entries`` of at most ``most``; one more, and validators get no list at all."""
-
-    entries: int
-    most: int
 
 
 def deny_list(keys: KeyRoom, work: Work, *, audience: str | None = None) -> Published:
@@ -42,9 +35,9 @@ def deny_list(keys: KeyRoom, work: Work, *, audience: str | None = None) -> Publ
     return signed_list(keys, work, {"iss": work.settings.issuer, "jti": ended}, typ=DENY_LIST)
 
 
-def deny_list_fill(work: Work) -> Fill:
-    """How full the list of all ended tokens is, for metrics and warnings."""
-    return Fill(len(ended_tokens(work)), MOST)
+def count_ended_tokens(work: Work) -> int:
+    """How many tokens the list of all names; where it is more than ``MOST``, validators get no list at all."""
+    return sum(work.connection.scalar(select(func.count()).select_from(one.subquery())) or 0 for one in _ended(work))
 
 
 def ended_tokens(work: Work, *, audience: str | None = None) -> dict[str, int]:
@@ -52,6 +45,14 @@ def ended_tokens(work: Work, *, audience: str | None = None) -> dict[str, int]:
 
     A token stays on for as long as some validator's clock may say that it lives.
     """
+    ended: dict[str, int] = {}
+    for query in _ended(work, audience):
+        for jti, end in work.connection.execute(query.limit(MOST + 1)):
+            ended[jti] = max(end, ended.get(jti, 0))
+    return ended
+
+
+def _ended(work: Work, audience: str | None = None) -> tuple[Select[str, int], Select[str, int]]:
     since = work.now - work.settings.clock_leeway - CLOCK_STEP
     of_audience = [] if audience is None else [access_tokens.c.audience == audience]
     revoked = select(access_tokens.c.jti, access_tokens.c.expires_at).where(
@@ -62,11 +63,7 @@ def ended_tokens(work: Work, *, audience: str | None = None) -> dict[str, int]:
         .join(access_tokens, access_tokens.c.digest == app_tokens.c.digest)
         .where(app_tokens.c.exp > since, ended_early, has_ended(work.now), *of_audience)
     )
-    ended: dict[str, int] = {}
-    for query in (revoked, of_apps):
-        for jti, end in work.connection.execute(query.limit(MOST + 1)):
-            ended[jti] = max(end, ended.get(jti, 0))
-    return ended
+    return revoked, of_apps
 
 
 def has_ended(now: int) -> ColumnElement[bool]:

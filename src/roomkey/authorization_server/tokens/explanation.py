@@ -29,7 +29,6 @@ _OPAQUE: Final = {
     opaque.Kind.AUTHORIZATION_CODE: "an authorization code",
     opaque.Kind.SESSION: "a session of this backoffice",
     opaque.Kind.SETUP: "a set-up link",
-    opaque.Kind.RECOVERY_CODE: "a recovery code",
 }
 
 

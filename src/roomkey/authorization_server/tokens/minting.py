@@ -13,7 +13,10 @@ from roomkey.secret import Confidential
 # How the claims begin that mint writes, and where in them the jti is; whatever else stands there in a foreign token,
 # nothing is found under it.
 _BEGIN: Final = b'{"jti":"'
-_JTI: Final = slice(len(_BEGIN), len(_BEGIN) + 24)
+JTI_LETTERS: Final = 24
+"""How long every jti is."""
+
+_JTI: Final = slice(len(_BEGIN), len(_BEGIN) + JTI_LETTERS)
 _SEGMENT: Final = 44  # letters of base64url for all that
 _PLACE: Final = 7  # bytes of a jti that say when: 40 bits of seconds since 1970, and 16 of a second's fraction
 _NO_PLACE: Final = bytes(_PLACE)

@@ -133,6 +133,11 @@ def _key_lacking(finding: Finding, now: int) -> Need:
     return Need("warn", "missing", title, f"{finding.about} lacks {finding.id}{soon}.", "/keys", "Look")
 
 
+def _deny_list(finding: Finding, _now: int) -> Need:
+    text = f"It names {finding.about}. APIs that follow a full one refuse all; shorter lifetimes keep it small."
+    return Need("warn", f"{finding.id} %", "The deny list fills up", text, "/apis", "Look")
+
+
 def _no_factor(finding: Finding, _now: int) -> Need:
     text = f"Signs in as {finding.about} with a password alone."
     return Need("warn", "risk", f"{finding.name} has no second factor", text, f"/users/{finding.id}", "Look")
@@ -153,6 +158,7 @@ _WORDS: Final[dict[Kind, Callable[[Finding, int], Need]]] = {
     Kind.SECRET_ENDS: _secret_ends,
     Kind.KEY_OVERDUE: _key_overdue,
     Kind.KEY_LACKING: _key_lacking,
+    Kind.DENY_LIST_FILLS: _deny_list,
     Kind.NO_SECOND_FACTOR: _no_factor,
     Kind.UNUSED_ACCOUNT: _unused,
 }
