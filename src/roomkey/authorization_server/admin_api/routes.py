@@ -9,7 +9,16 @@ from roomkey import __version__
 from roomkey.authorization_server.admin_api.door import endpoint
 from roomkey.authorization_server.admin_api.openapi import PREFIX, document
 from roomkey.authorization_server.admin_api.operation import Operation
-from roomkey.authorization_server.admin_api.operations import apis, app_tokens, others, service_accounts
+from roomkey.authorization_server.admin_api.operations import (
+    apis,
+    app_tokens,
+    audit_events,
+    keys,
+    service_accounts,
+    tenants,
+    token_requests,
+    users,
+)
 from roomkey.authorization_server.admin_api.problem import problem_answer
 from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.service import Service
@@ -20,7 +29,11 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *apis.OPERATIONS,
     *service_accounts.OPERATIONS,
     *app_tokens.OPERATIONS,
-    *others.OPERATIONS,
+    *tenants.OPERATIONS,
+    *token_requests.OPERATIONS,
+    *users.OPERATIONS,
+    *keys.OPERATIONS,
+    *audit_events.OPERATIONS,
 )
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

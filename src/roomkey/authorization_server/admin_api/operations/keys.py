@@ -1,0 +1,57 @@
+"""Signing keys and their rotation."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from roomkey.authorization_server.admin_api.operation import Asked, Operation
+from roomkey.authorization_server.keys import rotation
+from roomkey.authorization_server.keys.lanes import LaneKey, lanes
+from roomkey.authorization_server.keys.rotation import Rotation
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The signing keys in their lanes."""
+
+    items: tuple[LaneKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyToRotate:
+    """Whose turn it is, and whether the next key signs ``now``, also where it is too new."""
+
+    algorithm: Literal["ES256", "RS256", "EdDSA"] = "ES256"
+    now: bool = False
+
+
+def _keys(work: Work, _: Asked) -> Keys:
+    return Keys(lanes(work))
+
+
+def _rotate_keys(work: Work, asked: Asked) -> Rotation:
+    return rotation.rotate(work, algorithm=asked.body.algorithm, now=asked.body.now)
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/keys",
+        name="list_keys",
+        summary="List the signing keys in their lanes.",
+        permissions=(Permission.READ,),
+        answer=Keys,
+        act=_keys,
+    ),
+    Operation(
+        method="POST",
+        path="/keys/rotate",
+        name="rotate_keys",
+        summary="Make the next signing key, or let it sign.",
+        permissions=(Permission.CHANGE_KEYS,),
+        body=KeyToRotate,
+        answer=Rotation,
+        act=_rotate_keys,
+    ),
+)
