@@ -88,6 +88,10 @@ def test_a_hundred_sign_ins_at_once_are_bounded_and_hold_up_nobody_else(start, t
     assert {status for status, _ in meanwhile} == {200}
     assert len(meanwhile) >= 5
     slowest = max(seconds for _, seconds in signed_in)
-    assert statistics.median(seconds for _, seconds in meanwhile) < max(0.25, slowest / 4)
+    waits = sorted(seconds for _, seconds in meanwhile)
+    p99 = waits[int(len(waits) * 0.99)]
+    assert statistics.median(waits) < max(0.25, slowest / 4)
+    assert p99 < max(1.0, slowest / 2)
     assert most - before < _MOST
-    print(f"RSS {before} + {most - before} KiB, {statuses}, {len(meanwhile)} others, slowest {slowest:.2f} s")
+    print(f"RSS {before} + {most - before} KiB, {statuses}, slowest {slowest:.2f} s")
+    print(f"{len(waits)} tokens meanwhile: median {statistics.median(waits) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")
