@@ -153,6 +153,32 @@ def test_a_write_that_fails_is_told_to_all_whose_rows_it_had_and_writes_none_of_
     assert "later" in _names(database)
 
 
+def test_jobs_and_rows_of_one_group_are_each_right(database: Database):
+    with database.writing() as connection:
+        INSERT.run(connection, [("there", 1, None)])
+
+    def broken(connection: Connection, names: Sequence[str]) -> list[None]:
+        INSERT.run(connection, [(name, None, None) for name in (*names, "there")])
+        return [None] * len(names)
+
+    results = _together(
+        lambda: database.record(_keep, "a"),
+        lambda: database.write(_put("job")),
+        lambda: database.record(_keep, "no b"),
+        lambda: database.write(_put_and_fail),
+        lambda: database.record(broken, "c"),
+        lambda: database.write(_put("there")),
+        lambda: database.record(_keep, "d"),
+        lambda: database.write(_put("other job")),
+    )
+    unique = type(results[4])
+    assert "Integrity" in str(unique.__mro__)
+    assert _told(results)[:4] == [None, "job", NotFound, NotFound]
+    assert "Integrity" in type(results[5]).__name__
+    assert _told(results)[6:] == [None, "other job"]
+    assert _names(database) == {"there", "a", "d", "job", "other job"}
+
+
 def _strength(connection: Connection) -> str:
     """What a commit outlives, in this very transaction."""
     asked = "PRAGMA synchronous" if connection.dialect.name == "sqlite" else "SHOW synchronous_commit"
@@ -239,6 +265,27 @@ def test_a_row_whose_connection_ends_in_the_middle_is_an_outage_and_the_next_one
 
 
 # What a job that fails leaves behind.
+
+
+def test_a_job_that_fails_leaves_nothing_of_what_it_wrote(database: Database):
+    assert _told(_together(lambda: database.write(_put_and_fail))) == [NotFound]
+    results = _together(lambda: database.write(_put_and_fail), lambda: database.write(_put("whole")))
+    assert _told(results) == [NotFound, "whole"]
+    assert _names(database) == {"whole"}
+
+
+def test_a_question_that_fails_spoils_none_of_those_that_are_asked_with_it(database: Database):
+    def wrong(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT 1 / 0"))  # and all further statements of the transaction are refused
+        raise NotFound("There is nothing of this name.")
+
+    def right(connection: Connection) -> int | None:
+        return connection.scalar(text("SELECT 1"))
+
+    results = _together(*(lambda job=job: database.read(job) for job in [right, wrong, right, wrong] * 16))
+    assert results[::2] == [1] * 32
+    assert not [result for result in results[1::2] if isinstance(result, DatabaseUnavailable)]
 
 
 # Nobody waits for ever.

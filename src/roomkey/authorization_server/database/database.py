@@ -107,7 +107,7 @@ class Database:
                     name="write",
                     threads=1 if embedded else 4,
                     most=_GROUP if embedded else 1,  # two nodes whose groups take rows in other orders would lock up
-                    undo=embedded,
+                    undo=True,
                 ),
             )
         return self._lanes

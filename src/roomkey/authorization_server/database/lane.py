@@ -59,7 +59,7 @@ class Lane:
         name: of the threads.
         threads: how many there are; SQLite has one writer.
         most: jobs to a transaction at most.
-        undo: whether a job that fails must be undone for itself; reading needs no such thing.
+        undo: whether what a job wrote must be undone where it fails; reading needs no such thing.
     """
 
     def __init__(self, engine: Engine, *, name: str, threads: int, most: int, undo: bool) -> None:
@@ -158,7 +158,7 @@ class Lane:
                     records.setdefault(one.write, []).append(one)
             with transaction(self._engine, durable=bool(jobs)) as connection:
                 for one in jobs:
-                    self._perform_one(connection, one)
+                    self._perform_one(connection, one, alone=len(group) == 1)
                 for write, those in records.items():
                     _write(connection, write, those)
         except BaseException as error:  # noqa: BLE001 - a job that nobody answers would hang its caller
@@ -178,22 +178,25 @@ class Lane:
             hall.handing_over = True
             hall.loop.call_soon(self._hand_over, hall)
 
-    def _perform_one(self, connection: Connection, one: _Waiting) -> None:
+    def _perform_one(self, connection: Connection, one: _Waiting, *, alone: bool) -> None:
+        """Perform the job; where it fails, undo it, and leave the transaction good for the others."""
         assert one.job is not None  # noqa: S101 - whoever calls has looked
-        raw = driver(connection)
-        if self._undo:
+        raw, savepoint = driver(connection), self._undo and not alone
+        if savepoint:
             raw.execute("SAVEPOINT job")
         try:
             one.result = one.job(connection)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            if is_outage(error):
+            if alone or is_outage(error):  # which undoes the transaction
                 raise
             one.error = error
-            if self._undo:
+            if savepoint:
                 raw.execute("ROLLBACK TO SAVEPOINT job")
-        if self._undo:
+            elif connection.dialect.name == "postgresql":  # where no statement is served after one that failed
+                raw.rollback()
+        if savepoint:
             raw.execute("RELEASE SAVEPOINT job")
 
 
