@@ -288,6 +288,15 @@ def test_a_question_that_fails_spoils_none_of_those_that_are_asked_with_it(datab
     assert not [result for result in results[1::2] if isinstance(result, DatabaseUnavailable)]
 
 
+def test_a_job_that_ends_in_stop_iteration_hangs_nobody(database: Database):
+    def empty(_connection: Connection) -> None:
+        next(iter(()))
+
+    results = _together(lambda: database.write(empty), lambda: database.write(_put("a")))
+    assert isinstance(results[0], RuntimeError)
+    assert results[1] == "a"
+
+
 # Nobody waits for ever.
 
 

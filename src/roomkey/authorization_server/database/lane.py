@@ -172,6 +172,8 @@ class Lane:
                 continue
             if one.error is None:
                 one.future.set_result(one.result)
+            elif isinstance(one.error, StopIteration):  # which no future takes
+                one.future.set_exception(RuntimeError("A job ended in StopIteration."))
             else:
                 one.future.set_exception(one.error)
         if hall.waiting and not hall.handing_over:
