@@ -1,6 +1,9 @@
 """Jobs and rows that wait for one transaction: each is answered for itself, and nobody waits for ever."""
 
 import asyncio
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -295,6 +298,38 @@ def test_a_job_that_ends_in_stop_iteration_hangs_nobody(database: Database):
     results = _together(lambda: database.write(empty), lambda: database.write(_put("a")))
     assert isinstance(results[0], RuntimeError)
     assert results[1] == "a"
+
+
+_WITHOUT_MEMORY = """
+import asyncio, json, os, sys
+from sqlalchemy import text
+from roomkey.authorization_server.database.database import Database
+from roomkey.authorization_server.database.prepared import driver
+
+database = Database.open(sys.argv[1])
+
+def job(connection):
+    connection.execute(text("INSERT INTO things (name) VALUES ('job')"))
+
+def write(connection, rows):
+    driver(connection).execute("PRAGMA hard_heap_limit = 300000")
+    driver(connection).execute("INSERT INTO things (name, data) VALUES ('row', randomblob(1000000))")
+    return [None for _ in rows]
+
+async def both():
+    return await asyncio.gather(database.write(job), database.record(write, 1), return_exceptions=True)
+
+print(json.dumps([type(each).__name__ for each in asyncio.run(both())]), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_row_for_which_sqlite_has_no_memory_takes_no_answered_job_with_it(sqlite_database: Database):
+    command = [sys.executable, "-c", _WITHOUT_MEMORY, f"sqlite:///{sqlite_database.file}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    job, row = json.loads(done.stdout)
+    assert row != "NoneType"
+    assert ("job" in _names(sqlite_database)) == (job == "NoneType")
 
 
 # Nobody waits for ever.

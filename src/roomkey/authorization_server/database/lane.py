@@ -243,7 +243,7 @@ class transaction:  # noqa: N801 - reads as the statement that it is
 
 def is_outage(error: BaseException) -> bool:
     """Whether ``error`` says that the database fails, rather than that a statement or its values are wrong."""
-    if isinstance(error, PoolTimeout):
+    if isinstance(error, PoolTimeout | MemoryError):  # SQLite without memory may undo the whole transaction
         return True
     kinds = {base.__name__ for base in type(error).__mro__}
     # Of the driver itself, where a prepared statement goes past SQLAlchemy.
