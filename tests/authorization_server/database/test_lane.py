@@ -375,3 +375,58 @@ def test_a_loop_that_is_closed_over_jobs_under_way_leaves_the_lane_to_the_next_o
     assert _together(lambda: database.record(_keep, "next")) == [None]
     database.close()  # which waits for what is under way
     assert _names(database) >= {"slow", "next"}
+
+
+# Many loops.
+
+
+def test_loops_of_many_threads_share_one_writing_thread(sqlite_database: Database):
+    start, errors = threading.Barrier(8), []
+    before = _writing_threads()
+
+    def node(number: int) -> None:
+        async def rows() -> None:
+            names = [f"{number} {n}" for n in range(80)]
+            await asyncio.gather(*(sqlite_database.record(_keep, name) for name in names))
+
+        start.wait()
+        try:
+            asyncio.run(rows())
+        except BaseException as error:
+            errors.append(error)
+
+    nodes = [threading.Thread(target=node, args=(number,)) for number in range(8)]
+    for each in nodes:
+        each.start()
+    for each in nodes:
+        each.join()
+    assert errors == []
+    assert len(_names(sqlite_database)) == 8 * 80
+    assert len(_writing_threads() - before) == 1
+
+
+def _writing_threads() -> set[int | None]:
+    return {thread.ident for thread in threading.enumerate() if thread.name.startswith("roomkey-write-")}
+
+
+class _Entangled(asyncio.SelectorEventLoop):
+    """While somebody looks whether it is closed, a loop of another thread comes to the lane."""
+
+    database: Database | None = None
+
+    def is_closed(self) -> bool:
+        database, self.database = self.database, None
+        if database is not None:
+            other = threading.Thread(target=lambda: _together(lambda: database.record(_keep, "other")))
+            other.start()
+            other.join()
+        return super().is_closed()
+
+
+def test_loops_that_come_to_a_lane_at_the_same_time_do_not_disturb_each_other(sqlite_database: Database):
+    first = _Entangled()
+    first.run_until_complete(sqlite_database.record(_keep, "first"))
+    first.database = sqlite_database
+    assert _together(lambda: sqlite_database.record(_keep, "second")) == [None]
+    first.close()
+    assert _names(sqlite_database) == {"first", "second", "other"}

@@ -115,8 +115,9 @@ class Lane:
             loop.call_soon(self._hand_over, hall)
 
     def _hall(self, loop: asyncio.AbstractEventLoop) -> _Hall:
-        for other in [other for other in self._halls if other.is_closed()]:
-            self._halls.pop(other, None)
+        for other in list(self._halls):  # loops of other threads come meanwhile
+            if other.is_closed():
+                self._halls.pop(other, None)
         return self._halls.setdefault(loop, _Hall(loop))
 
     def _hand_over(self, hall: _Hall) -> None:
