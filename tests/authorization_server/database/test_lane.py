@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table, Text, event, insert, select, text
 
-from roomkey.authorization_server.database import engines
+from roomkey.authorization_server.database import engines, lane
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.prepared import PreparedInsert, driver
 from roomkey.authorization_server.errors import DatabaseUnavailable, NotFound
@@ -375,6 +375,52 @@ def test_a_loop_that_is_closed_over_jobs_under_way_leaves_the_lane_to_the_next_o
     assert _together(lambda: database.record(_keep, "next")) == [None]
     database.close()  # which waits for what is under way
     assert _names(database) >= {"slow", "next"}
+
+
+def test_those_who_still_wait_when_the_database_is_closed_are_told(database: Database):
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def slow(_connection: Connection) -> bool:
+        begun.release()
+        return gate.wait(20)
+
+    async def scene() -> None:
+        held = [asyncio.create_task(database.write(slow)) for _ in range(4)]  # a group, or one to each thread
+        await asyncio.to_thread(begun.acquire)
+        await asyncio.sleep(0.05)
+        rest = [asyncio.create_task(database.record(_keep, name)) for name in "abc"]
+        await asyncio.sleep(0.05)
+        closing = asyncio.create_task(asyncio.to_thread(database.close))
+        await asyncio.sleep(0.05)
+        gate.set()
+        await closing
+        results = await asyncio.wait_for(asyncio.gather(*held, *rest, return_exceptions=True), 8)
+        assert _told(results) == [True] * 4 + [DatabaseUnavailable] * 3
+
+    asyncio.run(scene())
+    assert _names(database) == set()
+
+
+def test_those_who_have_waited_too_long_are_told_and_nothing_is_written_for_them(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lane, "_LONGEST_WAIT", 0.2)
+    gate = threading.Event()
+
+    async def scene() -> None:
+        first = asyncio.create_task(sqlite_database.write(lambda _: gate.wait(20)))
+        await asyncio.sleep(0.05)
+        late = [asyncio.create_task(sqlite_database.record(_keep, name)) for name in "ab"]
+        await asyncio.sleep(0.15)
+        soon = asyncio.create_task(sqlite_database.record(_keep, "c"))
+        results = await asyncio.wait_for(asyncio.gather(*late, return_exceptions=True), 8)
+        assert _told(results) == [DatabaseUnavailable] * 2  # though the thread is held up still
+        assert not soon.done()
+        gate.set()
+        assert await asyncio.wait_for(asyncio.gather(first, soon), 8) == [True, None]
+
+    asyncio.run(scene())
+    assert _names(sqlite_database) == {"c"}
 
 
 # Many loops.
