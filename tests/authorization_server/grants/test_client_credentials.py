@@ -4,14 +4,17 @@ import re
 from dataclasses import replace
 
 import pytest
-from tests.authorization_server.oauth_world import Node, claims_of, error_of, second_node
+from sqlalchemy import select
+from tests.authorization_server.oauth_world import CONSOLE, Node, claims_of, error_of, second_node
 
 import roomkey
 from roomkey.authorization_server.accounts import apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.grants import client_credentials
 from roomkey.authorization_server.keys.rotation import rotate
+from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.tokens.minting import find_ledger_key
 from roomkey.jose.unverified import read_unverified
 
 BOTH = ("orders:read", "orders:write")
@@ -229,3 +232,26 @@ def test_a_token_costs_one_reading_of_the_changes_and_one_row(world):
         assert world.token(reports).status_code == 200
         second = [one.split()[0] for one in seen if one.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE")]
     assert second == ["SELECT", "INSERT"], (first, second)
+
+
+def test_every_token_that_is_answered_stands_in_the_ledger_and_none_that_was_refused_on_the_way(any_world, monkeypatch):
+    """Of requests that come together, some are judged by accounts that change before their tokens are written."""
+    reports, _ = any_world.add_account(), any_world.add_account("other")
+    assert any_world.token(reports).status_code == 200
+    mint, minted = client_credentials.mint, []
+
+    def changed_in_the_middle(*words, **named):
+        minted.append(mint(*words, **named))
+        if len(minted) == 6:
+            any_world.act(service_accounts.disable, "other")
+        return minted[-1]
+
+    monkeypatch.setattr(client_credentials, "mint", changed_in_the_middle)
+    answers = any_world.together(12, reports, grant_type="client_credentials")
+    assert [answer.status_code for answer in answers] == [200] * 12
+    assert len(minted) >= 18
+    given = {find_ledger_key(answer.json()["access_token"]) for answer in answers}
+    assert len(given) == 12
+    with any_world.service.look(CONSOLE) as work:
+        kept = {bytes(digest) for digest in work.connection.scalars(select(access_tokens.c.digest))}
+    assert given == kept & {one.digest for one in minted}

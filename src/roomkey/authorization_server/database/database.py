@@ -31,6 +31,7 @@ class Database:
     def __init__(self, engines: Engines) -> None:
         self.engines = engines
         self._lanes: tuple[Lane, Lane] | None = None
+        self._starting = threading.Lock()
         self._eyes = threading.local()
 
     @classmethod
@@ -99,18 +100,22 @@ class Database:
 
     def _started(self) -> tuple[Lane, Lane]:
         if self._lanes is None:
-            embedded = self.file is not None
-            self._lanes = (
-                Lane(self.engines.reader, name="read", threads=2 if embedded else 4, most=_GROUP, undo=False),
-                Lane(
-                    self.engines.writer,
-                    name="write",
-                    threads=1 if embedded else 4,
-                    most=_GROUP if embedded else 1,  # two nodes whose groups take rows in other orders would lock up
-                    undo=embedded,
-                ),
-            )
+            with self._starting:
+                self._lanes = self._lanes or self._start()
         return self._lanes
+
+    def _start(self) -> tuple[Lane, Lane]:
+        embedded = self.file is not None
+        return (
+            Lane(self.engines.reader, name="read", threads=2 if embedded else 4, most=_GROUP, undo=False),
+            Lane(
+                self.engines.writer,
+                name="write",
+                threads=1 if embedded else 4,
+                most=_GROUP if embedded else 1,  # two nodes whose groups take rows in other orders would lock up
+                undo=True,
+            ),
+        )
 
     def close(self) -> None:
         """Perform what was handed over, then close every connection. Blocks."""

@@ -17,6 +17,13 @@ from roomkey.stores.private_file import distrust, make_empty, make_folder
 _PAUSE: Final = 0.01
 _PATIENCE: Final = 5  # seconds that a transaction waits for another one's lock
 _LIMITS: Final = f"-c lock_timeout={_PATIENCE}s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+# Of a server that is cut off without a word: what was sent is answered for, and who only listens asks now and then.
+_SIGNS_OF_LIFE: Final = {
+    "tcp_user_timeout": 15_000,  # milliseconds
+    "keepalives_idle": 5,  # seconds
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
@@ -153,6 +160,7 @@ def _postgresql(url: URL) -> Engines:
         connect_args={
             "connect_timeout": _PATIENCE,
             "options": _LIMITS,
+            **_SIGNS_OF_LIFE,
         },
     )
     event.listen(engine, "begin", _begin_on_postgresql)

@@ -37,7 +37,7 @@ class Prepared:
 
 
 class PreparedInsert:
-    """Rows for ``table``, of which each has the values of ``columns``, in that order. Safe in any thread."""
+    """Rows for ``table``, each the values of ``columns``, which stand in the table's order. Safe in any thread."""
 
     __slots__ = ("_columns", "_table", "_texts")
 

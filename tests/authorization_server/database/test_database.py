@@ -1,0 +1,106 @@
+"""A glance sees the newest state, whoever wrote it, and holds nothing open."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, insert, select, update
+
+from roomkey.authorization_server.database.database import Database
+from roomkey.authorization_server.database.prepared import Prepared, driver
+from roomkey.authorization_server.errors import DatabaseUnavailable
+
+marks = Table("marks", MetaData(), Column("value", BigInteger, nullable=False))
+NEWEST = Prepared(select(marks.c.value))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with one mark in it, on SQLite and on PostgreSQL."""
+    yield from _with_mark(database_url)
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    """The same on SQLite alone, which answers in the loop's own thread."""
+    yield from _with_mark(f"sqlite:///{tmp_path / 'data' / 'marks.db'}")
+
+
+def _with_mark(url: str) -> Iterator[Database]:
+    opened = Database.open(url)
+    with opened.writing() as connection:
+        marks.create(connection)
+        connection.execute(insert(marks).values(value=0))
+    yield opened
+    opened.close()
+
+
+def _newest(connection: Connection) -> Any:
+    row = NEWEST.first(connection, {})
+    return row and row[0]
+
+
+def _glance(database: Database, job: Callable[[Connection], Any] = _newest) -> Any:
+    return asyncio.run(database.glance(job))
+
+
+def _fail(connection: Connection) -> None:
+    _newest(connection)
+    raise LookupError
+
+
+def test_a_glance_sees_at_once_what_another_process_wrote(database: Database, database_url: str):
+    other = Database.open(database_url)
+    for value in range(1, 4):
+        with other.writing() as connection:
+            connection.execute(update(marks).values(value=value))
+            assert _glance(database) == value - 1  # it waits for no lock
+        assert _glance(database) == value
+        with pytest.raises(LookupError):
+            _glance(database, _fail)
+    other.close()
+
+
+def test_a_glance_sees_what_was_written_between_two_of_its_statements(database: Database):
+    def twice(connection: Connection) -> tuple[Any, Any]:
+        first = _newest(connection)
+        with database.writing() as writing:
+            writing.execute(update(marks).values(value=1))
+        return first, _newest(connection)
+
+    assert _glance(database, twice) == (0, 1)
+
+
+def test_a_glance_holds_back_no_checkpoint_when_it_is_over(sqlite_database: Database):
+    other = sqlite3.connect(sqlite_database.file, isolation_level=None, timeout=0.1)
+    for job in (_newest, _fail):
+        with suppress(LookupError):
+            _glance(sqlite_database, job)
+        other.execute("UPDATE marks SET value = value + 1")
+        assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    other.close()
+
+
+def test_a_glance_at_a_database_that_fails_is_an_outage_and_the_next_one_is_answered(sqlite_database: Database):
+    pool: Any = sqlite_database.engines.reader.pool
+    _glance(sqlite_database)
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable, match="no such table"):
+            _glance(sqlite_database, lambda connection: driver(connection).execute("SELECT 1 FROM absent"))
+        assert pool.checkedout() == 0
+        assert _glance(sqlite_database) == 0
+        assert pool.checkedout() == 1
+
+
+def test_threads_that_glanced_leave_no_connection_behind(database: Database):
+    pool: Any = database.engines.reader.pool
+    for _ in range(20):  # more than a pool has
+        thread = threading.Thread(target=_glance, args=(database,))
+        thread.start()
+        thread.join()
+    assert pool.checkedout() == 0
