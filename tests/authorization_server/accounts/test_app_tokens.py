@@ -39,9 +39,10 @@ def _active(small_service, minted) -> dict:
     """What the API is told of the token."""
     caller = asyncio.run(Directory(small_service).read("orders-api"))
     with small_service.look(Actor.console()) as work:
-        return introspect(
+        members, _ = introspect(
             work.connection, minted.digest, caller=caller, issuer=small_service.settings.issuer, now=small_service.now()
         )
+    return dict(members)
 
 
 def _listed(small_service, made) -> tuple[bool, bool]:

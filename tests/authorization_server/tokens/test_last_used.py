@@ -36,6 +36,16 @@ def test_nothing_used_means_nothing_written(world: World) -> None:
     assert seen == []
 
 
+def test_tokens_that_nobody_keeps_for_long_leave_no_note(world: World) -> None:
+    # auth service 56
+    token = world.token(world.add_account()).json()["access_token"]
+    world.run(world.app.state.last_used.write())  # the secret's
+    assert world.active(world.api, token)
+    with world.statements() as seen:
+        world.run(world.app.state.last_used.write())
+    assert not [text for text in seen if text.startswith("UPDATE app_tokens")]
+
+
 def test_an_older_note_of_another_node_does_not_replace_a_newer_one(world: World, clock: FakeClock) -> None:
     # auth service 56
     token = made(world)

@@ -1,12 +1,13 @@
 """``/oauth2/introspect``: what an API learns of a token, in JSON or signed (RFC 7662, RFC 9701)."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.client import Client
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.introspection import introspect
+from roomkey.authorization_server.tokens.introspection import INACTIVE, introspect
 from roomkey.authorization_server.tokens.last_used import LastUsed
 from roomkey.authorization_server.tokens.minting import find_ledger_key
 from roomkey.authorization_server.web.crowd import Crowd
@@ -18,7 +19,6 @@ SIGNED: Final = "token-introspection+jwt"
 _MEDIA_TYPE: Final = SIGNED.encode()
 _LARGEST: Final = 2 * 1024 * 1024  # whoever shows a megabyte to an API is to be told as little as anybody else
 _GUESSES: Final = Rate(burst=2000, per_second=500.0)  # dead tokens of many clients at once are no guesses yet
-_NOTHING: Final[dict[str, Any]] = {"active": False}
 
 
 def introspection_endpoint(
@@ -31,17 +31,17 @@ def introspection_endpoint(
         if not caller.audiences:
             raise OAuthError("unauthorized_client", "Only an API's own account may introspect.", status=403)
         digest = find_ledger_key(token)
-        members = _NOTHING
+        members = INACTIVE
         if digest is not None:  # what cannot be a token of this service is no guess, and the database is not asked
             at, now = service.clock.monotonic(), service.now()
             if guesses.left(caller.client_id, at) < 1.0:
                 raise too_many(1)
-            members = await service.database.glance(
+            members, is_app_token = await service.database.glance(
                 lambda connection: introspect(connection, digest, caller=caller, issuer=issuer, now=now)
             )
-            if members["active"]:
+            if is_app_token:
                 last_used.token(digest, now)
-            else:
+            elif members is INACTIVE:
                 guesses.take(caller.client_id, at)
         if _wants_signed(received):
             return await _signed(service, caller, members)
@@ -59,7 +59,7 @@ def _wants_signed(received: Received) -> bool:
     return bool(accepted) and any(_MEDIA_TYPE in value.lower() for value in accepted)
 
 
-async def _signed(service: Service, caller: Client, members: dict[str, Any]) -> Answer:
+async def _signed(service: Service, caller: Client, members: Mapping[str, Any]) -> Answer:
     claims = {
         "iss": service.settings.issuer,
         "aud": caller.client_id,

@@ -1,5 +1,6 @@
 """What an API may learn of a token that somebody showed to it (RFC 7662)."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, select, text
@@ -9,7 +10,9 @@ from roomkey.authorization_server.clients.directory import Outdated
 from roomkey.authorization_server.database.prepared import Prepared
 from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.schema.people import users
-from roomkey.authorization_server.schema.tokens import access_tokens
+from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
+
+INACTIVE: Final[Mapping[str, Any]] = {"active": False}
 
 # One statement, so that the mark of the latest change and the token are of one moment.
 _LOOK_UP: Final = Prepared(
@@ -27,6 +30,7 @@ _LOOK_UP: Final = Prepared(
         access_tokens.c.authenticated_at,
         access_tokens.c.acr,
         users.c.username,
+        app_tokens.c.digest,
     )
     .select_from(counters)
     .outerjoin(
@@ -38,24 +42,26 @@ _LOOK_UP: Final = Prepared(
         ),
     )
     .outerjoin(users, users.c.id == access_tokens.c.user_id)
+    .outerjoin(app_tokens, app_tokens.c.digest == access_tokens.c.digest)
     .where(counters.c.name == text("'changes'"))
 )
 
 
-def introspect(connection: Connection, digest: bytes, *, caller: Client, issuer: str, now: int) -> dict[str, Any]:
-    """The members of the answer about the token with ``digest``: ``{"active": False}`` unless it is the caller's.
+def introspect(
+    connection: Connection, digest: bytes, *, caller: Client, issuer: str, now: int
+) -> tuple[Mapping[str, Any], bool]:
+    """The members of the answer about the token with ``digest``, and whether it is an app token.
 
-    It is where the token lives and its audience is one of the APIs whose own account ``caller`` is; whatever else is
-    wrong looks the same. Raises Outdated.
+    They are ``INACTIVE`` unless it lives, and its audience is one of the APIs whose own account ``caller`` is; whatever
+    is wrong looks the same. Raises Outdated.
     """
     row = _LOOK_UP.first(connection, {"digest": digest, "now": now})
     if row is None or row[0] != caller.generation:
         raise Outdated("The accounts have changed.")
-    client_id, user_id, audience, scope, roles, tenant, jti, issued_at, expires_at, authenticated_at, acr, username = (
-        row[1:]
-    )
+    client_id, user_id, audience, scope, roles, tenant, jti, issued_at, expires_at, authenticated_at, *rest = row[1:]
+    acr, username, app_token = rest
     if client_id is None or audience not in caller.audiences:
-        return {"active": False}
+        return INACTIVE, False
     members: dict[str, Any] = {
         "active": True,
         "iss": issuer,
@@ -79,4 +85,4 @@ def introspect(connection: Connection, digest: bytes, *, caller: Client, issuer:
         members["auth_time"] = authenticated_at
     if acr is not None:
         members["acr"] = acr
-    return members
+    return members, app_token is not None

@@ -23,7 +23,7 @@ class LastUsed:
         self._secrets: dict[bytes, int] = {}
 
     def token(self, digest: bytes, now: int) -> None:
-        """The app token with ``digest`` was looked at; others are noted in vain."""
+        """The app token with ``digest`` was looked at."""
         if len(self._tokens) < _MOST:
             self._tokens[digest] = now
 
