@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from roomkey.authorization_server.running.one_write import OneWrite
 
 _ANSWERS: Final = {
+    400: (b"400 Bad Request", b"This is no HTTP request."),
     408: (b"408 Request Timeout", b"The request came too slowly."),
     431: (b"431 Request Header Fields Too Large", b"The head of the request is too large."),
     503: (b"503 Service Unavailable", b"This address has too many connections open."),
@@ -125,15 +126,12 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer is whole, which may have no body."""
-        self._answers.flush()
+        self._answers.finish()
         super().on_response_complete()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own signature
         """Answer what is no HTTP, or is too much of it."""
-        if self._too_large:
-            self._refuse(431)
-        else:
-            super().send_400_response(msg)
+        self._refuse(431 if self._too_large else 400)
 
     def _within(self, seconds: float | None) -> None:
         if self._deadline is not None:
@@ -142,23 +140,20 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        if self.transport.is_closing():
-            return
-        if self.cycle is not None and not self.cycle.response_complete and self.cycle.response_started:
-            self.transport.close()
-        else:
+        if not self.transport.is_closing():
             self._refuse(408)
 
     def _refuse(self, status: int) -> None:
         line, sentence = _ANSWERS[status]
-        self.transport.write(
-            b"HTTP/1.1 "
-            + line
-            + b"\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: "
-            + str(len(sentence)).encode()
-            + b"\r\n\r\n"
-            + sentence
-        )
+        if not self._answers.begun:  # what is written into an answer would be taken for a part of it
+            self.transport.write(
+                b"HTTP/1.1 "
+                + line
+                + b"\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: "
+                + str(len(sentence)).encode()
+                + b"\r\n\r\n"
+                + sentence
+            )
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
