@@ -80,9 +80,10 @@ class Stages:
 class Answering:
     """The server around ``app``, in a thread of the test."""
 
-    def __init__(self, app: Stages, port: int) -> None:
+    def __init__(self, app: Stages, port: int, ending: threading.Event) -> None:
         self.app = app
         self.port = port
+        self.ending = ending
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
@@ -104,7 +105,7 @@ def serving(folder: Path, bounds: Bounds) -> Iterator[Answering]:
         thread = threading.Thread(target=run, args=(settings, app, taken), kwargs=named, daemon=True)
         thread.start()
         assert ready.wait(20)
-        yield Answering(app, taken.getsockname()[1])
+        yield Answering(app, taken.getsockname()[1], ending)
         ending.set()
         thread.join(25)
         assert not thread.is_alive()

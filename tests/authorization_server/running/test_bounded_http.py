@@ -72,6 +72,17 @@ def test_a_head_with_such_a_wish_is_measured_as_any_other(answering):  # auth se
     assert server.send(asks("/plain", *UPGRADE, b"x: " + b"a" * 3500, last=True)).endswith(b"hello")
 
 
+@pytest.mark.parametrize("target", [b"a:1", b"/plain", b"*"])
+@pytest.mark.parametrize("upgrade", [(), UPGRADE])
+def test_nobody_is_connected_through_the_server(answering, target: bytes, upgrade):
+    server = answering()
+    request = asks(target.decode(), *upgrade, method=b"CONNECT") + asks("/plain")
+    answer = server.send(request)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"hello" not in answer
+    assert server.send(asks("/plain", last=True)).endswith(b"hello")
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -4,9 +4,10 @@ import asyncio
 import socket
 import struct
 import sys
+import time
 
 import pytest
-from tests.authorization_server.running.answering import HEADLIKE, PATIENCE, asks, reads
+from tests.authorization_server.running.answering import HEADLIKE, PATIENCE, asks, reads, undated
 from tests.authorization_server.running.conftest import read_all
 
 from roomkey.authorization_server.running.one_write import OneWrite
@@ -97,6 +98,29 @@ def test_a_large_answer_to_who_reads_slowly_comes_whole(answering):
 
 def test_an_answer_that_fails_after_its_head_ends_the_connection(answering):
     assert answering().send(asks("/torn")) == b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+def test_an_answer_that_has_begun_is_finished_when_the_server_ends(answering, method: bytes):
+    server = answering()
+    with server.connect() as connection:
+        connection.sendall(asks("/stepwise", method=method))
+        time.sleep(0.2)
+        server.ending.set()
+        time.sleep(0.3)
+        server.app.steps.release(2)
+        whole = b"" if method == b"HEAD" else b"<" + HEADLIKE + b">"
+        assert undated(read_all(connection)) == b"HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n" + whole
+
+
+def test_a_client_that_leaves_in_the_middle_of_an_answer_disturbs_nobody(answering):
+    server = answering()
+    for method in (b"GET", b"HEAD", b"GET"):
+        with server.connect() as connection:
+            connection.sendall(asks("/stepwise", method=method))
+            time.sleep(0.05)
+        server.app.steps.release(2)
+    assert server.send(asks("/plain", last=True)).endswith(b"hello")
 
 
 @pytest.mark.parametrize(

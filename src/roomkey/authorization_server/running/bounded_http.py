@@ -113,9 +113,6 @@ class BoundedHttp(HttpToolsProtocol):
             else:
                 return
 
-    def _upgrades(self) -> bool:
-        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
-
     def on_message_begin(self) -> None:
         """A request's first byte."""
         super().on_message_begin()
@@ -142,7 +139,9 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole; its body has a time of its own."""
-        if self._upgrades():
+        if self.parser.get_method() == b"CONNECT":
+            raise ValueError("the server is no proxy")
+        if self.parser.should_upgrade():
             return
         self._head, self._unread = False, 0
         self._within(self.bounds.body_seconds)
@@ -155,7 +154,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        if self._upgrades():
+        if self.parser.should_upgrade():
             return
         self._head, self._unread = True, 0
         self._within(None)
