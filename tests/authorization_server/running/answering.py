@@ -5,7 +5,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from roomkey.authorization_server.running.bounded_http import Bounds
@@ -88,12 +88,11 @@ class Answering:
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
 
-    def send(self, *pieces: bytes) -> bytes:
+    def send(self, data: bytes) -> bytes:
         """All that is answered to these bytes, without the dates."""
         with self.connect() as connection:
-            for piece in pieces:
-                connection.sendall(piece)
-            return undated(all_of(connection))
+            connection.sendall(data)
+            return undated(read_all(connection))
 
 
 @contextmanager
@@ -120,12 +119,13 @@ def undated(answer: bytes) -> bytes:
     return re.sub(rb"date: [^\r]*\r\n", b"", answer)
 
 
-def all_of(connection: socket.socket) -> bytes:
+def read_all(connection: socket.socket) -> bytes:
     """What comes to the end of the connection."""
-    data = b""
-    while piece := connection.recv(1_000_000):
-        data += piece
-    return data
+    chunks = []
+    with suppress(ConnectionResetError):
+        while chunk := connection.recv(65_536):
+            chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def reads(connection: socket.socket, ending: bytes) -> bytes:

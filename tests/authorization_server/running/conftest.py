@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.authorization_server.running.answering import Answering, serving
+from tests.authorization_server.running.answering import Answering, read_all, serving
 
 from roomkey.authorization_server.running.bounded_http import Bounds
 
@@ -93,14 +93,6 @@ class Serving:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-
-
-def read_all(connection: socket.socket) -> bytes:
-    chunks = []
-    with contextlib.suppress(ConnectionResetError):
-        while chunk := connection.recv(65_536):
-            chunks.append(chunk)
-    return b"".join(chunks)
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from tests.authorization_server.running.answering import asks, reads
-from tests.authorization_server.running.conftest import read_all
+from tests.authorization_server.running.answering import asks, read_all, reads
 
 CHUNKED = asks("/headers", b"transfer-encoding: chunked", method=b"POST")
 UPGRADE = b"connection: Upgrade, HTTP2-Settings", b"upgrade: h2c", b"http2-settings: AAMAAABkAAQCAAAAAAIAAAAA"
@@ -26,7 +25,7 @@ def test_what_the_parser_keeps_to_itself_after_the_head_is_bounded_too(answering
 
 
 def test_trailers_that_are_too_large_together_are_answered_431(answering):  # auth service 59
-    answer = answering(head_bytes=4096).send(CHUNKED, b"0\r\n", *[b"x: " + b"a" * 500 + b"\r\n" for _ in range(12)])
+    answer = answering(head_bytes=4096).send(CHUNKED + b"0\r\n" + (b"x: " + b"a" * 500 + b"\r\n") * 12)
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
@@ -60,7 +59,8 @@ def test_a_wish_for_another_protocol_is_ignored_and_the_body_belongs_to_its_requ
                 connection.sendall(piece)
                 time.sleep(0.05)
             assert reads(connection, body) == expected
-        connection.sendall(asks("/headers", *UPGRADE) + asks("/plain", *UPGRADE, b"connection: close"))
+        last = asks("/plain", *UPGRADE, last=True) + asks("/plain")
+        connection.sendall(asks("/headers", *UPGRADE) + last)
         whole = read_all(connection)
     assert b"\r\n\r\nhost connection http2-settingsHTTP/1.1 200 OK\r\n" in whole
     assert whole.endswith(b"\r\n\r\nhello")
@@ -96,6 +96,6 @@ def test_nobody_is_connected_through_the_server(answering, target: bytes, upgrad
 )
 @pytest.mark.parametrize("upgrade", [(), UPGRADE])
 def test_a_request_whose_end_is_in_doubt_is_answered_400(answering, lines: tuple[bytes, ...], upgrade):
-    answer = answering().send(asks("/echo", *upgrade, *lines, method=b"POST"), b"0\r\n\r\n")
+    answer = answering().send(asks("/echo", *upgrade, *lines, method=b"POST") + b"0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1

@@ -7,8 +7,7 @@ import sys
 import time
 
 import pytest
-from tests.authorization_server.running.answering import HEADLIKE, PATIENCE, asks, reads, undated
-from tests.authorization_server.running.conftest import read_all
+from tests.authorization_server.running.answering import HEADLIKE, PATIENCE, asks, read_all, reads, undated
 
 from roomkey.authorization_server.running.one_write import OneWrite
 

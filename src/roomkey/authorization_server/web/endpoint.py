@@ -19,9 +19,7 @@ _OUTAGE_PAUSE: Final = 2
 Headers = tuple[tuple[bytes, bytes], ...]
 NO_STORE: Final = (b"cache-control", b"no-store")
 JSON: Final = (b"content-type", b"application/json")
-_BODILESS: Final = frozenset(
-    {204, 304}
-)  # whose length would be taken for that of another answer (RFC 9110 section 8.6)
+_BODILESS: Final = frozenset({204, 304})  # RFC 9110 section 8.6: a length would be that of another answer
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
