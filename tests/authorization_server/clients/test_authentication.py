@@ -28,6 +28,7 @@ from roomkey.authorization_server import opaque
 from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.clients import assertion
 from roomkey.authorization_server.clients.directory import Directory
+from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema import accounts as schema
 
 TOKEN = {"grant_type": "client_credentials"}
@@ -313,6 +314,18 @@ def test_many_good_clients_at_one_address_are_no_failures(world):
         assert world.token(reports).status_code == 200
     for number in range(80):
         assert world.token(world.add_account(f"reports-{number}")).status_code == 200
+
+
+def test_an_outage_is_no_failure_of_those_who_ask_meanwhile(world, monkeypatch):  # auth service 55
+    reports = world.add_account()
+
+    async def failing(*_, **__):
+        raise DatabaseUnavailable("The database cannot be used now.")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(type(world.service.database), "read", failing)
+        assert {world.token(reports).status_code for _ in range(80)} == {503}
+    assert world.token(reports).status_code == 200
 
 
 def test_a_secret_that_came_in_the_wrong_way_was_not_used(world):

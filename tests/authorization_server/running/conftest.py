@@ -10,10 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.authorization_server.running.answering import Answering, read_all, serving
+
+from roomkey.authorization_server.running.bounded_http import Bounds
 
 COMMAND = (sys.executable, "-c", "import sys; from roomkey.cli.main import main; sys.exit(main())")
 CHILD = (sys.executable, str(Path(__file__).with_name("serving_child.py")))
@@ -91,14 +95,6 @@ class Serving:
         self.process.wait()
 
 
-def read_all(connection: socket.socket) -> bytes:
-    chunks = []
-    with contextlib.suppress(ConnectionResetError):
-        while chunk := connection.recv(65_536):
-            chunks.append(chunk)
-    return b"".join(chunks)
-
-
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
     """Starts ``roomkey serve`` on a free port, its data in a folder of the test; JSON in its log."""
@@ -135,3 +131,10 @@ def child(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
     yield begin
     for each in started:
         each.stop()
+
+
+@pytest.fixture
+def answering(tmp_path: Path) -> Iterator[Callable[..., Answering]]:
+    """Starts the server in a thread, around ``Stages``, with the bounds of a test."""
+    with ExitStack() as ends:
+        yield lambda **bounds: ends.enter_context(serving(tmp_path, Bounds(**bounds)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.authorization_server.running.conftest import read_all
+from tests.authorization_server.running.answering import read_all
 
 from roomkey.authorization_server.running.listener import listener
 from roomkey.authorization_server.running.server import run

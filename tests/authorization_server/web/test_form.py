@@ -1,10 +1,10 @@
 """Forms are trusted only as far as they are plain."""
 
 from contextlib import suppress
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roomkey.authorization_server.web.form import LARGEST_BODY, Form, read_form
@@ -25,6 +25,33 @@ def test_what_was_encoded_comes_out_again(fields):
 def test_any_bytes_are_a_form_or_a_bad_request(body):
     with suppress(OAuthError):
         assert isinstance(read_form(body, TYPE), Form)
+
+
+pieces = st.sampled_from(
+    [*"a=&+;?", "%", "%2", "%zz", "%61", "%3D", "%26", "%2B", "%00", "%25", "\x00", "é", "漢", " "]
+)
+halves = st.sampled_from(["%C3", "%A9", "%c3%a9", "%E6%BC", "%A2", "%F0%9F%98%80", "%ED%A0%80", "%C0%80", "%FF"])
+
+
+@given(st.lists(pieces | halves, max_size=14).map("".join) | st.text(max_size=40))
+@example("%C3é=1")
+@example("a=1&%61=2")
+@example("=1&=2")
+@example("&".join(map(str, range(64))))
+@example("&".join(map(str, range(65))))
+def test_a_form_is_read_as_python_reads_it_or_refused(text):
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        pairs = None
+    if pairs is None or len(dict(pairs)) < len(pairs) or text.count("&") >= 64:
+        with pytest.raises(OAuthError) as refused:
+            read_form(text.encode(), TYPE)
+        assert refused.value.error == "invalid_request"
+    else:
+        form = read_form(text.encode(), TYPE)
+        assert {name: form.optional(name) for name, _ in pairs} == {name: value or None for name, value in pairs}
+        assert repr(form) == repr(Form(dict(pairs)))  # no other names
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from roomkey.authorization_server.clients.assertion import read_assertion, use_a
 from roomkey.authorization_server.clients.client import Client, KnownSecret, Proof
 from roomkey.authorization_server.clients.credentials import Credentials, Method, read_credentials, refused
 from roomkey.authorization_server.clients.directory import Directory, Outdated
-from roomkey.authorization_server.errors import DatabaseUnavailable
+from roomkey.authorization_server.errors import DatabaseUnavailable, ServiceError
 from roomkey.authorization_server.people.throttle import network
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
@@ -72,10 +72,14 @@ class ClientAuthentication:
         pause = self._failures.take(caller, now)
         if pause is not None:
             raise too_many(pause)
-        proof = await self._directory.proof(presented.client_id)
-        if not await self._proves(proof or _NOBODY, presented):
-            raise refused()
-        client = await self._read(presented)
+        try:
+            proof = await self._directory.proof(presented.client_id)
+            if not await self._proves(proof or _NOBODY, presented):
+                raise refused()
+            client = await self._read(presented)
+        except ServiceError:  # an outage says nothing about who asks
+            self._failures.give_back(caller, now)
+            raise
         self._failures.give_back(caller, now)
         return client
 

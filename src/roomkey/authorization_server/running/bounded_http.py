@@ -5,11 +5,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from roomkey.authorization_server.running.one_write import OneWrite
 
 _ANSWERS: Final = {
+    400: (b"400 Bad Request", b"This is no HTTP request."),
     408: (b"408 Request Timeout", b"The request came too slowly."),
     431: (b"431 Request Header Fields Too Large", b"The head of the request is too large."),
     503: (b"503 Service Unavailable", b"This address has too many connections open."),
@@ -21,7 +23,7 @@ class Bounds:
     """What one client may take of the server.
 
     Attributes:
-        head_bytes: of the request line and the headers together.
+        head_bytes: of the request line, the headers and the trailers together.
         head_seconds: from the first byte, or the connection, to the end of the headers.
         body_seconds: from there to the end of the body.
         connections: of all clients together.
@@ -43,7 +45,7 @@ class BoundedHttp(HttpToolsProtocol):
     bounds: ClassVar[Bounds]
     _open: ClassVar[Counter[str]]
     _head = True  # a request's head is being read, or its first byte is awaited
-    _head_size = 0
+    _unread = 0  # bytes that the parser was given since it last called anything out: they lie in its memory
     _too_large = False
     _counted: str | None = None
     _deadline: asyncio.TimerHandle | None = None
@@ -80,13 +82,36 @@ class BoundedHttp(HttpToolsProtocol):
         """Parse what has come, unless it is more than a head may be."""
         if self.transport.is_closing():
             return
-        if self._head:
-            self._head_size += len(data)  # what the parser has not called out yet lies in its memory
-        super().data_received(data)
-        if self._head and self._head_size > self.bounds.head_bytes and not self.transport.is_closing():
+        self._unset_keepalive_if_required()
+        self._unread += len(data)
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self._refuse(431 if self._too_large else 400)
+            return
+        if self._unread > self.bounds.head_bytes and not self.transport.is_closing():
             self._refuse(431)
         elif self._deadline is None and (self.cycle is None or self.cycle.response_complete):
             self._within(self.bounds.head_seconds)  # bytes that begin no request end no wait for one
+
+    def _parse(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                # It would end the request here, and take the body for the next one (RFC 9110 section 7.8 lets us ignore
+                # the wish): a parser that does not hear of it begins anew.
+                rest = rest[upgrade.args[0] :]
+                lines = [
+                    b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+                ]
+                lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+                self.parser.feed_data(b"\r\n".join((*lines, b"", b"")))
+            else:
+                return
 
     def on_message_begin(self) -> None:
         """A request's first byte."""
@@ -101,9 +126,10 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
+        """One header; or a trailer, which counts for nothing (RFC 9110 section 6.5.1)."""
         self._count(len(name) + len(value) + 4)
-        super().on_header(name, value)
+        if self._head:
+            super().on_header(name, value)
 
     def _count(self, size: int) -> None:
         self._called_out += size
@@ -113,27 +139,31 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole; its body has a time of its own."""
-        self._head, self._head_size = False, 0
+        if self.parser.get_method() == b"CONNECT":
+            raise ValueError("the server is no proxy")
+        if self.parser.should_upgrade():
+            return
+        self._head, self._unread = False, 0
         self._within(self.bounds.body_seconds)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._unread = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The request is whole."""
-        self._head = True
+        if self.parser.should_upgrade():
+            return
+        self._head, self._unread = True, 0
         self._within(None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """An answer is whole, which may have no body."""
-        self._answers.flush()
+        self._answers.finish()
         super().on_response_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, or is too much of it."""
-        if self._too_large:
-            self._refuse(431)
-        else:
-            super().send_400_response(msg)
 
     def _within(self, seconds: float | None) -> None:
         if self._deadline is not None:
@@ -142,23 +172,20 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        if self.transport.is_closing():
-            return
-        if self.cycle is not None and not self.cycle.response_complete and self.cycle.response_started:
-            self.transport.close()
-        else:
+        if not self.transport.is_closing():
             self._refuse(408)
 
     def _refuse(self, status: int) -> None:
         line, sentence = _ANSWERS[status]
-        self.transport.write(
-            b"HTTP/1.1 "
-            + line
-            + b"\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: "
-            + str(len(sentence)).encode()
-            + b"\r\n\r\n"
-            + sentence
-        )
+        if not self._answers.begun:  # what is written into an answer would be taken for a part of it
+            self.transport.write(
+                b"HTTP/1.1 "
+                + line
+                + b"\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: "
+                + str(len(sentence)).encode()
+                + b"\r\n\r\n"
+                + sentence
+            )
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()

@@ -5,15 +5,19 @@ from typing import Any
 
 
 class OneWrite:
-    """Stands before a transport; holds what is written back while it is the head of an answer.
+    """Stands before a transport; holds the head of an answer until what comes next is written.
 
-    The head goes out with what is written next, and at the latest with ``flush`` or ``close``. For one event loop.
+    The head goes out at the latest with ``finish`` or ``close``. For one event loop.
+
+    Attributes:
+        begun: whether a head was written, and the answer is not finished.
     """
 
     __slots__ = (
         "_head",
         "_transport",
         "_write",
+        "begun",
         "get_extra_info",
         "is_closing",
         "pause_reading",
@@ -22,6 +26,7 @@ class OneWrite:
     )
 
     def __init__(self, transport: asyncio.Transport) -> None:
+        self.begun = False
         self._head = b""
         self._transport = transport
         self._write = transport.write
@@ -31,25 +36,32 @@ class OneWrite:
         self.resume_reading = transport.resume_reading
         self.set_protocol = transport.set_protocol
 
-    def write(self, data: bytes) -> None:
-        """Send ``data``, after the head that is held; or hold it."""
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send ``data``, after the head that is held; or hold it, where it is a head."""
         if self._head:
             data, self._head = self._head + data, b""
-        elif data.endswith(b"\r\n\r\n") and data.startswith(b"HTTP/1.1 ") and data[9:10] != b"1":  # 1xx cannot wait
-            self._head = data
-            return
+        elif not self.begun and bytes(data[:10]) != b"HTTP/1.1 1":  # 1xx begins no answer, and cannot wait
+            self.begun = True
+            if bytes(data[-4:]) == b"\r\n\r\n":
+                self._head = bytes(data)
+                return
         self._write(data)
 
-    def flush(self) -> None:
-        """Send what is held."""
+    def finish(self) -> None:
+        """Send what is held: the answer is whole."""
+        self._flush()
+        self.begun = False
+
+    def close(self) -> None:
+        """Send what is held, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
         if self._head:
             data, self._head = self._head, b""
             self._write(data)
 
-    def close(self) -> None:
-        """Send what is held, then close."""
-        self.flush()
-        self._transport.close()
-
     def __getattr__(self, name: str) -> Any:
+        self._flush()  # whatever else is done with the transport comes after it
         return getattr(self._transport, name)

@@ -19,6 +19,7 @@ _OUTAGE_PAUSE: Final = 2
 Headers = tuple[tuple[bytes, bytes], ...]
 NO_STORE: Final = (b"cache-control", b"no-store")
 JSON: Final = (b"content-type", b"application/json")
+_BODILESS: Final = frozenset({204, 304})  # RFC 9110 section 8.6: a length would be that of another answer
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -128,8 +129,10 @@ async def _body(receive: Receive, largest: int) -> bytes | Answer:
 
 
 async def _send(send: Send, answer: Answer) -> None:
-    length = (b"content-length", b"%d" % len(answer.body))
-    await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
+    headers = list(answer.headers)
+    if answer.status not in _BODILESS:
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 
 
