@@ -316,6 +316,12 @@ def test_many_good_clients_at_one_address_are_no_failures(world):
         assert world.token(world.add_account(f"reports-{number}")).status_code == 200
 
 
+def test_good_clients_that_come_together_to_a_node_that_knows_nobody_are_no_failures(world):
+    reports = world.add_account()
+    answers = world.together(64, reports, grant_type="client_credentials")
+    assert {answer.status_code for answer in answers} == {200}
+
+
 def test_an_outage_is_no_failure_of_those_who_ask_meanwhile(world, monkeypatch):  # auth service 55
     reports = world.add_account()
 

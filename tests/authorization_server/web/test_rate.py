@@ -19,15 +19,6 @@ def test_after_a_burst_there_is_as_much_as_time_has_brought():
     assert [buckets.take("a", 1000.0) for _ in range(4)][:3] == [None] * 3
 
 
-def test_what_is_given_back_is_there_again_and_no_more():
-    buckets = Buckets(Rate(burst=2, per_second=1.0))
-    buckets.take("a", 0.0)
-    buckets.give_back("a", 0.0)
-    buckets.give_back("a", 0.0)
-    buckets.give_back("stranger", 0.0)
-    assert [buckets.take("a", 0.0) for _ in range(3)] == [None, None, 1]
-
-
 def test_callers_without_number_take_neither_memory_nor_time(monkeypatch):
     """A flood of addresses puts out those that were quiet for longest, not the one that is being slowed down."""
     monkeypatch.setattr(rate, "_MOST", 1000)

@@ -9,7 +9,7 @@ from roomkey.authorization_server.clients.assertion import read_assertion, use_a
 from roomkey.authorization_server.clients.client import Client, KnownSecret, Proof
 from roomkey.authorization_server.clients.credentials import Credentials, Method, read_credentials, refused
 from roomkey.authorization_server.clients.directory import Directory, Outdated
-from roomkey.authorization_server.errors import DatabaseUnavailable, ServiceError
+from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.people.throttle import network
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
@@ -69,19 +69,16 @@ class ClientAuthentication:
         if remembered is not None and await self._proves(remembered.proof, presented):
             return remembered
         caller, now = network(received.address), self._service.clock.monotonic()
-        pause = self._failures.take(caller, now)
-        if pause is not None:
-            raise too_many(pause)
+        if self._failures.left(caller, now) < 1.0:
+            raise too_many(1)
         try:
             proof = await self._directory.proof(presented.client_id)
             if not await self._proves(proof or _NOBODY, presented):
                 raise refused()
-            client = await self._read(presented)
-        except ServiceError:  # an outage says nothing about who asks
-            self._failures.give_back(caller, now)
+            return await self._read(presented)
+        except OAuthError:
+            self._failures.take(caller, now)
             raise
-        self._failures.give_back(caller, now)
-        return client
 
     async def _again(self, received: Received, form: Form) -> Client:
         """As ``authenticate``, for a request that came through it and whose accounts have changed since."""

@@ -41,8 +41,3 @@ class Buckets:
                 del self._levels[oldest]
         self._levels[caller] = (left - 1.0, now)
         return None
-
-    def give_back(self, caller: str, now: float) -> None:
-        """Undo one ``take``."""
-        if caller in self._levels:
-            self._levels[caller] = (min(self._rate.burst, self.left(caller, now) + 1.0), now)
