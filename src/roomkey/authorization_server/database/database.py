@@ -7,16 +7,8 @@ from typing import Final, Self
 from sqlalchemy import Connection
 
 from roomkey.authorization_server.database.engines import Engines, open_engines
-from roomkey.authorization_server.database.lane import (
-    Job,
-    Lane,
-    Result,
-    Row,
-    WriteRows,
-    is_outage,
-    transaction,
-    unavailable,
-)
+from roomkey.authorization_server.database.lane import Job, Lane, Result, Row, WriteRows
+from roomkey.authorization_server.database.transaction import is_outage, transaction, unavailable
 
 _GROUP: Final = 64
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from roomkey.authorization_server.database.prepared import driver
+from roomkey.authorization_server.database.transaction import is_outage, transaction
 from roomkey.authorization_server.errors import DatabaseUnavailable
 
 Result = TypeVar("Result")
@@ -21,7 +20,6 @@ Row = TypeVar("Row")
 Job = Callable[[Connection], Result]
 WriteRows = Callable[[Connection, Sequence[Row]], Sequence[Exception | None]]
 """Writes rows in its last statement, and answers for each of them: None where it is written, else why it is not."""
-_NO_OUTAGE: Final = frozenset({"IntegrityError", "DataError", "ProgrammingError", "NotSupportedError"})
 _MOST_WAITING: Final = 4096
 _LONGEST_WAIT: Final = 10.0  # seconds until a thread takes a job, while the database holds up those before it
 
@@ -91,9 +89,8 @@ class Lane:
 
         A commit outlives the process, however it ends, and a power cut as well.
 
-        Raises DatabaseUnavailable where the database fails, or too many jobs wait, or for too long, or the lane is
-        closed. A caller that is cancelled leaves
-        a job that has begun to its end.
+        Raises DatabaseUnavailable where the database fails, where too many jobs wait, or one for too long, and where
+        the lane is closed. A caller that is cancelled leaves a job that has begun to its end.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
@@ -250,46 +247,3 @@ def _write(connection: Connection, write: WriteRows[Any], those: list[_Waiting])
             raise
         for one in those:  # its last statement failed, and wrote nothing
             one.error = error
-
-
-class transaction:  # noqa: N801 - reads as the statement that it is
-    """``with transaction(engine) as connection:`` one transaction; a failing database raises DatabaseUnavailable."""
-
-    __slots__ = ("_begun", "_engine")
-
-    def __init__(self, engine: Engine, *, durable: bool = True) -> None:
-        self._engine = engine if durable else engine.execution_options(durable=False)
-
-    def __enter__(self) -> Connection:
-        try:
-            self._begun = self._engine.begin()
-            return self._begun.__enter__()
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            raise unavailable(error) from None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        try:
-            self._begun.__exit__(kind, error, trace)
-        except SQLAlchemyError as failed:
-            raise unavailable(failed) from None
-        if error is not None and is_outage(error):
-            raise unavailable(error) from None
-
-
-def is_outage(error: BaseException) -> bool:
-    """Whether ``error`` says that the database fails, rather than that a statement or its values are wrong."""
-    if isinstance(error, PoolTimeout | MemoryError):  # SQLite without memory may undo the whole transaction
-        return True
-    kinds = {base.__name__ for base in type(error).__mro__}
-    # Of the driver itself, where a prepared statement goes past SQLAlchemy.
-    of_driver = type(error).__module__.partition(".")[0] in ("sqlite3", "psycopg")
-    return (of_driver or isinstance(error, DBAPIError)) and kinds.isdisjoint(_NO_OUTAGE)
-
-
-def unavailable(error: BaseException) -> DatabaseUnavailable:
-    """The error that tells of an outage; it has no statement in it, and of the database's words only the short ones."""
-    cause = getattr(error, "orig", error)
-    words = str(cause).strip().splitlines()[0][:200] if cause is not None and str(cause).strip() else ""
-    return DatabaseUnavailable(f"The database cannot be used now: {words or type(error).__name__}.")
