@@ -23,14 +23,14 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.running.listener import bound, listener
-from roomkey.authorization_server.running.server import run
 from roomkey.authorization_server.schema.tokens import access_tokens
+from roomkey.authorization_server.server.listener import bound, listener
+from roomkey.authorization_server.server.server import run
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.ledger import keep
-from roomkey.authorization_server.tokens.minting import mint
+from roomkey.authorization_server.tokens.issue import mint
+from roomkey.authorization_server.tokens.issued_tokens import keep
 
 KNOWN = 20_000  # tokens that are asked about, spread among the others
 BATCH = 20_000
@@ -45,20 +45,20 @@ async def empty(_: object) -> Response:
 def fill(service: Service, count: int) -> list[str]:
     """Put `count` tokens into the ledger, and return those whose bytes are known."""
     known = []
-    with service.look(Actor.console()) as work:
-        signer = service.keys.load(work).signing["ES256"]
+    with service.look(Actor.console()) as uow:
+        signer = service.keys.load(uow).signing["ES256"]
     every = max(2, count // KNOWN)
     for start in range(0, count, BATCH):
-        with service.work(Actor.console()) as work:
-            now = work.now
+        with service.unit_of_work(Actor.console()) as uow:
+            now = uow.now
             for _ in range(BATCH // every):
                 minted = mint(GRANT, issuer=service.settings.issuer, now=now, lifetime=LIFETIME, signer=signer)
-                keep(work.connection, minted)
+                keep(uow.connection, minted)
                 known.append(minted.value)
             # The others: issued in the last hour, in the order of their issue.
             row = {"client_id": "reports", "audience": "orders-api", "scope": "orders:read", "roles": ""}
             issued = [now - LIFETIME + (start + number) * LIFETIME // count for number in range(BATCH - BATCH // every)]
-            work.connection.execute(
+            uow.connection.execute(
                 insert(access_tokens),
                 [
                     row
@@ -80,10 +80,10 @@ def main() -> None:
     with listener(settings) as taken:
         settings = bound(settings, taken)
         with Service.open(settings) as service:
-            with service.work(Actor.console()) as work:
-                api = apis.create(work, audience="orders-api", scopes=[Scope("orders:read")])
+            with service.unit_of_work(Actor.console()) as uow:
+                api = apis.create(uow, audience="orders-api", scopes=[Scope("orders:read")])
                 access = [Access("orders-api", ("orders:read",), ("orders:read",))]
-                reports = service_accounts.create(work, client_id="reports", apis=access)
+                reports = service_accounts.create(uow, client_id="reports", apis=access)
             known = fill(service, tokens)
             (folder / "known.json").write_text(json.dumps(known))
             started = {

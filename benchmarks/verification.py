@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fast_jwt import FastJWT, missing
 from roomkey.jose import KeySet, verify_compact
 from roomkey.jose.claims import ClaimRules, check_claims, check_type
-from roomkey.jose.envelope import read_claims, read_compact
+from roomkey.jose.compact import read_claims, read_compact
 from roomkey.jose.signing_key import SigningKey
 from roomkey.jose.verify import allowed_algorithms, check_algorithm, check_signature
 from table import Table, verdict

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from roomkey.client.access_token import AccessToken as AccessToken
     from roomkey.client.acquisition import Limits as Limits
+    from roomkey.client.api_retry import RetryPolicy as RetryPolicy
     from roomkey.client.credential import Credential as Credential
-    from roomkey.client.credential import Rejection as Rejection
+    from roomkey.client.credential import RejectOutcome as RejectOutcome
     from roomkey.client.lifetime import RefreshWindow as RefreshWindow
     from roomkey.client.lifetime import TokenState as TokenState
     from roomkey.client.manager import TokenManager as TokenManager
-    from roomkey.client.retry import RetryPolicy as RetryPolicy
     from roomkey.client.status import CredentialStatus as CredentialStatus
     from roomkey.config import Configuration as Configuration
     from roomkey.config import load as load
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from roomkey.errors import TokenRejected as TokenRejected
     from roomkey.errors import TokenUnavailable as TokenUnavailable
     from roomkey.errors import ValidationUnavailable as ValidationUnavailable
+    from roomkey.http.transport import Transport as Transport
     from roomkey.integrations.call import CallOptions as CallOptions
     from roomkey.integrations.call import CallReport as CallReport
     from roomkey.jose.key_set import KeySet as KeySet
@@ -51,12 +52,12 @@ if TYPE_CHECKING:
     from roomkey.oauth.grants import Password as Password
     from roomkey.oauth.private_key_jwt import PrivateKeyJWT as PrivateKeyJWT
     from roomkey.oauth.service_account_token import ServiceAccountToken as ServiceAccountToken
-    from roomkey.resource_server.answer import Answering as Answering
     from roomkey.resource_server.claim_mapping import ClaimMapping as ClaimMapping
     from roomkey.resource_server.claims import Claims as Claims
     from roomkey.resource_server.deny_list import DenyList as DenyList
     from roomkey.resource_server.dpop import DPoP as DPoP
-    from roomkey.resource_server.dpop_proof import PresentedProof as PresentedProof
+    from roomkey.resource_server.dpop_proof import DPoPRequest as DPoPRequest
+    from roomkey.resource_server.error_response import ErrorResponses as ErrorResponses
     from roomkey.resource_server.introspection import Introspection as Introspection
     from roomkey.resource_server.polled_list import ListPolicy as ListPolicy
     from roomkey.resource_server.protected_resource import ProtectedResource as ProtectedResource
@@ -70,19 +71,18 @@ if TYPE_CHECKING:
     from roomkey.stores.keyring import Keyring as Keyring
     from roomkey.stores.memory import MemoryStore as MemoryStore
     from roomkey.stores.sqlite import SQLiteStore as SQLiteStore
-    from roomkey.wire.transport import Transport as Transport
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "client.access_token": "AccessToken",
     "client.acquisition": "Limits",
-    "client.credential": "Credential Rejection",
+    "client.credential": "Credential RejectOutcome",
     "client.lifetime": "RefreshWindow TokenState",
     "client.manager": "TokenManager",
-    "client.retry": "RetryPolicy",
+    "client.api_retry": "RetryPolicy",
     "client.status": "CredentialStatus",
-    "wire.transport": "Transport",
+    "http.transport": "Transport",
     "config": "Configuration load",
     "errors": (
         "AccessDenied AccessError ConfigurationError DPoPNonceRequired IntrospectionUnavailable InvalidDPoPProof "
@@ -97,12 +97,12 @@ _PLACES = {
     "oauth.grants": "ClientCredentials Password",
     "oauth.private_key_jwt": "PrivateKeyJWT",
     "oauth.service_account_token": "ServiceAccountToken",
-    "resource_server.answer": "Answering",
+    "resource_server.error_response": "ErrorResponses",
     "resource_server.claim_mapping": "ClaimMapping",
     "resource_server.claims": "Claims",
     "resource_server.deny_list": "DenyList",
     "resource_server.dpop": "DPoP",
-    "resource_server.dpop_proof": "PresentedProof",
+    "resource_server.dpop_proof": "DPoPRequest",
     "resource_server.introspection": "Introspection",
     "resource_server.polled_list": "ListPolicy",
     "resource_server.status_list": "StatusLists",

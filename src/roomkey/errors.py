@@ -144,7 +144,7 @@ class InvalidToken(AccessError):
     """A token that is not good for this API.
 
     Attributes:
-        reason: a stable word, such as ``expired`` or ``bad_signature``; ``roomkey.jose.refusal`` lists them.
+        reason: a stable word, such as ``expired`` or ``bad_signature``; ``roomkey.jose.reasons`` lists them.
         claim: the name of the claim at fault, or None.
     """
 

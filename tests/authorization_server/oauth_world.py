@@ -20,9 +20,9 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.people import users
-from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
-from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
+from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
 from roomkey.jose.signing_key import SigningKey
@@ -136,8 +136,8 @@ class World(Node):
 
     def act(self, act: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """One act at the console, in a transaction of its own."""
-        with self.service.work(CONSOLE) as work:
-            return act(work, *arguments, **named)
+        with self.service.unit_of_work(CONSOLE) as uow:
+            return act(uow, *arguments, **named)
 
     def add_api(self, audience: str = "orders-api", *scopes: str, **named: Any) -> Login:
         """An API; the login of its own account."""
@@ -175,8 +175,8 @@ class World(Node):
 
     def actions(self) -> list[str]:
         """The audit log's actions, in order."""
-        with self.service.look(CONSOLE) as work:
-            return list(work.connection.scalars(select(audit_events.c.action).order_by(audit_events.c.number)))
+        with self.service.look(CONSOLE) as uow:
+            return list(uow.connection.scalars(select(audit_events.c.action).order_by(audit_events.c.number)))
 
     @contextmanager
     def statements(self) -> Iterator[list[str]]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
-Act = Callable[[Work], Any]
+Act = Callable[[UnitOfWork], Any]
 _HEAD_START = 0.3  # seconds in which the second act comes as far as it can
 
 
@@ -19,15 +19,15 @@ def overlapping(service: Service, first: Act, second: Act, *, by: tuple[Actor, A
 
     def follow() -> None:
         try:
-            with service.work(actors[1]) as work:
-                outcomes[1] = second(work)
+            with service.unit_of_work(actors[1]) as uow:
+                outcomes[1] = second(uow)
         except Exception as error:
             outcomes[1] = error
 
     thread = threading.Thread(target=follow)
     try:
-        with service.work(actors[0]) as work:
-            outcomes[0] = first(work)
+        with service.unit_of_work(actors[0]) as uow:
+            outcomes[0] = first(uow)
             thread.start()
             thread.join(_HEAD_START)
     finally:

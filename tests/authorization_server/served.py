@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
+from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.clock import Clock

@@ -7,14 +7,15 @@ import pytest
 from tests.authorization_server.accounts.conftest import Acting
 from tests.authorization_server.oauth_world import World
 
-from roomkey.authorization_server import audit, audit_log
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, tenants
 from roomkey.authorization_server.accounts import token_requests as requests
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.audit import search
+from roomkey.authorization_server.audit.record import verify
 from roomkey.authorization_server.errors import ServiceError
-from roomkey.authorization_server.people import second_factors, sessions, users
+from roomkey.authorization_server.identity import second_factors, sessions, users
 from roomkey.authorization_server.service import Service
 
 HOSTILE = {
@@ -30,64 +31,62 @@ HOSTILE = {
 }
 ORDER: dict[str, Any] = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": 3600}
 ACTS: dict[str, Callable[..., Any]] = {
-    "tenants.create": lambda work, text: tenants.create(work, name=text),
-    "tenants.find after": lambda work, text: tenants.find(work, after=text),
-    "apis.create audience": lambda work, text: apis.create(work, audience=text, scopes=[Scope("a")]),
-    "apis.create scope": lambda work, text: apis.create(work, audience="x", scopes=[Scope(text)]),
-    "apis.create sentence": lambda work, text: apis.create(work, audience="x", scopes=[Scope("a", text)]),
-    "apis.create description": lambda work, text: apis.create(
-        work, audience="x", scopes=[Scope("a")], description=text
-    ),
-    "apis.create tenant": lambda work, text: apis.create(work, audience="x", scopes=[Scope("a")], tenant=text),
+    "tenants.create": lambda uow, text: tenants.create(uow, name=text),
+    "tenants.find after": lambda uow, text: tenants.find(uow, after=text),
+    "apis.create audience": lambda uow, text: apis.create(uow, audience=text, scopes=[Scope("a")]),
+    "apis.create scope": lambda uow, text: apis.create(uow, audience="x", scopes=[Scope(text)]),
+    "apis.create sentence": lambda uow, text: apis.create(uow, audience="x", scopes=[Scope("a", text)]),
+    "apis.create description": lambda uow, text: apis.create(uow, audience="x", scopes=[Scope("a")], description=text),
+    "apis.create tenant": lambda uow, text: apis.create(uow, audience="x", scopes=[Scope("a")], tenant=text),
     "apis.get": apis.get,
-    "apis.change": lambda work, text: apis.change(work, text, description="x"),
-    "apis.remove_scopes": lambda work, text: apis.remove_scopes(work, "orders-api", [text]),
-    "apis.find search": lambda work, text: apis.find(work, search=text),
-    "accounts.create name": lambda work, text: service_accounts.create(work, client_id=text),
-    "accounts.create api": lambda work, text: service_accounts.create(
-        work, client_id="x", apis=[Access(text, ("orders:read",))]
+    "apis.change": lambda uow, text: apis.change(uow, text, description="x"),
+    "apis.remove_scopes": lambda uow, text: apis.remove_scopes(uow, "orders-api", [text]),
+    "apis.find search": lambda uow, text: apis.find(uow, search=text),
+    "accounts.create name": lambda uow, text: service_accounts.create(uow, client_id=text),
+    "accounts.create api": lambda uow, text: service_accounts.create(
+        uow, client_id="x", apis=[Access(text, ("orders:read",))]
     ),
-    "accounts.create scope": lambda work, text: service_accounts.create(
-        work, client_id="x", apis=[Access("orders-api", (text,))]
+    "accounts.create scope": lambda uow, text: service_accounts.create(
+        uow, client_id="x", apis=[Access("orders-api", (text,))]
     ),
-    "accounts.create owner": lambda work, text: service_accounts.create(work, client_id="x", owner_id=text),
-    "accounts.create tenant": lambda work, text: service_accounts.create(work, client_id="x", tenant=text),
-    "accounts.create role": lambda work, text: service_accounts.create(work, client_id="x", roles=[text]),
-    "accounts.create jwks": lambda work, text: service_accounts.create(
-        work, client_id="x", authentication="private_key_jwt", jwks=text
+    "accounts.create owner": lambda uow, text: service_accounts.create(uow, client_id="x", owner_id=text),
+    "accounts.create tenant": lambda uow, text: service_accounts.create(uow, client_id="x", tenant=text),
+    "accounts.create role": lambda uow, text: service_accounts.create(uow, client_id="x", roles=[text]),
+    "accounts.create jwks": lambda uow, text: service_accounts.create(
+        uow, client_id="x", authentication="private_key_jwt", jwks=text
     ),
-    "accounts.create redirect": lambda work, text: service_accounts.create(
-        work, client_id="x", grants=["authorization_code"], redirect_uris=[text]
+    "accounts.create redirect": lambda uow, text: service_accounts.create(
+        uow, client_id="x", grants=["authorization_code"], redirect_uris=[text]
     ),
     "accounts.get": service_accounts.get,
-    "accounts.find search": lambda work, text: service_accounts.find(work, search=text),
-    "accounts.find filters": lambda work, text: service_accounts.find(
-        work, owner_id=text, tenant=text, audience=text, kind=text
+    "accounts.find search": lambda uow, text: service_accounts.find(uow, search=text),
+    "accounts.find filters": lambda uow, text: service_accounts.find(
+        uow, owner_id=text, tenant=text, audience=text, kind=text
     ),
-    "accounts.find after": lambda work, text: service_accounts.find(work, after=text),
-    "accounts.disable": lambda work, text: service_accounts.disable(work, "reports", reason=text),
+    "accounts.find after": lambda uow, text: service_accounts.find(uow, after=text),
+    "accounts.disable": lambda uow, text: service_accounts.disable(uow, "reports", reason=text),
     "secrets.rotate": account_secrets.rotate,
-    "tokens.create": lambda work, text: app_tokens.create(work, **ORDER | {"client_id": text}),
-    "tokens.create api": lambda work, text: app_tokens.create(work, **ORDER | {"audience": text}),
-    "tokens.create scope": lambda work, text: app_tokens.create(work, **ORDER | {"scopes": [text]}),
-    "tokens.create format": lambda work, text: app_tokens.create(work, **ORDER, token_format=text),
+    "tokens.create": lambda uow, text: app_tokens.create(uow, **ORDER | {"client_id": text}),
+    "tokens.create api": lambda uow, text: app_tokens.create(uow, **ORDER | {"audience": text}),
+    "tokens.create scope": lambda uow, text: app_tokens.create(uow, **ORDER | {"scopes": [text]}),
+    "tokens.create format": lambda uow, text: app_tokens.create(uow, **ORDER, token_format=text),
     "tokens.get": app_tokens.get,
-    "tokens.find": lambda work, text: app_tokens.find(work, client_id=text, audience=text, owner_id=text),
-    "tokens.find after": lambda work, text: app_tokens.find(work, after=f"1.{text}"),
+    "tokens.find": lambda uow, text: app_tokens.find(uow, client_id=text, audience=text, owner_id=text),
+    "tokens.find after": lambda uow, text: app_tokens.find(uow, after=f"1.{text}"),
     "requests.get": requests.get,
     "requests.approve": requests.approve,
-    "requests.find": lambda work, text: requests.find(work, state=text),
-    "users.create": lambda work, text: users.create(work, username=text),
-    "users.create tenant": lambda work, text: users.create(work, username="bob", tenant=text),
-    "users.create role": lambda work, text: users.create(work, username="bob", roles=[text]),
-    "users.create scopes": lambda work, text: users.create(work, username="bob", scopes=text),
+    "requests.find": lambda uow, text: requests.find(uow, state=text),
+    "users.create": lambda uow, text: users.create(uow, username=text),
+    "users.create tenant": lambda uow, text: users.create(uow, username="bob", tenant=text),
+    "users.create role": lambda uow, text: users.create(uow, username="bob", roles=[text]),
+    "users.create scopes": lambda uow, text: users.create(uow, username="bob", scopes=text),
     "users.get": users.get,
-    "users.list after": lambda work, text: users.list_users(work, after=text),
-    "users.change tenant": lambda work, text: users.change(work, "alice", tenant=text),
+    "users.list after": lambda uow, text: users.list_users(uow, after=text),
+    "users.change tenant": lambda uow, text: users.change(uow, "alice", tenant=text),
     "sessions.revoke": sessions.revoke,
     "second_factors.reset": second_factors.reset,
-    "audit_log.find": lambda work, text: audit_log.find(work, actor=text, action=text, subject=text),
-    "audit_log.find after": lambda work, text: audit_log.find(work, after=text),
+    "search.find": lambda uow, text: search.find(uow, actor=text, action=text, subject=text),
+    "search.find after": lambda uow, text: search.find(uow, after=text),
 }
 
 
@@ -113,8 +112,8 @@ def test_no_act_fails_at_a_hostile_text(acting: Acting):
             except Exception as error:
                 failures.append((name, kind, type(error).__name__))
     assert failures == [], "\n".join(map(str, failures))
-    with acting.service.look(Actor.console()) as work:
-        assert audit.verify(work.connection) is None
+    with acting.service.look(Actor.console()) as uow:
+        assert verify(uow.connection) is None
 
 
 @pytest.mark.parametrize("text", ["%00", "%ED%A0%80", "a" * 5000, "%E2%80%AE", "%0d%0aa"])

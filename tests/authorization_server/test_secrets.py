@@ -13,22 +13,22 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from sqlalchemy import select
 from tests.authorization_server.oauth_world import CONSOLE, PASSWORD, Login, World, claims_of, world_of
 
-from roomkey.authorization_server import audit_log
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.audit import search
+from roomkey.authorization_server.column_encryption import PRIVATE_KEY
 from roomkey.authorization_server.grants.authorization_code import Granted, new_code
-from roomkey.authorization_server.keys.lanes import lanes
-from roomkey.authorization_server.keys.rewrap import rotate_seal
+from roomkey.authorization_server.identity import recovery_codes, sessions, setup_links, totp, users
+from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
+from roomkey.authorization_server.identity.sessions import Stage
+from roomkey.authorization_server.keys.by_state import lanes
+from roomkey.authorization_server.keys.reencrypt import rotate_seal
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.keys.shared_secret import new_shared_secret
-from roomkey.authorization_server.people import recovery_codes, sessions, setup_links, totp, users
-from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
-from roomkey.authorization_server.people.sessions import Stage
-from roomkey.authorization_server.running.backup import back_up
 from roomkey.authorization_server.schema.base import metadata
 from roomkey.authorization_server.schema.keys import signing_keys
-from roomkey.authorization_server.sealed_columns import PRIVATE_KEY
+from roomkey.authorization_server.server.backup import back_up
 from roomkey.authorization_server.service import Service
 from roomkey.testing import FakeClock, LeakDetector
 
@@ -52,8 +52,8 @@ def walked(service: Service, detector: LeakDetector) -> Iterator[World]:
 
 def _dump(service: Service) -> str:
     """Every value of every row, bytes as text and in hex; of SQLite also what its files hold."""
-    with service.look(CONSOLE) as work:
-        rows = [row for table in metadata.sorted_tables for row in work.connection.execute(select(table))]
+    with service.look(CONSOLE) as uow:
+        rows = [row for table in metadata.sorted_tables for row in uow.connection.execute(select(table))]
     words = [
         f"{value.hex()} {value.decode('latin-1')}" if isinstance(value, bytes) else str(value)
         for row in rows
@@ -71,16 +71,16 @@ def _people(world: World, clock: FakeClock) -> tuple[list[str], str]:
     hashing = PasswordHashing(Cost(memory=8, passes=1))
     hashed = hashing.hash_new(PASSWORD, username="boss")
     hashing.close()
-    with world.service.work(Actor.service()) as work:
-        boss = setup_links.use(work, token, username="boss", password=hashed)
-    with world.service.work(boss.actor("192.0.2.1")) as work:
-        begun = sessions.begin(work, boss, stage=Stage.FULL)
-        seed = totp.begin(work, boss).secret
-        totp.confirm(work, boss, pyotp.TOTP(seed).at(work.now), session=begun.session.id)
-        codes = recovery_codes.renew(work, boss, session=begun.session.id)
-        assert recovery_codes.matches(work, boss, codes[0])
-        pending = totp.begin(work, boss).secret
-        sessions.leave_notice(work, begun.session, b"a notice that is shown once")
+    with world.service.unit_of_work(Actor.service()) as uow:
+        boss = setup_links.use(uow, token, username="boss", password=hashed)
+    with world.service.unit_of_work(boss.actor("192.0.2.1")) as uow:
+        begun = sessions.begin(uow, boss, stage=Stage.FULL)
+        seed = totp.begin(uow, boss).secret
+        totp.confirm(uow, boss, pyotp.TOTP(seed).at(uow.now), session=begun.session.id)
+        codes = recovery_codes.renew(uow, boss, session=begun.session.id)
+        assert recovery_codes.matches(uow, boss, codes[0])
+        pending = totp.begin(uow, boss).secret
+        sessions.leave_notice(uow, begun.session, b"a notice that is shown once")
     plain = [code.replace("-", "") for code in codes]
     return [token, seed, pending, *codes, *plain, PASSWORD, "a notice that is shown once"], begun.cookie.value
 
@@ -144,9 +144,9 @@ def _tokens(world: World, app: Login, clock: FakeClock) -> list[str]:
 def _private(service: Service) -> list[str]:
     """The private number of each signing key, in the forms in which a dump would show it."""
     found = []
-    with service.look(CONSOLE) as work:
-        for row in work.connection.execute(select(signing_keys.c.kid, signing_keys.c.private_key)):
-            key = load_der_private_key(PRIVATE_KEY.open(work.sealed, row.private_key, row=row.kid), password=None)
+    with service.look(CONSOLE) as uow:
+        for row in uow.connection.execute(select(signing_keys.c.kid, signing_keys.c.private_key)):
+            key = load_der_private_key(PRIVATE_KEY.open(uow.sealed, row.private_key, row=row.kid), password=None)
             assert isinstance(key, ec.EllipticCurvePrivateKey)
             number = key.private_numbers().private_value.to_bytes(32)
             found += [number.hex(), base64.urlsafe_b64encode(number).decode().rstrip("="), number.decode("latin-1")]
@@ -161,8 +161,8 @@ def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
     of_accounts, app = _accounts(world)
     world.add_user("alice")
     issued = _tokens(world, app, clock)
-    with service.work(CONSOLE) as work:
-        rotate(work, now=True)
+    with service.unit_of_work(CONSOLE) as uow:
+        rotate(uow, now=True)
     rotate_seal(service, CONSOLE, only_node=True)
     key_file = (service.settings.data / "roomkey.key").read_text().split()
     keys = [word.rpartition(":")[2] for line in key_file for word in line.split(",") if len(word) > 40]
@@ -170,20 +170,20 @@ def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
     secrets = [*of_people, cookie, *of_accounts, *issued, *keys, *_private(service), WRONG, IN_THE_NAME_FIELD]
     assert len(set(secrets)) > 50
     shown: list[object] = [_dump(service)]
-    with service.look(CONSOLE) as work:
+    with service.look(CONSOLE) as uow:
         lists = (
-            apis.find(work),
-            service_accounts.find(work),
-            account_secrets.find(work, "app"),
-            app_tokens.find(work),
-            token_requests.find(work),
-            users.list_users(work),
-            sessions.list_sessions(work, "boss"),
-            audit_log.find(work, limit=200),
-            lanes(work),
+            apis.find(uow),
+            service_accounts.find(uow),
+            account_secrets.find(uow, "app"),
+            app_tokens.find(uow),
+            token_requests.find(uow),
+            users.list_users(uow),
+            sessions.list_sessions(uow, "boss"),
+            search.find(uow, limit=200),
+            lanes(uow),
             service,
             service.sealed,
-            work,
+            uow,
         )
         shown += [repr(one) for one in lists]
     shown += [world.ask("GET", path).text for path in ("/metrics", "/oauth2/jwks", "/health")]

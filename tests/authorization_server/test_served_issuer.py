@@ -30,8 +30,8 @@ def test_two_nodes_that_start_on_a_fresh_database_at_once_both_write_it_down(
 ) -> None:
     with Service.open(Settings.at(tmp_path / "data", database=postgresql_url, issuer="https://auth.example")) as node:
         second = threading.Thread(target=remember_issuer, args=(node,))
-        with node.work(Actor.console()) as work:
-            work.connection.execute(insert(facts).values(name="issuer", value="https://old.example"))
+        with node.unit_of_work(Actor.console()) as uow:
+            uow.connection.execute(insert(facts).values(name="issuer", value="https://old.example"))
             second.start()
             second.join(0.5)
             assert second.is_alive()  # it waits for whoever was first

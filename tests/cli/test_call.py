@@ -270,7 +270,7 @@ def test_on_a_terminal_json_is_laid_out_and_other_bytes_are_not_printed(home, ap
 
 
 def test_an_answer_without_end_is_cut_off(home, api, monkeypatch):
-    monkeypatch.setattr("roomkey.cli.answer._LARGEST_ANSWER", 1000)
+    monkeypatch.setattr("roomkey.cli.print_response._LARGEST_ANSWER", 1000)
     api.answer_with(200, {}, "x" * 2000)
     done = home.call("call", "orders", "GET", "/orders")
     assert done.returncode == ExitCode.API_ERROR

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from roomkey.cli.demo.desk import Desk
-from roomkey.cli.demo.play import play
+from roomkey.cli.demo.auth_service import Desk
 from roomkey.cli.demo.relay import Relay
 from roomkey.cli.demo.report.document import document
+from roomkey.cli.demo.runner import play
 from roomkey.cli.demo.steps import STEPS
 from roomkey.cli.exit_code import ExitCode
-from roomkey.cli.look import themed
+from roomkey.cli.theme import themed
 from roomkey.testing import LeakDetector, ProtectedAPI
 
 ACCOUNT, CREDENTIALS, BOTH, THREADS, REFRESH, REVOKED, OUTAGE, WAYS, FORGED = STEPS

@@ -160,7 +160,7 @@ def test_a_manager_outlives_the_event_loop_that_it_was_first_used_in(
 ) -> None:  # client 13
     first = asyncio.run(orders.header_async())
     issuer.revoke_all()
-    assert orders.reject(first) is roomkey.Rejection.RENEW
+    assert orders.reject(first) is roomkey.RejectOutcome.RENEW
     second = asyncio.run(orders.header_async())
     assert first != second
     assert trio.run(orders.header_async) == second
@@ -171,6 +171,6 @@ def test_a_late_caller_gets_the_new_token_without_another_request(
 ) -> None:  # client 12
     old = orders.token()
     new = orders.refresh()
-    assert orders.reject(old) is roomkey.Rejection.SUPERSEDED
+    assert orders.reject(old) is roomkey.RejectOutcome.SUPERSEDED
     assert orders.token().value == new.value != old.value
     assert len(issuer.token_requests) == 2

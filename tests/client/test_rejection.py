@@ -15,11 +15,11 @@ OTHER = "https://invoices.example"
 
 def test_only_the_token_that_was_refused_is_dropped(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 38
     first = orders.header()
-    assert orders.reject(first, origin=API) is roomkey.Rejection.RENEW
+    assert orders.reject(first, origin=API) is roomkey.RejectOutcome.RENEW
     second = orders.header()
     assert second != first
     for late in range(20):
-        assert orders.reject(first, origin=f"https://late-{late}.example") is roomkey.Rejection.SUPERSEDED
+        assert orders.reject(first, origin=f"https://late-{late}.example") is roomkey.RejectOutcome.SUPERSEDED
     assert orders.header() == second
     assert len(issuer.token_requests) == 2
 
@@ -31,7 +31,7 @@ def test_20_refusals_of_one_token_cause_one_refresh(issuer: Issuer, orders: room
 
     def call(_: int) -> str:
         gate.wait()
-        assert orders.reject(first, origin=API) in {roomkey.Rejection.RENEW, roomkey.Rejection.SUPERSEDED}
+        assert orders.reject(first, origin=API) in {roomkey.RejectOutcome.RENEW, roomkey.RejectOutcome.SUPERSEDED}
         return orders.header()
 
     with ThreadPoolExecutor(20) as pool:
@@ -44,15 +44,15 @@ def test_20_refusals_of_one_token_cause_one_refresh(issuer: Issuer, orders: room
 def test_an_api_that_refuses_everything_causes_one_refresh_in_thirty_seconds(
     issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
 ) -> None:  # client 40
-    assert timed.reject(timed.header(), origin=API) is roomkey.Rejection.RENEW
+    assert timed.reject(timed.header(), origin=API) is roomkey.RejectOutcome.RENEW
     second = timed.header()
     for _ in range(29):
-        assert timed.reject(timed.header(), origin=API) is roomkey.Rejection.CIRCUIT_OPEN
+        assert timed.reject(timed.header(), origin=API) is roomkey.RejectOutcome.CIRCUIT_OPEN
         assert timed.header() == second
         clock.advance(1.0)
     assert len(issuer.token_requests) == 2
     clock.advance(2.0)
-    assert timed.reject(timed.header(), origin=API) is roomkey.Rejection.RENEW
+    assert timed.reject(timed.header(), origin=API) is roomkey.RejectOutcome.RENEW
     assert timed.header() != second
 
 
@@ -60,11 +60,11 @@ def test_an_api_that_refuses_everything_does_not_stop_the_others(
     issuer: Issuer, timed: roomkey.Credential
 ) -> None:  # client 40
     timed.reject(timed.header(), origin=API)
-    assert timed.reject(timed.header(), origin=API) is roomkey.Rejection.CIRCUIT_OPEN
+    assert timed.reject(timed.header(), origin=API) is roomkey.RejectOutcome.CIRCUIT_OPEN
     second = timed.header()
-    assert timed.reject(second, origin=OTHER) is roomkey.Rejection.RENEW
+    assert timed.reject(second, origin=OTHER) is roomkey.RejectOutcome.RENEW
     assert timed.header() != second
-    assert timed.reject(timed.header(), origin=API) is roomkey.Rejection.CIRCUIT_OPEN
+    assert timed.reject(timed.header(), origin=API) is roomkey.RejectOutcome.CIRCUIT_OPEN
     assert len(issuer.token_requests) == 3
 
 
@@ -91,7 +91,7 @@ def test_another_process_has_renewed_it_already(issuer: Issuer, clock: FakeClock
         assert there.header() == old
         here.reject(old, origin=API)
         new = here.header()
-        assert there.reject(old, origin=API) is roomkey.Rejection.RENEW
+        assert there.reject(old, origin=API) is roomkey.RejectOutcome.RENEW
         assert there.header() == new
     assert len(issuer.token_requests) == 2
 
@@ -132,6 +132,6 @@ def test_refusing_an_access_token_keeps_the_refresh_token(
 
 def test_a_token_object_and_a_header_value_are_refused_alike(orders: roomkey.Credential) -> None:
     token = orders.token()
-    assert orders.reject(token.value + "x") is roomkey.Rejection.SUPERSEDED
-    assert orders.reject(token) is roomkey.Rejection.RENEW
-    assert orders.reject(orders.header(), origin=OTHER) is roomkey.Rejection.RENEW
+    assert orders.reject(token.value + "x") is roomkey.RejectOutcome.SUPERSEDED
+    assert orders.reject(token) is roomkey.RejectOutcome.RENEW
+    assert orders.reject(orders.header(), origin=OTHER) is roomkey.RejectOutcome.RENEW

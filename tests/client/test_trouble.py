@@ -13,9 +13,9 @@ from tests.client.conftest import MakeManager
 from tests.client.sources import client_credentials
 
 import roomkey
+from roomkey.http.messages import Response
 from roomkey.oauth.token_response import TokenAnswer
 from roomkey.testing import Issuer
-from roomkey.wire.messages import Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import time
 import anyio
 import pytest
 
-from roomkey.client.retry import RetryPolicy
+from roomkey.client.api_retry import RetryPolicy
 from roomkey.errors import TokenUnavailable
 from roomkey.integrations import CallReport
 from roomkey.secret import fingerprint

@@ -11,7 +11,7 @@ def run(program: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", ["roomkey", "roomkey.integrations", "roomkey.client.retry"])
+@pytest.mark.parametrize("module", ["roomkey", "roomkey.integrations", "roomkey.client.api_retry"])
 def test_no_http_library_is_imported_without_need(module):  # client 70
     found = run(f"import sys, {module}; print([name for name in ('httpx', 'httpx2') if name in sys.modules])")
     assert found.strip() == "[]"

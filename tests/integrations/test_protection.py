@@ -23,7 +23,7 @@ def test_require_takes_what_requirements_take() -> None:
 
 def test_challenges_name_the_metadata_unless_others_are_named() -> None:
     missing = TokenMissing("Send a token.", reason="no_credentials")
-    own = roomkey.Answering(resource_metadata="https://elsewhere.example/metadata")
+    own = roomkey.ErrorResponses(resource_metadata="https://elsewhere.example/metadata")
     assert (
         'resource_metadata="https://orders.example/.well-known/oauth-protected-resource/v1"'
         in dict(Protection(VALIDATOR, resource=RESOURCE).answer(missing).headers)["WWW-Authenticate"]

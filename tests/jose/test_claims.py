@@ -20,7 +20,7 @@ from roomkey.jose.claims import (
     read_scopes,
     read_text,
 )
-from roomkey.jose.refusal import REASONS, refused
+from roomkey.jose.reasons import REASONS, refused
 
 NOW = 1_700_000_000.0
 ISSUER = "https://auth.example"

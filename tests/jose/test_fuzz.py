@@ -12,7 +12,7 @@ from tests.jose.tokens import ANY, SECRET, Key, encode, mac, secret_jwk
 import roomkey
 from roomkey.jose import KeySet, verify_compact
 from roomkey.jose.claims import ClaimRules, check_claims, read_scopes
-from roomkey.jose.envelope import read_claims, read_compact
+from roomkey.jose.compact import read_claims, read_compact
 
 KEY = Key()
 KEYS = KeySet.static(

@@ -17,10 +17,10 @@ from tests.jose.key_server import KeyServer, eventually
 from tests.jose.tokens import ANY, Absent, Key, mac, secret_jwk
 
 import roomkey
+from roomkey.http.messages import Response
 from roomkey.jose import KeySet, KeySetLimits, KeySetState, verify_compact, verify_compact_async
 from roomkey.oauth.metadata import read_metadata
 from roomkey.testing import FakeClock
-from roomkey.wire.messages import Response
 
 NEW = Key(kid="second")
 
@@ -458,7 +458,7 @@ def test_a_key_in_use_is_held_until_it_is_withdrawn(
     keys: KeySet, server: KeyServer, key: Key, clock: FakeClock
 ) -> None:  # validator 51
     server.keys = [key.jwk(), NEW.jwk()]
-    from roomkey.jose.envelope import read_compact
+    from roomkey.jose.compact import read_compact
 
     (old,) = keys.find(read_compact(key.token()).header)
     (new,) = keys.find(read_compact(NEW.token()).header)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from roomkey.http.transport import Transport, TransportError
 from roomkey.oauth.discovery import Discovery
 from roomkey.testing import FakeClock
 from roomkey.testing.loopback import Answer, LoopbackServer, ReceivedRequest, json_answer
-from roomkey.wire.transport import Transport, TransportError
 
 
 class Metadata:

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from roomkey.http.address import address_problem
+from roomkey.http.messages import Response
 from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.metadata import read_metadata, well_known_urls
-from roomkey.wire.address import address_problem
-from roomkey.wire.messages import Response
 
 ISSUER = "https://auth.example/tenant"
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roomkey.http.messages import Response
 from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
-from roomkey.wire.messages import Response
 
 WALL = 1_800_000_000.0
 JSON = (("Content-Type", "application/json"),)

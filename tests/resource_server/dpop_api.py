@@ -29,7 +29,7 @@ class API:
     def get(
         self, *proofs: str, scheme: str = "DPoP", token: str | None = None, method: str = "GET", path: str = "/orders"
     ) -> roomkey.Claims:
-        presented = roomkey.PresentedProof(proofs, method=method, path=path)
+        presented = roomkey.DPoPRequest(proofs, method=method, path=path)
         return self.validator.authorize([f"{scheme} {token or self.token}"], proof=presented)
 
     def proof(self, **changes: object) -> str:

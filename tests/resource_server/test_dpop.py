@@ -37,7 +37,7 @@ def test_a_token_that_is_bound_to_no_key_is_refused_by_the_scheme_dpop(api: API)
 def test_without_dpop_a_bound_token_is_refused_however_it_comes(issuer: Issuer, validator) -> None:  # validator 45
     key = DPoPKey()
     token = issuer.token(cnf=key.confirmation)
-    shown = roomkey.PresentedProof([key.proof("GET", URI, token)], method="GET", path="/orders")
+    shown = roomkey.DPoPRequest([key.proof("GET", URI, token)], method="GET", path="/orders")
     assert reason(lambda: validator.authorize([f"Bearer {token}"], proof=shown)) == "bound_to_a_key"
     assert reason(lambda: validator.authorize([f"DPoP {token}"], proof=shown), roomkey.TokenMissing) == "other_scheme"
     with pytest.raises(ConfigurationError, match="dpop="):
@@ -45,7 +45,7 @@ def test_without_dpop_a_bound_token_is_refused_however_it_comes(issuer: Issuer, 
 
 
 def test_one_request_may_be_judged_more_than_once(api: API) -> None:
-    presented = roomkey.PresentedProof([api.proof()], method="GET", path="/orders")
+    presented = roomkey.DPoPRequest([api.proof()], method="GET", path="/orders")
 
     def judged(validator: roomkey.TokenValidator, token: str = api.token) -> roomkey.Claims:
         return validator.authorize([f"DPoP {token}"], proof=presented)
@@ -61,8 +61,8 @@ def test_one_request_may_be_judged_more_than_once(api: API) -> None:
 
 @pytest.mark.parametrize("run", [asyncio.run, lambda coroutine: trio.run(lambda: coroutine)], ids=["asyncio", "trio"])
 def test_it_is_the_same_on_an_event_loop(api: API, run) -> None:
-    presented = roomkey.PresentedProof([api.proof()], method="GET", path="/orders")
-    again = roomkey.PresentedProof(presented.headers, method="GET", path="/orders")
+    presented = roomkey.DPoPRequest([api.proof()], method="GET", path="/orders")
+    again = roomkey.DPoPRequest(presented.headers, method="GET", path="/orders")
     assert run(api.validator.authorize_async([f"DPoP {api.token}"], proof=presented)).subject == "reports"
     with pytest.raises(roomkey.InvalidDPoPProof):
         run(api.validator.authorize_async([f"DPoP {api.token}"], proof=again))
@@ -160,9 +160,8 @@ def test_an_api_may_take_fewer_algorithms(api_with: Callable[..., API]) -> None:
 
 
 def test_nothing_shows_a_token_a_proof_or_a_secret(api: API) -> None:
-    presented = roomkey.PresentedProof([api.proof()], method="GET", path="/orders")
+    presented = roomkey.DPoPRequest([api.proof()], method="GET", path="/orders")
     shown = f"{presented} {roomkey.DPoP(ORIGIN, nonce_secret=SECRET)} {roomkey.MemoryReplayStore()} {api.key}"
     assert (
-        shown
-        == "PresentedProof(GET '/orders') DPoP(https://orders.example) MemoryReplayStore(0 of 100000) DPoPKey(ES256)"
+        shown == "DPoPRequest(GET '/orders') DPoP(https://orders.example) MemoryReplayStore(0 of 100000) DPoPKey(ES256)"
     )

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import roomkey
+from roomkey.http.messages import Response
 from roomkey.resource_server.introspection import check_answer, read_introspection
 from roomkey.testing import FakeClock
 from roomkey.testing.issuer_keys import IssuerKeys
-from roomkey.wire.messages import Response
 
 KEYS, CLOCK = IssuerKeys(), FakeClock()
 ISSUER = "https://auth.example"

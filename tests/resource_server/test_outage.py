@@ -7,7 +7,7 @@ from tests.resource_server.refusals import reason
 
 import roomkey
 from roomkey.jose import KeySetLimits, base64url
-from roomkey.jose.envelope import Header
+from roomkey.jose.compact import Header
 
 
 def test_ten_thousand_unknown_keys_cause_one_fetch_per_cooldown(  # validator 47

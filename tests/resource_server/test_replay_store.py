@@ -143,7 +143,7 @@ def test_a_store_that_hangs_is_a_503_after_a_while_and_blocks_no_loop(
     api = API(issuer, clock, replays=store)
 
     async def asked() -> None:
-        presented = roomkey.PresentedProof([api.proof()], method="GET", path="/orders")
+        presented = roomkey.DPoPRequest([api.proof()], method="GET", path="/orders")
         with pytest.raises(roomkey.ReplayUnknown):
             await api.validator.authorize_async([f"DPoP {api.token}"], proof=presented)
 

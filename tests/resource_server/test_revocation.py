@@ -15,7 +15,7 @@ from tests.resource_server.refusals import reason
 import roomkey
 from roomkey import DenyList, ListPolicy, StatusLists
 from roomkey.jose import base64url
-from roomkey.jose.envelope import Header
+from roomkey.jose.compact import Header
 from roomkey.resource_server.status_list import LARGEST_INFLATED, Statuses, read_reference, read_status_list
 from roomkey.testing import Issuer
 

@@ -12,7 +12,7 @@ import trio
 from tests.resource_server.refusals import reason
 
 import roomkey
-from roomkey.jose.refusal import REASONS
+from roomkey.jose.reasons import REASONS
 from roomkey.testing import FakeClock, Issuer, attack_tokens
 from roomkey.testing.issuer_keys import IssuerKeys
 
@@ -298,7 +298,7 @@ def test_the_name_of_a_key_is_neither_logged_nor_answered(issuer, validator, cap
     with pytest.raises(roomkey.InvalidToken) as caught:
         validator.authorize([f"Bearer {token}"])
     for debug in (True, False):
-        assert "Injected" not in repr(roomkey.Answering(debug=debug).answer(caught.value))
+        assert "Injected" not in repr(roomkey.ErrorResponses(debug=debug).answer(caught.value))
     assert "Injected" not in caplog.text + repr(caught.value)
 
 

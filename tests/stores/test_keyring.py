@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomkey.errors import KeyringError
-from roomkey.stores.envelope import Miss
+from roomkey.stores.encryption import Miss
 from roomkey.stores.keyring import Keyring, Opened
 from roomkey.testing.store_conformance import KEY, OTHER
 

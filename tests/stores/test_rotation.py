@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from roomkey.errors import KeyringError
-from roomkey.stores.envelope import Miss
+from roomkey.stores.encryption import Miss
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.memory import MemoryStore
 from roomkey.stores.rotation import Rotation, reseal, rotate_key, survey

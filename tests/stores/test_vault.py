@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from roomkey.errors import StoreUnavailable
-from roomkey.stores.envelope import Miss
+from roomkey.stores.encryption import Miss
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.memory import MemoryStore
 from roomkey.stores.sqlite import SQLiteStore

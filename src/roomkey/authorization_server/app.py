@@ -8,7 +8,7 @@ from roomkey.authorization_server import admin_api
 from roomkey.authorization_server.backoffice.page import answer_error
 from roomkey.authorization_server.backoffice.routes import ROUTES as PAGES
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
-from roomkey.authorization_server.clients.directory import Directory
+from roomkey.authorization_server.clients.client_cache import Directory
 from roomkey.authorization_server.endpoints.authorize import ROUTES as AUTHORIZATION
 from roomkey.authorization_server.endpoints.health import Health
 from roomkey.authorization_server.endpoints.introspect import introspection_endpoint
@@ -17,13 +17,13 @@ from roomkey.authorization_server.endpoints.metrics import Metrics
 from roomkey.authorization_server.endpoints.revoke import revocation_endpoint
 from roomkey.authorization_server.endpoints.token import token_endpoint
 from roomkey.authorization_server.errors import ServiceError
+from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.keys import endpoints as key_endpoints
 from roomkey.authorization_server.lists import endpoints as list_endpoints
-from roomkey.authorization_server.people.passwords import PasswordHashing
-from roomkey.authorization_server.running.middleware import middleware
+from roomkey.authorization_server.server.middleware import middleware
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
-from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.front import Front
 
 
@@ -57,7 +57,7 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
 
 def oauth_routes(service: Service, hashing: PasswordHashing, last_used: LastUsed) -> list[Route]:
     """What OAuth clients and APIs ask."""
-    directory, crowd = Directory(service), Crowd()
+    directory, crowd = Directory(service), ConcurrencyLimit()
     clients = ClientAuthentication(service, directory, last_used)
     metadata = metadata_endpoint(service.settings)
     return [

@@ -4,7 +4,7 @@ from typing import Final
 
 from roomkey.authorization_server.errors import DatabaseUnsuitable
 from roomkey.secret import Confidential
-from roomkey.stores.envelope import Miss
+from roomkey.stores.encryption import Miss
 from roomkey.stores.keyring import Keyring
 
 

@@ -17,10 +17,10 @@ _NAME: Final = "issuer"
 def remember_issuer(service: Service) -> None:
     """Write down the issuer that ``service`` is served as. Blocks."""
     issuer = service.settings.issuer
-    with service.work(SERVICE) as work:
-        written = insert_into(work.connection, facts).values(name=_NAME, value=issuer)
+    with service.unit_of_work(SERVICE) as uow:
+        written = insert_into(uow.connection, facts).values(name=_NAME, value=issuer)
         # Several nodes may start on a fresh database at once.
-        work.connection.execute(written.on_conflict_do_update(index_elements=["name"], set_={"value": issuer}))
+        uow.connection.execute(written.on_conflict_do_update(index_elements=["name"], set_={"value": issuer}))
 
 
 def open_as_served(settings: Settings) -> Service:
@@ -29,8 +29,8 @@ def open_as_served(settings: Settings) -> Service:
     ``roomkey serve --issuer`` names it in one process, and tokens that another one makes must bear the same name.
     """
     service = Service.open(settings)
-    with service.look(SERVICE) as work:
-        issuer: str | None = work.connection.scalar(select(facts.c.value).where(facts.c.name == _NAME))
+    with service.look(SERVICE) as uow:
+        issuer: str | None = uow.connection.scalar(select(facts.c.value).where(facts.c.name == _NAME))
     if issuer is not None:
         service.settings = dataclasses.replace(service.settings, issuer=issuer)
     return service

@@ -9,16 +9,16 @@ from sqlalchemy import Connection, select
 
 from roomkey.authorization_server.accounts.apis import ensure_built_in
 from roomkey.authorization_server.actor import SERVICE, Actor
+from roomkey.authorization_server.column_encryption import START_CHECK
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.migrate import migrate
 from roomkey.authorization_server.database.upsert import insert_into
 from roomkey.authorization_server.errors import DatabaseUnsuitable
-from roomkey.authorization_server.keys.room import KeyRoom
+from roomkey.authorization_server.keys.published_keys import PublishedSigningKeys
 from roomkey.authorization_server.schema.audit import seals
-from roomkey.authorization_server.sealed_columns import START_CHECK
 from roomkey.authorization_server.sealing import Sealed
 from roomkey.authorization_server.settings import Settings
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.clock import Clock, SystemClock
 from roomkey.stores.keyring import Keyring
 
@@ -42,7 +42,7 @@ class Service:
         self.settings = settings
         self.database = database
         self.sealed = sealed
-        self.keys = KeyRoom()
+        self.keys = PublishedSigningKeys()
         self.clock = clock
 
     @classmethod
@@ -58,9 +58,9 @@ class Service:
             ring = keyring or _key_file(settings.data, database)
             service = cls(settings, database, Sealed(ring), clock or SystemClock())
             service._check_keys()
-            with service.work(SERVICE) as work:
-                service.keys.ensure(work, "ES256")
-                ensure_built_in(work)
+            with service.unit_of_work(SERVICE) as uow:
+                service.keys.ensure(uow, "ES256")
+                ensure_built_in(uow)
         except BaseException:
             database.close()
             raise
@@ -71,28 +71,28 @@ class Service:
         return int(self.clock.wall())
 
     @contextmanager
-    def work(self, actor: Actor) -> Iterator[Work]:
+    def unit_of_work(self, actor: Actor) -> Iterator[UnitOfWork]:
         """``with service.work(actor) as work:`` one transaction that may write, committed at the end. Blocks."""
         with self.database.writing() as connection:
             yield self.on(connection, actor)
 
     @contextmanager
-    def look(self, actor: Actor) -> Iterator[Work]:
+    def look(self, actor: Actor) -> Iterator[UnitOfWork]:
         """``with service.look(actor) as work:`` one transaction that only reads. Blocks."""
         with self.database.reading() as connection:
             yield self.on(connection, actor)
 
-    async def perform(self, actor: Actor, act: Callable[[Work], Result]) -> Result:
+    async def perform(self, actor: Actor, act: Callable[[UnitOfWork], Result]) -> Result:
         """What ``act`` returns, once all that it changed is on the disk; off the event loop."""
         return await self.database.write(lambda connection: act(self.on(connection, actor)))
 
-    async def view(self, actor: Actor, read: Callable[[Work], Result]) -> Result:
+    async def view(self, actor: Actor, read: Callable[[UnitOfWork], Result]) -> Result:
         """What ``read`` finds in one state of the database; off the event loop."""
         return await self.database.read(lambda connection: read(self.on(connection, actor)))
 
-    def on(self, connection: Connection, actor: Actor) -> Work:
+    def on(self, connection: Connection, actor: Actor) -> UnitOfWork:
         """Work for ``actor`` in the open transaction of ``connection``."""
-        return Work(connection, self.now(), actor, self.sealed, self.settings, self.keys)
+        return UnitOfWork(connection, self.now(), actor, self.sealed, self.settings, self.keys)
 
     def _check_keys(self) -> None:
         found = select(seals.c.sealed).where(seals.c.name == "check")

@@ -19,8 +19,8 @@ from roomkey.config.location import find_any
 from roomkey.config.secret_reference import needed_secret
 from roomkey.config.table import Table, suggestion
 from roomkey.errors import ConfigurationError
+from roomkey.http.address import address_problem, is_loopback
 from roomkey.secret import Secret
-from roomkey.wire.address import address_problem, is_loopback
 
 PREFIX: Final = "ROOMKEY_SERVER_"
 _FORMATS: Final = ("logfmt", "json")

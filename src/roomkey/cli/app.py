@@ -59,7 +59,7 @@ def roomkey(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; raises what the command raises."""
-    from roomkey.cli.failure import complain, show_notes
+    from roomkey.cli.errors import complain, show_notes
 
     show_notes()
     command = typer.main.get_command(app)

@@ -31,9 +31,9 @@ def call(
 
     A refused token is renewed and the call made once more where that is safe.
     """
-    from roomkey.cli.answer import show
     from roomkey.cli.call_request import read_request
-    from roomkey.cli.failure import complain
+    from roomkey.cli.errors import complain
+    from roomkey.cli.print_response import show
     from roomkey.config import load
     from roomkey.errors import ConfigurationError
 
@@ -72,7 +72,7 @@ def _problem(error: "httpx2.RequestError") -> str:
     """In words that hold nothing of the request."""
     import httpx2
 
-    from roomkey.wire.transport import why_no_connection
+    from roomkey.http.transport import why_no_connection
 
     if isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
         return why_no_connection(error)

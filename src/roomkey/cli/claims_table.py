@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from roomkey.cli.look import ledger, shown
+from roomkey.cli.theme import ledger, shown
 from roomkey.cli.time_words import date, relative
 
 _DATES: Final = frozenset({"exp", "iat", "nbf", "auth_time", "updated_at"})

@@ -15,7 +15,7 @@ def laid_out(text: str) -> str:
     """The help text as it is printed: without the marks of typer that say nothing, and styled on a terminal."""
     from rich.text import Text
 
-    from roomkey.cli.look import output
+    from roomkey.cli.theme import output
 
     console = output()
     lines, table = Text(), False

@@ -22,7 +22,7 @@ def inspect(
 
     A token is never taken as an argument: roomkey inspect < token.txt
     """
-    from roomkey.cli.failure import complain
+    from roomkey.cli.errors import complain
     from roomkey.jose.unverified import read_unverified
 
     if arguments:
@@ -73,7 +73,7 @@ def _print(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
     from rich.text import Text
 
     from roomkey.cli.claims_table import claims_table
-    from roomkey.cli.look import output
+    from roomkey.cli.theme import output
 
     console = output()
     console.print(

@@ -37,7 +37,7 @@ def _prepare_streams() -> None:
 
 def _guarded(given: list[str]) -> int:
     from roomkey.cli.app import run
-    from roomkey.cli.failure import complain, explain, unexpected
+    from roomkey.cli.errors import complain, explain, unexpected
 
     if any(_TOKEN_LIKE.search(argument) for argument in given):
         complain(

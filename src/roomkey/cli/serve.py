@@ -41,8 +41,8 @@ def serve(
 def _check(settings: "Settings", *, as_json: bool) -> int:
     import time
 
-    from roomkey.authorization_server.running.findings import look
-    from roomkey.cli.serving import print_findings, print_findings_json
+    from roomkey.authorization_server.health.checks import look
+    from roomkey.cli.serve_output import print_findings, print_findings_json
 
     findings = look(settings, int(time.time()))
     (print_findings_json if as_json else print_findings)(settings, findings)
@@ -51,13 +51,13 @@ def _check(settings: "Settings", *, as_json: bool) -> int:
 
 def _serve(settings: "Settings") -> int:
     from roomkey.authorization_server.app import create_app
-    from roomkey.authorization_server.running.listener import bound, listener
-    from roomkey.authorization_server.running.logs import write_logs
-    from roomkey.authorization_server.running.server import run
-    from roomkey.authorization_server.running.upkeep import chores
     from roomkey.authorization_server.served_issuer import remember_issuer
+    from roomkey.authorization_server.server.background_jobs import chores
+    from roomkey.authorization_server.server.listener import bound, listener
+    from roomkey.authorization_server.server.logs import write_logs
+    from roomkey.authorization_server.server.server import run
     from roomkey.authorization_server.service import Service
-    from roomkey.cli.serving import formatter, print_start
+    from roomkey.cli.serve_output import formatter, print_start
 
     with listener(settings) as taken:
         settings = bound(settings, taken)
@@ -73,7 +73,7 @@ def _serve(settings: "Settings") -> int:
 def _setup_link(service: "Service") -> str | None:
     """The address that makes the first administrator; None where there is one."""
     from roomkey.authorization_server.actor import SERVICE
-    from roomkey.authorization_server.people import setup_links, users
+    from roomkey.authorization_server.identity import setup_links, users
 
-    with service.work(SERVICE) as work:
+    with service.unit_of_work(SERVICE) as work:
         return None if users.administrators_exist(work.connection) else setup_links.create(work)

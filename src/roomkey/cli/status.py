@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from roomkey.cli.stored import StoredToken
+    from roomkey.cli.store_status import StoredToken
 
 _STYLES: Final = {"fresh": "ok", "stale": "warn", "expiring": "warn", "expired": "bad", "absent": "quiet"}
 _MARKS: Final = {"fresh": "●", "stale": "◐", "expiring": "◐", "expired": "○", "absent": "·"}
@@ -23,7 +23,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for a script.")] = False,
 ) -> int:
     """Show every configured credential and what the store holds for it; asks no server and shows no token."""
-    from roomkey.cli.stored import stored_tokens
+    from roomkey.cli.store_status import stored_tokens
     from roomkey.config import load
 
     with load() as configuration:
@@ -46,7 +46,7 @@ def _print_json(path: str, store: str, found: "Sequence[StoredToken]") -> None:
 def _print(path: str, store: str, found: "Sequence[StoredToken]") -> None:
     from rich.text import Text
 
-    from roomkey.cli.look import facts, listed, output, shown
+    from roomkey.cli.theme import facts, listed, output, shown
 
     console = output()
     console.print(facts(("file", shown(path)), ("store", shown(store))))
@@ -73,7 +73,7 @@ def _print(path: str, store: str, found: "Sequence[StoredToken]") -> None:
 def _row(each: "StoredToken") -> "dict[str, str | Text]":
     from rich.text import Text
 
-    from roomkey.cli.look import shown
+    from roomkey.cli.theme import shown
 
     return {
         "credential": Text.assemble((each.name, "bold"), (f"  {shown(each.context)}" if each.context else "", "quiet")),

@@ -20,7 +20,7 @@ def list_records(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for a script.")] = False,
 ) -> int:
     """List the records of the store: whose they are, their generation, and the key that seals them. No tokens."""
-    from roomkey.cli.records import print_records, print_records_json
+    from roomkey.cli.store_list import print_records, print_records_json
     from roomkey.config import load
 
     with load() as configuration:
@@ -34,8 +34,8 @@ def rotate_key() -> int:
 
     Keys in the environment are changed where they come from: put a new one first, then run this.
     """
-    from roomkey.cli.failure import complain
-    from roomkey.cli.look import done
+    from roomkey.cli.errors import complain
+    from roomkey.cli.theme import done
     from roomkey.config import load
     from roomkey.stores.rotation import reseal
     from roomkey.stores.rotation import rotate_key as rotate
@@ -63,8 +63,8 @@ def clear(
 
     A refresh token is forgotten too; where only a person can sign in, a person will have to.
     """
-    from roomkey.cli.failure import complain
-    from roomkey.cli.look import done
+    from roomkey.cli.errors import complain
+    from roomkey.cli.theme import done
     from roomkey.config import load
 
     if (name is None) != everything:
@@ -86,7 +86,7 @@ def _agreed(configuration: "Configuration") -> bool:
 
 
 def _forget(configuration: "Configuration", name: str) -> int:
-    from roomkey.cli.stored import store_key
+    from roomkey.cli.store_status import store_key
     from roomkey.stores.vault import Vault
 
     key = store_key(configuration, name)

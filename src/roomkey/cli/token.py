@@ -29,7 +29,7 @@ def token(
 
     The token itself is shown with --raw only.
     """
-    from roomkey.cli.failure import complain
+    from roomkey.cli.errors import complain
     from roomkey.config import load
 
     if raw and as_json:
@@ -82,7 +82,7 @@ def _print(credential: "Credential", found: "AccessToken") -> None:
     from rich.text import Text
 
     from roomkey.cli.claims_table import claims_table
-    from roomkey.cli.look import facts, output, shown
+    from roomkey.cli.theme import facts, output, shown
     from roomkey.cli.time_words import date, duration
 
     status = credential.status()

@@ -13,10 +13,10 @@ from roomkey.client.record import Record
 from roomkey.client.shelf import Shelf
 from roomkey.clock import Budget, Clock
 from roomkey.errors import StoreUnavailable
+from roomkey.http.transport import TransportError
 from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.source import Revealed, Source
 from roomkey.secret import Secret
-from roomkey.wire.transport import TransportError
 
 _log = logging.getLogger("roomkey")
 

@@ -14,7 +14,7 @@ from roomkey.client.landing import NOTHING, Held, Landing
 from roomkey.client.lifetime import TokenState
 from roomkey.client.order import Order, Reason, Subject
 from roomkey.client.status import CredentialStatus
-from roomkey.concurrency.flight import Flight, follow, follow_async
+from roomkey.concurrency.single_flight import Flight, follow, follow_async
 from roomkey.errors import ConfigurationError, TokenUnavailable
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Parameters
@@ -26,7 +26,7 @@ _LOOK_AT_SECRETS_SECONDS: Final = 5.0
 _Steps = Generator[Flight[Landing], Landing | None, Held]
 
 
-class Rejection(Enum):
+class RejectOutcome(Enum):
     """What ``Credential.reject`` did with a token that an API refused."""
 
     RENEW = "renew"
@@ -129,7 +129,7 @@ class Credential(Confidential):
         """``refresh()`` for asyncio and trio."""
         return (await self._wait_async(self._newer())).token(self._engine.clock)
 
-    def reject(self, token: str | AccessToken, *, origin: str = "") -> Rejection:
+    def reject(self, token: str | AccessToken, *, origin: str = "") -> RejectOutcome:
         """Say that the API at ``origin`` refused ``token`` (a token or a whole header value); does no I/O.
 
         Drops it only if it is the one in memory: a late answer to an older token changes nothing. The refresh token is
@@ -140,17 +140,17 @@ class Credential(Confidential):
         with self._lock:
             held = self._held
             if now >= held.end:
-                return Rejection.RENEW
+                return RejectOutcome.RENEW
             if not hmac.compare_digest(_bytes(held.record.access_token), refused):
-                return Rejection.SUPERSEDED
+                return RejectOutcome.SUPERSEDED
             if self._fixed or any(by == origin and now - when < CIRCUIT_SECONDS for by, when in held.renewed_for):
                 self._engine.counters.add("rejections_without_renewal")
-                return Rejection.CIRCUIT_OPEN
+                return RejectOutcome.CIRCUIT_OPEN
             self._engine.counters.add("rejections")
             self._rejected = held.record.access_token
             self._rejected_by = origin
             self._held = NOTHING
-            return Rejection.RENEW
+            return RejectOutcome.RENEW
 
     def with_scope(self, scope: str) -> "Credential":
         """The credential of the same source and context for another ``scope`` (space-separated words); no I/O."""

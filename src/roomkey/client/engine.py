@@ -7,7 +7,7 @@ from roomkey.client.acquisition import Acquisition, Limits
 from roomkey.client.counters import Counters
 from roomkey.client.landing import Landing
 from roomkey.clock import Clock
-from roomkey.concurrency.flight import Flight
+from roomkey.concurrency.single_flight import Flight
 from roomkey.concurrency.workers import Workers
 
 

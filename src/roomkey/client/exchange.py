@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from roomkey.clock import Budget, Clock
+from roomkey.http.headers import server_date
+from roomkey.http.messages import Request
+from roomkey.http.transport import Answer, Transport, TransportError
 from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.source import Moment, Revealed, Source
 from roomkey.oauth.token_response import TokenAnswer
 from roomkey.secret import Secret
-from roomkey.wire.headers import server_date
-from roomkey.wire.messages import Request
-from roomkey.wire.transport import Answer, Transport, TransportError
 
 _CLOCK_NOISE: Final = 5.0
 

@@ -17,15 +17,15 @@ from roomkey.client.lifetime import RefreshWindow
 from roomkey.client.order import Subject
 from roomkey.client.shelf import Shelf
 from roomkey.clock import Clock, SystemClock
-from roomkey.concurrency.flight import Flight
 from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.concurrency.single_flight import Flight
+from roomkey.http.transport import Transport
 from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Source, canonical
 from roomkey.stores.default import default_store
 from roomkey.stores.store import Store
 from roomkey.stores.vault import Vault
-from roomkey.wire.transport import Transport
 
 _REMEMBERED_CREDENTIALS = 1024
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from roomkey.config.sources import KINDS, MadeSource
 from roomkey.config.table import Table
 from roomkey.errors import ConfigurationError
+from roomkey.http.address import check_endpoint_url
 from roomkey.oauth.custom_login import CustomLogin
-from roomkey.wire.address import check_endpoint_url
 
 if TYPE_CHECKING:
     from roomkey.client.credential import Credential

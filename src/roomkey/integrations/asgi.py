@@ -5,8 +5,8 @@ from typing import Any, Final, final
 
 from roomkey.integrations.asgi_request import presented_by
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Protection
-from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
+from roomkey.resource_server.error_response import Answer, ErrorResponses
 from roomkey.resource_server.protected_resource import ProtectedResource
 from roomkey.resource_server.requirements import Requirements
 from roomkey.resource_server.validator import TokenValidator
@@ -55,7 +55,7 @@ class BearerTokenMiddleware:
         requirements: Requirements | Callable[[Scope], Requirements | None] = ANY_GOOD_TOKEN,
         public: Collection[str] = (),
         tenant: Callable[[Scope], str | None] | None = None,
-        answering: Answering | None = None,
+        answering: ErrorResponses | None = None,
         resource: ProtectedResource | None = None,
         certificates_from: Iterable[str] = (),
     ) -> None:

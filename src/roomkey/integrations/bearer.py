@@ -5,13 +5,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iter
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, NoReturn, TypeVar, final
 
-from roomkey.client.credential import Credential, Rejection
-from roomkey.client.retry import Action, Answered, Decision, Reason, RetryPolicy, Sent, decide
+from roomkey.client.api_retry import Action, Answered, Decision, Reason, RetryPolicy, Sent, decide
+from roomkey.client.credential import Credential, RejectOutcome
 from roomkey.integrations.call import EXTENSION, NOT_ATTACHED, CallReport, options_in
 from roomkey.integrations.message import Request, Response
 from roomkey.integrations.origins import AllowedOrigins, origin_of, origin_text
-from roomkey.integrations.refusal import token_rejected
-from roomkey.integrations.replay import Body
+from roomkey.integrations.rejection import token_rejected
+from roomkey.integrations.request_body import Body
 from roomkey.oauth.challenge import Challenge, parse_challenges
 from roomkey.secret import Confidential, fingerprint
 
@@ -192,7 +192,7 @@ class BearerFlow(Generic[RequestT, ResponseT]):
         if decision.action not in (Action.DROP, Action.RENEW):
             return decision
         rejection = credential.reject(attached.header, origin=origin_text(origin_of(response.request.url)))
-        if rejection is Rejection.CIRCUIT_OPEN and decision.action is Action.RENEW:
+        if rejection is RejectOutcome.CIRCUIT_OPEN and decision.action is Action.RENEW:
             return Decision(Action.RETURN, Reason.CIRCUIT)
         return decision
 

@@ -32,7 +32,7 @@ class CallReport:
     Attributes:
         action: ``attached`` (sent once, with a token), ``not_attached`` (attach=False), ``renewed`` or ``widened``
             (sent once more with another token), ``returned`` (the API said no, and nothing more was tried).
-        reason: why, as a stable word: a :class:`roomkey.client.retry.Reason`, ``circuit_open``, or empty.
+        reason: why, as a stable word: a :class:`roomkey.client.api_retry.Reason`, ``circuit_open``, or empty.
         attempts: how often the request was sent.
         token: the fingerprint of the last token that was sent, or None.
     """

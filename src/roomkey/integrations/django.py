@@ -6,7 +6,7 @@ Both are set up by ``settings.ROOMKEY``, a dictionary::
         "VALIDATOR": TokenValidator(issuer="https://auth.example", audience="orders-api"),
         "REQUIREMENTS": Requirements(...),    # what the middleware asks of views that say nothing; a good token
         "TENANT": lambda request: ...,        # the tenant that a request's path or host names
-        "ANSWERING": Answering(...),          # how the API says no
+        "ANSWERING": ErrorResponses(...),          # how the API says no
         "RESOURCE": ProtectedResource(...),   # the API's metadata (RFC 9728), served by metadata_route()
         "CERTIFICATES_FROM": ["10.1.2.3"],    # proxies whose Client-Cert header (RFC 9440) counts
         "USER": lambda claims: ...,           # what Django REST framework has as request.user
@@ -36,8 +36,8 @@ from roomkey.errors import AccessError, ConfigurationError
 from roomkey.integrations.client_certificate import client_certificate
 from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
-from roomkey.resource_server.answer import Answer
 from roomkey.resource_server.claims import Claims
+from roomkey.resource_server.error_response import Answer
 from roomkey.resource_server.requirements import Requirements
 
 __all__ = ["BearerTokenMiddleware", "metadata_route", "public", "require"]

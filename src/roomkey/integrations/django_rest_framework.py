@@ -23,8 +23,8 @@ except ModuleNotFoundError as missing:
 from roomkey.errors import AccessError, TokenMissing
 from roomkey.integrations.django import configured, judge
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked
-from roomkey.resource_server.answer import Answer
 from roomkey.resource_server.claims import Claims
+from roomkey.resource_server.error_response import Answer
 from roomkey.resource_server.requirements import Requirements
 
 _SENT_BY_THE_HANDLER: Final = ("Content-Type", "WWW-Authenticate", "Retry-After")

@@ -21,8 +21,8 @@ except ModuleNotFoundError as missing:
 
 from roomkey.integrations.asgi_request import presented_by
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
-from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
+from roomkey.resource_server.error_response import Answer, ErrorResponses
 from roomkey.resource_server.protected_resource import ProtectedResource
 from roomkey.resource_server.requirements import Requirements
 from roomkey.resource_server.validator import TokenValidator
@@ -57,7 +57,7 @@ class BearerToken(SecurityBase):
         validator: TokenValidator,
         *,
         tenant: Callable[[HTTPConnection], str | None] | None = None,
-        answering: Answering | None = None,
+        answering: ErrorResponses | None = None,
         resource: ProtectedResource | None = None,
         certificates_from: Iterable[str] = (),
         token_endpoint: str | None = None,

@@ -16,8 +16,8 @@ except ModuleNotFoundError as missing:
 from roomkey.errors import AccessError
 from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import Asked, Protection
-from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
+from roomkey.resource_server.error_response import Answer, ErrorResponses
 from roomkey.resource_server.protected_resource import ProtectedResource
 from roomkey.resource_server.requirements import Requirements
 from roomkey.resource_server.validator import TokenValidator
@@ -46,7 +46,7 @@ class BearerToken:
         validator: TokenValidator,
         *,
         tenant: Callable[[flask.Request], str | None] | None = None,
-        answering: Answering | None = None,
+        answering: ErrorResponses | None = None,
         resource: ProtectedResource | None = None,
         certificates_from: Iterable[str] = (),
     ) -> None:

@@ -31,7 +31,7 @@ class BearerAuth(BearerFlow[httpx2.Request, httpx2.Response], httpx2.Auth):
             count. By default the first request's origin, and no other for as long as this object lives. A direct
             request elsewhere raises OriginNotAllowed before anything is sent; a redirect elsewhere, also to another
             port, goes on without the token.
-        retry: what counts as a refusal, and what is sent once more; :class:`roomkey.client.retry.RetryPolicy`.
+        retry: what counts as a refusal, and what is sent once more; :class:`roomkey.client.api_retry.RetryPolicy`.
         rejected: for an API that answers 200 to an ended session: a function that says of a response whether it
             refuses the token. The whole body of every answer is read first, also of streamed ones. What it raises
             goes to the caller; the response is closed then.

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, cast, final
 
 from roomkey.errors import ConfigurationError, OriginNotAllowed
+from roomkey.http.address import is_loopback
 from roomkey.integrations.message import URL
-from roomkey.wire.address import is_loopback
 
 Origin = tuple[str, bytes, int | None]
 """Scheme, host in lower-case ASCII (RFC 3490), port; None is the scheme's own port."""

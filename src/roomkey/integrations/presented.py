@@ -3,7 +3,7 @@
 from collections.abc import MutableMapping, Sequence
 from typing import Any, Final, final
 
-from roomkey.resource_server.dpop_proof import PresentedProof
+from roomkey.resource_server.dpop_proof import DPoPRequest
 from roomkey.secret import Confidential
 
 _KEY: Final = "roomkey.proof"
@@ -30,7 +30,7 @@ class Presented(Confidential):
         query: str = "",
         *,
         certificate: bytes | None = None,
-        proof: PresentedProof | None = None,
+        proof: DPoPRequest | None = None,
         peer: str | None = None,
         client_cert: Sequence[str] = (),
     ) -> None:
@@ -47,7 +47,7 @@ class Presented(Confidential):
 
 def presented_proof(
     kept: MutableMapping[str, Any], headers: Sequence[str], *, method: str, path: str
-) -> PresentedProof | None:
+) -> DPoPRequest | None:
     """What a request with these ``DPoP`` headers shows, or None where it has none.
 
     A proof is spent by its first use, and one request may be judged more than once: by a middleware and by a view, or
@@ -56,6 +56,6 @@ def presented_proof(
     if not headers:
         return None
     known = kept.get(_KEY)
-    if not isinstance(known, PresentedProof):
-        known = kept[_KEY] = PresentedProof(headers, method=method, path=path)
+    if not isinstance(known, DPoPRequest):
+        known = kept[_KEY] = DPoPRequest(headers, method=method, path=path)
     return known

@@ -9,9 +9,9 @@ from urllib.parse import unquote_plus
 from roomkey.errors import AccessError, ConfigurationError, TokenMissing
 from roomkey.integrations.client_certificate import CertificateProxies
 from roomkey.integrations.presented import Presented
-from roomkey.resource_server.answer import Answer, Answering
 from roomkey.resource_server.claims import Claims
-from roomkey.resource_server.dpop_proof import PresentedProof
+from roomkey.resource_server.dpop_proof import DPoPRequest
+from roomkey.resource_server.error_response import Answer, ErrorResponses
 from roomkey.resource_server.protected_resource import ProtectedResource
 from roomkey.resource_server.requirements import Expected, Requirements
 from roomkey.resource_server.validator import TokenValidator
@@ -44,7 +44,7 @@ class _Beside(TypedDict):
     elsewhere: bool
     tenant: str | None
     certificate: bytes | None
-    proof: PresentedProof | None
+    proof: DPoPRequest | None
 
 
 @final
@@ -63,7 +63,7 @@ class Protection(Generic[RequestT]):
         validator: TokenValidator,
         *,
         tenant: Callable[[RequestT], str | None] | None = None,
-        answering: Answering | None = None,
+        answering: ErrorResponses | None = None,
         resource: ProtectedResource | None = None,
         certificates_from: Iterable[str] = (),
     ) -> None:
@@ -77,7 +77,7 @@ class Protection(Generic[RequestT]):
         self._validator = validator
         self._tenant = tenant
         self._proxies = CertificateProxies(certificates_from)
-        self._answering = Answering() if answering is None else answering
+        self._answering = ErrorResponses() if answering is None else answering
         self.metadata: Answer | None = None
         self.metadata_path: str | None = None
         if resource is not None:

@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from roomkey.jose.jwks.local import RefusedKey as RefusedKey
     from roomkey.jose.key_fetch import KeySetLimits as KeySetLimits
     from roomkey.jose.key_set import KeySet as KeySet
     from roomkey.jose.key_set_status import KeySetState as KeySetState
     from roomkey.jose.key_set_status import KeySetStatus as KeySetStatus
-    from roomkey.jose.local_keys import RefusedKey as RefusedKey
     from roomkey.jose.verify import verify_compact as verify_compact
     from roomkey.jose.verify import verify_compact_async as verify_compact_async
 
@@ -21,7 +21,7 @@ _PLACE_OF: Final = {
     "KeySetLimits": "key_fetch",
     "KeySetState": "key_set_status",
     "KeySetStatus": "key_set_status",
-    "RefusedKey": "local_keys",
+    "RefusedKey": "jwks.local",
     "verify_compact": "verify",
     "verify_compact_async": "verify",
 }

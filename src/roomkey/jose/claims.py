@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
-from roomkey.jose.refusal import refused
+from roomkey.jose.reasons import refused
 
 LONGEST_LEEWAY: Final = 300.0
 LATEST_TIME: Final[float] = 253_402_300_799

@@ -9,16 +9,16 @@ from typing import Any, Final, Protocol, final
 from roomkey.clock import Clock, SystemClock
 from roomkey.concurrency.backoff import jitter_of
 from roomkey.errors import ConfigurationError
+from roomkey.http.address import check_endpoint_url
+from roomkey.http.transport import Transport
 from roomkey.jose import strict_json
-from roomkey.jose.envelope import Header
+from roomkey.jose.compact import Header
+from roomkey.jose.jwks.local import Keys
+from roomkey.jose.jwks.remote import RemoteKeys
 from roomkey.jose.key_fetch import KeyFetch, KeySetLimits
 from roomkey.jose.key_set_status import KeySetState, KeySetStatus
 from roomkey.jose.keys import KeyRefused, VerificationKey, read_pem, read_secret
-from roomkey.jose.local_keys import Keys
-from roomkey.jose.remote_keys import RemoteKeys
 from roomkey.secret import Secret
-from roomkey.wire.address import check_endpoint_url
-from roomkey.wire.transport import Transport
 
 _log = logging.getLogger("roomkey")
 _PROCESS: Final = secrets.token_hex(8)

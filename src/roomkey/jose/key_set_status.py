@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from roomkey.jose.local_keys import RefusedKey
+from roomkey.jose.jwks.local import RefusedKey
 
 
 class KeySetState(Enum):

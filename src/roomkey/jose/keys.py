@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from roomkey.jose import base64url
-from roomkey.jose.envelope import LONGEST_KID
+from roomkey.jose.compact import LONGEST_KID
 from roomkey.jose.key_policy import edwards_problem, rsa_problem
 from roomkey.jose.signature import (
     ALGORITHMS,

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from roomkey.errors import ConfigurationError, SecretUnavailable
 from roomkey.jose import base64url
-from roomkey.jose.envelope import segment_of, write_compact
+from roomkey.jose.compact import segment_of, write_compact
 from roomkey.jose.key_policy import rsa_problem
 from roomkey.jose.keys import JWK_CURVES
 from roomkey.jose.signature import HASHES, suitable

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from roomkey.jose import base64url, strict_json
-from roomkey.jose.envelope import LARGEST_TOKEN
+from roomkey.jose.compact import LARGEST_TOKEN
 
 
 @dataclass(frozen=True, slots=True)

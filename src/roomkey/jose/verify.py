@@ -4,10 +4,10 @@ import functools
 from collections.abc import Iterable
 
 from roomkey.errors import RoomkeyError
-from roomkey.jose.envelope import Compact, Header, read_compact, remember_header
+from roomkey.jose.compact import Compact, Header, read_compact, remember_header
 from roomkey.jose.key_set import KeySet
 from roomkey.jose.keys import VerificationKey
-from roomkey.jose.refusal import refused
+from roomkey.jose.reasons import refused
 from roomkey.jose.signature import ALGORITHMS
 
 

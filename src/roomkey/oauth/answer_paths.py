@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from roomkey.errors import ConfigurationError
+from roomkey.http.messages import Response
 from roomkey.jose import strict_json
 from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.wire.messages import Response
 
 _LARGEST_BODY = 65_536
 

@@ -4,7 +4,7 @@ import base64
 from typing import Final, Literal
 from urllib.parse import quote_plus, urlencode
 
-from roomkey.wire.messages import Request
+from roomkey.http.messages import Request
 
 ClientAuthentication = Literal["client_secret_basic", "client_secret_basic_raw", "client_secret_post", "none"]
 

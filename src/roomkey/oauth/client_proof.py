@@ -1,10 +1,10 @@
 """A request with the proof of the client that sends it: a secret, or an assertion signed anew (RFC 6749, 2.3; pure)."""
 
 from roomkey.errors import ConfigurationError
+from roomkey.http.messages import Request
 from roomkey.oauth.client_authentication import METHODS, ClientAuthentication, Form, authenticated_request
 from roomkey.oauth.private_key_jwt import PrivateKeyJWT
 from roomkey.oauth.source import Moment, Revealed
-from roomkey.wire.messages import Request
 
 Authentication = ClientAuthentication | PrivateKeyJWT
 

@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlencode, urlsplit
 
 from roomkey.errors import ConfigurationError
+from roomkey.http.address import check_endpoint_url
+from roomkey.http.messages import Request, Response
 from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed
 from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
 from roomkey.secret import Secret
-from roomkey.wire.address import check_endpoint_url
-from roomkey.wire.messages import Request, Response
 
 Value = str | Secret
 Body = Literal["json", "form", "none"]

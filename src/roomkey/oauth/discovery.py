@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from roomkey.clock import Budget, Clock
+from roomkey.http.messages import Request
+from roomkey.http.transport import Answer, Transport, TransportError
 from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.metadata import ServerMetadata, read_metadata, well_known_urls
-from roomkey.wire.messages import Request
-from roomkey.wire.transport import Answer, Transport, TransportError
 
 _REMEMBERED_SECONDS: Final = 3600.0
 _ASK_AGAIN_SECONDS: Final = 60.0

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
 from roomkey.errors import ConfigurationError
+from roomkey.http.address import check_endpoint_url
+from roomkey.http.messages import Request, Response
 from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.oauth.client_authentication import Form
 from roomkey.oauth.client_proof import Authentication, checked_authentication, proven_request
@@ -13,8 +15,6 @@ from roomkey.oauth.private_key_jwt import PrivateKeyJWT
 from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed, words
 from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
 from roomkey.secret import Secret
-from roomkey.wire.address import check_endpoint_url
-from roomkey.wire.messages import Request, Response
 
 Many = str | Iterable[str] | None
 Extra = Mapping[str, Many] | Iterable[tuple[str, str]]

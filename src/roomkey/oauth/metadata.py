@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from roomkey.http.address import address_problem
+from roomkey.http.messages import Response
 from roomkey.oauth.answer_paths import read_members
 from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.wire.address import address_problem
-from roomkey.wire.messages import Response
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, final
 
+from roomkey.http.messages import Request, Response
 from roomkey.secret import Confidential, Secret, fingerprint
-from roomkey.wire.messages import Request, Response
 
 if TYPE_CHECKING:
     from roomkey.oauth.token_response import TokenAnswer

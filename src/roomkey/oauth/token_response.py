@@ -5,12 +5,12 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final, final
 
+from roomkey.http.headers import http_date, retry_after
+from roomkey.http.messages import Response
 from roomkey.jose.unverified import read_unverified
 from roomkey.oauth.answer_paths import AnswerPaths, Members, read_cookie, read_members, read_text
 from roomkey.oauth.endpoint_error import TokenEndpointError, plain_code
 from roomkey.secret import Confidential
-from roomkey.wire.headers import http_date, retry_after
-from roomkey.wire.messages import Response
 
 LONGEST_LIFETIME: Final = 366 * 86_400.0
 _LONGEST_TOKEN: Final = 16_384

@@ -8,7 +8,7 @@ from typing import Any, Final
 from roomkey.errors import ConfigurationError
 from roomkey.jose.claims import Claims as RawClaims
 from roomkey.jose.claims import read_scopes, read_text
-from roomkey.jose.refusal import refused
+from roomkey.jose.reasons import refused
 from roomkey.resource_server.claims import Claims
 
 

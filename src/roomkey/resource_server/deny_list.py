@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from roomkey.http.address import check_endpoint_url
 from roomkey.jose.claims import read_text, read_time
-from roomkey.jose.refusal import refused
+from roomkey.jose.reasons import refused
 from roomkey.resource_server.list_token import ListIssuer, followed_list
 from roomkey.resource_server.polled_list import BY_DEFAULT, ListPolicy, PolledList
-from roomkey.wire.address import check_endpoint_url
 
 DENY_LIST: Final = "denylist+jwt"
 

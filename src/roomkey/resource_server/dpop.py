@@ -6,15 +6,15 @@ import math
 from collections.abc import Collection, Generator, Iterable
 from typing import Final, final
 
-from roomkey.concurrency.flight import Flight
 from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.concurrency.single_flight import Flight
 from roomkey.concurrency.workers import Workers
 from roomkey.errors import ConfigurationError, ReplayUnknown, StoreUnavailable
 from roomkey.jose.claims import LONGEST_LEEWAY
 from roomkey.jose.signature import ALGORITHMS, SYMMETRIC
 from roomkey.jose.verify import allowed_algorithms
 from roomkey.resource_server.dpop_nonces import Nonces
-from roomkey.resource_server.dpop_proof import PresentedProof, Proof, ProofRules, invalid_proof
+from roomkey.resource_server.dpop_proof import DPoPRequest, Proof, ProofRules, invalid_proof
 from roomkey.resource_server.replay_store import MemoryReplayStore, ReplayStore
 from roomkey.resource_server.request_target import read_origins
 from roomkey.resource_server.waits import Course, Following
@@ -89,7 +89,7 @@ class DPoP(Forkable):
         self._down = False
         tell_of_forks(self)
 
-    def judge(self, presented: PresentedProof, token: str, keys: Collection[str], *, now: float) -> Proof:
+    def judge(self, presented: DPoPRequest, token: str, keys: Collection[str], *, now: float) -> Proof:
         """The proof that a request brings for ``token``, not spent yet; see ``ProofRules.judge``. Pure.
 
         One that was spent for this very request is good still.
@@ -99,7 +99,7 @@ class DPoP(Forkable):
             return spent
         return self._rules.judge(presented, token, keys, now=now)
 
-    def spending(self, presented: PresentedProof, proof: Proof, *, now: float) -> Course[None]:
+    def spending(self, presented: DPoPRequest, proof: Proof, *, now: float) -> Course[None]:
         """Spend ``proof``, which counts for its request alone from then on; raises InvalidDPoPProof, ReplayUnknown."""
         if presented.spent.get(self._rules) is proof:
             return

@@ -10,9 +10,9 @@ from typing import Any, Final, final
 from roomkey.errors import DPoPNonceRequired, InvalidDPoPProof, InvalidToken
 from roomkey.jose import base64url
 from roomkey.jose.claims import read_text, read_time
-from roomkey.jose.envelope import Compact, embedded_key, read_claims, read_compact
+from roomkey.jose.compact import Compact, embedded_key, read_claims, read_compact
 from roomkey.jose.keys import KeyRefused, VerificationKey, read_jwk
-from roomkey.jose.refusal import refused
+from roomkey.jose.reasons import refused
 from roomkey.jose.thumbprint import thumbprint
 from roomkey.resource_server.dpop_nonces import Nonces
 from roomkey.resource_server.request_target import normal_path, read_target
@@ -47,7 +47,7 @@ def invalid_proof(reason: str) -> InvalidDPoPProof:
 
 
 @final
-class PresentedProof(Confidential):
+class DPoPRequest(Confidential):
     """What a request shows of DPoP; one value for one request, however often that request is judged.
 
     Parameters:
@@ -60,7 +60,7 @@ class PresentedProof(Confidential):
 
     def __init__(self, headers: Sequence[str], *, method: str, path: str) -> None:
         if isinstance(headers, str):
-            raise TypeError("a PresentedProof takes a list of headers, for there may be none or several")
+            raise TypeError("a DPoPRequest takes a list of headers, for there may be none or several")
         self.headers = tuple(headers)
         self.method = method
         self.path = path
@@ -68,7 +68,7 @@ class PresentedProof(Confidential):
         """The proof in it, once it was found good and spent, by the rules that it was judged by."""
 
     def __repr__(self) -> str:
-        return f"PresentedProof({self.method} {self.path!r})"
+        return f"DPoPRequest({self.method} {self.path!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class ProofRules:
     leeway: float
     nonces: Nonces | None
 
-    def judge(self, presented: PresentedProof, token: str, keys: Collection[str], *, now: float) -> Proof:
+    def judge(self, presented: DPoPRequest, token: str, keys: Collection[str], *, now: float) -> Proof:
         """The proof that ``presented`` has for ``token``; whether it was used before is left to the caller.
 
         ``keys`` are the thumbprints of those that the token is bound to: no arithmetic is done with any other.
@@ -132,7 +132,7 @@ class ProofRules:
         raise invalid_proof(reason)
 
     def _judge_claims(
-        self, claims: Mapping[str, Any], presented: PresentedProof, token: str, key: str, now: float
+        self, claims: Mapping[str, Any], presented: DPoPRequest, token: str, key: str, now: float
     ) -> Proof:
         jti, issued = _text(claims, "jti"), read_time(claims, "iat")
         if _text(claims, "htm") != presented.method:

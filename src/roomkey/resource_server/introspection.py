@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from roomkey.errors import ConfigurationError
+from roomkey.http.address import check_endpoint_url
+from roomkey.http.messages import Request, Response
 from roomkey.jose import strict_json
 from roomkey.jose.claims import LATEST_TIME, ClaimRules, check_audience, check_issuer, read_text, read_time
-from roomkey.jose.refusal import refused
+from roomkey.jose.reasons import refused
 from roomkey.oauth.client_proof import Authentication, checked_authentication, proven_request
 from roomkey.oauth.private_key_jwt import PrivateKeyJWT
 from roomkey.oauth.source import Moment, Revealed
 from roomkey.secret import Secret
-from roomkey.wire.address import check_endpoint_url
-from roomkey.wire.messages import Request, Response
 
 Mode = Literal["local", "introspect", "both"]
 LARGEST_ANSWER: Final = 65_536

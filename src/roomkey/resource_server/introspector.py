@@ -9,16 +9,16 @@ from typing import Any, Final, final
 
 from roomkey.clock import Clock
 from roomkey.concurrency.backoff import FIRST_STEP
-from roomkey.concurrency.flight import Flight
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.outage import FetchFailed, Outage
+from roomkey.concurrency.single_flight import Flight
 from roomkey.concurrency.workers import Workers
 from roomkey.errors import IntrospectionUnavailable
-from roomkey.jose.refusal import refused
+from roomkey.http.transport import Transport
+from roomkey.jose.reasons import refused
 from roomkey.resource_server.introspection import Introspection
 from roomkey.resource_server.introspection_endpoint import Activity, IntrospectionEndpoint, Odd, Said
 from roomkey.resource_server.waits import Course, Following
-from roomkey.wire.transport import Transport
 
 _log = logging.getLogger("roomkey")
 _SLACK: Final = 0.5

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from roomkey.clock import Clock
+from roomkey.concurrency.cached_document import Fetched
 from roomkey.concurrency.outage import FetchFailed
-from roomkey.concurrency.refreshed import Fetched
 from roomkey.errors import InvalidToken, KeysUnavailable
+from roomkey.http.headers import retry_after
+from roomkey.http.messages import Request, Response
+from roomkey.http.transport import Transport, TransportError
 from roomkey.jose.claims import read_text, read_time
-from roomkey.jose.envelope import read_claims, read_compact
+from roomkey.jose.compact import read_claims, read_compact
 from roomkey.jose.key_set import KeySet
-from roomkey.jose.refusal import refused
+from roomkey.jose.reasons import refused
 from roomkey.jose.verify import check_algorithm, check_signature
 from roomkey.resource_server.polled_list import ListPolicy, PolledList, Published
-from roomkey.wire.headers import retry_after
-from roomkey.wire.messages import Request, Response
-from roomkey.wire.transport import Transport, TransportError
 
 LARGEST_LIST: Final = 1_048_576
 Content = TypeVar("Content")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, Literal, TypeVar
 
 from roomkey.clock import Clock
-from roomkey.concurrency.refreshed import Fetch, Refreshed
+from roomkey.concurrency.cached_document import Fetch, Refreshed
 from roomkey.errors import ConfigurationError, RevocationUnknown
 from roomkey.jose.keys import VerificationKey
 from roomkey.resource_server.waits import Course, Following

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from roomkey.errors import ConfigurationError
-from roomkey.wire.address import check_endpoint_url
+from roomkey.http.address import check_endpoint_url
 
 _PORTS: Final = {"https": 443, "http": 80}
 

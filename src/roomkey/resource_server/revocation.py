@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from roomkey.jose.claims import read_text
-from roomkey.jose.refusal import refused
+from roomkey.jose.reasons import refused
 from roomkey.resource_server.deny_list import DenyList
 from roomkey.resource_server.list_token import ListIssuer
 from roomkey.resource_server.polled_list import PolledList

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.errors import ConfigurationError
+from roomkey.http.address import address_problem
 from roomkey.jose import base64url
-from roomkey.jose.refusal import refused
+from roomkey.jose.reasons import refused
 from roomkey.resource_server.list_token import ListIssuer, followed_list
 from roomkey.resource_server.polled_list import BY_DEFAULT, ListPolicy, PolledList
-from roomkey.wire.address import address_problem
 
 STATUS_LIST: Final = "statuslist+jwt"
 LARGEST_INFLATED: Final = 4_194_304

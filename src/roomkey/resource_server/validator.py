@@ -6,28 +6,28 @@ from typing import Any, Final, final
 
 from roomkey.clock import Clock, SystemClock
 from roomkey.errors import AccessError, ConfigurationError, InvalidToken, RoomkeyError
+from roomkey.http.transport import Transport
 from roomkey.jose.claims import check_claims, check_type, read_text
-from roomkey.jose.envelope import LARGEST_TOKEN, Compact, read_claims, read_compact
+from roomkey.jose.compact import LARGEST_TOKEN, Compact, read_claims, read_compact
 from roomkey.jose.key_set import KeySet
 from roomkey.jose.keys import VerificationKey
-from roomkey.jose.refusal import refused
+from roomkey.jose.reasons import refused
 from roomkey.jose.verify import check_algorithm, check_signature
-from roomkey.resource_server.binding import Confirmation, read_confirmation
+from roomkey.resource_server.bearer_header import PresentedToken, read_presented_token
 from roomkey.resource_server.claim_mapping import RFC_9068, ClaimMapping
 from roomkey.resource_server.claims import Claims
+from roomkey.resource_server.confirmation import Confirmation, read_confirmation
 from roomkey.resource_server.deny_list import DenyList
 from roomkey.resource_server.dpop import DPoP
-from roomkey.resource_server.dpop_proof import PresentedProof
+from roomkey.resource_server.dpop_proof import DPoPRequest
 from roomkey.resource_server.introspection import Introspection
-from roomkey.resource_server.judging_issuer import JudgingIssuer
-from roomkey.resource_server.presented_token import PresentedToken, read_presented_token
-from roomkey.resource_server.proving import Sender, proving
+from roomkey.resource_server.issuer import JudgingIssuer
 from roomkey.resource_server.requirements import Requirements
+from roomkey.resource_server.sender_constraint import Sender, proving
 from roomkey.resource_server.status_list import StatusLists
 from roomkey.resource_server.trusted_issuer import NOT_NAMED, Profile, TrustedIssuer
 from roomkey.resource_server.verified_tokens import VerifiedToken, VerifiedTokens
 from roomkey.resource_server.waits import Course, KeysFor, bare, blocking, suspending
-from roomkey.wire.transport import Transport
 
 _NOTHING: Final = Requirements()
 _OPAQUE: Final = re.compile(r"[!-~]+")
@@ -114,7 +114,7 @@ class TokenValidator:
         *,
         fresh: bool = False,
         certificate: bytes | None = None,
-        proof: PresentedProof | None = None,
+        proof: DPoPRequest | None = None,
     ) -> Claims:
         """The claims of ``token``, all verified.
 
@@ -147,7 +147,7 @@ class TokenValidator:
         *,
         fresh: bool = False,
         certificate: bytes | None = None,
-        proof: PresentedProof | None = None,
+        proof: DPoPRequest | None = None,
     ) -> Claims:
         """``validate`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
         mark, known = self._known.find(token)
@@ -171,7 +171,7 @@ class TokenValidator:
         elsewhere: bool = False,
         tenant: str | None = None,
         certificate: bytes | None = None,
-        proof: PresentedProof | None = None,
+        proof: DPoPRequest | None = None,
     ) -> Claims:
         """The claims of the token in a request's headers, where they meet ``requirements``.
 
@@ -183,7 +183,7 @@ class TokenValidator:
             certificate: as for ``validate``.
             proof: what the request shows of DPoP; it is looked at where the token was sent by that scheme.
 
-        Raises AccessError: ``Answering(...).answer(error)`` is what goes back. Blocks as ``validate`` does.
+        Raises AccessError: ``ErrorResponses(...).answer(error)`` is what goes back. Blocks as ``validate`` does.
         """
         token = None
         try:
@@ -205,7 +205,7 @@ class TokenValidator:
         elsewhere: bool = False,
         tenant: str | None = None,
         certificate: bytes | None = None,
-        proof: PresentedProof | None = None,
+        proof: DPoPRequest | None = None,
     ) -> Claims:
         """``authorize`` for asyncio and trio: never blocks the loop."""
         token = None
@@ -332,8 +332,8 @@ def _bonds(confirmation: Confirmation | None) -> tuple[Confirmation, ...]:
     return () if confirmation is None else (confirmation,)
 
 
-def _shown(token: PresentedToken, proof: PresentedProof | None) -> PresentedProof | None:
+def _shown(token: PresentedToken, proof: DPoPRequest | None) -> DPoPRequest | None:
     """What a request shows of DPoP where its token was sent by that scheme: nothing at all is something to refuse."""
     if token.scheme == "Bearer":
         return None
-    return PresentedProof((), method="", path="") if proof is None else proof
+    return DPoPRequest((), method="", path="") if proof is None else proof

@@ -4,9 +4,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from roomkey.concurrency.flight import Flight, follow, follow_async
+from roomkey.concurrency.single_flight import Flight, follow, follow_async
 from roomkey.errors import RoomkeyError
-from roomkey.jose.envelope import Header
+from roomkey.jose.compact import Header
 from roomkey.jose.key_set import KeySet
 from roomkey.jose.keys import VerificationKey
 

@@ -10,7 +10,7 @@ from typing import Self, final
 
 from roomkey.errors import KeyringError
 from roomkey.secret import Confidential
-from roomkey.stores.envelope import NONCE_BYTES, Envelope, Miss, associated_data, unpack
+from roomkey.stores.encryption import NONCE_BYTES, Envelope, Miss, associated_data, unpack
 from roomkey.stores.key_file import KeyFile
 from roomkey.stores.keys import Key, KeyText, parse
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from roomkey.stores.envelope import Envelope, Miss, unpack
+from roomkey.stores.encryption import Envelope, Miss, unpack
 from roomkey.stores.keyring import Opened
 from roomkey.stores.store import Store
 from roomkey.stores.vault import NAMESPACE, Vault

@@ -12,7 +12,7 @@ from typing import Final
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.errors import KeyringError, StoreUnavailable
 from roomkey.secret import Confidential
-from roomkey.stores.envelope import VERSION, Miss
+from roomkey.stores.encryption import VERSION, Miss
 from roomkey.stores.keyring import Opened
 from roomkey.stores.store import Store
 

@@ -12,7 +12,7 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.schema.audit import audit_events
-from roomkey.authorization_server.schema.people import users
+from roomkey.authorization_server.schema.identity import users
 from roomkey.authorization_server.service import Service
 
 CONSOLE = Actor.console()
@@ -25,8 +25,8 @@ class Acting:
     service: Service
 
     def __call__(self, act: Callable[..., Any], *arguments: Any, by: Actor = CONSOLE, **named: Any) -> Any:
-        with self.service.work(by) as work:
-            return act(work, *arguments, **named)
+        with self.service.unit_of_work(by) as uow:
+            return act(uow, *arguments, **named)
 
     def api(self, audience: str = "orders-api", *scopes: str, **named: Any) -> apis.NewApi:
         chosen = [Scope(scope) for scope in scopes or ("orders:read", "orders:write")]
@@ -42,13 +42,13 @@ class Acting:
 
     def user(self, name: str, *roles: str, tenant: str | None = None, scopes: str | None = None) -> Actor:
         row = {"id": f"usr_{name}", "username": name, "username_key": name, "created_at": 1}
-        with self.service.work(CONSOLE) as work:
-            work.connection.execute(insert(users).values(**row, tenant=tenant, scopes=scopes))
+        with self.service.unit_of_work(CONSOLE) as uow:
+            uow.connection.execute(insert(users).values(**row, tenant=tenant, scopes=scopes))
         return Actor(ActorKind.USER, row["id"], name, frozenset(roles), tenant)
 
     def events(self) -> list[Any]:
-        with self.service.look(CONSOLE) as work:
-            return list(work.connection.execute(audit_events.select().order_by(audit_events.c.number)))
+        with self.service.look(CONSOLE) as uow:
+            return list(uow.connection.execute(audit_events.select().order_by(audit_events.c.number)))
 
 
 @pytest.fixture

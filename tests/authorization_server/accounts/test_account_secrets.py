@@ -12,9 +12,9 @@ from roomkey.authorization_server.schema.accounts import account_secrets as tabl
 
 
 def _live(small_service) -> set[bytes]:
-    with small_service.look(Actor.console()) as work:
+    with small_service.look(Actor.console()) as uow:
         return {
-            bytes(one) for one in work.connection.scalars(select(table.c.digest).where(account_secrets.live(work.now)))
+            bytes(one) for one in uow.connection.scalars(select(table.c.digest).where(account_secrets.live(uow.now)))
         }
 
 

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import select
 
 from roomkey import KeySet, TokenValidator
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.app_token import presets
 from roomkey.authorization_server.actor import Actor, ActorKind
-from roomkey.authorization_server.clients.directory import Directory
+from roomkey.authorization_server.clients.client_cache import Directory
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.lists.deny_list import ended_tokens
 from roomkey.authorization_server.lists.status_list import statuses
@@ -38,25 +38,25 @@ def token(acting):
 def _active(small_service, minted) -> dict:
     """What the API is told of the token."""
     caller = asyncio.run(Directory(small_service).read("orders-api"))
-    with small_service.look(Actor.console()) as work:
+    with small_service.look(Actor.console()) as uow:
         members, _ = introspect(
-            work.connection, minted.digest, caller=caller, issuer=small_service.settings.issuer, now=small_service.now()
+            uow.connection, minted.digest, caller=caller, issuer=small_service.settings.issuer, now=small_service.now()
         )
     return dict(members)
 
 
 def _listed(small_service, made) -> tuple[bool, bool]:
     """Whether the status list and the deny list say that the token has ended."""
-    with small_service.look(Actor.console()) as work:
-        index = work.connection.scalar(select(table.c.status_index).where(table.c.id == made.app_token.id))
-        bit = statuses(work)[index // 8] >> index % 8 & 1
-        return bool(bit), made.minted.jti in ended_tokens(work)
+    with small_service.look(Actor.console()) as uow:
+        index = uow.connection.scalar(select(table.c.status_index).where(table.c.id == made.app_token.id))
+        bit = statuses(uow)[index // 8] >> index % 8 & 1
+        return bool(bit), made.minted.jti in ended_tokens(uow)
 
 
 def test_an_app_token_is_a_jwt_that_the_api_verifies_by_itself(token, small_service, clock):
     made = token()
-    with small_service.look(Actor.console()) as work:
-        keys = KeySet.static({"keys": [dict(jwk) for jwk in small_service.keys.load(work).published]})
+    with small_service.look(Actor.console()) as uow:
+        keys = KeySet.static({"keys": [dict(jwk) for jwk in small_service.keys.load(uow).published]})
     validator = TokenValidator(issuer=small_service.settings.issuer, audience="orders-api", keys=keys, clock=clock)
     claims = validator.validate(made.minted.value)
     assert (claims.subject, claims.client_id, claims.scopes) == ("reports", "reports", frozenset({"orders:read"}))
@@ -71,14 +71,14 @@ def test_an_app_token_is_a_jwt_that_the_api_verifies_by_itself(token, small_serv
 def test_each_app_token_has_a_place_of_its_own_in_the_status_list(token, small_service):
     for _ in range(5):
         token()
-    with small_service.look(Actor.console()) as work:
-        assert sorted(work.connection.scalars(select(table.c.status_index))) == [0, 1, 2, 3, 4]
+    with small_service.look(Actor.console()) as uow:
+        assert sorted(uow.connection.scalars(select(table.c.status_index))) == [0, 1, 2, 3, 4]
 
 
 def test_an_opaque_token_is_made_on_request_or_where_the_api_wants_it(token, acting):
-    assert opaque.is_whole(token(token_format="opaque").minted.value, opaque.Kind.ACCESS_TOKEN)
+    assert secret_format.is_whole(token(token_format="opaque").minted.value, secret_format.Kind.ACCESS_TOKEN)
     acting(apis.change, "orders-api", token_format="opaque")
-    assert opaque.is_whole(token().minted.value, opaque.Kind.ACCESS_TOKEN)
+    assert secret_format.is_whole(token().minted.value, secret_format.Kind.ACCESS_TOKEN)
     assert token(token_format="jwt").minted.value.startswith("eyJ")
 
 
@@ -90,8 +90,8 @@ def test_the_token_is_signed_by_the_algorithm_of_the_api(acting, token, small_se
         keys = KeySet.static(changed.shared_secret)
     else:
         assert changed.shared_secret is None
-        with small_service.look(Actor.console()) as work:
-            keys = KeySet.static({"keys": [dict(jwk) for jwk in small_service.keys.load(work).published]})
+        with small_service.look(Actor.console()) as uow:
+            keys = KeySet.static({"keys": [dict(jwk) for jwk in small_service.keys.load(uow).published]})
     validator = TokenValidator(issuer=small_service.settings.issuer, audience="orders-api", keys=keys, clock=clock)
     assert validator.validate(made.minted.value).client_id == "reports"
     assert acting(apis.change, "orders-api", description="x").shared_secret is None

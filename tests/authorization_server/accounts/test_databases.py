@@ -3,11 +3,11 @@
 from sqlalchemy import select
 from tests.authorization_server.accounts.conftest import Acting
 
-from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.audit.record import verify
 from roomkey.authorization_server.schema.accounts import account_secrets as secrets
 
 
@@ -48,7 +48,7 @@ def test_every_act_works_on_every_database(service, clock):
     acting(service_accounts.enable, "reports")
     assert [one.client_id for one in acting(service_accounts.find, search="r").items] == ["others", "reports"]
     clock.advance(60)
-    with service.look(Actor.console()) as work:
-        live = select(secrets.c.client_id).where(secrets.c.client_id == "reports", account_secrets.live(work.now))
-        assert len(work.connection.execute(live).all()) == 1
-        assert audit.verify(work.connection) is None
+    with service.look(Actor.console()) as uow:
+        live = select(secrets.c.client_id).where(secrets.c.client_id == "reports", account_secrets.live(uow.now))
+        assert len(uow.connection.execute(live).all()) == 1
+        assert verify(uow.connection) is None

@@ -9,9 +9,9 @@ from roomkey.authorization_server.accounts import apis, app_tokens, service_acco
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
-from roomkey.authorization_server.people import sessions, users
-from roomkey.authorization_server.people.sessions import Stage
-from roomkey.authorization_server.running.backup import back_up
+from roomkey.authorization_server.identity import sessions, users
+from roomkey.authorization_server.identity.sessions import Stage
+from roomkey.authorization_server.server.backup import back_up
 from roomkey.authorization_server.settings import DAY
 
 ORDER = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": DAY}
@@ -28,8 +28,8 @@ def test_an_account_of_another_tenant_with_the_name_of_a_user_is_not_that_user(a
     acting.tenant("acme")
     boss = acting(users.create, username="boss", roles=["administrator"])
     acting(users.create, username="deputy", roles=["administrator"])
-    with acting.service.work(boss.actor()) as work:
-        session = sessions.begin(work, boss, stage=Stage.FULL).session
+    with acting.service.unit_of_work(boss.actor()) as uow:
+        session = sessions.begin(uow, boss, stage=Stage.FULL).session
     robot = Actor(ActorKind.SERVICE_ACCOUNT, boss.id, boss.id, frozenset({"administrator"}), "acme")
     for act in (users.get, users.disable, users.remove, sessions.list_sessions):
         with pytest.raises(NotFound):

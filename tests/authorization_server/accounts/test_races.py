@@ -7,10 +7,10 @@ from sqlalchemy import select
 from tests.authorization_server.accounts.conftest import Acting
 from tests.authorization_server.overlapping import overlapping
 
-from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.actor import Actor
+from roomkey.authorization_server.audit.record import verify
 from roomkey.authorization_server.errors import Conflict, ServiceError
 from roomkey.authorization_server.schema import accounts as schema
 from roomkey.authorization_server.schema.tokens import app_tokens as app_tokens_table
@@ -34,31 +34,31 @@ def acting(service: Service) -> Acting:
 
 
 def live_secrets(service: Service) -> int:
-    with service.look(Actor.console()) as work:
+    with service.look(Actor.console()) as uow:
         mine = schema.account_secrets.c.client_id == "reports"
-        return len(work.connection.execute(select(schema.account_secrets).where(mine)).all())
+        return len(uow.connection.execute(select(schema.account_secrets).where(mine)).all())
 
 
 def live_tokens(service: Service) -> list[str]:
-    with service.look(Actor.console()) as work:
-        return [one.id for one in app_tokens.find(work, live=True).items]
+    with service.look(Actor.console()) as uow:
+        return [one.id for one in app_tokens.find(uow, live=True).items]
 
 
 def test_of_two_rotations_at_once_one_secret_is_left(service: Service, acting: Acting):
-    overlapping(service, *[lambda work: account_secrets.rotate(work, "reports")] * 2)
+    overlapping(service, *[lambda uow: account_secrets.rotate(uow, "reports")] * 2)
     assert live_secrets(service) == 1
 
 
 def test_two_rotations_with_overlap_at_once_leave_one_secret_without_an_end(service: Service, acting: Acting):
-    overlapping(service, *[lambda work: account_secrets.rotate(work, "reports", overlap=60)] * 2)
-    with service.look(Actor.console()) as work:
-        ends = sorted(str(one.expires_at) for one in account_secrets.find(work, "reports"))
+    overlapping(service, *[lambda uow: account_secrets.rotate(uow, "reports", overlap=60)] * 2)
+    with service.look(Actor.console()) as uow:
+        ends = sorted(str(one.expires_at) for one in account_secrets.find(uow, "reports"))
     assert ends == sorted(["None", str(service.now() + 60)])
 
 
 def test_of_two_rotations_of_one_app_token_at_once_one_succeeds(service: Service, acting: Acting):
     old = acting(app_tokens.create, **ORDER).app_token
-    first, second = overlapping(service, *[lambda work: app_tokens.rotate(work, old.id)] * 2)
+    first, second = overlapping(service, *[lambda uow: app_tokens.rotate(uow, old.id)] * 2)
     assert isinstance(second, Conflict)
     assert live_tokens(service) == [first.app_token.id]
 
@@ -66,7 +66,7 @@ def test_of_two_rotations_of_one_app_token_at_once_one_succeeds(service: Service
 def test_a_token_that_is_revoked_at_this_moment_has_no_successor(service: Service, acting: Acting):
     old = acting(app_tokens.create, **ORDER).app_token
     _, second = overlapping(
-        service, lambda work: app_tokens.revoke(work, old.id), lambda work: app_tokens.rotate(work, old.id)
+        service, lambda uow: app_tokens.revoke(uow, old.id), lambda uow: app_tokens.rotate(uow, old.id)
     )
     assert isinstance(second, Conflict)
     assert live_tokens(service) == []
@@ -75,15 +75,15 @@ def test_a_token_that_is_revoked_at_this_moment_has_no_successor(service: Servic
 @pytest.mark.parametrize(
     "end",
     [
-        lambda work: service_accounts.disable(work, "reports"),
-        lambda work: service_accounts.change(work, "reports", apis=[Access("orders-api", ("orders:write",))]),
-        lambda work: apis.remove_scopes(work, "orders-api", ["orders:read"]),
-        lambda work: apis.disable(work, "orders-api"),
+        lambda uow: service_accounts.disable(uow, "reports"),
+        lambda uow: service_accounts.change(uow, "reports", apis=[Access("orders-api", ("orders:write",))]),
+        lambda uow: apis.remove_scopes(uow, "orders-api", ["orders:read"]),
+        lambda uow: apis.disable(uow, "orders-api"),
     ],
     ids=["account disabled", "scope taken from the account", "scope removed", "API disabled"],
 )
 def test_no_app_token_slips_past_what_ends_it(service: Service, acting: Acting, end: Any):
-    _, made = overlapping(service, end, lambda work: app_tokens.create(work, **ORDER))
+    _, made = overlapping(service, end, lambda uow: app_tokens.create(uow, **ORDER))
     assert isinstance(made, ServiceError)
     assert live_tokens(service) == []
 
@@ -91,14 +91,14 @@ def test_no_app_token_slips_past_what_ends_it(service: Service, acting: Acting, 
 @pytest.mark.parametrize(
     "end",
     [
-        lambda work: service_accounts.disable(work, "reports"),
-        lambda work: service_accounts.change(work, "reports", apis=[Access("orders-api", ("orders:write",))]),
-        lambda work: apis.remove_scopes(work, "orders-api", ["orders:read"]),
+        lambda uow: service_accounts.disable(uow, "reports"),
+        lambda uow: service_accounts.change(uow, "reports", apis=[Access("orders-api", ("orders:write",))]),
+        lambda uow: apis.remove_scopes(uow, "orders-api", ["orders:read"]),
     ],
     ids=["account disabled", "scope taken from the account", "scope removed"],
 )
 def test_a_token_that_is_being_made_ends_with_what_it_was_made_for(service: Service, acting: Acting, end: Any):
-    made, ended = overlapping(service, lambda work: app_tokens.create(work, **ORDER), end)
+    made, ended = overlapping(service, lambda uow: app_tokens.create(uow, **ORDER), end)
     assert made.app_token.id
     assert not isinstance(ended, Exception), ended
     assert live_tokens(service) == []
@@ -108,7 +108,7 @@ def test_a_token_is_collected_once(service: Service, acting: Acting):
     developer = acting.user("dev", "developer")
     acting(service_accounts.change, "reports", owner_id="usr_dev")
     asked = acting(token_requests.request, **ORDER, by=developer)
-    collect = lambda work: token_requests.collect(work, asked.id)  # noqa: E731
+    collect = lambda uow: token_requests.collect(uow, asked.id)  # noqa: E731
     _, second = overlapping(service, collect, collect, by=(developer, developer))
     assert isinstance(second, Conflict)
     assert len(live_tokens(service)) == 1
@@ -119,16 +119,16 @@ def test_a_request_is_approved_or_withdrawn_and_never_both(service: Service, act
     asked = acting(token_requests.request, **ORDER, by=developer)
     _, second = overlapping(
         service,
-        lambda work: token_requests.withdraw(work, asked.id),
-        lambda work: token_requests.approve(work, asked.id),
+        lambda uow: token_requests.withdraw(uow, asked.id),
+        lambda uow: token_requests.approve(uow, asked.id),
         by=(developer, approver),
     )
     assert isinstance(second, Conflict)
 
 
 def test_tokens_that_are_made_at_once_have_different_places_in_the_status_list(service: Service, acting: Acting):
-    overlapping(service, *[lambda work: app_tokens.create(work, **ORDER)] * 2)
-    with service.look(Actor.console()) as work:
-        places = work.connection.scalars(select(app_tokens_table.c.status_index)).all()
+    overlapping(service, *[lambda uow: app_tokens.create(uow, **ORDER)] * 2)
+    with service.look(Actor.console()) as uow:
+        places = uow.connection.scalars(select(app_tokens_table.c.status_index)).all()
         assert sorted(places) == [0, 1]
-        assert audit.verify(work.connection) is None
+        assert verify(uow.connection) is None

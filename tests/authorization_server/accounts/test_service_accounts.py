@@ -242,15 +242,15 @@ def test_disabling_ends_every_token_and_enabling_brings_none_back(acting, small_
     acting.account()
     token = {"jti": "j", "client_id": "reports", "audience": "orders-api", "scope": "", "issued_at": 1}
     family = {"id": "f", "client_id": "reports", "audience": "orders-api", "scope": "", "created_at": 1}
-    with small_service.work(Actor.console()) as work:
-        end = {"expires_at": work.now + 60}
-        work.connection.execute(insert(access_tokens).values(token | end | {"digest": bytes(32)}))
-        work.connection.execute(insert(token_families).values(family | end))
+    with small_service.unit_of_work(Actor.console()) as uow:
+        end = {"expires_at": uow.now + 60}
+        uow.connection.execute(insert(access_tokens).values(token | end | {"digest": bytes(32)}))
+        uow.connection.execute(insert(token_families).values(family | end))
     assert not acting(service_accounts.disable, "reports", reason="lost laptop").enabled
     assert acting(service_accounts.enable, "reports").enabled
-    with small_service.look(Actor.console()) as work:
+    with small_service.look(Actor.console()) as uow:
         for table in (access_tokens, token_families):
-            assert work.connection.scalar(select(table.c.revoked_at)) == work.now
+            assert uow.connection.scalar(select(table.c.revoked_at)) == uow.now
     assert [event.action for event in acting.events()[-2:]] == ["service_account.disabled", "service_account.enabled"]
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.admin_api.openapi import PREFIX
@@ -97,12 +97,12 @@ def test_a_token_for_another_api_or_of_a_person_is_refused(house):
 
     from roomkey.authorization_server.actor import Actor
     from roomkey.authorization_server.schema.tokens import access_tokens
-    from roomkey.authorization_server.tokens.minting import find_ledger_key
+    from roomkey.authorization_server.tokens.issue import find_ledger_key
 
     house.acting.user("alice", "administrator")
-    with house.service.work(Actor.console()) as work:
+    with house.service.unit_of_work(Actor.console()) as uow:
         which = access_tokens.c.digest == find_ledger_key(good)
-        work.connection.execute(update(access_tokens).where(which).values(user_id="usr_alice"))
+        uow.connection.execute(update(access_tokens).where(which).values(user_id="usr_alice"))
     assert robot("GET", "/apis").status_code == 403
 
 
@@ -138,7 +138,7 @@ def test_an_api_an_account_and_a_token_are_made_used_rotated_and_ended(house):
     )
     assert made.status_code == 201
     assert made.headers["cache-control"] == "no-store"
-    assert opaque.is_whole(made.json()["client_secret"], opaque.Kind.CLIENT_SECRET)
+    assert secret_format.is_whole(made.json()["client_secret"], secret_format.Kind.CLIENT_SECRET)
     api = robot("GET", "/apis/https%3A%2F%2Forders.example%2Fv1").json()
     assert api == made.json()["api"]
     changed = robot("PATCH", "/apis/https://orders.example/v1", {"algorithm": "EdDSA", "disabled": True})
@@ -158,7 +158,7 @@ def test_an_api_an_account_and_a_token_are_made_used_rotated_and_ended(house):
     secret = strong("POST", "/service-accounts/reports/rotate-secret", {"overlap": 60}).json()
     assert secret["old_until"] == house.service.now() + 60
     known = strong("GET", "/service-accounts/reports/secrets").json()["items"]
-    assert known[0]["hint"] == opaque.hint_of(secret["client_secret"])
+    assert known[0]["hint"] == secret_format.hint_of(secret["client_secret"])
     token = strong("POST", "/app-tokens", BODIES["create_app_token"]).json()
     assert token["token"].startswith("eyJ")
     id_ = token["app_token"]["id"]

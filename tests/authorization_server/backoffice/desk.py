@@ -18,15 +18,15 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
+from roomkey.authorization_server.identity import sessions, users
+from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
+from roomkey.authorization_server.identity.sessions import Stage
+from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.keys import rotation
-from roomkey.authorization_server.people import sessions, users
-from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
-from roomkey.authorization_server.people.sessions import Stage
-from roomkey.authorization_server.people.users import User
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import DAY, Settings
-from roomkey.authorization_server.tokens import families
+from roomkey.authorization_server.tokens import refresh_tokens
 from roomkey.authorization_server.tokens.grant import Grant
 from roomkey.testing import FakeClock
 
@@ -51,8 +51,8 @@ class Desk:
 
     def act(self, act: Any, *arguments: Any, by: Actor = CONSOLE, **named: Any) -> Any:
         """One act in a transaction of its own."""
-        with self.service.work(by) as work:
-            return act(work, *arguments, **named)
+        with self.service.unit_of_work(by) as uow:
+            return act(uow, *arguments, **named)
 
     def user(self, name: str, *roles: str, tenant: str | None = None) -> User:
         user: User = self.act(users.create, username=name, roles=roles, tenant=tenant)
@@ -74,8 +74,8 @@ class Desk:
 
     def events(self, action: str) -> list[Any]:
         """What the audit log says of an action."""
-        with self.service.look(CONSOLE) as work:
-            return list(work.connection.execute(select(audit_events).where(audit_events.c.action == action)))
+        with self.service.look(CONSOLE) as uow:
+            return list(uow.connection.execute(select(audit_events).where(audit_events.c.action == action)))
 
     def close(self) -> None:
         self._open.close()
@@ -168,7 +168,7 @@ def fill(desk: Desk) -> Known:
     second = act(token_requests.request, **wanted, by=carol.actor())
     act(rotation.rotate)
     key = act(rotation.rotate).kid
-    family_id = families.new_family_id()
+    family_id = refresh_tokens.new_family_id()
     grant = Grant(
         client_id="reports",
         audience="orders-api",
@@ -177,7 +177,7 @@ def fill(desk: Desk) -> Known:
         username="carol",
         family_id=family_id,
     )
-    act(families.start_family, grant)
+    act(refresh_tokens.start_family, grant)
     clock.advance(120)
     return Known(alice, bob, carol, ending.id, second.id, family_id, key)
 

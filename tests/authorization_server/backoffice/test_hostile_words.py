@@ -6,13 +6,13 @@ import io
 from sqlalchemy import select
 from tests.authorization_server.backoffice.desk import CONSOLE, Desk, Known
 
-from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import apis, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.permissions import Role
 from roomkey.authorization_server.schema.accounts import account_apis, account_secrets
-from roomkey.authorization_server.schema.people import users as users_table
+from roomkey.authorization_server.schema.identity import users as users_table
 from roomkey.authorization_server.schema.tokens import token_families
 
 _SCRIPT = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -74,7 +74,7 @@ def test_a_token_that_is_explained_is_escaped(desk: Desk, known: Known):  # auth
 def test_no_cell_of_an_export_is_a_formula(desk: Desk):  # auth service 34
     words = ("=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", " =1", "\r=1")
     for word in words:
-        desk.act(lambda work, word=word: audit.record(work, word, audit.Subject(word, word), note=word))
+        desk.act(lambda uow, word=word: record_event(uow, word, Subject(word, word), note=word))
     page = desk.browser(desk.user("alice", "administrator")).get("/audit.csv")
     assert page.headers["content-type"].startswith("text/csv")
     assert page.headers["cache-control"] == "no-store"
@@ -96,8 +96,8 @@ def test_a_cursor_is_data(desk: Desk):  # auth service 47
         for cursor in _CURSORS:
             page = browser.get(f"{path}?after=" + "".join(f"%{byte:02x}" for byte in cursor.encode()))
             assert page.status_code in {200, 422}, (path, cursor)
-    with desk.service.look(CONSOLE) as work:
-        assert work.connection.scalar(select(users_table.c.username)) == "alice"
+    with desk.service.look(CONSOLE) as uow:
+        assert uow.connection.scalar(select(users_table.c.username)) == "alice"
 
 
 def test_a_list_in_pages_shows_everything_once(desk: Desk):  # auth service 47
@@ -138,8 +138,8 @@ def test_fields_that_a_form_does_not_have_reach_nothing(desk: Desk, known: Known
     own = {"client_id": "mine", "grants": "client_credentials", "authentication": "client_secret_basic"}
     browser.submit("/service-accounts/~new", **own, scope="https://billing.example/v2 invoices:read", **_STRONGER)
     assert browser.page.status_code == 303, browser.page.text
-    with desk.service.look(CONSOLE) as work:
-        made = service_accounts.get(work, "mine")
+    with desk.service.look(CONSOLE) as uow:
+        made = service_accounts.get(uow, "mine")
     assert (made.owner_id, made.kind, made.allows_password_with_mfa) == (known.carol.id, "app", False)
     browser.get("/account")
     path = "/token-requests/~new?for=mine%20https://billing.example/v2"
@@ -148,8 +148,8 @@ def test_fields_that_a_form_does_not_have_reach_nothing(desk: Desk, known: Known
     browser.get("/account")
     path = "/token-requests/~new?for=reports%20orders-api"
     browser.submit(path, scopes="orders:read", lifetime="3600", token_format="jwt", **_STRONGER)
-    with desk.service.look(known.carol.actor()) as work:
-        latest = next(one for one in token_requests.find(work).items if one.client_id == "reports")
+    with desk.service.look(known.carol.actor()) as uow:
+        latest = next(one for one in token_requests.find(uow).items if one.client_id == "reports")
     assert (latest.state, latest.requested_by, latest.decided_by) == ("pending", known.carol.id, None)
 
 
@@ -161,11 +161,9 @@ def test_a_developer_makes_nothing_stronger_than_themselves(desk: Desk, known: K
     assert browser.page.status_code == 403
     browser.submit("/service-accounts/~new", **own, scope="roomkey-admin admin:write")
     assert browser.page.status_code == 403
-    with desk.service.look(CONSOLE) as work:
-        assert (
-            work.connection.scalar(select(account_apis.c.client_id).where(account_apis.c.client_id == "mine")) is None
-        )
-        assert not work.connection.scalars(
+    with desk.service.look(CONSOLE) as uow:
+        assert uow.connection.scalar(select(account_apis.c.client_id).where(account_apis.c.client_id == "mine")) is None
+        assert not uow.connection.scalars(
             select(account_secrets.c.hint).where(account_secrets.c.client_id == "mine")
         ).all()
 
@@ -178,14 +176,14 @@ def test_users_of_a_form_get_the_roles_that_are_ticked_and_no_tenant_but_the_mak
     fields = {"username": "erin", "password": "a good long one here", "roles": "developer"}
     browser.submit("/users/~new", **fields, **_STRONGER)
     assert browser.page.status_code == 303, browser.page.text
-    with desk.service.look(boss.actor()) as work:
-        row = work.connection.execute(select(users_table).where(users_table.c.username == "erin")).one()
+    with desk.service.look(boss.actor()) as uow:
+        row = uow.connection.execute(select(users_table).where(users_table.c.username == "erin")).one()
     assert (row.tenant, row.totp_confirmed_at, row.disabled_at) == ("acme", None, None)
     assert row.id != "usr_else"
     browser.get("/account")
     browser.submit("/users/~new", **(fields | {"username": "frank"}), tenant="")
-    with desk.service.look(boss.actor()) as work:
-        assert work.connection.scalar(select(users_table.c.tenant).where(users_table.c.username == "frank")) == "acme"
+    with desk.service.look(boss.actor()) as uow:
+        assert uow.connection.scalar(select(users_table.c.tenant).where(users_table.c.username == "frank")) == "acme"
 
 
 def test_only_whoever_may_revoke_ends_a_family(desk: Desk, known: Known):  # auth service 43
@@ -193,7 +191,7 @@ def test_only_whoever_may_revoke_ends_a_family(desk: Desk, known: Known):  # aut
     browser.get("/account")
     browser.submit(f"/tokens/families/{known.family}/revoke")
     assert browser.page.status_code == 303
-    with desk.service.look(CONSOLE) as work:
-        row = work.connection.execute(select(token_families).where(token_families.c.id == known.family)).one()
+    with desk.service.look(CONSOLE) as uow:
+        row = uow.connection.execute(select(token_families).where(token_families.c.id == known.family)).one()
     assert row.revoked_at == desk.service.now()
     assert len(desk.events("family.revoked")) == 1

@@ -6,13 +6,14 @@ import re
 from tests.authorization_server.backoffice.desk import CONSOLE, Desk, Known
 from tests.authorization_server.issued import revoked_tokens
 
-from roomkey.authorization_server import attention, audit_log
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts
-from roomkey.authorization_server.attention import Kind
-from roomkey.authorization_server.keys.kept_key import KeyState
-from roomkey.authorization_server.keys.lanes import lanes
+from roomkey.authorization_server.audit import search
+from roomkey.authorization_server.health import alerts
+from roomkey.authorization_server.health.alerts import Kind
+from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.keys.by_state import lanes
+from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.lists.deny_list import MOST
-from roomkey.authorization_server.people import users
 from roomkey.authorization_server.permissions import Role
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.settings import DAY
@@ -79,9 +80,9 @@ def test_what_breaks_is_said_before_it_is_done(desk: Desk, known: Known):
     assert "3 app tokens among them" in text
     browser.submit("/service-accounts/reports/disable", reason="A test")
     assert "Disabled." in browser.follow().text
-    with desk.service.look(CONSOLE) as work:
-        assert not service_accounts.get(work, "reports").enabled
-        assert not app_tokens.find(work, client_id="reports", live=True).items
+    with desk.service.look(CONSOLE) as uow:
+        assert not service_accounts.get(uow, "reports").enabled
+        assert not app_tokens.find(uow, client_id="reports", live=True).items
 
 
 def test_the_secret_of_an_account_is_rotated_with_an_overlap(desk: Desk, known: Known):
@@ -89,8 +90,8 @@ def test_the_secret_of_an_account_is_rotated_with_an_overlap(desk: Desk, known: 
     browser.get("/service-accounts/reports/rotate-secret")
     browser.submit("/service-accounts/reports/rotate-secret", overlap="3600")
     assert _SECRET.search(browser.follow().text)
-    with desk.service.look(CONSOLE) as work:
-        ends = [secret.expires_at for secret in account_secrets.find(work, "reports")]
+    with desk.service.look(CONSOLE) as uow:
+        ends = [secret.expires_at for secret in account_secrets.find(uow, "reports")]
     assert ends == [None, desk.service.now() + 3600]
 
 
@@ -101,8 +102,8 @@ def test_scopes_of_an_api_are_changed_line_by_line(desk: Desk, known: Known):
     fields = {"token_lifetime": "600", "longest_app_token": "3600", "token_format": "jwt", "algorithm": "ES256"}
     browser.submit("/apis/orders-api/edit", scopes="orders:read See them\r\n\r\norders:ship", **fields)
     assert "Saved." in browser.follow().text
-    with desk.service.look(CONSOLE) as work:
-        api = apis.get(work, "orders-api")
+    with desk.service.look(CONSOLE) as uow:
+        api = apis.get(uow, "orders-api")
     assert [(scope.name, scope.description) for scope in api.scopes] == [
         ("orders:read", "See them"),
         ("orders:ship", ""),
@@ -115,14 +116,14 @@ def test_keys_walk_through_their_lanes(desk: Desk, known: Known):
     browser.get("/keys/rotate")
     browser.submit("/keys/rotate", rotation="ES256 now")
     assert "Rotated." in browser.follow().text
-    with desk.service.look(CONSOLE) as work:
-        states = {one.key.kid: one.key.state for one in lanes(work)}
+    with desk.service.look(CONSOLE) as uow:
+        states = {one.key.kid: one.key.state for one in lanes(uow)}
     assert states[known.key] is KeyState.RETIRING
     browser.get(f"/keys/{known.key}/withdraw")
     assert "Every token that it signed dies" in browser.page.text
     browser.submit(f"/keys/{known.key}/withdraw")
-    with desk.service.look(CONSOLE) as work:
-        assert known.key not in {one.key.kid for one in lanes(work)}
+    with desk.service.look(CONSOLE) as uow:
+        assert known.key not in {one.key.kid for one in lanes(uow)}
 
 
 def test_roles_are_changed_and_sessions_end(desk: Desk, known: Known):
@@ -132,8 +133,8 @@ def test_roles_are_changed_and_sessions_end(desk: Desk, known: Known):
     browser.submit(f"/users/{known.carol.id}/roles", roles="auditor", others="orders-clerk  packer")
     assert "Saved." in browser.follow().text
     assert carol.get("/").status_code == 303  # she signs in again
-    with desk.service.look(CONSOLE) as work:
-        assert users.get(work, "carol").roles == ("auditor", "orders-clerk", "packer")
+    with desk.service.look(CONSOLE) as uow:
+        assert users.get(uow, "carol").roles == ("auditor", "orders-clerk", "packer")
 
 
 def test_one_session_or_all_of_them_end(desk: Desk, known: Known):
@@ -169,17 +170,17 @@ def test_what_needs_attention_is_one_click_from_its_remedy(desk: Desk, known: Kn
 
 
 def test_attention_finds_what_is_broken_gone_or_overdue(desk: Desk, known: Known):
-    with desk.service.work(CONSOLE) as work:  # behind the back of the service
-        work.connection.execute(audit_events.update().where(audit_events.c.number == 5).values(actor="nobody"))
+    with desk.service.unit_of_work(CONSOLE) as uow:  # behind the back of the service
+        uow.connection.execute(audit_events.update().where(audit_events.c.number == 5).values(actor="nobody"))
     desk.act(users.disable, known.carol.id)
     desk.act(account_secrets.rotate, "warehouse-sync", overlap=DAY)
-    with desk.service.look(known.alice.actor()) as work:
-        found = {finding.kind: finding for finding in attention.find(work)}
+    with desk.service.look(known.alice.actor()) as uow:
+        found = {finding.kind: finding for finding in alerts.find(uow)}
     assert found[Kind.AUDIT_CHAIN].id == "5"
     assert Kind.SECRET_ENDS not in found  # the old secret is used by nobody
     desk.clock.advance(95 * DAY)
-    with desk.service.look(known.alice.actor()) as work:
-        assert Kind.KEY_OVERDUE in {finding.kind for finding in attention.find(work)}
+    with desk.service.look(known.alice.actor()) as uow:
+        assert Kind.KEY_OVERDUE in {finding.kind for finding in alerts.find(uow)}
     browser = desk.browser(known.alice)
     assert "does not hold at number 5" in browser.get("/").text
     browser.get("/audit")
@@ -189,8 +190,8 @@ def test_attention_finds_what_is_broken_gone_or_overdue(desk: Desk, known: Known
 
 def test_a_deny_list_that_fills_up_is_told_of_before_it_is_full(desk: Desk, known: Known):
     revoked_tokens(desk.service, int(0.8 * MOST))
-    with desk.service.look(known.alice.actor()) as work:
-        assert Kind.DENY_LIST_FILLS not in {finding.kind for finding in attention.find(work)}
+    with desk.service.look(known.alice.actor()) as uow:
+        assert Kind.DENY_LIST_FILLS not in {finding.kind for finding in alerts.find(uow)}
     revoked_tokens(desk.service, 1, first=MOST)
     text = desk.browser(known.alice).get("/").text
     assert "The deny list fills up" in text
@@ -199,10 +200,10 @@ def test_a_deny_list_that_fills_up_is_told_of_before_it_is_full(desk: Desk, know
 
 def test_attention_shows_nobody_what_is_not_theirs(desk: Desk, known: Known):
     boss = desk.user("acme-boss", *Role, tenant="acme")
-    with desk.service.look(boss.actor()) as work:
-        assert {finding.kind for finding in attention.find(work)} == {Kind.NO_SECOND_FACTOR}
-        assert {finding.name for finding in attention.find(work)} == {"acme-boss"}
-        counted = attention.count(work)
+    with desk.service.look(boss.actor()) as uow:
+        assert {finding.kind for finding in alerts.find(uow)} == {Kind.NO_SECOND_FACTOR}
+        assert {finding.name for finding in alerts.find(uow)} == {"acme-boss"}
+        counted = alerts.count(uow)
     assert (counted.app_tokens, counted.service_accounts, counted.apis, counted.users) == (0, 0, 0, 2)
 
 
@@ -213,8 +214,8 @@ def test_the_audit_log_is_filtered_and_verified(desk: Desk, known: Known):
     assert "user.created" not in text
     browser.submit("/audit/verify")
     assert "The chain holds" in browser.page.text
-    with desk.service.look(CONSOLE) as work:
-        assert audit_log.verify(work).holds
+    with desk.service.look(CONSOLE) as uow:
+        assert search.verify(uow).holds
 
 
 def test_somebody_without_a_role_sees_a_desk_and_nothing_behind_it(desk: Desk):

@@ -12,8 +12,8 @@ import uvicorn
 
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.people import users
-from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
+from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 
@@ -30,9 +30,9 @@ def issuer(tmp_path: Path) -> Iterator[str]:
     hashing = PasswordHashing(Cost(memory=8, passes=1))
     issuer = f"http://localhost:{port}"
     with Service.open(Settings.at(tmp_path / "service", port=port, issuer=issuer)) as service:
-        with service.work(Actor.console()) as work:
+        with service.unit_of_work(Actor.console()) as uow:
             hashed = hashing.hash_new(PASSWORD, username="boss")
-            users.create(work, username="boss", roles=["administrator"], password=hashed)
+            users.create(uow, username="boss", roles=["administrator"], password=hashed)
         app = create_app(service, hashing=hashing)
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -12,7 +12,7 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.backoffice.routes import ROUTES
 from roomkey.authorization_server.backoffice.session import Access as Lets
-from roomkey.authorization_server.people.sessions import Stage
+from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.permissions import Role, permissions_of
 
 _STATIC = "/static/{digest}/{name}"

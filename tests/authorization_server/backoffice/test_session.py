@@ -8,12 +8,12 @@ from starlette.requests import Request
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import NotAllowed
-from roomkey.authorization_server.people import sessions, users
-from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
-from roomkey.authorization_server.people.sessions import Stage
+from roomkey.authorization_server.identity import sessions, users
+from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
+from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 CONSOLE = Actor.console()
 
@@ -22,29 +22,29 @@ CONSOLE = Actor.console()
 def visit(small_service: Service) -> Visit:
     """A page that bob, an administrator, has asked for."""
     hashing = PasswordHashing(Cost(memory=8, passes=1))
-    with small_service.work(CONSOLE) as work:
-        users.create(work, username="alice", roles=["administrator"], password=None)
-        bob = users.create(work, username="bob", roles=["administrator"], password=None)
-        cookie = sessions.begin(work, bob, stage=Stage.FULL).cookie.value
-        signed_in = sessions.look_up(work, cookie)
+    with small_service.unit_of_work(CONSOLE) as uow:
+        users.create(uow, username="alice", roles=["administrator"], password=None)
+        bob = users.create(uow, username="bob", roles=["administrator"], password=None)
+        cookie = sessions.begin(uow, bob, stage=Stage.FULL).cookie.value
+        signed_in = sessions.look_up(uow, cookie)
     request = Request({"type": "http", "method": "POST", "path": "/", "headers": [], "client": ("192.0.2.1", 1)})
     return Visit(request, small_service, hashing, cookie, signed_in)
 
 
 def test_whoever_was_demoted_since_the_page_does_nothing_more(visit: Visit) -> None:  # auth service 44
-    def act(work: Work) -> frozenset[str]:
-        work.demand(Permission.CHANGE_PEOPLE)
-        return work.actor.roles
+    def act(uow: UnitOfWork) -> frozenset[str]:
+        uow.demand(Permission.CHANGE_PEOPLE)
+        return uow.actor.roles
 
     assert asyncio.run(visit.perform(act)) == {"administrator"}
-    with visit.service.work(CONSOLE) as work:
-        users.change(work, "bob", roles=["auditor"])
+    with visit.service.unit_of_work(CONSOLE) as uow:
+        users.change(uow, "bob", roles=["auditor"])
     with pytest.raises(NotAllowed):
         asyncio.run(visit.perform(act))
 
 
 def test_whoever_was_disabled_since_the_page_does_nothing_more(visit: Visit) -> None:  # auth service 9
-    with visit.service.work(CONSOLE) as work:
-        users.disable(work, "bob")
+    with visit.service.unit_of_work(CONSOLE) as uow:
+        users.disable(uow, "bob")
     with pytest.raises(NotAllowed, match="disabled"):
-        asyncio.run(visit.perform(lambda work: None))
+        asyncio.run(visit.perform(lambda uow: None))

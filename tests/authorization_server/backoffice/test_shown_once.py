@@ -6,7 +6,7 @@ import re
 from tests.authorization_server.backoffice.browser import Browser
 from tests.authorization_server.backoffice.desk import Desk, Known, pages
 
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.settings import DAY
 
 _SECRET = re.compile(r'<output id="secret"[^>]*>([^<]+)</output>')
@@ -32,7 +32,7 @@ def test_a_secret_is_on_its_page_once(desk: Desk, known: Known):  # auth service
     assert browser.page.headers["location"] == "/shown-once"
     assert "rkcs_" not in browser.page.text + str(browser.page.headers)
     secret = _shown(browser)
-    assert opaque.is_whole(secret, opaque.Kind.CLIENT_SECRET)
+    assert secret_format.is_whole(secret, secret_format.Kind.CLIENT_SECRET)
     again = browser.get("/shown-once")
     assert again.status_code == 404
     assert secret not in again.text

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from tests.authorization_server.backoffice.browser import ISSUER, Browser
-from tests.authorization_server.people.authenticator import Authenticator
+from tests.authorization_server.identity.authenticator import Authenticator
 
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.backoffice import static_files
@@ -16,10 +16,10 @@ from roomkey.authorization_server.backoffice.page import answer_error
 from roomkey.authorization_server.backoffice.session import Access, Visit, local_path, requires
 from roomkey.authorization_server.backoffice.sign_in import ROUTES
 from roomkey.authorization_server.errors import ServiceError
-from roomkey.authorization_server.people import passkeys, sessions, setup_links, users
-from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
-from roomkey.authorization_server.people.sessions import Stage
-from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.identity import passkeys, sessions, setup_links, users
+from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
+from roomkey.authorization_server.identity.sessions import Stage
+from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
@@ -75,9 +75,9 @@ def browser(app: Starlette) -> Iterator[Browser]:
 @pytest.fixture
 def make(service: Service, hashing: PasswordHashing) -> Make:
     def made(username: str = "alice", *roles: str) -> User:
-        with service.work(CONSOLE) as work:
+        with service.unit_of_work(CONSOLE) as uow:
             hashed = hashing.hash_new(PASSWORD, username=username)
-            return users.create(work, username=username, roles=roles, password=hashed)
+            return users.create(uow, username=username, roles=roles, password=hashed)
 
     return made
 
@@ -109,8 +109,8 @@ def enrol(browser: Browser, clock: FakeClock) -> tuple[str, list[str]]:
 def test_the_first_administrator_comes_in_by_the_link_and_enrols(  # auth service 49
     service: Service, browser: Browser, clock: FakeClock
 ) -> None:
-    with service.work(CONSOLE) as work:
-        link = setup_links.create(work).removeprefix(ISSUER)
+    with service.unit_of_work(CONSOLE) as uow:
+        link = setup_links.create(uow).removeprefix(ISSUER)
     assert browser.get(link).status_code == 200
     browser.submit("/setup", token=link.partition("=")[2], username="boss", password="password1234")
     assert browser.page.status_code == 422
@@ -137,8 +137,8 @@ def test_every_refusal_is_the_same_page(service: Service, browser: Browser, make
     # auth service 35
     make("alice")
     make("disabled")
-    with service.work(CONSOLE) as work:
-        users.disable(work, "disabled")
+    with service.unit_of_work(CONSOLE) as uow:
+        users.disable(uow, "disabled")
     password = PASSWORD if username == "disabled" else "wrong wrong wrong"
     sign_in(browser, username, password)
     assert browser.page.status_code == 401
@@ -294,8 +294,8 @@ def test_the_proof_of_one_visitor_is_worth_nothing_to_another(app: Starlette, ma
 def test_a_planted_session_is_not_taken_over(app: Starlette, make: Make, service: Service) -> None:  # auth service 31
     make("alice")
     mallory = make("mallory")
-    with service.work(mallory.actor()) as work:
-        planted = sessions.begin(work, mallory, stage=Stage.FULL).cookie.value
+    with service.unit_of_work(mallory.actor()) as uow:
+        planted = sessions.begin(uow, mallory, stage=Stage.FULL).cookie.value
     with Browser(app) as victim, Browser(app) as attacker:
         victim.cookie = planted
         victim.get("/account")
@@ -455,13 +455,13 @@ def test_factors_are_set_up_and_taken_away_on_the_account_page(  # auth service 
         browser.submit("/account/passkeys", name="<b>laptop", answer=authenticator.create(options.text))
         assert browser.page.status_code == 303
         assert "&lt;b&gt;laptop" in browser.get("/account").text  # auth service 34
-        with service.look(alice.actor()) as work:
-            (listed,) = passkeys.list_passkeys(work, alice)
+        with service.look(alice.actor()) as uow:
+            (listed,) = passkeys.list_passkeys(uow, alice)
         assert browser.submit("/account/passkeys/remove", passkey=listed.id).status_code == 303
         browser.get("/account")
         assert browser.submit("/account/totp/remove").status_code == 303
-    with service.look(CONSOLE) as work:
-        assert not users.get(work, alice.id).has_second_factor
+    with service.look(CONSOLE) as uow:
+        assert not users.get(uow, alice.id).has_second_factor
 
 
 def test_own_sessions_end_and_others_are_not_there(  # auth service 44
@@ -469,8 +469,8 @@ def test_own_sessions_end_and_others_are_not_there(  # auth service 44
 ) -> None:
     make("alice")
     bob = make("bob")
-    with service.work(bob.actor()) as work:
-        foreign = sessions.begin(work, bob, stage=Stage.FULL)
+    with service.unit_of_work(bob.actor()) as uow:
+        foreign = sessions.begin(uow, bob, stage=Stage.FULL)
     with Browser(app) as browser, Browser(app) as elsewhere:
         sign_in(elsewhere)
         sign_in(browser)
@@ -484,8 +484,8 @@ def test_own_sessions_end_and_others_are_not_there(  # auth service 44
                 break
             browser.follow()
         assert browser.get("/").headers["location"] == "/sign-in"
-    with service.look(CONSOLE) as work:
-        assert sessions.look_up(work, foreign.cookie.value) is not None
+    with service.look(CONSOLE) as uow:
+        assert sessions.look_up(uow, foreign.cookie.value) is not None
 
 
 FIELDS = {"role": "administrator", "roles": "administrator", "tenant": "acme", "scopes": "all", "id": "usr_x"}
@@ -499,8 +499,8 @@ def test_no_form_gives_its_sender_more(  # auth service 43
     sign_in(browser)
     browser.get("/account")
     browser.submit(path, **FIELDS, user_id="usr_x", disabled_at="", username_key="x", totp_step="0", stage="full")
-    with service.look(CONSOLE) as work:
-        now = users.get(work, alice.id)
+    with service.look(CONSOLE) as uow:
+        now = users.get(uow, alice.id)
     assert (now.roles, now.tenant, now.scopes, now.username) == (("developer",), None, None, "alice")
 
 

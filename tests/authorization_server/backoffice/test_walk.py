@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, expect
 from tests.authorization_server.backoffice.chromium import PICTURES, chromium, complaints, obstacles
-from tests.authorization_server.running.conftest import COMMAND, Serving
+from tests.authorization_server.server.conftest import COMMAND, Serving
 
 import roomkey
 from roomkey import Requirements

@@ -15,7 +15,7 @@ from tests.authorization_server.oauth_world import (
 
 from roomkey.authorization_server.accounts import service_accounts
 from roomkey.jose import base64url
-from roomkey.jose.shared_key import SharedKey
+from roomkey.jose.hmac_key import SharedKey
 
 TOKEN = "/oauth2/token"
 REFUSED = (401, "invalid_client")
@@ -164,8 +164,8 @@ def test_a_key_that_was_replaced_on_another_node_is_dead_here(world):  # auth se
     robot = Robot(world)
     assert robot.send(robot.proof())[0] == 200
     new = KeyPair()
-    with second_node(world.service) as other, other.service.work(CONSOLE) as work:
-        service_accounts.change(work, "robot", jwks=new.jwks)
+    with second_node(world.service) as other, other.service.unit_of_work(CONSOLE) as uow:
+        service_accounts.change(uow, "robot", jwks=new.jwks)
     assert robot.send(robot.proof(jti="j-2")) == REFUSED
     fresh = new.assertion("robot", world.service.settings.issuer, now=robot.now, jti="j-3")
     assert robot.send(fresh)[0] == 200
@@ -175,7 +175,7 @@ def test_accounts_that_change_meanwhile_do_not_use_an_assertion_up_twice(world):
     """The request is judged anew; the assertion was used by this very request."""
     robot = Robot(world)
     for number in range(3):
-        world.act(lambda work: work.changed())
+        world.act(lambda uow: uow.bump_config_version())
         assert robot.send(robot.proof(jti=f"j-{number}"))[0] == 200
 
 

@@ -24,10 +24,10 @@ from tests.authorization_server.oauth_world import (
     told,
 )
 
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.clients import assertion
-from roomkey.authorization_server.clients.directory import Directory
+from roomkey.authorization_server.clients.client_cache import Directory
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema import accounts as schema
 
@@ -45,7 +45,7 @@ class Strangers:
     def __init__(self, world: World) -> None:
         self.world = world
         world.add_account("reports")
-        wrong = opaque.new(opaque.Kind.CLIENT_SECRET).value
+        wrong = secret_format.new(secret_format.Kind.CLIENT_SECRET).value
         self.logins = {
             "unknown": Login("nobody", wrong),
             "wrong secret": Login("reports", wrong),
@@ -98,14 +98,14 @@ def test_whatever_is_wrong_with_a_client_the_same_is_read_and_checked(  # auth s
     monkeypatch.setattr(
         assertion, "check_signature", lambda token, keys: (checked.append(len(keys)), check(token, keys))
     )
-    work = {}
+    uow = {}
     with world.statements() as seen:
         for name in names:
             assert error_of(strangers.send(name)) == REFUSED
-            work[name] = [*(statement.split("WHERE")[0] for statement in seen), *checked]
+            uow[name] = [*(statement.split("WHERE")[0] for statement in seen), *checked]
             seen.clear()
             checked.clear()
-    assert all(one == work[names[0]] and one for one in work.values()), work
+    assert all(one == uow[names[0]] and one for one in uow.values()), uow
 
 
 @pytest.mark.parametrize("names", [Strangers.BY_SECRET, Strangers.BY_KEY], ids=["secret", "key"])
@@ -159,13 +159,13 @@ def test_a_secret_of_a_megabyte_is_refused_and_read_no_further_than_it_must_be(w
 @pytest.mark.parametrize("secret", ["a:b", "a+b c", "100%", "%3A", "ü:%+", "a b"])
 def test_credentials_round_trip_whatever_characters_they_have(world, secret):  # auth service 3
     world.add_account("reports")
-    with world.service.work(CONSOLE) as work:
-        work.connection.execute(
+    with world.service.unit_of_work(CONSOLE) as uow:
+        uow.connection.execute(
             update(schema.account_secrets)
             .where(schema.account_secrets.c.client_id == "reports")
-            .values(digest=opaque.digest_of(secret))
+            .values(digest=secret_format.digest_of(secret))
         )
-        work.changed()
+        uow.bump_config_version()
     assert world.token(Login("reports", secret)).status_code == 200
 
 
@@ -209,7 +209,7 @@ def test_nothing_is_taken_from_the_address(world, path, query):  # auth service 
 def test_an_account_without_a_secret_is_nobody(world):  # auth service 6
     world.add_account()
     world.act(
-        lambda work: (work.connection.execute(delete(schema.account_secrets)), work.changed()),
+        lambda uow: (uow.connection.execute(delete(schema.account_secrets)), uow.bump_config_version()),
     )
     for secret in ("", "null", "None", "\x00" * 32):
         assert error_of(world.token(Login("reports", secret))) == REFUSED
@@ -229,10 +229,10 @@ def test_a_rotated_secret_dies_at_its_end_and_not_a_second_later(any_world, cloc
     assert made.old_until == int(clock.wall())
     assert error_of(any_world.token(old)) == REFUSED
     assert any_world.token(new).status_code == 200
-    with any_world.service.look(CONSOLE) as work:  # the row is still there: no cleaner did this
+    with any_world.service.look(CONSOLE) as uow:  # the row is still there: no cleaner did this
         assert (
             len(
-                work.connection.execute(
+                uow.connection.execute(
                     select(schema.account_secrets.c.digest).where(schema.account_secrets.c.client_id == "reports")
                 ).all()
             )
@@ -248,11 +248,11 @@ def test_a_secret_that_was_replaced_at_once_is_dead_at_every_address(world, path
     token = world.token(whose).json()["access_token"]
     fields = TOKEN | {"token": token}
     assert world.post(path, fields, old).status_code == 200
-    with second_node(world.service) as other, other.service.work(CONSOLE) as work:
+    with second_node(world.service) as other, other.service.unit_of_work(CONSOLE) as uow:
         if old is world.api:
-            apis.rotate_secret(work, "orders-api", overlap=0)
+            apis.rotate_secret(uow, "orders-api", overlap=0)
         else:
-            account_secrets.rotate(work, old.client_id, overlap=0)
+            account_secrets.rotate(uow, old.client_id, overlap=0)
     assert error_of(world.post(path, fields, old)) == REFUSED
 
 
@@ -274,7 +274,7 @@ def test_a_secret_that_ends_while_it_is_judged_lets_nobody_in(world, monkeypatch
     read = Directory.read
 
     async def rotated_first(directory, client_id):
-        await directory._service.perform(CONSOLE, lambda work: account_secrets.rotate(work, "reports", overlap=0))
+        await directory._service.perform(CONSOLE, lambda uow: account_secrets.rotate(uow, "reports", overlap=0))
         return await read(directory, client_id)
 
     monkeypatch.setattr(Directory, "read", rotated_first)
@@ -287,7 +287,7 @@ def test_accounts_that_change_all_the_time_are_an_outage_and_no_refusal(world, m
 
     async def changed_after(directory, client_id):
         client = await read(directory, client_id)
-        await directory._service.perform(CONSOLE, lambda work: work.changed())
+        await directory._service.perform(CONSOLE, lambda uow: uow.bump_config_version())
         return client
 
     monkeypatch.setattr(Directory, "read", changed_after)
@@ -310,7 +310,7 @@ def test_many_good_clients_at_one_address_are_no_failures(world):
     """After every change each account is read once; a fleet behind one address is not slowed down by that."""
     reports = world.add_account()
     for _ in range(80):
-        world.act(lambda work: work.changed())
+        world.act(lambda uow: uow.bump_config_version())
         assert world.token(reports).status_code == 200
     for number in range(80):
         assert world.token(world.add_account(f"reports-{number}")).status_code == 200

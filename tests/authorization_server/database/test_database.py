@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, insert, select, update
 
 from roomkey.authorization_server.database.database import Database
-from roomkey.authorization_server.database.prepared import Prepared, driver
+from roomkey.authorization_server.database.statements import Statement, driver
 from roomkey.authorization_server.errors import DatabaseUnavailable
 
 marks = Table("marks", MetaData(), Column("value", BigInteger, nullable=False))
-NEWEST = Prepared(select(marks.c.value))
+NEWEST = Statement(select(marks.c.value))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def _newest(connection: Connection) -> Any:
 
 
 def _glance(database: Database, job: Callable[[Connection], Any] = _newest) -> Any:
-    return asyncio.run(database.glance(job))
+    return asyncio.run(database.read_inline(job))
 
 
 def _fail(connection: Connection) -> None:

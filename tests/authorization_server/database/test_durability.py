@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, insert, select, text
 
-from roomkey.authorization_server import audit
 from roomkey.authorization_server.actor import SERVICE
+from roomkey.authorization_server.audit.record import verify
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema.accounts import tenants
 from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 CHILD = Path(__file__).with_name("writing_child.py")
 
@@ -34,11 +34,11 @@ def test_what_was_answered_outlives_kill_9_in_the_middle_of_1000_writes(tmp_path
     answered += process.stdout.readlines()  # what it had said before it ended
     assert process.wait(30) == -signal.SIGKILL
     process.stdout.close()
-    with Service.open(Settings.at(tmp_path / "data")) as service, service.look(SERVICE) as work:
-        kept = set(work.connection.scalars(select(tenants.c.name)))
-        told = set(work.connection.scalars(text("SELECT subject FROM audit_events WHERE action = 'tenant.created'")))
-        assert work.connection.scalar(text("PRAGMA integrity_check")) == "ok"
-        assert audit.verify(work.connection) is None
+    with Service.open(Settings.at(tmp_path / "data")) as service, service.look(SERVICE) as uow:
+        kept = set(uow.connection.scalars(select(tenants.c.name)))
+        told = set(uow.connection.scalars(text("SELECT subject FROM audit_events WHERE action = 'tenant.created'")))
+        assert uow.connection.scalar(text("PRAGMA integrity_check")) == "ok"
+        assert verify(uow.connection) is None
     assert {line.decode().strip() for line in answered} <= kept
     assert len(answered) < 1000
     assert kept == told  # a change and its record are kept together, or neither is
@@ -46,8 +46,8 @@ def test_what_was_answered_outlives_kill_9_in_the_middle_of_1000_writes(tmp_path
 
 def test_16_that_read_and_then_write_never_meet_a_locked_database(small_service: Service):  # auth service 55
     errors: list[BaseException] = []
-    with small_service.work(SERVICE) as work:
-        work.connection.execute(insert(counters).values(name="sum", value=0))
+    with small_service.unit_of_work(SERVICE) as uow:
+        uow.connection.execute(insert(counters).values(name="sum", value=0))
 
     def add(database: Database) -> None:
         try:
@@ -68,17 +68,17 @@ def test_16_that_read_and_then_write_never_meet_a_locked_database(small_service:
     for database in databases:
         database.close()
     assert errors == []
-    with small_service.look(SERVICE) as work:
-        assert work.connection.scalar(select(counters.c.value).where(counters.c.name == "sum")) == 16 * 25
+    with small_service.look(SERVICE) as uow:
+        assert uow.connection.scalar(select(counters.c.value).where(counters.c.name == "sum")) == 16 * 25
 
 
-def _fill(work: Work, name: str) -> None:
-    work.connection.execute(insert(tenants).values(name=name + "x" * 3000, created_at=work.now))
+def _fill(uow: UnitOfWork, name: str) -> None:
+    uow.connection.execute(insert(tenants).values(name=name + "x" * 3000, created_at=uow.now))
 
 
 def _names(service: Service) -> set[str]:
-    with service.look(SERVICE) as work:
-        return {name.rstrip("x") for name in work.connection.scalars(select(tenants.c.name))}
+    with service.look(SERVICE) as uow:
+        return {name.rstrip("x") for name in uow.connection.scalars(select(tenants.c.name))}
 
 
 def test_a_full_disk_is_an_outage_and_what_was_answered_stays(small_service: Service):  # auth service 55
@@ -94,12 +94,12 @@ def test_a_full_disk_is_an_outage_and_what_was_answered_stays(small_service: Ser
 
     async def fill() -> int:
         results = await asyncio.gather(
-            *(small_service.perform(SERVICE, lambda work, n=n: _fill(work, f"{n}")) for n in range(100)),
+            *(small_service.perform(SERVICE, lambda uow, n=n: _fill(uow, f"{n}")) for n in range(100)),
             return_exceptions=True,
         )
         for number in range(100, 140):
             try:
-                await small_service.perform(SERVICE, lambda work, n=number: _fill(work, f"{n}"))
+                await small_service.perform(SERVICE, lambda uow, n=number: _fill(uow, f"{n}"))
                 answered.add(f"{number}")
             except DatabaseUnavailable as error:
                 results.append(error)
@@ -114,10 +114,10 @@ def test_a_full_disk_is_an_outage_and_what_was_answered_stays(small_service: Ser
     assert _names(small_service) == answered
     event.remove(engine, "connect", bounded)
     engine.dispose()
-    asyncio.run(small_service.perform(SERVICE, lambda work: _fill(work, "after")))  # there is room again
+    asyncio.run(small_service.perform(SERVICE, lambda uow: _fill(uow, "after")))  # there is room again
     assert "after" in _names(small_service)
-    with small_service.look(SERVICE) as work:
-        assert work.connection.scalar(text("PRAGMA integrity_check")) == "ok"
+    with small_service.look(SERVICE) as uow:
+        assert uow.connection.scalar(text("PRAGMA integrity_check")) == "ok"
 
 
 _LIMITED = """
@@ -157,8 +157,8 @@ def test_a_write_that_the_system_refuses_is_an_outage_and_tears_nothing(tmp_path
     assert refused
     with Service.open(Settings.at(tmp_path / "data")) as service:
         assert _names(service) == set(answered)
-        with service.look(SERVICE) as work:
-            assert work.connection.scalar(text("PRAGMA integrity_check")) == "ok"
+        with service.look(SERVICE) as uow:
+            assert uow.connection.scalar(text("PRAGMA integrity_check")) == "ok"
 
 
 def test_a_database_that_is_read_only_serves_readers_and_is_an_outage_to_writers(small_service: Service):
@@ -170,7 +170,7 @@ def test_a_database_that_is_read_only_serves_readers_and_is_an_outage_to_writers
     event.listen(engine, "connect", read_only)
     engine.dispose()
     with pytest.raises(DatabaseUnavailable, match="readonly"):
-        asyncio.run(small_service.perform(SERVICE, lambda work: _fill(work, "1")))
+        asyncio.run(small_service.perform(SERVICE, lambda uow: _fill(uow, "1")))
     assert _names(small_service) == set()
 
 
@@ -178,7 +178,7 @@ def test_the_files_of_the_database_are_their_owners_alone(tmp_path: Path):  # au
     old = os.umask(0)
     try:
         with Service.open(Settings.at(tmp_path / "data")) as service:
-            asyncio.run(service.perform(SERVICE, lambda work: _fill(work, "1")))
+            asyncio.run(service.perform(SERVICE, lambda uow: _fill(uow, "1")))
             modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
     finally:
         os.umask(old)

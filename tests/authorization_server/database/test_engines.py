@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from roomkey.authorization_server.database.database import Database
-from roomkey.authorization_server.database.prepared import driver
+from roomkey.authorization_server.database.statements import driver
 
 
 @pytest.fixture

@@ -8,21 +8,21 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import tenants
 from roomkey.authorization_server.actor import SERVICE
+from roomkey.authorization_server.audit.record import verify
 from roomkey.authorization_server.database import engines
 from roomkey.authorization_server.errors import DatabaseUnavailable, NotFound
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.testing import FakeClock
 
 
 def _names(service: Service) -> list[str]:
-    with service.look(SERVICE) as work:
-        assert audit.verify(work.connection) is None
-        return [one.name for one in tenants.find(work).items]
+    with service.look(SERVICE) as uow:
+        assert verify(uow.connection) is None
+        return [one.name for one in tenants.find(uow).items]
 
 
 def test_a_lock_that_lasts_is_an_outage_to_writers_and_none_to_readers(
@@ -33,13 +33,13 @@ def test_a_lock_that_lasts_is_an_outage_to_writers_and_none_to_readers(
         other = sqlite3.connect(tmp_path / "data" / "roomkey.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseUnavailable):
-            asyncio.run(service.perform(SERVICE, lambda work: tenants.create(work, name="acme")))
-        with pytest.raises(DatabaseUnavailable), service.work(SERVICE) as work:
-            tenants.create(work, name="acme")
+            asyncio.run(service.perform(SERVICE, lambda uow: tenants.create(uow, name="acme")))
+        with pytest.raises(DatabaseUnavailable), service.unit_of_work(SERVICE) as uow:
+            tenants.create(uow, name="acme")
         assert _names(service) == []
         other.execute("COMMIT")
         other.close()
-        asyncio.run(service.perform(SERVICE, lambda work: tenants.create(work, name="acme")))
+        asyncio.run(service.perform(SERVICE, lambda uow: tenants.create(uow, name="acme")))
         assert _names(service) == ["acme"]
 
 
@@ -59,7 +59,7 @@ def test_connections_that_were_ended_are_made_anew_without_a_failure(
     with Service.open(Settings.at(tmp_path, database=postgresql_url), clock=clock) as service:
         assert _names(service) == []
         assert _end_connections(postgresql_url) > 0
-        asyncio.run(service.perform(SERVICE, lambda work: tenants.create(work, name="acme")))
+        asyncio.run(service.perform(SERVICE, lambda uow: tenants.create(uow, name="acme")))
         assert _end_connections(postgresql_url) > 0
         assert _names(service) == ["acme"]
 
@@ -67,26 +67,26 @@ def test_connections_that_were_ended_are_made_anew_without_a_failure(
 def test_an_act_whose_connection_is_ended_in_the_middle_is_an_outage_and_undone(
     postgresql_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
-    def act(work: Work) -> None:
-        tenants.create(work, name="acme")
+    def act(uow: UnitOfWork) -> None:
+        tenants.create(uow, name="acme")
         _end_connections(postgresql_url)
-        tenants.create(work, name="other")
+        tenants.create(uow, name="other")
 
     with Service.open(Settings.at(tmp_path, database=postgresql_url), clock=clock) as service:
         with pytest.raises(DatabaseUnavailable):
             asyncio.run(service.perform(SERVICE, act))
-        with pytest.raises(DatabaseUnavailable), service.work(SERVICE) as work:
-            act(work)
+        with pytest.raises(DatabaseUnavailable), service.unit_of_work(SERVICE) as uow:
+            act(uow)
         assert _names(service) == []
-        asyncio.run(service.perform(SERVICE, lambda work: tenants.create(work, name="acme")))
+        asyncio.run(service.perform(SERVICE, lambda uow: tenants.create(uow, name="acme")))
         assert _names(service) == ["acme"]
 
 
 def test_an_act_that_ends_in_an_error_of_its_own_while_the_database_goes_is_undone(
     postgresql_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
-    def act(work: Work) -> None:
-        tenants.create(work, name="acme")
+    def act(uow: UnitOfWork) -> None:
+        tenants.create(uow, name="acme")
         _end_connections(postgresql_url)
         raise NotFound("There is nothing of this name.")
 
@@ -94,5 +94,5 @@ def test_an_act_that_ends_in_an_error_of_its_own_while_the_database_goes_is_undo
         with pytest.raises((NotFound, DatabaseUnavailable)):
             asyncio.run(service.perform(SERVICE, act))
         assert _names(service) == []
-        with service.look(SERVICE) as work:
-            assert work.connection.scalar(text("SELECT 1")) == 1
+        with service.look(SERVICE) as uow:
+            assert uow.connection.scalar(text("SELECT 1")) == 1

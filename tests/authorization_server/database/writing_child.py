@@ -7,19 +7,19 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from roomkey.authorization_server import audit
 from roomkey.authorization_server.actor import SERVICE
+from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.schema.accounts import tenants
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _WRITES, _AT_ONCE = 1000, 16
 
 
-def _act(work: Work, number: int) -> int:
-    work.connection.execute(insert(tenants).values(name=f"{number}", created_at=work.now))
-    audit.record(work, "tenant.created", audit.Subject("tenant", f"{number}"))
+def _act(uow: UnitOfWork, number: int) -> int:
+    uow.connection.execute(insert(tenants).values(name=f"{number}", created_at=uow.now))
+    record_event(uow, "tenant.created", Subject("tenant", f"{number}"))
     return number
 
 
@@ -28,7 +28,7 @@ async def _write(service: Service) -> None:
 
     async def one_after_another() -> None:
         for number in numbers:
-            done = await service.perform(SERVICE, lambda work, number=number: _act(work, number))
+            done = await service.perform(SERVICE, lambda uow, number=number: _act(uow, number))
             os.write(1, f"{done}\n".encode())
 
     await asyncio.gather(*(one_after_another() for _ in range(_AT_ONCE)))

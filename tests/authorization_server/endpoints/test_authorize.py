@@ -15,8 +15,8 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.people import users
-from roomkey.authorization_server.people.passwords import Cost, PasswordHashing
+from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
@@ -49,27 +49,27 @@ def hashing() -> Iterator[PasswordHashing]:
 @pytest.fixture
 def service(tmp_path: Path, clock: FakeClock, hashing: PasswordHashing) -> Iterator[Service]:
     with Service.open(Settings.at(tmp_path / "service", issuer=ISSUER), clock=clock) as opened:
-        with opened.work(CONSOLE) as work:
-            tenants.create(work, name="acme")
+        with opened.unit_of_work(CONSOLE) as uow:
+            tenants.create(uow, name="acme")
             scopes = [Scope("orders:read", "See your orders."), Scope("orders:write")]
-            apis.create(work, audience="orders-api", scopes=scopes)
+            apis.create(uow, audience="orders-api", scopes=scopes)
             grants, access = (
                 ("authorization_code", "refresh_token"),
                 [Access("orders-api", ("orders:read", "orders:write"))],
             )
             named = {"grants": grants, "apis": access, "authentication": "none"}
             uris = [BACK, "https://app.example/cb?x=1", "http://127.0.0.1:8000/cb"]
-            service_accounts.create(work, client_id="shop", redirect_uris=uris, **named)  # type: ignore[arg-type]
+            service_accounts.create(uow, client_id="shop", redirect_uris=uris, **named)  # type: ignore[arg-type]
             native = ["http://127.0.0.1/cb", "http://[::1]:1/cb", "http://localhost:9/cb", "com.example.app:/cb"]
-            service_accounts.create(work, client_id="phone", redirect_uris=native, native=True, **named)  # type: ignore[arg-type]
-            service_accounts.create(work, client_id="gone", redirect_uris=uris, **named)  # type: ignore[arg-type]
-            service_accounts.create(work, client_id="tenants", tenant="acme", redirect_uris=uris, **named)  # type: ignore[arg-type]
-            service_accounts.create(work, client_id="plain", apis=access)
+            service_accounts.create(uow, client_id="phone", redirect_uris=native, native=True, **named)  # type: ignore[arg-type]
+            service_accounts.create(uow, client_id="gone", redirect_uris=uris, **named)  # type: ignore[arg-type]
+            service_accounts.create(uow, client_id="tenants", tenant="acme", redirect_uris=uris, **named)  # type: ignore[arg-type]
+            service_accounts.create(uow, client_id="plain", apis=access)
             named["grants"] = ("authorization_code",)
-            service_accounts.create(work, client_id="brief", redirect_uris=uris, **named)  # type: ignore[arg-type]
-            service_accounts.disable(work, "gone")
+            service_accounts.create(uow, client_id="brief", redirect_uris=uris, **named)  # type: ignore[arg-type]
+            service_accounts.disable(uow, "gone")
             hashed = hashing.hash_new(PASSWORD, username="alice")
-            users.create(work, username="alice", roles=["customer"], password=hashed)
+            users.create(uow, username="alice", roles=["customer"], password=hashed)
         yield opened
 
 
@@ -300,9 +300,9 @@ def test_an_old_sign_in_is_renewed(signed_in: Browser, clock: FakeClock) -> None
 
 def revoked_tokens(service: Service, client_id: str = "shop") -> list[bool]:
     """Whether each token that the app ever got has ended."""
-    with service.look(CONSOLE) as work:
+    with service.look(CONSOLE) as uow:
         of_shop = select(access_tokens.c.revoked_at).where(access_tokens.c.client_id == client_id)
-        return [at is not None for at in work.connection.scalars(of_shop)]
+        return [at is not None for at in uow.connection.scalars(of_shop)]
 
 
 def test_a_code_is_good_once_and_a_second_use_ends_what_it_minted(  # auth service 18
@@ -378,8 +378,8 @@ def test_sixteen_at_once_get_one_token_and_it_ends(signed_in: Browser, service: 
 
 def test_a_disabled_users_code_is_dead(signed_in: Browser, service: Service) -> None:  # auth service 9
     code = allowed(signed_in)
-    with service.work(CONSOLE) as work:
-        users.disable(work, "alice")
+    with service.unit_of_work(CONSOLE) as uow:
+        users.disable(uow, "alice")
     assert redeem(signed_in, code)[0] == 400
 
 
@@ -387,14 +387,14 @@ def test_scopes_that_the_person_has_not_are_not_granted(
     signed_in: Browser, service: Service
 ) -> None:  # auth service 14
     code = allowed(signed_in, scope="orders:read orders:write")
-    with service.work(CONSOLE) as work:
-        users.change(work, "alice", scopes="orders:read")
+    with service.unit_of_work(CONSOLE) as uow:
+        users.change(uow, "alice", scopes="orders:read")
     assert redeem(signed_in, code)[1]["scope"] == "orders:read"
     signed_in.get(address(scope="orders:write"))
     assert answered(signed_in)["error"] == "invalid_scope"
     code = allowed(signed_in)
-    with service.work(CONSOLE) as work:
-        users.change(work, "alice", scopes="other")
+    with service.unit_of_work(CONSOLE) as uow:
+        users.change(uow, "alice", scopes="other")
     assert redeem(signed_in, code)[1]["error"] == "invalid_grant"
 
 

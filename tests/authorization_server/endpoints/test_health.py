@@ -27,13 +27,13 @@ def _seen(client: TestClient) -> tuple[int, dict[str, str]]:
 
 def test_it_is_ready_when_the_database_can_be_read_and_written(service: Service):
     assert _seen(_client(service)) == (200, {"status": "ready"})
-    with service.look(SERVICE) as work:
-        assert work.connection.scalar(text("SELECT value FROM counters WHERE name = 'health'")) == work.now
+    with service.look(SERVICE) as uow:
+        assert uow.connection.scalar(text("SELECT value FROM counters WHERE name = 'health'")) == uow.now
 
 
 def test_a_schema_that_is_not_this_versions_is_told(service: Service):
-    with service.work(SERVICE) as work:
-        work.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with service.unit_of_work(SERVICE) as uow:
+        uow.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     assert _seen(_client(service)) == (503, {"status": "unavailable", "problem": "schema_unknown"})
 
 
@@ -55,7 +55,7 @@ def test_a_database_that_cannot_be_written_is_told_and_forgotten_when_it_can(sma
 
 def test_a_database_that_does_not_answer_is_not_waited_for(small_service: Service, clock: FakeClock, monkeypatch):
     monkeypatch.setattr(health, "PATIENCE", 0.2)
-    with small_service.work(SERVICE):  # nobody else can write now
+    with small_service.unit_of_work(SERVICE):  # nobody else can write now
         assert _seen(_client(small_service)) == (503, {"status": "unavailable", "problem": "database_slow"})
 
 

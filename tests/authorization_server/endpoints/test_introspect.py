@@ -16,11 +16,11 @@ from tests.authorization_server.oauth_world import (
 from tests.authorization_server.served import served
 
 import roomkey
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import apis, app_tokens
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.tokens.ledger import revoke_token
-from roomkey.authorization_server.tokens.minting import find_ledger_key
+from roomkey.authorization_server.tokens.issue import find_ledger_key
+from roomkey.authorization_server.tokens.issued_tokens import revoke_token
 from roomkey.jose import base64url
 from roomkey.jose.unverified import read_unverified
 from roomkey.testing import FakeClock
@@ -65,7 +65,7 @@ def inactive(world: World) -> dict[str, str]:
         "another's": of_another,
         "expired": expired,
         "revoked": revoked,
-        "unknown": opaque.new(opaque.Kind.ACCESS_TOKEN).value,
+        "unknown": secret_format.new(secret_format.Kind.ACCESS_TOKEN).value,
         "changed": live[:-2] + ("AA" if live[-2:] != "AA" else "BB"),
         "refresh": world.tokens(app)["refresh_token"],
         "secret": world.api.secret,
@@ -152,7 +152,7 @@ def test_an_api_sees_by_who_it_is_and_not_by_what_it_says(world, token):  # auth
 
 def test_junk_is_told_by_its_look_and_reads_nothing(world, token):  # auth service 24
     assert world.active(world.api, token)
-    whole = opaque.new(opaque.Kind.ACCESS_TOKEN).value
+    whole = secret_format.new(secret_format.Kind.ACCESS_TOKEN).value
     with world.statements() as seen:
         world.introspect(world.api, token)
         assert seen
@@ -192,7 +192,9 @@ def test_guessing_is_slowed_down_for_the_one_who_guesses(world, token, clock, mo
     other = world.add_api("billing-api", "billing:read")
     statuses = []
     while 429 not in statuses and len(statuses) < 6000:
-        statuses.append(world.introspect(world.api, opaque.new(opaque.Kind.ACCESS_TOKEN).value).status_code)
+        statuses.append(
+            world.introspect(world.api, secret_format.new(secret_format.Kind.ACCESS_TOKEN).value).status_code
+        )
     assert statuses[-1] == 429
     assert len(statuses) > 1000
     answer = world.introspect(world.api, token)
@@ -278,8 +280,8 @@ def test_revocation_reaches_an_api_within_what_it_keeps(tmp_path):  # auth servi
         token = world.token(world.add_account()).json()["access_token"]
         looked = looking(world, clock, 15)
         assert looked(token)
-        with service.work(CONSOLE) as work:
-            assert revoke_token(work, find_ledger_key(token))
+        with service.unit_of_work(CONSOLE) as uow:
+            assert revoke_token(uow, find_ledger_key(token))
         clock.advance(14)
         kept = looked(token)
         clock.advance(1)

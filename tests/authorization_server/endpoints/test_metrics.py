@@ -14,7 +14,7 @@ from tests.authorization_server.issued import revoked_tokens
 from roomkey import Secret
 from roomkey.authorization_server.endpoints.metrics import Metrics
 from roomkey.authorization_server.lists.deny_list import MOST
-from roomkey.authorization_server.running.middleware import middleware
+from roomkey.authorization_server.server.middleware import middleware
 from roomkey.authorization_server.service import Service
 
 LINE = re.compile(r'(#.*|[a-z_]+(\{([a-z]+="[^"\n]*",?)+\})? -?[0-9.e+-]+)')

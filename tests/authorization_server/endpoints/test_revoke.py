@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 from tests.authorization_server.oauth_world import CONSOLE, Login, error_of, told
 
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import app_tokens
 from roomkey.authorization_server.schema.tokens import token_families
 
@@ -24,8 +24,8 @@ def test_of_a_pair_the_one_ends_with_the_other(any_world, given_up):  # auth ser
         assert not any_world.active(any_world.api, one["access_token"])
         assert error_of(any_world.refresh(app, one["refresh_token"])) == REFUSED
     assert any_world.actions().count("token_family.revoked") == 1
-    with any_world.service.look(CONSOLE) as work:
-        assert work.connection.scalar(select(token_families.c.reason)) == "revoked_by_client"
+    with any_world.service.look(CONSOLE) as uow:
+        assert uow.connection.scalar(select(token_families.c.reason)) == "revoked_by_client"
 
 
 def test_even_the_first_refresh_token_gives_the_family_up(any_world):  # auth service 19
@@ -51,7 +51,7 @@ def test_a_foreign_token_stays_and_nothing_is_told(any_world):  # auth service 1
     any_world.add_user()
     app, other = any_world.add_app(), any_world.add_app("other")
     made = any_world.tokens(app)
-    unknown = any_world.revoke(other, opaque.new(opaque.Kind.REFRESH_TOKEN).value)
+    unknown = any_world.revoke(other, secret_format.new(secret_format.Kind.REFRESH_TOKEN).value)
     before = any_world.actions()
     for kind in ("access_token", "refresh_token"):
         assert told(any_world.revoke(other, made[kind])) == told(unknown)
@@ -88,7 +88,7 @@ def test_an_app_token_that_is_given_up_is_given_up_in_the_backoffice_too(world):
 
 def test_a_public_client_gives_its_token_up_by_its_name(world):
     world.add_account("phone", grants=["refresh_token"], authentication="none")
-    fields = {"client_id": "phone", "token": opaque.new(opaque.Kind.REFRESH_TOKEN).value}
+    fields = {"client_id": "phone", "token": secret_format.new(secret_format.Kind.REFRESH_TOKEN).value}
     assert world.post("/oauth2/revoke", fields).status_code == 200
 
 

@@ -138,9 +138,9 @@ def test_a_key_that_is_rotated_at_both_nodes_at_once_is_one_and_signs_at_both(pa
     published = [node.http.get("/oauth2/jwks").json() for node in (pair.one, pair.other)]
     assert published[0] == published[1]
     assert {*before, new} <= {key["kid"] for key in published[0]["keys"]}
-    with pair.world.service.look(CONSOLE) as work:
+    with pair.world.service.look(CONSOLE) as uow:
         signing = select(func.count()).where(signing_keys.c.state == "signing", signing_keys.c.algorithm == "ES256")
-        assert work.connection.scalar(signing) == 1
+        assert uow.connection.scalar(signing) == 1
 
 
 def test_a_refresh_token_that_is_raced_at_both_nodes_has_one_successor(pair: Pair) -> None:  # auth service 10

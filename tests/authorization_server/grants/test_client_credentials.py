@@ -14,7 +14,7 @@ from roomkey.authorization_server.grants import client_credentials
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.minting import find_ledger_key
+from roomkey.authorization_server.tokens.issue import find_ledger_key
 from roomkey.jose.unverified import read_unverified
 
 BOTH = ("orders:read", "orders:write")
@@ -252,6 +252,6 @@ def test_every_token_that_is_answered_stands_in_the_ledger_and_none_that_was_ref
     assert len(minted) >= 18
     given = {find_ledger_key(answer.json()["access_token"]) for answer in answers}
     assert len(given) == 12
-    with any_world.service.look(CONSOLE) as work:
-        kept = {bytes(digest) for digest in work.connection.scalars(select(access_tokens.c.digest))}
+    with any_world.service.look(CONSOLE) as uow:
+        kept = {bytes(digest) for digest in uow.connection.scalars(select(access_tokens.c.digest))}
     assert given == kept & {one.digest for one in minted}

@@ -5,9 +5,9 @@ from sqlalchemy import update
 from tests.authorization_server.oauth_world import CONSOLE, claims_of, error_of, told
 
 from roomkey.authorization_server.accounts import service_accounts, tenants
-from roomkey.authorization_server.people import users
-from roomkey.authorization_server.people.passwords import TooManySignIns
-from roomkey.authorization_server.schema.people import users as users_table
+from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.passwords import TooManySignIns
+from roomkey.authorization_server.schema.identity import users as users_table
 
 REFUSED = (400, "invalid_grant")
 
@@ -49,9 +49,9 @@ def test_whatever_is_wrong_with_a_person_the_answer_is_the_same(any_world):  # a
 
 
 def second_factor(world, name):
-    with world.service.work(CONSOLE) as work:
-        work.connection.execute(
-            update(users_table).where(users_table.c.username == name).values(totp_seed=b"x", totp_confirmed_at=work.now)
+    with world.service.unit_of_work(CONSOLE) as uow:
+        uow.connection.execute(
+            update(users_table).where(users_table.c.username == name).values(totp_seed=b"x", totp_confirmed_at=uow.now)
         )
 
 

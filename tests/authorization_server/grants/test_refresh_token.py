@@ -20,14 +20,14 @@ from tests.authorization_server.oauth_world import (
 )
 from tests.authorization_server.served import served
 
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.keys.rotation import rotate
-from roomkey.authorization_server.people import users
 from roomkey.authorization_server.schema.tokens import refresh_tokens, token_families
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.families import Presented, Standing
+from roomkey.authorization_server.tokens.refresh_tokens import RefreshTokenStatus, StoredRefreshToken
 from roomkey.authorization_server.tokens.sealed_answer import AnswerKey
 
 REFUSED = (400, "invalid_grant")
@@ -47,8 +47,8 @@ def small_app(world: World) -> Login:
 
 
 def tokens_in(service: Service) -> int:
-    with service.look(CONSOLE) as work:
-        return work.connection.scalar(select(func.count()).select_from(refresh_tokens)) or 0
+    with service.look(CONSOLE) as uow:
+        return uow.connection.scalar(select(func.count()).select_from(refresh_tokens)) or 0
 
 
 @pytest.mark.parametrize("count", [16, 32])
@@ -165,7 +165,7 @@ def test_a_grandparent_inside_the_grace_ends_the_family(any_world, app):  # auth
 def test_another_client_gets_nothing_and_ends_nothing(any_world, app, clock):  # auth service 13
     other = any_world.add_app("other")
     first = any_world.tokens(app)
-    unknown = any_world.refresh(other, opaque.new(opaque.Kind.REFRESH_TOKEN).value)
+    unknown = any_world.refresh(other, secret_format.new(secret_format.Kind.REFRESH_TOKEN).value)
     assert told(any_world.refresh(other, first["refresh_token"])) == told(unknown)
     second = any_world.refresh(app, first["refresh_token"]).json()
     for seconds in (0, 31):
@@ -264,8 +264,8 @@ def test_the_absolute_end_comes_however_often_is_refreshed(any_world, app, clock
     clock.advance(1)
     assert error_of(any_world.refresh(app, token)) == REFUSED  # not even the same answer again
     assert error_of(any_world.refresh(app, answer.json()["refresh_token"])) == REFUSED
-    with any_world.service.look(CONSOLE) as work:  # no cleaner did this
-        assert work.connection.scalar(select(func.count()).select_from(token_families)) == 1
+    with any_world.service.look(CONSOLE) as uow:  # no cleaner did this
+        assert uow.connection.scalar(select(func.count()).select_from(token_families)) == 1
 
 
 def test_when_and_how_a_person_signed_in_is_what_every_refresh_says(world, small_app, clock):
@@ -291,8 +291,8 @@ def test_a_secret_that_was_replaced_gets_no_repeated_answer(world, small_app):
     """This node remembers the account as it was; what it reads of the token says that it is no more."""
     first = world.tokens(small_app)
     assert world.refresh(small_app, first["refresh_token"]).status_code == 200
-    with second_node(world.service) as other, other.service.work(CONSOLE) as work:
-        account_secrets.rotate(work, "app", overlap=0)
+    with second_node(world.service) as other, other.service.unit_of_work(CONSOLE) as uow:
+        account_secrets.rotate(uow, "app", overlap=0)
     assert error_of(world.refresh(small_app, first["refresh_token"])) == (401, "invalid_client")
 
 
@@ -300,7 +300,7 @@ def test_a_damaged_answer_is_refused_and_forks_nothing(world, small_app):
     first = world.tokens(small_app)
     world.refresh(small_app, first["refresh_token"])
     for damaged in (b"x" * 40, AnswerKey("another").seal(b"{}")):
-        world.act(lambda work, answer=damaged: work.connection.execute(update(refresh_tokens).values(answer=answer)))
+        world.act(lambda uow, answer=damaged: uow.connection.execute(update(refresh_tokens).values(answer=answer)))
         assert error_of(world.refresh(small_app, first["refresh_token"])) == REFUSED
     assert tokens_in(world.service) == 2
 
@@ -317,7 +317,7 @@ def test_nothing_that_was_issued_stands_in_the_database(world, small_app, tmp_pa
 
 
 def test_a_grace_of_nothing_is_none():
-    presented = Presented(
+    presented = StoredRefreshToken(
         family_id="f",
         client_id="app",
         user_id=None,
@@ -332,7 +332,7 @@ def test_a_grace_of_nothing_is_none():
         successor_used=False,
         answer=b"x",
     )
-    assert presented.standing(client_id="app", now=50, grace=0) is Standing.REUSED
-    assert presented.standing(client_id="app", now=50, grace=1) is Standing.REPEATED
-    assert replace(presented, used_at=None).standing(client_id="app", now=99, grace=0) is Standing.GOOD
-    assert replace(presented, used_at=None).standing(client_id="app", now=100, grace=0) is Standing.DEAD
+    assert presented.standing(client_id="app", now=50, grace=0) is RefreshTokenStatus.REUSED
+    assert presented.standing(client_id="app", now=50, grace=1) is RefreshTokenStatus.REPEATED
+    assert replace(presented, used_at=None).standing(client_id="app", now=99, grace=0) is RefreshTokenStatus.GOOD
+    assert replace(presented, used_at=None).standing(client_id="app", now=100, grace=0) is RefreshTokenStatus.DEAD

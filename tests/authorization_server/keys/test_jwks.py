@@ -12,12 +12,12 @@ from tests.authorization_server.issued import CONSOLE, add_api, issue
 from tests.authorization_server.served import served
 
 import roomkey
+from roomkey.authorization_server.column_encryption import PRIVATE_KEY
 from roomkey.authorization_server.keys.endpoints import jwks
-from roomkey.authorization_server.keys.room import KeysInUse
+from roomkey.authorization_server.keys.published_keys import KeysInUse
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.keys.shared_secret import new_shared_secret
 from roomkey.authorization_server.schema.keys import held_keys, signing_keys
-from roomkey.authorization_server.sealed_columns import PRIVATE_KEY
 from roomkey.authorization_server.service import Service
 from roomkey.jose import base64url
 
@@ -40,10 +40,10 @@ def test_no_private_member_and_no_private_byte_is_published(running: Service, cl
     # auth service 50
     for number, algorithm in enumerate(("ES256", "RS256", "EdDSA", "HS256")):
         add_api(running, f"api-{number}", algorithm=algorithm)
-    with running.work(CONSOLE) as work:
-        secret = new_shared_secret(work, "api-3").reveal()
+    with running.unit_of_work(CONSOLE) as uow:
+        secret = new_shared_secret(uow, "api-3").reveal()
         for algorithm in ("ES256", "RS256", "EdDSA"):
-            rotate(work, algorithm=algorithm)
+            rotate(uow, algorithm=algorithm)
     body = client.get("/oauth2/jwks").content
     keys = json.loads(body)["keys"]
     assert sorted(key["alg"] for key in keys) == ["ES256", "ES256", "EdDSA", "EdDSA", "RS256", "RS256"]
@@ -51,9 +51,9 @@ def test_no_private_member_and_no_private_byte_is_published(running: Service, cl
     assert not [name for key in keys for name in key if name in PRIVATE]
     for name in PRIVATE:
         assert f'"{name}"'.encode() not in body
-    with running.look(CONSOLE) as work:
-        for row in work.connection.execute(select(signing_keys)):
-            der = PRIVATE_KEY.open(work.sealed, row.private_key, row=row.kid)
+    with running.look(CONSOLE) as uow:
+        for row in uow.connection.execute(select(signing_keys)):
+            der = PRIVATE_KEY.open(uow.sealed, row.private_key, row=row.kid)
             for start in range(0, len(der) - 24, 3):  # any 24 bytes of the private half, at any of the three offsets
                 piece = base64url.encode(der[start : start + 24])
                 assert piece not in body or piece.decode() in row.public_jwk
@@ -79,8 +79,8 @@ def test_the_set_may_be_kept_and_is_not_sent_twice(running: Service, client: htt
     assert client.get("/oauth2/jwks", headers={"If-None-Match": '"other"'}).status_code == 200
     assert client.head("/oauth2/jwks").content == b""
     assert client.post("/oauth2/jwks").status_code == 405
-    with running.work(CONSOLE) as work:
-        rotate(work)
+    with running.unit_of_work(CONSOLE) as uow:
+        rotate(uow)
     changed = client.get("/oauth2/jwks", headers={"If-None-Match": etag})
     assert (changed.status_code, len(changed.json()["keys"])) == (200, 2)
 
@@ -104,8 +104,8 @@ def test_an_api_reports_the_keys_that_it_holds(running: Service, client: httpx2.
     form = {"kids": f"{key['kid']} key_of_another_issuer"}
     answer = client.post("/oauth2/held-keys", data=form, auth=("orders-api", secret))
     assert answer.json() == {"kids": [key["kid"]]}
-    with running.look(CONSOLE) as work:
-        rows = work.connection.execute(select(held_keys.c.client_id, held_keys.c.kid)).all()
+    with running.look(CONSOLE) as uow:
+        rows = uow.connection.execute(select(held_keys.c.client_id, held_keys.c.kid)).all()
     assert rows == [("orders-api", key["kid"])]
     assert client.post("/oauth2/held-keys", data=form, auth=("orders-api", "wrong")).status_code == 401
     assert client.post("/oauth2/held-keys", data=form).status_code == 401

@@ -12,11 +12,11 @@ from tests.authorization_server.issued import CONSOLE, add_api, issue, issue_app
 
 from roomkey.authorization_server.accounts import app_tokens
 from roomkey.authorization_server.actor import Actor, ActorKind
-from roomkey.authorization_server.audit import verify
+from roomkey.authorization_server.audit.record import verify
 from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
-from roomkey.authorization_server.keys.held_keys import report_held_keys
-from roomkey.authorization_server.keys.kept_key import CLOCK_STEP, KeyState, kept_keys
-from roomkey.authorization_server.keys.lanes import lanes
+from roomkey.authorization_server.keys.adoption import report_held_keys
+from roomkey.authorization_server.keys.by_state import lanes
+from roomkey.authorization_server.keys.key_record import CLOCK_STEP, KeyState, kept_keys
 from roomkey.authorization_server.keys.rotation import Advance, Rotation, advance, rotate, withdraw
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.schema.keys import signing_keys
@@ -28,33 +28,33 @@ from roomkey.testing import FakeClock
 
 
 def turn(service: Service, **how: object) -> Rotation:
-    with service.work(CONSOLE) as work:
-        return rotate(work, **how)  # type: ignore[arg-type]
+    with service.unit_of_work(CONSOLE) as uow:
+        return rotate(uow, **how)  # type: ignore[arg-type]
 
 
 def go_on(service: Service) -> Advance:
-    with service.work(CONSOLE) as work:
-        return advance(work)
+    with service.unit_of_work(CONSOLE) as uow:
+        return advance(uow)
 
 
 def states(service: Service, algorithm: str = "ES256") -> list[str]:
-    with service.look(CONSOLE) as work:
-        return sorted(key.state.value for key in kept_keys(work, removed=True) if key.algorithm == algorithm)
+    with service.look(CONSOLE) as uow:
+        return sorted(key.state.value for key in kept_keys(uow, removed=True) if key.algorithm == algorithm)
 
 
 def published(service: Service) -> set[str]:
-    with service.look(CONSOLE) as work:
-        return {jwk["kid"] for jwk in service.keys.load(work).published}
+    with service.look(CONSOLE) as uow:
+        return {jwk["kid"] for jwk in service.keys.load(uow).published}
 
 
 def signing(service: Service) -> str:
-    with service.look(CONSOLE) as work:
-        return str(service.keys.load(work).signing["ES256"].key_id)
+    with service.look(CONSOLE) as uow:
+        return str(service.keys.load(uow).signing["ES256"].key_id)
 
 
 def verifies(service: Service, token: str) -> bytes:
-    with service.look(CONSOLE) as work:
-        return verify_compact(token, service.keys.load(work).verifying(), algorithms=["ES256"])
+    with service.look(CONSOLE) as uow:
+        return verify_compact(token, service.keys.load(uow).verifying(), algorithms=["ES256"])
 
 
 def test_the_next_key_is_published_for_a_jwks_lifetime_before_it_signs(service: Service, clock: FakeClock) -> None:
@@ -102,8 +102,8 @@ def test_a_retired_key_stays_until_its_last_token_has_ended_and_then_leaves(serv
     clock.advance(service.settings.clock_leeway + CLOCK_STEP)
     assert go_on(service).removed == (old,)
     assert published(service) == {signing(service)}
-    with service.look(CONSOLE) as work:
-        row = work.connection.execute(select(signing_keys).where(signing_keys.c.kid == old)).one()
+    with service.look(CONSOLE) as uow:
+        row = uow.connection.execute(select(signing_keys).where(signing_keys.c.kid == old)).one()
     assert (row.state, row.private_key, row.removed_at) == ("removed", None, service.now())
 
 
@@ -126,8 +126,8 @@ def test_revoked_and_opaque_app_tokens_keep_no_key(service: Service, clock: Fake
     old = signing(service)
     revoked = issue_app_token(service, lifetime=30 * DAY)
     issue_app_token(service, lifetime=30 * DAY, token_format="opaque")
-    with service.work(CONSOLE) as work:
-        app_tokens.revoke(work, revoked.app_token.id)
+    with service.unit_of_work(CONSOLE) as uow:
+        app_tokens.revoke(uow, revoked.app_token.id)
     turn(service, now=True)
     clock.advance(DAY)
     assert go_on(service).removed == (old,)
@@ -161,8 +161,8 @@ def test_a_key_is_replaced_by_itself_when_it_is_old(service: Service, clock: Fak
 
 
 def test_each_algorithm_goes_its_own_way(service: Service, clock: FakeClock) -> None:
-    with service.work(CONSOLE) as work:
-        service.keys.ensure(work, "EdDSA")
+    with service.unit_of_work(CONSOLE) as uow:
+        service.keys.ensure(uow, "EdDSA")
     turn(service, algorithm="EdDSA", now=True)
     assert states(service, "EdDSA") == ["retiring", "signing"]
     assert states(service) == ["signing"]
@@ -177,23 +177,23 @@ def test_at_once_means_at_once_and_warns_who_does_not_hold_the_key(
     old = signing(service)
     for audience, kids in (("orders-api", [old]), ("stock-api", [old, "key_elsewhere"])):
         add_api(service, audience)
-        with service.work(Actor(ActorKind.SERVICE_ACCOUNT, audience)) as work:
-            assert report_held_keys(work, kids) == (old,)
+        with service.unit_of_work(Actor(ActorKind.SERVICE_ACCOUNT, audience)) as uow:
+            assert report_held_keys(uow, kids) == (old,)
     with caplog.at_level(logging.WARNING):
         done = turn(service, now=True)
     assert signing(service) == done.kid
     assert done.lacking == ("orders-api", "stock-api")
     assert "orders-api, stock-api" in done.warning
     assert done.warning in caplog.text
-    with service.look(CONSOLE) as work:
-        event = work.connection.execute(select(audit_events).where(audit_events.c.action == "key.activated")).one()
+    with service.look(CONSOLE) as uow:
+        event = uow.connection.execute(select(audit_events).where(audit_events.c.action == "key.activated")).one()
         assert json.loads(event.details) == {
             "algorithm": "ES256",
             "early": True,
             "lacking": ["orders-api", "stock-api"],
             "replaced": old,
         }
-        assert verify(work.connection) is None
+        assert verify(uow.connection) is None
 
 
 def test_an_activation_in_time_warns_of_those_only_who_lack_the_key(service: Service, clock: FakeClock) -> None:
@@ -202,10 +202,10 @@ def test_an_activation_in_time_warns_of_those_only_who_lack_the_key(service: Ser
     old, made = signing(service), turn(service)
     clock.advance(service.settings.jwks_max_age + CLOCK_STEP)
     for audience, kids in (("orders-api", [old, made.kid]), ("stock-api", [old])):
-        with service.work(Actor(ActorKind.SERVICE_ACCOUNT, audience)) as work:
-            report_held_keys(work, kids)
-    with service.look(CONSOLE) as work:
-        following = next(one for one in lanes(work) if one.key.kid == made.kid)
+        with service.unit_of_work(Actor(ActorKind.SERVICE_ACCOUNT, audience)) as uow:
+            report_held_keys(uow, kids)
+    with service.look(CONSOLE) as uow:
+        following = next(one for one in lanes(uow) if one.key.kid == made.kid)
     assert (following.held_by, following.lacking) == (("orders-api",), ("stock-api",))
     assert turn(service).lacking == ("stock-api",)
 
@@ -213,15 +213,15 @@ def test_an_activation_in_time_warns_of_those_only_who_lack_the_key(service: Ser
 def test_a_report_counts_for_a_day_and_from_apis_only(service: Service, clock: FakeClock) -> None:
     add_api(service)
     api = Actor(ActorKind.SERVICE_ACCOUNT, "orders-api")
-    with service.work(api) as work:
-        report_held_keys(work, [signing(service)])
+    with service.unit_of_work(api) as uow:
+        report_held_keys(uow, [signing(service)])
     made = turn(service)
     assert made.lacking == ("orders-api",)
     clock.advance(DAY)
     assert turn(service).lacking == ()
     for actor in (CONSOLE, Actor(ActorKind.SERVICE_ACCOUNT, "reports")):
-        with service.work(actor) as work, pytest.raises(NotAllowed):
-            report_held_keys(work, [made.kid])
+        with service.unit_of_work(actor) as uow, pytest.raises(NotAllowed):
+            report_held_keys(uow, [made.kid])
 
 
 def test_two_nodes_that_rotate_at_once_make_one_key(database_url: str, tmp_path: Path, clock: FakeClock) -> None:
@@ -305,32 +305,32 @@ def test_a_step_forward_takes_no_key_from_living_tokens(service: Service, clock:
 
 def test_a_key_that_somebody_else_has_is_withdrawn_at_once(service: Service) -> None:
     old = signing(service)
-    with service.work(CONSOLE) as work, pytest.raises(Conflict, match="rotate first"):
-        withdraw(work, old)
+    with service.unit_of_work(CONSOLE) as uow, pytest.raises(Conflict, match="rotate first"):
+        withdraw(uow, old)
     turn(service, now=True)
-    with service.work(CONSOLE) as work:
-        withdraw(work, old)
+    with service.unit_of_work(CONSOLE) as uow:
+        withdraw(uow, old)
     assert old not in published(service)
-    with service.work(CONSOLE) as work, pytest.raises(NotFound):
-        withdraw(work, old)
+    with service.unit_of_work(CONSOLE) as uow, pytest.raises(NotFound):
+        withdraw(uow, old)
 
 
 def test_only_administrators_of_the_whole_service_move_keys(service: Service) -> None:
     developer = Actor(ActorKind.USER, "u1", roles=frozenset({"developer"}))
     of_a_tenant = Actor(ActorKind.USER, "u2", roles=frozenset({"administrator"}), tenant="acme")
     for actor in (developer, of_a_tenant):
-        with service.work(actor) as work:
-            for act in (rotate, advance, lambda work: withdraw(work, "key")):
+        with service.unit_of_work(actor) as uow:
+            for act in (rotate, advance, lambda uow: withdraw(uow, "key")):
                 with pytest.raises(NotAllowed):
-                    act(work)
+                    act(uow)
     assert states(service) == ["signing"]
 
 
 def test_the_hot_path_finds_the_keys_without_reading_until_something_changes(service: Service) -> None:
-    with service.look(CONSOLE) as work:
-        keys = service.keys.load(work)
+    with service.look(CONSOLE) as uow:
+        keys = service.keys.load(uow)
     assert service.keys.held(keys.generation) is keys
     turn(service)
-    with service.look(CONSOLE) as work:
-        assert service.keys.load(work).generation != keys.generation
+    with service.look(CONSOLE) as uow:
+        assert service.keys.load(uow).generation != keys.generation
     assert service.keys.held(keys.generation) is None

@@ -14,13 +14,13 @@ from roomkey.authorization_server.schema.accounts import apis, tenants
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
 from roomkey.errors import ConfigurationError
-from roomkey.jose.shared_key import SharedKey
+from roomkey.jose.hmac_key import SharedKey
 from roomkey.testing import FakeClock
 
 
 def make(service: Service, audience: str = "orders-api", actor: Actor = CONSOLE) -> roomkey.Secret:
-    with service.work(actor) as work:
-        return new_shared_secret(work, audience)
+    with service.unit_of_work(actor) as uow:
+        return new_shared_secret(uow, audience)
 
 
 def test_what_it_signs_verifies_with_the_secret_as_it_was_shown(service: Service, clock: FakeClock) -> None:
@@ -47,11 +47,11 @@ def test_it_is_kept_sealed_and_for_its_own_api_only(service: Service) -> None:
     add_api(service, "orders-api", algorithm="HS256")
     add_api(service, "stock-api", algorithm="HS256")
     secret = make(service).reveal()
-    with service.work(CONSOLE) as work:
-        kept = work.connection.scalar(select(apis.c.shared_secret).where(apis.c.audience == "orders-api"))
+    with service.unit_of_work(CONSOLE) as uow:
+        kept = uow.connection.scalar(select(apis.c.shared_secret).where(apis.c.audience == "orders-api"))
         assert secret.encode() not in bytes(kept)
-        work.connection.execute(update(apis).where(apis.c.audience == "stock-api").values(shared_secret=kept))
-        details = " ".join(work.connection.scalars(select(audit_events.c.details)))
+        uow.connection.execute(update(apis).where(apis.c.audience == "stock-api").values(shared_secret=kept))
+        details = " ".join(uow.connection.scalars(select(audit_events.c.details)))
     assert secret not in details
     with pytest.raises(DatabaseUnsuitable, match="stock-api"):
         issue(service, "stock-api")
@@ -59,10 +59,10 @@ def test_it_is_kept_sealed_and_for_its_own_api_only(service: Service) -> None:
 
 def test_another_tenants_api_is_not_there(service: Service) -> None:
     add_api(service, algorithm="HS256")
-    with service.work(CONSOLE) as work:
+    with service.unit_of_work(CONSOLE) as uow:
         for name in ("acme", "globex"):
-            work.connection.execute(tenants.insert().values(name=name, created_at=work.now))
-        work.connection.execute(update(apis).values(tenant="globex"))
+            uow.connection.execute(tenants.insert().values(name=name, created_at=uow.now))
+        uow.connection.execute(update(apis).values(tenant="globex"))
     with pytest.raises(NotFound):
         make(service, "nothing")
     with pytest.raises(NotFound):
@@ -72,14 +72,14 @@ def test_another_tenants_api_is_not_there(service: Service) -> None:
 
 
 def test_the_signer_follows_format_and_algorithm(service: Service) -> None:
-    with service.look(CONSOLE) as work:
-        keys = service.keys.load(work)
+    with service.look(CONSOLE) as uow:
+        keys = service.keys.load(uow)
         about = {"audience": "orders-api", "shared_secret": None}
-        assert signer(keys, work.sealed, token_format="opaque", algorithm="ES256", **about) is None
-        assert signer(keys, work.sealed, token_format="jwt", algorithm="ES256", **about) is keys.signing["ES256"]
+        assert signer(keys, uow.sealed, token_format="opaque", algorithm="ES256", **about) is None
+        assert signer(keys, uow.sealed, token_format="jwt", algorithm="ES256", **about) is keys.signing["ES256"]
         for algorithm in ("RS256", "HS256"):
             with pytest.raises(DatabaseUnsuitable, match=algorithm):
-                signer(keys, work.sealed, token_format="jwt", algorithm=algorithm, **about)
+                signer(keys, uow.sealed, token_format="jwt", algorithm=algorithm, **about)
 
 
 def test_a_shared_key_shows_nothing_and_is_not_short() -> None:

@@ -17,20 +17,20 @@ import roomkey
 from roomkey import DenyList, StatusLists
 from roomkey.authorization_server.accounts import app_tokens
 from roomkey.authorization_server.accounts.app_tokens import NewAppToken
-from roomkey.authorization_server.cleaner import clean
-from roomkey.authorization_server.keys.kept_key import CLOCK_STEP
+from roomkey.authorization_server.keys.key_record import CLOCK_STEP
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.lists.deny_list import MOST, count_ended_tokens, deny_list, ended_tokens
 from roomkey.authorization_server.lists.endpoints import Latest
 from roomkey.authorization_server.lists.signed_list import LIFETIME
 from roomkey.authorization_server.lists.status_list import status_list, statuses
+from roomkey.authorization_server.purge_expired import clean
 from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.ledger import revoke_token
-from roomkey.authorization_server.tokens.minting import Minted
+from roomkey.authorization_server.tokens.issue import Minted
+from roomkey.authorization_server.tokens.issued_tokens import revoke_token
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+from roomkey.authorization_server.web.cacheable import Published
 from roomkey.authorization_server.web.oauth_error import OAuthError
-from roomkey.authorization_server.web.published import Published
-from roomkey.authorization_server.work import Work
 from roomkey.jose.unverified import read_unverified
 from roomkey.resource_server.list_token import LARGEST_LIST
 from roomkey.resource_server.status_list import LARGEST_INFLATED
@@ -51,11 +51,11 @@ def client(running: Service) -> Iterator[httpx2.Client]:
 
 
 def revoke(service: Service, token: Minted | NewAppToken) -> None:
-    with service.work(CONSOLE) as work:
+    with service.unit_of_work(CONSOLE) as uow:
         if isinstance(token, NewAppToken):
-            app_tokens.revoke(work, token.app_token.id)
+            app_tokens.revoke(uow, token.app_token.id)
         else:
-            assert revoke_token(work, token.digest)
+            assert revoke_token(uow, token.digest)
 
 
 def claims_of(body: bytes) -> dict[str, object]:
@@ -130,8 +130,8 @@ def test_access_tokens_are_on_the_deny_list(running: Service, clock: FakeClock) 
 def test_a_rotated_app_token_lives_until_its_overlap_is_over(running: Service, clock: FakeClock, kind: str) -> None:
     made = issue_app_token(running, lifetime=86400)
     token = made.minted
-    with running.work(CONSOLE) as work:
-        app_tokens.rotate(work, made.app_token.id, overlap=3600)
+    with running.unit_of_work(CONSOLE) as uow:
+        app_tokens.rotate(uow, made.app_token.id, overlap=3600)
     clock.advance(3599)
     assert not refused(follower(running, kind, clock=clock), token.value)
     clock.advance(1)
@@ -144,8 +144,8 @@ def test_a_rotated_app_token_lives_until_its_overlap_is_over(running: Service, c
 def test_a_new_app_token_has_its_place_in_a_list_that_was_made_before(running: Service, clock: FakeClock) -> None:
     validator = follower(running, "status_list", clock=clock)
     validator.validate(issue_app_token(running).minted.value)
-    with running.work(CONSOLE) as work:
-        work.connection.execute(update(counters).where(counters.c.name == "status_index").values(value=8 * 1024))
+    with running.unit_of_work(CONSOLE) as uow:
+        uow.connection.execute(update(counters).where(counters.c.name == "status_index").values(value=8 * 1024))
     validator.validate(issue_app_token(running).minted.value)
 
 
@@ -156,8 +156,8 @@ def test_an_entry_leaves_when_no_clock_lets_its_token_in_any_more(service: Servi
         revoke(service, one)
 
     def seen() -> tuple[set[str], int]:
-        with service.look(CONSOLE) as work:
-            return set(ended_tokens(work)), statuses(work)[0]
+        with service.look(CONSOLE) as uow:
+            return set(ended_tokens(uow)), statuses(uow)[0]
 
     assert seen() == ({token.jti, app_token.minted.jti}, 1)
     clock.advance(300 + service.settings.clock_leeway + CLOCK_STEP - 1)
@@ -179,8 +179,8 @@ def test_what_the_lists_say(running: Service, client: httpx2.Client) -> None:
     said = claims_of(answer.content)
     assert said["sub"] == running.settings.issuer + "/oauth2/status-list"
     assert said.items() >= dates.items()
-    with running.look(CONSOLE) as work:
-        packed = statuses(work)
+    with running.look(CONSOLE) as uow:
+        packed = statuses(uow)
     assert packed[:3] == bytes([0, 0b10, 0])
     assert not any(packed[3:])
 
@@ -210,10 +210,10 @@ def test_polling_is_cheap(running: Service, client: httpx2.Client, clock: FakeCl
 def test_a_list_that_takes_long_to_make_is_made_less_often(service: Service, clock: FakeClock) -> None:
     made = []
 
-    def make(work: Work) -> Published:
+    def make(uow: UnitOfWork) -> Published:
         clock.advance(0.3)
         made.append(clock.monotonic())
-        return deny_list(service.keys, work)
+        return deny_list(service.keys, uow)
 
     latest = Latest(make, clock)
 
@@ -228,8 +228,8 @@ def test_a_list_that_takes_long_to_make_is_made_less_often(service: Service, clo
 
 def test_a_new_signing_key_signs_a_new_list(running: Service, client: httpx2.Client, clock: FakeClock) -> None:
     etag = client.get("/oauth2/deny-list").headers["etag"]
-    with running.work(CONSOLE) as work:
-        rotate(work, now=True)
+    with running.unit_of_work(CONSOLE) as uow:
+        rotate(uow, now=True)
     clock.advance(1)
     assert client.get("/oauth2/deny-list", headers={"If-None-Match": etag}).status_code == 200
 
@@ -239,8 +239,8 @@ def test_two_nodes_never_give_an_older_list_than_the_other_gave(service: Service
         dates = []
         for _ in range(3):
             for node in (service, other):
-                with node.look(CONSOLE) as work:
-                    dates.append(claims_of(deny_list(node.keys, work).body)["iat"])
+                with node.look(CONSOLE) as uow:
+                    dates.append(claims_of(deny_list(node.keys, uow).body)["iat"])
             clock.advance(1)
     assert dates == sorted(dates)  # type: ignore[type-var]
 
@@ -264,9 +264,9 @@ def test_each_api_has_a_deny_list_of_its_own(running: Service, client: httpx2.Cl
 
 def test_a_full_deny_list_is_one_that_validators_read(running: Service, clock: FakeClock) -> None:
     revoked_tokens(running, MOST)
-    with running.look(CONSOLE) as work:
-        body = deny_list(running.keys, work).body
-        assert count_ended_tokens(work) == MOST
+    with running.look(CONSOLE) as uow:
+        body = deny_list(running.keys, uow).body
+        assert count_ended_tokens(uow) == MOST
     assert 0.9 * LARGEST_LIST < len(body) <= LARGEST_LIST
     validator = follower(running, "deny_list", clock=clock)
     assert not refused(validator, issue(running).value)
@@ -293,8 +293,8 @@ def test_a_status_list_has_an_end_too(service: Service) -> None:
     add_api(service)
     skip_statuses(service, LARGEST_INFLATED * 8)
     issue_app_token(service)
-    with service.look(CONSOLE) as work, pytest.raises(OAuthError) as caught:
-        status_list(service.keys, work)
+    with service.look(CONSOLE) as uow, pytest.raises(OAuthError) as caught:
+        status_list(service.keys, uow)
     assert caught.value.status == 503
 
 
@@ -307,10 +307,10 @@ def test_the_lists_need_no_full_reading_of_the_tokens(small_service: Service) ->
         raw = cursor.connection.execute("EXPLAIN QUERY PLAN " + statement, parameters)  # type: ignore[attr-defined]
         plans.extend(row[3] for row in raw)
 
-    with service.look(CONSOLE) as work:
+    with service.look(CONSOLE) as uow:
         event.listen(service.database.engines.reader, "before_cursor_execute", explain)
-        ended_tokens(work)
-        statuses(work)
+        ended_tokens(uow)
+        statuses(uow)
     event.remove(service.database.engines.reader, "before_cursor_execute", explain)
     assert plans
     text = json.dumps(plans)

@@ -67,8 +67,8 @@ def test_a_locked_row_fails_no_authentication_and_what_cannot_be_written_is_give
         assert world.active(world.api, token.minted.value)
         assert time.monotonic() - began < 4.0  # what waits for the lock waits five seconds
         world.run(world.app.state.last_used.write())
-    with world.service.look(CONSOLE) as work:
-        assert set(work.connection.scalars(select(account_secrets.c.last_used_at))) == {None}
+    with world.service.look(CONSOLE) as uow:
+        assert set(uow.connection.scalars(select(account_secrets.c.last_used_at))) == {None}
     assert last_used(world, token) is None
 
 
@@ -81,8 +81,8 @@ def made(world: World) -> NewAppToken:
 
 
 def last_used(world: World, token: NewAppToken) -> int | None:
-    with world.service.look(CONSOLE) as work:
-        return app_tokens.get(work, token.app_token.id).last_used_at
+    with world.service.look(CONSOLE) as uow:
+        return app_tokens.get(uow, token.app_token.id).last_used_at
 
 
 @contextmanager

@@ -156,7 +156,7 @@ def test_an_outage_is_no_word_on_a_token(world, monkeypatch):  # auth service 55
     async def failing(*_, **__):
         raise DatabaseUnavailable("The database cannot be used now.")
 
-    monkeypatch.setattr(type(world.service.database), "glance", failing)
+    monkeypatch.setattr(type(world.service.database), "read_inline", failing)
     answer = world.introspect(world.api, token)
     assert error_of(answer) == (503, "temporarily_unavailable")
     assert int(answer.headers["retry-after"]) > 0

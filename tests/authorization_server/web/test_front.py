@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from tests.authorization_server.oauth_world import FORM, error_of
 
-from roomkey.authorization_server.running.access_log import ACCESS
+from roomkey.authorization_server.server.access_log import ACCESS
 from roomkey.authorization_server.web.endpoint import Answer, Endpoint
 from roomkey.authorization_server.web.front import Front
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.authorization_server.running.conftest import start
+from tests.authorization_server.server.conftest import start
 from tests.cli.conftest import Done, Home
 
 from roomkey.testing import Issuer

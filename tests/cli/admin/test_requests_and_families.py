@@ -6,11 +6,11 @@ from tests.cli.admin.conftest import Admin
 
 from roomkey.authorization_server.accounts import service_accounts, token_requests
 from roomkey.authorization_server.actor import Actor
-from roomkey.authorization_server.people import sessions, users
-from roomkey.authorization_server.people.sessions import Stage
+from roomkey.authorization_server.identity import sessions, users
+from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
-from roomkey.authorization_server.tokens import families
+from roomkey.authorization_server.tokens import refresh_tokens
 from roomkey.authorization_server.tokens.grant import Grant
 
 CONSOLE = Actor.console()
@@ -19,19 +19,19 @@ CONSOLE = Actor.console()
 def _begun(data: Path) -> tuple[list[str], str, str]:
     """Two requests of carol's, a family and a session of hers: their ids, and the cookie."""
     with Service.open(Settings.at(data)) as service:
-        with service.work(CONSOLE) as work:
-            carol = users.create(work, username="carol", roles=["developer"])
-        with service.work(carol.actor()) as work:
+        with service.unit_of_work(CONSOLE) as uow:
+            carol = users.create(uow, username="carol", roles=["developer"])
+        with service.unit_of_work(carol.actor()) as uow:
             order = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": 3600}
-            asked = [token_requests.request(work, **order, note=note).id for note in ("one", "two")]
-            begun = sessions.begin(work, carol, stage=Stage.FULL)
-        family_id = families.new_family_id()
+            asked = [token_requests.request(uow, **order, note=note).id for note in ("one", "two")]
+            begun = sessions.begin(uow, carol, stage=Stage.FULL)
+        family_id = refresh_tokens.new_family_id()
         grant = Grant(
             client_id="reports", audience="orders-api", scope=("orders:read",), user_id=carol.id, family_id=family_id
         )
-        with service.work(CONSOLE) as work:
-            families.start_family(work, grant)
-            assert service_accounts.get(work, "reports").owner_id is None
+        with service.unit_of_work(CONSOLE) as uow:
+            refresh_tokens.start_family(uow, grant)
+            assert service_accounts.get(uow, "reports").owner_id is None
         return asked, family_id, begun.cookie.value
 
 
@@ -63,5 +63,5 @@ def test_a_user_is_signed_out_everywhere(admin: Admin):
     admin.orders()
     cookie = _begun(admin.data)[2]
     assert admin("user", "end-sessions", "carol").returncode == 0
-    with Service.open(Settings.at(admin.data)) as service, service.look(CONSOLE) as work:
-        assert sessions.look_up(work, cookie) is None
+    with Service.open(Settings.at(admin.data)) as service, service.look(CONSOLE) as uow:
+        assert sessions.look_up(uow, cookie) is None

@@ -12,7 +12,7 @@ from roomkey.authorization_server.accounts.syntax import checked_scopes, words
 from roomkey.authorization_server.errors import Invalid, NotAllowed
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import account_apis, api_scopes, apis
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class Access:
     default_scopes: tuple[str, ...] = ()
 
 
-def access_of(work: Work, client_ids: Sequence[str]) -> dict[str, tuple[Access, ...]]:
+def access_of(uow: UnitOfWork, client_ids: Sequence[str]) -> dict[str, tuple[Access, ...]]:
     """What each of these accounts may ask for, by client_id."""
     found: dict[str, list[Access]] = {client_id: [] for client_id in client_ids}
-    rows = work.connection.execute(
+    rows = uow.connection.execute(
         select(account_apis).where(account_apis.c.client_id.in_(client_ids)).order_by(account_apis.c.audience)
     )
     for row in rows:
@@ -41,20 +41,20 @@ def access_of(work: Work, client_ids: Sequence[str]) -> dict[str, tuple[Access, 
     return {client_id: tuple(those) for client_id, those in found.items()}
 
 
-def checked_access(work: Work, access: Iterable[Access], tenant: str | None) -> tuple[Access, ...]:
+def checked_access(uow: UnitOfWork, access: Iterable[Access], tenant: str | None) -> tuple[Access, ...]:
     """``access`` where an account of ``tenant`` may be given it by the actor; raises Invalid or NotAllowed."""
     chosen = tuple(access)
     if len({one.audience for one in chosen}) != len(chosen):
         raise Invalid("An API is named twice.", field="apis")
-    return tuple(_checked(work, one, tenant) for one in chosen)
+    return tuple(_checked(uow, one, tenant) for one in chosen)
 
 
-def _checked(work: Work, access: Access, tenant: str | None) -> Access:
+def _checked(uow: UnitOfWork, access: Access, tenant: str | None) -> Access:
     audience = access.audience
-    api = work.connection.execute(select(apis).where(apis.c.audience == audience)).first()
-    if api is None or not (api.tenant is None or (work.actor.sees(api.tenant) and tenant in (None, api.tenant))):
+    api = uow.connection.execute(select(apis).where(apis.c.audience == audience)).first()
+    if api is None or not (api.tenant is None or (uow.actor.sees(api.tenant) and tenant in (None, api.tenant))):
         raise Invalid(f'There is no API "{audience}" that this account could use.', field="apis")
-    known = set(work.connection.scalars(select(api_scopes.c.scope).where(api_scopes.c.audience == audience)))
+    known = set(uow.connection.scalars(select(api_scopes.c.scope).where(api_scopes.c.audience == audience)))
     scopes = checked_scopes(access.scopes)
     for scope in scopes:
         if scope not in known:
@@ -64,21 +64,21 @@ def _checked(work: Work, access: Access, tenant: str | None) -> Access:
     defaults = checked_scopes(access.default_scopes, "default_scopes")
     if not set(defaults) <= set(scopes):
         raise Invalid("The default scopes must be among the scopes.", field="default_scopes")
-    if api.needs_approval and not work.actor.may(Permission.CHANGE_ACCOUNTS):
+    if api.needs_approval and not uow.actor.may(Permission.CHANGE_ACCOUNTS):
         raise NotAllowed(f"Only an administrator can let an account use the API {audience}.")
-    demand_scopes(work, audience, scopes)
+    demand_scopes(uow, audience, scopes)
     return Access(audience, scopes, defaults)
 
 
-def give(work: Work, client_id: str, access: Sequence[Access]) -> int:
+def give(uow: UnitOfWork, client_id: str, access: Sequence[Access]) -> int:
     """Let the account ask for exactly ``access``, which was checked; app tokens that hold more end.
 
     Returns how many of them did.
     """
-    held = access_of(work, [client_id])[client_id]
-    work.connection.execute(delete(account_apis).where(account_apis.c.client_id == client_id))
+    held = access_of(uow, [client_id])[client_id]
+    uow.connection.execute(delete(account_apis).where(account_apis.c.client_id == client_id))
     if access:
-        work.connection.execute(
+        uow.connection.execute(
             insert(account_apis),
             [
                 {
@@ -91,13 +91,13 @@ def give(work: Work, client_id: str, access: Sequence[Access]) -> int:
             ],
         )
     allowed: Mapping[str, tuple[str, ...]] = {one.audience: one.scopes for one in access}
-    return sum(app_token_ends.end_beyond(work, client_id, one.audience, allowed.get(one.audience, ())) for one in held)
+    return sum(app_token_ends.end_beyond(uow, client_id, one.audience, allowed.get(one.audience, ())) for one in held)
 
 
-def take_away(work: Work, audience: str, scopes: Iterable[str]) -> int:
+def take_away(uow: UnitOfWork, audience: str, scopes: Iterable[str]) -> int:
     """Let no account ask for ``scopes`` of an API any more; app tokens that hold them end. Returns how many did."""
     gone, ended = set(scopes), 0
-    for row in work.connection.execute(select(account_apis).where(account_apis.c.audience == audience)).all():
+    for row in uow.connection.execute(select(account_apis).where(account_apis.c.audience == audience)).all():
         access = _access(row)
         if not gone & set(access.scopes):
             continue
@@ -106,10 +106,10 @@ def take_away(work: Work, audience: str, scopes: Iterable[str]) -> int:
         which = (account_apis.c.client_id == row.client_id, account_apis.c.audience == audience)
         if left:
             narrowed = {"scopes": " ".join(left), "default_scopes": " ".join(default)}
-            work.connection.execute(account_apis.update().where(*which).values(narrowed))
+            uow.connection.execute(account_apis.update().where(*which).values(narrowed))
         else:
-            work.connection.execute(delete(account_apis).where(*which))
-        ended += app_token_ends.end_beyond(work, row.client_id, audience, left)
+            uow.connection.execute(delete(account_apis).where(*which))
+        ended += app_token_ends.end_beyond(uow, row.client_id, audience, left)
     return ended
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 
-from roomkey.authorization_server import audit, opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts.bounds import demand_not_stronger
 from roomkey.authorization_server.accounts.service_account import (
     BY_SECRET,
@@ -14,12 +14,13 @@ from roomkey.authorization_server.accounts.service_account import (
     visible_account,
 )
 from roomkey.authorization_server.accounts.syntax import checked_seconds
+from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict
-from roomkey.authorization_server.opaque import Kind, Opaque
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import account_secrets
+from roomkey.authorization_server.secret_format import Kind, Opaque
 from roomkey.authorization_server.settings import DAY
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 LONGEST_OVERLAP: Final = 30 * DAY
 
@@ -59,40 +60,40 @@ def live(now: int) -> ColumnElement[bool]:
     return or_(account_secrets.c.expires_at.is_(None), account_secrets.c.expires_at > now)
 
 
-def add(work: Work, client_id: str) -> Opaque:
+def add(uow: UnitOfWork, client_id: str) -> Opaque:
     """A new secret for the account, kept as its digest; checks nothing and writes no audit event."""
-    made = opaque.new(Kind.CLIENT_SECRET)
-    work.connection.execute(
+    made = secret_format.new(Kind.CLIENT_SECRET)
+    uow.connection.execute(
         insert(account_secrets).values(
-            digest=made.digest, client_id=client_id, hint=made.hint, created_at=work.now, expires_at=None
+            digest=made.digest, client_id=client_id, hint=made.hint, created_at=uow.now, expires_at=None
         )
     )
     return made
 
 
-def find(work: Work, client_id: str) -> tuple[AccountSecret, ...]:
+def find(uow: UnitOfWork, client_id: str) -> tuple[AccountSecret, ...]:
     """The account's live secrets, the newest first; raises NotFound."""
-    work.demand(Permission.READ)
-    visible_account(work, client_id)
-    rows = work.connection.execute(
+    uow.demand(Permission.READ)
+    visible_account(uow, client_id)
+    rows = uow.connection.execute(
         select(account_secrets)
-        .where(account_secrets.c.client_id == client_id, live(work.now))
+        .where(account_secrets.c.client_id == client_id, live(uow.now))
         .order_by(account_secrets.c.expires_at.is_not(None), account_secrets.c.created_at.desc())
     )
     return tuple(AccountSecret(row.hint, row.created_at, row.expires_at, row.last_used_at) for row in rows)
 
 
-def rotate(work: Work, client_id: str, *, overlap: int = 0) -> NewSecret:
+def rotate(uow: UnitOfWork, client_id: str, *, overlap: int = 0) -> NewSecret:
     """A new secret; the one before stays good for ``overlap`` seconds, any older one ends now.
 
     Raises NotFound, Invalid, and Conflict where the account does not authenticate by a secret.
     """
-    account = _demand(work, client_id)
+    account = _demand(uow, client_id)
     checked_seconds(overlap, "overlap", least=0, most=LONGEST_OVERLAP)
-    until = work.now + overlap
-    latest = work.connection.execute(
+    until = uow.now + overlap
+    latest = uow.connection.execute(
         select(account_secrets.c.digest, account_secrets.c.expires_at)
-        .where(account_secrets.c.client_id == client_id, live(work.now))
+        .where(account_secrets.c.client_id == client_id, live(uow.now))
         .order_by(account_secrets.c.expires_at.is_not(None), account_secrets.c.created_at.desc())
         .limit(1)
     ).first()
@@ -101,23 +102,21 @@ def rotate(work: Work, client_id: str, *, overlap: int = 0) -> NewSecret:
     if kept is not None and latest is not None:
         others &= account_secrets.c.digest != kept
         until = until if latest.expires_at is None else min(until, latest.expires_at)
-        work.connection.execute(
-            update(account_secrets).where(account_secrets.c.digest == kept).values(expires_at=until)
-        )
-    work.connection.execute(delete(account_secrets).where(others))
-    made = add(work, client_id)
+        uow.connection.execute(update(account_secrets).where(account_secrets.c.digest == kept).values(expires_at=until))
+    uow.connection.execute(delete(account_secrets).where(others))
+    made = add(uow, client_id)
     old_until = None if kept is None else until
-    subject = audit.Subject("service_account", client_id, account.tenant)
-    audit.record(work, "service_account.secret_rotated", subject, hint=made.hint, old_until=old_until)
-    work.changed()
+    subject = Subject("service_account", client_id, account.tenant)
+    record_event(uow, "service_account.secret_rotated", subject, hint=made.hint, old_until=old_until)
+    uow.bump_config_version()
     return NewSecret(client_id, made, old_until)
 
 
-def _demand(work: Work, client_id: str) -> ServiceAccount:
-    work.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
-    work.alone()
-    account = changeable(work, client_id)
-    demand_not_stronger(work, client_id, account.roles)
+def _demand(uow: UnitOfWork, client_id: str) -> ServiceAccount:
+    uow.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
+    uow.lock_admin_changes()
+    account = changeable(uow, client_id)
+    demand_not_stronger(uow, client_id, account.roles)
     if account.authentication not in BY_SECRET or account.built_in:
         raise Conflict(f"The account {client_id} does not authenticate by a secret.")
     return account

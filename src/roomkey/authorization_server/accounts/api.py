@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, or_, select, true
 
 from roomkey.authorization_server.errors import NotAllowed, NotFound
 from roomkey.authorization_server.schema.accounts import api_scopes, apis
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 FORMATS: Final = ("jwt", "opaque")
 ALGORITHMS: Final = ("ES256", "RS256", "EdDSA", "HS256")
@@ -64,41 +64,41 @@ class Api:
         return tuple(scope.name for scope in self.scopes)
 
 
-def seen(work: Work) -> ColumnElement[bool]:
+def seen(uow: UnitOfWork) -> ColumnElement[bool]:
     """The condition by which the actor sees an API: it is their tenant's, or everybody's."""
-    tenant = work.actor.tenant
+    tenant = uow.actor.tenant
     return true() if tenant is None else or_(apis.c.tenant == tenant, apis.c.tenant.is_(None))
 
 
-def apis_of(work: Work, rows: Sequence[Any]) -> list[Api]:
+def apis_of(uow: UnitOfWork, rows: Sequence[Any]) -> list[Api]:
     """The APIs in ``rows`` of the table."""
     scopes: dict[str, list[Scope]] = {row.audience: [] for row in rows}
     found = select(api_scopes).where(api_scopes.c.audience.in_(scopes)).order_by(api_scopes.c.scope)
-    for row in work.connection.execute(found):
+    for row in uow.connection.execute(found):
         scopes[row.audience].append(Scope(row.scope, row.description))
     return [_api(row, tuple(scopes[row.audience])) for row in rows]
 
 
-def visible_api(work: Work, audience: str) -> Api:
+def visible_api(uow: UnitOfWork, audience: str) -> Api:
     """The API, where the actor may see it; raises NotFound."""
-    row = work.connection.execute(select(apis).where(apis.c.audience == audience, seen(work))).first()
+    row = uow.connection.execute(select(apis).where(apis.c.audience == audience, seen(uow))).first()
     if row is None:
         raise NotFound(f'There is no API "{audience}".')
-    return apis_of(work, [row])[0]
+    return apis_of(uow, [row])[0]
 
 
-def audience_of(work: Work, client_id: str) -> str:
+def audience_of(uow: UnitOfWork, client_id: str) -> str:
     """The API whose own account has this client_id, whoever asks; raises NotFound."""
-    audience: str | None = work.connection.scalar(select(apis.c.audience).where(apis.c.client_id == client_id))
+    audience: str | None = uow.connection.scalar(select(apis.c.audience).where(apis.c.client_id == client_id))
     if audience is None:
         raise NotFound("There is no such API.")
     return audience
 
 
-def changeable_api(work: Work, audience: str) -> Api:
+def changeable_api(uow: UnitOfWork, audience: str) -> Api:
     """The API, where its tenant is the actor's; raises NotFound, and NotAllowed for one that is everybody's."""
-    api = visible_api(work, audience)
-    if not work.actor.sees(api.tenant):
+    api = visible_api(uow, audience)
+    if not uow.actor.sees(api.tenant):
         raise NotAllowed(f"The API {audience} is everybody's; an administrator of all tenants can change it.")
     return api
 

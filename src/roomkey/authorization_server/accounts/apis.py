@@ -7,7 +7,6 @@ from typing import Any, Final
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import access, account_secrets, service_accounts
 from roomkey.authorization_server.accounts.api import (
     ALGORITHMS,
@@ -30,14 +29,15 @@ from roomkey.authorization_server.accounts.syntax import (
     is_client_id,
 )
 from roomkey.authorization_server.accounts.tenants import tenant_of_new
+from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, Invalid
 from roomkey.authorization_server.keys.shared_secret import new_shared_secret
-from roomkey.authorization_server.opaque import Opaque
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema import accounts as schema
 from roomkey.authorization_server.schema.accounts import api_scopes
+from roomkey.authorization_server.secret_format import Opaque
 from roomkey.authorization_server.settings import DAY
-from roomkey.authorization_server.work import Work, new_id
+from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 from roomkey.secret import Secret
 
 SHORTEST_TOKEN: Final = 30
@@ -76,7 +76,7 @@ class ChangedApi:
 
 
 def create(
-    work: Work,
+    uow: UnitOfWork,
     *,
     audience: str,
     scopes: Iterable[Scope],
@@ -92,71 +92,71 @@ def create(
 
     Times are in seconds; without one it is the service's own, and for app tokens 90 days.
     """
-    work.demand(Permission.CHANGE_APIS)
-    work.alone()
+    uow.demand(Permission.CHANGE_APIS)
+    uow.lock_admin_changes()
     values = {
         "audience": checked_audience(audience),
         "client_id": audience if is_client_id(audience) else new_id("api"),
         "description": checked_text(description, "description"),
-        "tenant": tenant_of_new(work, tenant),
-        **_checked(work, token_lifetime, longest_app_token, token_format, algorithm),
+        "tenant": tenant_of_new(uow, tenant),
+        **_checked(uow, token_lifetime, longest_app_token, token_format, algorithm),
         "needs_approval": int(needs_approval),
-        "created_at": work.now,
+        "created_at": uow.now,
     }
     chosen = _checked_scopes(scopes)
-    made = _add(work, values, chosen)
-    secret = account_secrets.add(work, made.client_id)
-    audit.record(work, "api.created", _subject(made), client_id=made.client_id, after=_told(made))
-    shared_secret = _ensure_key(work, audience, algorithm)
-    work.changed()
+    made = _add(uow, values, chosen)
+    secret = account_secrets.add(uow, made.client_id)
+    record_event(uow, "api.created", _subject(made), client_id=made.client_id, after=_told(made))
+    shared_secret = _ensure_key(uow, audience, algorithm)
+    uow.bump_config_version()
     return NewApi(made, secret, shared_secret)
 
 
-def ensure_built_in(work: Work) -> None:
+def ensure_built_in(uow: UnitOfWork) -> None:
     """Make the record of the service's own API, whose tokens its admin API takes, where there is none.
 
     Its account has no secret, so that nobody can be it (auth service 6), and only administrators let others use it.
     """
-    if work.connection.scalar(select(schema.apis.c.audience).where(schema.apis.c.audience == BUILT_IN)) is not None:
+    if uow.connection.scalar(select(schema.apis.c.audience).where(schema.apis.c.audience == BUILT_IN)) is not None:
         return
     values = {
         "audience": BUILT_IN,
         "client_id": BUILT_IN,
         "description": "The admin API of this service",
         "tenant": None,
-        **_checked(work, None, None, "jwt", "ES256"),
+        **_checked(uow, None, None, "jwt", "ES256"),
         "needs_approval": 1,
-        "created_at": work.now,
+        "created_at": uow.now,
     }
     scopes = (
         Scope("admin:read", "See whatever the roles of the account allow."),
         Scope("admin:write", "Change whatever the roles of the account allow."),
     )
     try:
-        made = _add(work, values, scopes)
+        made = _add(uow, values, scopes)
     except Conflict:
         return  # another node was first
-    audit.record(work, "api.created", _subject(made), client_id=BUILT_IN, after=_told(made))
+    record_event(uow, "api.created", _subject(made), client_id=BUILT_IN, after=_told(made))
 
 
-def get(work: Work, audience: str) -> Api:
+def get(uow: UnitOfWork, audience: str) -> Api:
     """One API; raises NotFound where there is none that the actor sees."""
-    work.demand(Permission.READ)
-    return visible_api(work, audience)
+    uow.demand(Permission.READ)
+    return visible_api(uow, audience)
 
 
-def find(work: Work, *, after: str | None = None, limit: int = USUAL, search: str = "") -> Page[Api]:
+def find(uow: UnitOfWork, *, after: str | None = None, limit: int = USUAL, search: str = "") -> Page[Api]:
     """The APIs that the actor sees, by audience."""
-    work.demand(Permission.READ)
-    statement = select(schema.apis).where(seen(work))
+    uow.demand(Permission.READ)
+    statement = select(schema.apis).where(seen(uow))
     if search:
         statement = statement.where(schema.apis.c.audience.contains(search, autoescape=True))
-    rows = work.connection.execute(by_name(statement, schema.apis.c.audience, after=after, limit=limit)).all()
-    return page_of(rows, limit, lambda shown: apis_of(work, shown), lambda row: str(row.audience))
+    rows = uow.connection.execute(by_name(statement, schema.apis.c.audience, after=after, limit=limit)).all()
+    return page_of(rows, limit, lambda shown: apis_of(uow, shown), lambda row: str(row.audience))
 
 
 def change(
-    work: Work,
+    uow: UnitOfWork,
     audience: str,
     *,
     description: str | None = None,
@@ -172,9 +172,9 @@ def change(
     ``scopes`` are all of them: one that is missing there goes, see ``remove_scopes``. Raises NotFound, NotAllowed,
     Invalid, and Conflict for the service's own API.
     """
-    api = _demand(work, audience)
+    api = _demand(uow, audience)
     values: dict[str, Any] = _checked(
-        work,
+        uow,
         api.token_lifetime if token_lifetime is None else token_lifetime,
         api.longest_app_token if longest_app_token is None else longest_app_token,
         token_format or api.token_format,
@@ -185,130 +185,130 @@ def change(
     if needs_approval is not None:
         values["needs_approval"] = int(needs_approval)
     if values["algorithm"] == "HS256" != api.algorithm:  # whoever is told the secret can make tokens of all scopes
-        demand_scopes(work, audience, api.scope_names)
-    shared_secret = _ensure_key(work, audience, values["algorithm"], before=api.algorithm)
-    work.connection.execute(update(schema.apis).where(schema.apis.c.audience == audience).values(values))
-    ended = 0 if scopes is None else _set_scopes(work, api, _checked_scopes(scopes))
-    return replace(_changed(work, api, ended), shared_secret=shared_secret)
+        demand_scopes(uow, audience, api.scope_names)
+    shared_secret = _ensure_key(uow, audience, values["algorithm"], before=api.algorithm)
+    uow.connection.execute(update(schema.apis).where(schema.apis.c.audience == audience).values(values))
+    ended = 0 if scopes is None else _set_scopes(uow, api, _checked_scopes(scopes))
+    return replace(_changed(uow, api, ended), shared_secret=shared_secret)
 
 
-def add_scopes(work: Work, audience: str, scopes: Iterable[Scope]) -> Api:
+def add_scopes(uow: UnitOfWork, audience: str, scopes: Iterable[Scope]) -> Api:
     """Give the API more scopes; one that it has gets the new sentence. Raises NotFound, NotAllowed, Invalid."""
-    api = _demand(work, audience)
+    api = _demand(uow, audience)
     new = {scope.name: scope for scope in _checked_scopes(scopes)}
     all_of_them = {scope.name: scope for scope in api.scopes} | new
-    _set_scopes(work, api, _checked_scopes(all_of_them.values()))
-    return _changed(work, api, 0).api
+    _set_scopes(uow, api, _checked_scopes(all_of_them.values()))
+    return _changed(uow, api, 0).api
 
 
-def remove_scopes(work: Work, audience: str, scopes: Iterable[str]) -> ChangedApi:
+def remove_scopes(uow: UnitOfWork, audience: str, scopes: Iterable[str]) -> ChangedApi:
     """Take scopes away: from the accounts at once, from refresh families at the next refresh; app tokens with them end.
 
     Raises NotFound, NotAllowed, Invalid.
     """
-    api = _demand(work, audience)
+    api = _demand(uow, audience)
     gone = set(scopes)
     unknown = gone - set(api.scope_names)
     if unknown:
         raise Invalid(f'The API {audience} has no scope "{min(unknown)}".', field="scopes")
     left = _checked_scopes(scope for scope in api.scopes if scope.name not in gone)
-    return _changed(work, api, _set_scopes(work, api, left))
+    return _changed(uow, api, _set_scopes(uow, api, left))
 
 
-def disable(work: Work, audience: str) -> Api:
+def disable(uow: UnitOfWork, audience: str) -> Api:
     """Issue no tokens for the API, and let it introspect none, until it is enabled. Raises NotFound, NotAllowed."""
-    return _switch(work, audience, work.now)
+    return _switch(uow, audience, uow.now)
 
 
-def enable(work: Work, audience: str) -> Api:
+def enable(uow: UnitOfWork, audience: str) -> Api:
     """Issue tokens for a disabled API again. Raises NotFound, NotAllowed."""
-    return _switch(work, audience, None)
+    return _switch(uow, audience, None)
 
 
-def rotate_secret(work: Work, audience: str, *, overlap: int = 0) -> account_secrets.NewSecret:
+def rotate_secret(uow: UnitOfWork, audience: str, *, overlap: int = 0) -> account_secrets.NewSecret:
     """A new secret for the API's own account, see ``account_secrets.rotate``."""
-    work.demand(Permission.CHANGE_APIS)
-    return account_secrets.rotate(work, _demand(work, audience).client_id, overlap=overlap)
+    uow.demand(Permission.CHANGE_APIS)
+    return account_secrets.rotate(uow, _demand(uow, audience).client_id, overlap=overlap)
 
 
-def _demand(work: Work, audience: str) -> Api:
-    work.demand(Permission.CHANGE_APIS)
-    work.alone()
-    api = changeable_api(work, audience)
+def _demand(uow: UnitOfWork, audience: str) -> Api:
+    uow.demand(Permission.CHANGE_APIS)
+    uow.lock_admin_changes()
+    api = changeable_api(uow, audience)
     if audience == BUILT_IN:
         raise Conflict("The API of the service itself stays as it is.")
     return api
 
 
-def _switch(work: Work, audience: str, disabled_at: int | None) -> Api:
-    api = _demand(work, audience)
+def _switch(uow: UnitOfWork, audience: str, disabled_at: int | None) -> Api:
+    api = _demand(uow, audience)
     if (api.disabled_at is None) == (disabled_at is None):
         return api
     for table, which in (
         (schema.apis, schema.apis.c.audience == audience),
         (schema.service_accounts, schema.service_accounts.c.client_id == api.client_id),
     ):
-        work.connection.execute(update(table).where(which).values(disabled_at=disabled_at))
-    audit.record(work, "api.enabled" if disabled_at is None else "api.disabled", _subject(api))
-    work.changed()
-    return visible_api(work, audience)
+        uow.connection.execute(update(table).where(which).values(disabled_at=disabled_at))
+    record_event(uow, "api.enabled" if disabled_at is None else "api.disabled", _subject(api))
+    uow.bump_config_version()
+    return visible_api(uow, audience)
 
 
-def _add(work: Work, values: dict[str, Any], scopes: tuple[Scope, ...]) -> Api:
+def _add(uow: UnitOfWork, values: dict[str, Any], scopes: tuple[Scope, ...]) -> Api:
     audience = values["audience"]
-    if work.connection.scalar(select(schema.apis.c.audience).where(schema.apis.c.audience == audience)) is not None:
+    if uow.connection.scalar(select(schema.apis.c.audience).where(schema.apis.c.audience == audience)) is not None:
         raise Conflict(f'There is an API "{audience}" already.')
     service_accounts.add(
-        work,
+        uow,
         {
             "client_id": values["client_id"],
             "kind": "api",
             "description": f"The API {audience} itself: it may introspect its tokens",
             "tenant": values["tenant"],
             "authentication": "client_secret_basic",
-            "created_at": work.now,
+            "created_at": uow.now,
         },
     )
     try:
-        with work.connection.begin_nested():
-            work.connection.execute(insert(schema.apis).values(values))
+        with uow.connection.begin_nested():
+            uow.connection.execute(insert(schema.apis).values(values))
     except IntegrityError:
         raise Conflict(f'There is an API "{audience}" already.') from None
-    _write_scopes(work, audience, scopes)
-    return visible_api(work, audience)
+    _write_scopes(uow, audience, scopes)
+    return visible_api(uow, audience)
 
 
-def _set_scopes(work: Work, api: Api, scopes: tuple[Scope, ...]) -> int:
-    work.connection.execute(delete(api_scopes).where(api_scopes.c.audience == api.audience))
-    _write_scopes(work, api.audience, scopes)
-    return access.take_away(work, api.audience, set(api.scope_names) - {scope.name for scope in scopes})
+def _set_scopes(uow: UnitOfWork, api: Api, scopes: tuple[Scope, ...]) -> int:
+    uow.connection.execute(delete(api_scopes).where(api_scopes.c.audience == api.audience))
+    _write_scopes(uow, api.audience, scopes)
+    return access.take_away(uow, api.audience, set(api.scope_names) - {scope.name for scope in scopes})
 
 
-def _write_scopes(work: Work, audience: str, scopes: tuple[Scope, ...]) -> None:
+def _write_scopes(uow: UnitOfWork, audience: str, scopes: tuple[Scope, ...]) -> None:
     rows = [{"audience": audience, "scope": scope.name, "description": scope.description} for scope in scopes]
-    work.connection.execute(insert(api_scopes), rows)
+    uow.connection.execute(insert(api_scopes), rows)
 
 
-def _changed(work: Work, before: Api, ended: int) -> ChangedApi:
-    after = visible_api(work, before.audience)
+def _changed(uow: UnitOfWork, before: Api, ended: int) -> ChangedApi:
+    after = visible_api(uow, before.audience)
     details = {"before": _told(before), "after": _told(after), "ended_app_tokens": ended}
-    audit.record(work, "api.changed", _subject(before), **details)
-    work.changed()
+    record_event(uow, "api.changed", _subject(before), **details)
+    uow.bump_config_version()
     return ChangedApi(after, ended)
 
 
-def _ensure_key(work: Work, audience: str, algorithm: str, *, before: str = "") -> Secret | None:
+def _ensure_key(uow: UnitOfWork, audience: str, algorithm: str, *, before: str = "") -> Secret | None:
     """What the service signs with by ``algorithm``; returned where it is a secret that the API must be told."""
     if algorithm == "HS256":
-        return None if before == "HS256" else new_shared_secret(work, audience)
-    work.keys.ensure(work, algorithm)
+        return None if before == "HS256" else new_shared_secret(uow, audience)
+    uow.keys.ensure(uow, algorithm)
     return None
 
 
 def _checked(
-    work: Work, token_lifetime: int | None, longest_app_token: int | None, token_format: str, algorithm: str
+    uow: UnitOfWork, token_lifetime: int | None, longest_app_token: int | None, token_format: str, algorithm: str
 ) -> dict[str, Any]:
-    settings = work.settings
+    settings = uow.settings
     lifetime = settings.access_token_lifetime if token_lifetime is None else token_lifetime
     longest = min(_USUAL_APP_TOKEN, settings.longest_app_token) if longest_app_token is None else longest_app_token
     if token_format not in FORMATS:
@@ -334,8 +334,8 @@ def _checked_scopes(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
     return tuple(Scope(name, chosen[name]) for name in checked_scopes(chosen))
 
 
-def _subject(api: Api) -> audit.Subject:
-    return audit.Subject("api", api.audience, api.tenant)
+def _subject(api: Api) -> Subject:
+    return Subject("api", api.audience, api.tenant)
 
 
 def _told(api: Api) -> dict[str, Any]:

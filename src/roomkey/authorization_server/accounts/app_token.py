@@ -16,7 +16,7 @@ from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import service_accounts
 from roomkey.authorization_server.schema.tokens import app_tokens
 from roomkey.authorization_server.settings import DAY
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 PRESETS: Final = (DAY, 7 * DAY, 30 * DAY, 90 * DAY, 180 * DAY, 365 * DAY)
 
@@ -90,11 +90,11 @@ def presets(api: Api) -> tuple[int, ...]:
 
 
 def checked_order(
-    work: Work, *, client_id: str, audience: str, scopes: Iterable[str], lifetime: int, token_format: str | None
+    uow: UnitOfWork, *, client_id: str, audience: str, scopes: Iterable[str], lifetime: int, token_format: str | None
 ) -> Order:
     """What is asked for, where account and actor may have it; raises NotFound, Invalid, NotAllowed, Conflict."""
-    account = visible_account(work, client_id)
-    api = visible_api(work, audience)
+    account = visible_account(uow, client_id)
+    api = visible_api(uow, audience)
     for enabled, what in ((account.enabled, f"account {client_id}"), (api.enabled, f"API {audience}")):
         if not enabled:
             raise Conflict(f"The {what} is disabled; enable it first.")
@@ -103,7 +103,7 @@ def checked_order(
     if beyond or not chosen:
         which = f"the scope {min(beyond)}" if beyond else "nothing"
         raise Invalid(f"The account {client_id} cannot be allowed {which} at {audience}.", field="scopes")
-    demand_scopes(work, audience, chosen)
+    demand_scopes(uow, audience, chosen)
     checked_seconds(lifetime, "lifetime", least=SHORTEST_APP_TOKEN, most=api.longest_app_token)
     chosen_format = token_format or api.token_format
     if chosen_format not in FORMATS:
@@ -111,9 +111,9 @@ def checked_order(
     return Order(account, api, chosen, lifetime, chosen_format)
 
 
-def needs_approval(work: Work, order: Order) -> bool:
+def needs_approval(uow: UnitOfWork, order: Order) -> bool:
     """Whether somebody else has to agree: the API wants that, or the account is not the actor's to change."""
-    own = owns(work, order.account) or work.actor.may(Permission.CHANGE_ACCOUNTS)
+    own = owns(uow, order.account) or uow.actor.may(Permission.CHANGE_ACCOUNTS)
     return order.api.needs_approval or not own
 
 
@@ -124,10 +124,10 @@ def with_tenant() -> Select[Any]:
     )
 
 
-def visible_app_token(work: Work, id_: str) -> AppToken:
+def visible_app_token(uow: UnitOfWork, id_: str) -> AppToken:
     """The app token, where the actor may see it; raises NotFound."""
-    row = work.connection.execute(with_tenant().where(app_tokens.c.id == id_)).first()
-    if row is None or not work.actor.sees(row.tenant):
+    row = uow.connection.execute(with_tenant().where(app_tokens.c.id == id_)).first()
+    if row is None or not uow.actor.sees(row.tenant):
         raise NotFound("There is no such app token.")
     return app_token_of(row)
 

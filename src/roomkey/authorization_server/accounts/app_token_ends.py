@@ -6,32 +6,32 @@ from sqlalchemy import select, update
 
 from roomkey.authorization_server.accounts.syntax import words
 from roomkey.authorization_server.schema.tokens import app_tokens
-from roomkey.authorization_server.tokens.ledger import revoke_token
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.tokens.issued_tokens import revoke_token
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
-def end(work: Work, ids: Iterable[str]) -> int:
+def end(uow: UnitOfWork, ids: Iterable[str]) -> int:
     """End the app tokens with these ids and return how many of them lived."""
     statement = (
         update(app_tokens)
-        .where(app_tokens.c.id.in_(tuple(ids)), app_tokens.c.revoked_at.is_(None), app_tokens.c.expires_at > work.now)
-        .values(revoked_at=work.now)
+        .where(app_tokens.c.id.in_(tuple(ids)), app_tokens.c.revoked_at.is_(None), app_tokens.c.expires_at > uow.now)
+        .values(revoked_at=uow.now)
         .returning(app_tokens.c.digest)
     )
-    digests = work.connection.scalars(statement).all()
+    digests = uow.connection.scalars(statement).all()
     for digest in digests:
-        revoke_token(work, bytes(digest))
+        revoke_token(uow, bytes(digest))
     return len(digests)
 
 
-def end_beyond(work: Work, client_id: str, audience: str, allowed: Collection[str]) -> int:
+def end_beyond(uow: UnitOfWork, client_id: str, audience: str, allowed: Collection[str]) -> int:
     """End the account's app tokens for an API that hold a scope other than the ``allowed`` ones; how many they were."""
-    live = work.connection.execute(
+    live = uow.connection.execute(
         select(app_tokens.c.id, app_tokens.c.scope).where(
             app_tokens.c.client_id == client_id,
             app_tokens.c.audience == audience,
             app_tokens.c.revoked_at.is_(None),
-            app_tokens.c.expires_at > work.now,
+            app_tokens.c.expires_at > uow.now,
         )
     ).all()
-    return end(work, [row.id for row in live if not set(words(row.scope)) <= set(allowed)])
+    return end(uow, [row.id for row in live if not set(words(row.scope)) <= set(allowed)])

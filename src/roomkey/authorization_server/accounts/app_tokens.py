@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 
-from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import app_token_ends
 from roomkey.authorization_server.accounts.api import visible_api
 from roomkey.authorization_server.accounts.app_token import (
@@ -22,6 +21,7 @@ from roomkey.authorization_server.accounts.bounds import demand_not_stronger, ro
 from roomkey.authorization_server.accounts.page import USUAL, Page, newest_first, page_of
 from roomkey.authorization_server.accounts.syntax import checked_seconds, checked_text
 from roomkey.authorization_server.actor import ActorKind
+from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, NotAllowed
 from roomkey.authorization_server.keys.signer import signer
 from roomkey.authorization_server.lists.status_list import status_claim
@@ -30,9 +30,9 @@ from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.ledger import keep
-from roomkey.authorization_server.tokens.minting import Minted, mint
-from roomkey.authorization_server.work import Work, new_id
+from roomkey.authorization_server.tokens.issue import Minted, mint
+from roomkey.authorization_server.tokens.issued_tokens import keep
+from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 
 LONGEST_OVERLAP: Final = 30 * DAY
 
@@ -46,7 +46,7 @@ class NewAppToken:
 
 
 def create(
-    work: Work,
+    uow: UnitOfWork,
     *,
     client_id: str,
     audience: str,
@@ -58,48 +58,48 @@ def create(
 
     Without a format it has that of the API. Raises NotFound, Invalid, NotAllowed, Conflict.
     """
-    work.demand(Permission.CHANGE_ACCOUNTS)
-    work.alone()
+    uow.demand(Permission.CHANGE_ACCOUNTS)
+    uow.lock_admin_changes()
     order = checked_order(
-        work, client_id=client_id, audience=audience, scopes=scopes, lifetime=lifetime, token_format=token_format
+        uow, client_id=client_id, audience=audience, scopes=scopes, lifetime=lifetime, token_format=token_format
     )
-    if order.api.needs_approval and work.actor.kind is not ActorKind.CONSOLE:
+    if order.api.needs_approval and uow.actor.kind is not ActorKind.CONSOLE:
         raise NotAllowed(f"App tokens for {audience} need somebody else's approval; ask for one by a token request.")
-    demand_not_stronger(work, client_id, order.account.roles)
-    made = issue(work, order, owner_id=work.actor.id if work.actor.kind is ActorKind.USER else None)
-    audit.record(work, "app_token.created", _subject(made.app_token), **_told(made.app_token))
+    demand_not_stronger(uow, client_id, order.account.roles)
+    made = issue(uow, order, owner_id=uow.actor.id if uow.actor.kind is ActorKind.USER else None)
+    record_event(uow, "app_token.created", _subject(made.app_token), **_told(made.app_token))
     return made
 
 
-def issue(work: Work, order: Order, *, owner_id: str | None) -> NewAppToken:
+def issue(uow: UnitOfWork, order: Order, *, owner_id: str | None) -> NewAppToken:
     """Make the token of an order that was checked and agreed to; writes no audit event."""
     account, api = order.account, order.api
     grant = Grant(
         client_id=account.client_id,
         audience=api.audience,
         scope=order.scopes,
-        roles=roles_within(work, account.roles),
+        roles=roles_within(uow, account.roles),
         tenant=account.tenant,
     )
-    status_index = work.count("status_index") - 1
+    status_index = uow.next_number("status_index") - 1
     minted = mint(
         grant,
-        issuer=work.settings.issuer,
-        now=work.now,
+        issuer=uow.settings.issuer,
+        now=uow.now,
         lifetime=order.lifetime,
         signer=signer(
-            work.keys.load(work),
-            work.sealed,
+            uow.keys.load(uow),
+            uow.sealed,
             audience=api.audience,
             token_format=order.token_format,
             algorithm=api.algorithm,
-            shared_secret=work.connection.scalar(select(apis.c.shared_secret).where(apis.c.audience == api.audience)),
+            shared_secret=uow.connection.scalar(select(apis.c.shared_secret).where(apis.c.audience == api.audience)),
         ),
-        status=status_claim(work.settings, status_index),
+        status=status_claim(uow.settings, status_index),
     )
-    keep(work.connection, minted)
+    keep(uow.connection, minted)
     id_ = new_id("tok")
-    work.connection.execute(
+    uow.connection.execute(
         insert(app_tokens).values(
             id=id_,
             digest=minted.digest,
@@ -110,23 +110,23 @@ def issue(work: Work, order: Order, *, owner_id: str | None) -> NewAppToken:
             token_format=order.token_format,
             hint=minted.hint,
             owner_id=owner_id,
-            created_by=str(work.actor),
-            created_at=work.now,
+            created_by=str(uow.actor),
+            created_at=uow.now,
             expires_at=minted.expires_at,
             exp=minted.expires_at,
         )
     )
-    return NewAppToken(visible_app_token(work, id_), minted)
+    return NewAppToken(visible_app_token(uow, id_), minted)
 
 
-def get(work: Work, id_: str) -> AppToken:
+def get(uow: UnitOfWork, id_: str) -> AppToken:
     """One app token; raises NotFound where there is none that the actor sees."""
-    work.demand(Permission.READ)
-    return visible_app_token(work, id_)
+    uow.demand(Permission.READ)
+    return visible_app_token(uow, id_)
 
 
 def find(
-    work: Work,
+    uow: UnitOfWork,
     *,
     after: str | None = None,
     limit: int = USUAL,
@@ -136,82 +136,82 @@ def find(
     live: bool = False,
 ) -> Page[AppToken]:
     """The app tokens that the actor sees, the newest first: of an account, an API, an owner, or ``live`` ones."""
-    work.demand(Permission.READ)
+    uow.demand(Permission.READ)
     statement = with_tenant()
-    if work.actor.tenant is not None:
-        statement = statement.where(statement.selected_columns.tenant == work.actor.tenant)
+    if uow.actor.tenant is not None:
+        statement = statement.where(statement.selected_columns.tenant == uow.actor.tenant)
     for column, value in (("client_id", client_id), ("audience", audience), ("owner_id", owner_id)):
         if value is not None:
             statement = statement.where(app_tokens.c[column] == value)
     if live:
-        statement = statement.where(app_tokens.c.revoked_at.is_(None), app_tokens.c.expires_at > work.now)
+        statement = statement.where(app_tokens.c.revoked_at.is_(None), app_tokens.c.expires_at > uow.now)
     paged = newest_first(statement, app_tokens.c.created_at, app_tokens.c.id, after=after, limit=limit)
-    rows = work.connection.execute(paged).all()
+    rows = uow.connection.execute(paged).all()
     return page_of(rows, limit, lambda shown: list(map(app_token_of, shown)), lambda row: f"{row.created_at}.{row.id}")
 
 
-def rotate(work: Work, id_: str, *, overlap: int = 0, lifetime: int | None = None) -> NewAppToken:
+def rotate(uow: UnitOfWork, id_: str, *, overlap: int = 0, lifetime: int | None = None) -> NewAppToken:
     """A new token in place of one that lives, which stays good for ``overlap`` seconds, or to its own end.
 
     It allows what the old one did, and lives as long as that was made for, or ``lifetime`` seconds; where tokens need
     approval it does not outlive what was approved. Raises NotFound, NotAllowed, Invalid, and Conflict for a token that
     has ended or was rotated before.
     """
-    old = _changeable(work, id_, Permission.CHANGE_ACCOUNTS)
+    old = _changeable(uow, id_, Permission.CHANGE_ACCOUNTS)
     checked_seconds(overlap, "overlap", least=0, most=LONGEST_OVERLAP)
-    if old.state(work.now) != "live":
-        raise Conflict(f"The app token {id_} is {old.state(work.now)}; only one that lives can be rotated.")
-    order = _renewed(work, old, lifetime)
-    made = issue(work, order, owner_id=old.owner_id)
-    until = min(old.expires_at, work.now + overlap)
+    if old.state(uow.now) != "live":
+        raise Conflict(f"The app token {id_} is {old.state(uow.now)}; only one that lives can be rotated.")
+    order = _renewed(uow, old, lifetime)
+    made = issue(uow, order, owner_id=old.owner_id)
+    until = min(old.expires_at, uow.now + overlap)
     replaced: dict[str, Any] = {"replaced_by": made.app_token.id, "expires_at": until}
-    row = work.connection.scalar(
+    row = uow.connection.scalar(
         update(app_tokens).where(app_tokens.c.id == id_).values(replaced).returning(app_tokens.c.digest)
     )
-    work.connection.execute(update(access_tokens).where(access_tokens.c.digest == row).values(expires_at=until))
+    uow.connection.execute(update(access_tokens).where(access_tokens.c.digest == row).values(expires_at=until))
     subject = _subject(old)
-    audit.record(work, "app_token.rotated", subject, old_until=until, new=made.app_token.id, **_told(made.app_token))
+    record_event(uow, "app_token.rotated", subject, old_until=until, new=made.app_token.id, **_told(made.app_token))
     return made
 
 
-def revoke(work: Work, id_: str, *, reason: str = "") -> AppToken:
+def revoke(uow: UnitOfWork, id_: str, *, reason: str = "") -> AppToken:
     """End the app token now; where it has ended, do nothing. Raises NotFound, NotAllowed."""
-    token = _changeable(work, id_, Permission.REVOKE_TOKENS, Permission.CHANGE_ACCOUNTS)
-    if not app_token_ends.end(work, [id_]):
+    token = _changeable(uow, id_, Permission.REVOKE_TOKENS, Permission.CHANGE_ACCOUNTS)
+    if not app_token_ends.end(uow, [id_]):
         return token
-    audit.record(work, "app_token.revoked", _subject(token), reason=checked_text(reason, "reason"))
-    return visible_app_token(work, id_)
+    record_event(uow, "app_token.revoked", _subject(token), reason=checked_text(reason, "reason"))
+    return visible_app_token(uow, id_)
 
 
-def _changeable(work: Work, id_: str, *permissions: Permission) -> AppToken:
+def _changeable(uow: UnitOfWork, id_: str, *permissions: Permission) -> AppToken:
     """The token, where the actor has one of ``permissions`` or owns it and may ask for tokens."""
-    work.demand(*permissions, Permission.REQUEST_TOKENS)
-    work.alone()
-    token = visible_app_token(work, id_)
-    own = work.actor.kind is ActorKind.USER and token.owner_id == work.actor.id
-    if not own and not any(work.actor.may(permission) for permission in permissions):
+    uow.demand(*permissions, Permission.REQUEST_TOKENS)
+    uow.lock_admin_changes()
+    token = visible_app_token(uow, id_)
+    own = uow.actor.kind is ActorKind.USER and token.owner_id == uow.actor.id
+    if not own and not any(uow.actor.may(permission) for permission in permissions):
         raise NotAllowed(f"The app token {id_} is not yours; ask its owner or an administrator.")
     return token
 
 
-def _renewed(work: Work, old: AppToken, lifetime: int | None) -> Order:
-    longest = visible_api(work, old.audience).longest_app_token
+def _renewed(uow: UnitOfWork, old: AppToken, lifetime: int | None) -> Order:
+    longest = visible_api(uow, old.audience).longest_app_token
     order = checked_order(
-        work,
+        uow,
         client_id=old.client_id,
         audience=old.audience,
         scopes=old.scopes,
         lifetime=min(old.lifetime, longest) if lifetime is None else lifetime,
         token_format=old.token_format,
     )
-    demand_not_stronger(work, old.client_id, order.account.roles)
-    if needs_approval(work, order) and work.actor.kind is not ActorKind.CONSOLE:
-        return replace(order, lifetime=min(order.lifetime, old.expires_at - work.now))
+    demand_not_stronger(uow, old.client_id, order.account.roles)
+    if needs_approval(uow, order) and uow.actor.kind is not ActorKind.CONSOLE:
+        return replace(order, lifetime=min(order.lifetime, old.expires_at - uow.now))
     return order
 
 
-def _subject(token: AppToken) -> audit.Subject:
-    return audit.Subject("app_token", token.id, token.tenant)
+def _subject(token: AppToken) -> Subject:
+    return Subject("app_token", token.id, token.tenant)
 
 
 def _told(token: AppToken) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from roomkey.authorization_server.errors import Invalid
-from roomkey.wire.address import address_problem
+from roomkey.http.address import address_problem
 
 _MOST: Final = 20
 _LONGEST: Final = 500

@@ -13,7 +13,7 @@ from roomkey.authorization_server.actor import ActorKind
 from roomkey.authorization_server.errors import NotAllowed, NotFound
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import service_accounts
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 BY_SECRET: Final = ("client_secret_basic", "client_secret_post")
 AUTHENTICATIONS: Final = (*BY_SECRET, "private_key_jwt", "none")
@@ -73,31 +73,31 @@ class ServiceAccount:
         return next((one.scopes for one in self.apis if one.audience == audience), ())
 
 
-def accounts_of(work: Work, rows: Sequence[Any]) -> list[ServiceAccount]:
+def accounts_of(uow: UnitOfWork, rows: Sequence[Any]) -> list[ServiceAccount]:
     """The accounts in ``rows`` of the table."""
-    access = access_of(work, [row.client_id for row in rows])
+    access = access_of(uow, [row.client_id for row in rows])
     return [_account(row, access[row.client_id]) for row in rows]
 
 
-def visible_account(work: Work, client_id: str) -> ServiceAccount:
+def visible_account(uow: UnitOfWork, client_id: str) -> ServiceAccount:
     """The account, where the actor may see it; raises NotFound."""
-    row = work.connection.execute(select(service_accounts).where(service_accounts.c.client_id == client_id)).first()
-    if row is None or not work.actor.sees(row.tenant):
+    row = uow.connection.execute(select(service_accounts).where(service_accounts.c.client_id == client_id)).first()
+    if row is None or not uow.actor.sees(row.tenant):
         raise NotFound(f'There is no service account "{client_id}".')
-    return accounts_of(work, [row])[0]
+    return accounts_of(uow, [row])[0]
 
 
-def changeable(work: Work, client_id: str) -> ServiceAccount:
+def changeable(uow: UnitOfWork, client_id: str) -> ServiceAccount:
     """The account, where the actor may change it: administrators any, others their own. Raises NotFound, NotAllowed."""
-    account = visible_account(work, client_id)
-    if not (owns(work, account) or work.actor.may(Permission.CHANGE_ACCOUNTS)):
+    account = visible_account(uow, client_id)
+    if not (owns(uow, account) or uow.actor.may(Permission.CHANGE_ACCOUNTS)):
         raise NotAllowed(f"The account {client_id} is not yours; ask its owner or an administrator.")
     return account
 
 
-def owns(work: Work, account: ServiceAccount) -> bool:
+def owns(uow: UnitOfWork, account: ServiceAccount) -> bool:
     """Whether the account is the actor's own."""
-    return work.actor.kind is ActorKind.USER and account.owner_id == work.actor.id
+    return uow.actor.kind is ActorKind.USER and account.owner_id == uow.actor.id
 
 
 def _account(row: Any, access: tuple[Access, ...]) -> ServiceAccount:

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from roomkey.authorization_server import audit
 from roomkey.authorization_server.accounts import access as granted
 from roomkey.authorization_server.accounts import account_secrets
 from roomkey.authorization_server.accounts.access import Access
@@ -26,14 +25,15 @@ from roomkey.authorization_server.accounts.service_account import (
 )
 from roomkey.authorization_server.accounts.syntax import checked_client_id, checked_roles, checked_text
 from roomkey.authorization_server.accounts.tenants import tenant_of_new
+from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed
-from roomkey.authorization_server.opaque import Opaque
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema import accounts as schema
 from roomkey.authorization_server.schema.accounts import service_accounts
-from roomkey.authorization_server.schema.people import users
-from roomkey.authorization_server.tokens.ledger import revoke_account
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.schema.identity import users
+from roomkey.authorization_server.secret_format import Opaque
+from roomkey.authorization_server.tokens.issued_tokens import revoke_account
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class ChangedAccount:
 
 
 def create(
-    work: Work,
+    uow: UnitOfWork,
     *,
     client_id: str,
     apis: Iterable[Access] = (),
@@ -81,50 +81,50 @@ def create(
         jwks: the public keys of private_key_jwt, a JWK set as JSON; none in any other case.
     The others are those of ``ServiceAccount``.
     """
-    work.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
-    work.alone()
-    if not work.actor.may(Permission.CHANGE_ACCOUNTS):
-        owner_id = work.actor.id
-    tenant = tenant_of_new(work, tenant)
+    uow.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
+    uow.lock_admin_changes()
+    if not uow.actor.may(Permission.CHANGE_ACCOUNTS):
+        owner_id = uow.actor.id
+    tenant = tenant_of_new(uow, tenant)
     values = _values(grants, authentication, jwks, redirect_uris, native=native)
-    _demand_password(work, "password" in values["grants"] or allows_password_with_mfa)
+    _demand_password(uow, "password" in values["grants"] or allows_password_with_mfa)
     values |= {
         "client_id": checked_client_id(client_id),
         "kind": "app",
         "description": checked_text(description, "description"),
         "tenant": tenant,
-        "owner_id": _checked_owner(work, owner_id, tenant),
-        "roles": " ".join(_checked_roles(work, roles)),
+        "owner_id": _checked_owner(uow, owner_id, tenant),
+        "roles": " ".join(_checked_roles(uow, roles)),
         "allows_password_with_mfa": int(allows_password_with_mfa),
-        "created_at": work.now,
+        "created_at": uow.now,
     }
-    access = granted.checked_access(work, apis, tenant)
-    add(work, values)
-    granted.give(work, client_id, access)
-    secret = account_secrets.add(work, client_id) if authentication in BY_SECRET else None
-    account = visible_account(work, client_id)
-    audit.record(work, "service_account.created", _subject(account), after=_told(account))
-    work.changed()
+    access = granted.checked_access(uow, apis, tenant)
+    add(uow, values)
+    granted.give(uow, client_id, access)
+    secret = account_secrets.add(uow, client_id) if authentication in BY_SECRET else None
+    account = visible_account(uow, client_id)
+    record_event(uow, "service_account.created", _subject(account), after=_told(account))
+    uow.bump_config_version()
     return NewAccount(account, secret)
 
 
-def add(work: Work, values: dict[str, Any]) -> None:
+def add(uow: UnitOfWork, values: dict[str, Any]) -> None:
     """Write a new row, which was checked; raises Conflict where the name is taken."""
     try:
-        with work.connection.begin_nested():
-            work.connection.execute(insert(service_accounts).values(values))
+        with uow.connection.begin_nested():
+            uow.connection.execute(insert(service_accounts).values(values))
     except IntegrityError:
         raise Conflict(f'There is a service account "{values["client_id"]}" already.') from None
 
 
-def get(work: Work, client_id: str) -> ServiceAccount:
+def get(uow: UnitOfWork, client_id: str) -> ServiceAccount:
     """One account; raises NotFound where there is none that the actor sees."""
-    work.demand(Permission.READ)
-    return visible_account(work, client_id)
+    uow.demand(Permission.READ)
+    return visible_account(uow, client_id)
 
 
 def find(
-    work: Work,
+    uow: UnitOfWork,
     *,
     after: str | None = None,
     limit: int = USUAL,
@@ -135,9 +135,9 @@ def find(
     search: str = "",
 ) -> Page[ServiceAccount]:
     """The accounts that the actor sees, by name: of an owner, of a tenant, for an API, with ``search`` in the name."""
-    work.demand(Permission.READ)
+    uow.demand(Permission.READ)
     statement = select(service_accounts).where(service_accounts.c.kind == kind)
-    for column, value in (("tenant", work.actor.tenant), ("tenant", tenant), ("owner_id", owner_id)):
+    for column, value in (("tenant", uow.actor.tenant), ("tenant", tenant), ("owner_id", owner_id)):
         if value is not None:
             statement = statement.where(service_accounts.c[column] == value)
     if audience is not None:
@@ -146,12 +146,12 @@ def find(
         statement = statement.where(service_accounts.c.client_id.in_(able))
     if search:
         statement = statement.where(service_accounts.c.client_id.contains(search.lower(), autoescape=True))
-    rows = work.connection.execute(by_name(statement, service_accounts.c.client_id, after=after, limit=limit)).all()
-    return page_of(rows, limit, lambda shown: accounts_of(work, shown), lambda row: str(row.client_id))
+    rows = uow.connection.execute(by_name(statement, service_accounts.c.client_id, after=after, limit=limit)).all()
+    return page_of(rows, limit, lambda shown: accounts_of(uow, shown), lambda row: str(row.client_id))
 
 
 def change(
-    work: Work,
+    uow: UnitOfWork,
     client_id: str,
     *,
     apis: Iterable[Access] | None = None,
@@ -170,12 +170,12 @@ def change(
     App tokens that hold more than the account may ask for afterwards end; a way of authentication that is given up
     takes its secrets and keys along. Raises NotFound, NotAllowed, Invalid, and Conflict for the account of an API.
     """
-    account = _demand(work, client_id)
+    account = _demand(uow, client_id)
     before = _told(account)
     values: dict[str, Any] = {}
     if any(one is not None for one in (grants, authentication, jwks, redirect_uris, native)):
         way = authentication or account.authentication
-        keys = jwks if jwks is not None or way != "private_key_jwt" else _jwks_of(work, client_id)
+        keys = jwks if jwks is not None or way != "private_key_jwt" else _jwks_of(uow, client_id)
         values |= _values(
             account.grants if grants is None else grants,
             way,
@@ -185,70 +185,70 @@ def change(
         )
         if way not in BY_SECRET:
             secrets = schema.account_secrets
-            work.connection.execute(delete(secrets).where(secrets.c.client_id == client_id))
+            uow.connection.execute(delete(secrets).where(secrets.c.client_id == client_id))
     if description is not None:
         values["description"] = checked_text(description, "description")
     if owner_id is not None and (owner_id or None) != account.owner_id:
-        work.demand(Permission.CHANGE_ACCOUNTS)
-        values["owner_id"] = _checked_owner(work, owner_id or None, account.tenant)
+        uow.demand(Permission.CHANGE_ACCOUNTS)
+        values["owner_id"] = _checked_owner(uow, owner_id or None, account.tenant)
     if roles is not None:
-        values["roles"] = " ".join(_checked_roles(work, roles))
+        values["roles"] = " ".join(_checked_roles(uow, roles))
     asked = "password" in values.get("grants", "") and "password" not in account.grants
-    _demand_password(work, asked or (bool(allows_password_with_mfa) and not account.allows_password_with_mfa))
+    _demand_password(uow, asked or (bool(allows_password_with_mfa) and not account.allows_password_with_mfa))
     if allows_password_with_mfa is not None:
         values["allows_password_with_mfa"] = int(allows_password_with_mfa)
     if values:
         which = service_accounts.c.client_id == client_id
-        work.connection.execute(update(service_accounts).where(which).values(values))
+        uow.connection.execute(update(service_accounts).where(which).values(values))
     ended = 0
     if apis is not None:
-        ended = granted.give(work, client_id, granted.checked_access(work, apis, account.tenant))
-    changed = visible_account(work, client_id)
+        ended = granted.give(uow, client_id, granted.checked_access(uow, apis, account.tenant))
+    changed = visible_account(uow, client_id)
     details = {"before": before, "after": _told(changed), "ended_app_tokens": ended, "new_keys": jwks is not None}
-    audit.record(work, "service_account.changed", _subject(account), **details)
-    work.changed()
+    record_event(uow, "service_account.changed", _subject(account), **details)
+    uow.bump_config_version()
     return ChangedAccount(changed, ended)
 
 
-def disable(work: Work, client_id: str, *, reason: str = "") -> ServiceAccount:
+def disable(uow: UnitOfWork, client_id: str, *, reason: str = "") -> ServiceAccount:
     """End all tokens of the account, for good, and let it get no others until it is enabled; done already, do nothing.
 
     Raises NotFound, NotAllowed, and Conflict for the account of an API.
     """
-    account = _demand(work, client_id)
+    account = _demand(uow, client_id)
     if not account.enabled:
         return account
-    _switch(work, client_id, work.now)
-    revoke_account(work, client_id, reason="account_disabled")
-    audit.record(work, "service_account.disabled", _subject(account), reason=checked_text(reason, "reason"))
-    work.changed()
-    return visible_account(work, client_id)
+    _switch(uow, client_id, uow.now)
+    revoke_account(uow, client_id, reason="account_disabled")
+    record_event(uow, "service_account.disabled", _subject(account), reason=checked_text(reason, "reason"))
+    uow.bump_config_version()
+    return visible_account(uow, client_id)
 
 
-def enable(work: Work, client_id: str) -> ServiceAccount:
+def enable(uow: UnitOfWork, client_id: str) -> ServiceAccount:
     """Let a disabled account be used again; never by itself. Raises NotFound, NotAllowed, Conflict."""
-    account = _demand(work, client_id)
+    account = _demand(uow, client_id)
     if account.enabled:
         return account
-    _switch(work, client_id, None)
-    audit.record(work, "service_account.enabled", _subject(account))
-    work.changed()
-    return visible_account(work, client_id)
+    _switch(uow, client_id, None)
+    record_event(uow, "service_account.enabled", _subject(account))
+    uow.bump_config_version()
+    return visible_account(uow, client_id)
 
 
-def _demand(work: Work, client_id: str) -> ServiceAccount:
-    work.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
-    work.alone()
-    account = changeable(work, client_id)
+def _demand(uow: UnitOfWork, client_id: str) -> ServiceAccount:
+    uow.demand(Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
+    uow.lock_admin_changes()
+    account = changeable(uow, client_id)
     if account.kind == "api":
         raise Conflict(f"{client_id} is the account of an API; change the API.")
-    demand_not_stronger(work, client_id, account.roles)
+    demand_not_stronger(uow, client_id, account.roles)
     return account
 
 
-def _switch(work: Work, client_id: str, disabled_at: int | None) -> None:
+def _switch(uow: UnitOfWork, client_id: str, disabled_at: int | None) -> None:
     which = service_accounts.c.client_id == client_id
-    work.connection.execute(update(service_accounts).where(which).values(disabled_at=disabled_at))
+    uow.connection.execute(update(service_accounts).where(which).values(disabled_at=disabled_at))
 
 
 def _values(
@@ -277,37 +277,37 @@ def _values(
     }
 
 
-def _demand_password(work: Work, asked: bool) -> None:  # noqa: FBT001 - one private question
+def _demand_password(uow: UnitOfWork, asked: bool) -> None:  # noqa: FBT001 - one private question
     """An app that sees people's passwords is an administrator's decision (RFC 9700 section 2.4)."""
-    if asked and not work.actor.may(Permission.CHANGE_ACCOUNTS):
+    if asked and not uow.actor.may(Permission.CHANGE_ACCOUNTS):
         raise NotAllowed("Only an administrator can let an account use the password grant.")
 
 
-def _checked_roles(work: Work, roles: Iterable[str]) -> Sequence[str]:
+def _checked_roles(uow: UnitOfWork, roles: Iterable[str]) -> Sequence[str]:
     chosen = checked_roles(roles)
-    demand_roles(work, chosen)
+    demand_roles(uow, chosen)
     return chosen
 
 
-def _checked_owner(work: Work, owner_id: str | None, tenant: str | None) -> str | None:
+def _checked_owner(uow: UnitOfWork, owner_id: str | None, tenant: str | None) -> str | None:
     if owner_id is None:
         return None
-    owner = work.connection.execute(
+    owner = uow.connection.execute(
         select(users.c.tenant).where(users.c.id == owner_id, users.c.deleted_at.is_(None))
     ).first()
-    if owner is None or not work.actor.sees(owner.tenant) or (owner.tenant is not None and owner.tenant != tenant):
+    if owner is None or not uow.actor.sees(owner.tenant) or (owner.tenant is not None and owner.tenant != tenant):
         raise Invalid("There is no such user who could own this account.", field="owner_id")
     return owner_id
 
 
-def _jwks_of(work: Work, client_id: str) -> str | None:
+def _jwks_of(uow: UnitOfWork, client_id: str) -> str | None:
     which = service_accounts.c.client_id == client_id
-    found: str | None = work.connection.scalar(select(service_accounts.c.jwks).where(which))
+    found: str | None = uow.connection.scalar(select(service_accounts.c.jwks).where(which))
     return found
 
 
-def _subject(account: ServiceAccount) -> audit.Subject:
-    return audit.Subject("service_account", account.client_id, account.tenant)
+def _subject(account: ServiceAccount) -> Subject:
+    return Subject("service_account", account.client_id, account.tenant)
 
 
 def _told(account: ServiceAccount) -> dict[str, Any]:

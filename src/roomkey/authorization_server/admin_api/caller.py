@@ -13,9 +13,9 @@ from roomkey.authorization_server.admin_api.problem import InsufficientScope, Un
 from roomkey.authorization_server.errors import NotAllowed
 from roomkey.authorization_server.schema.accounts import account_apis, service_accounts
 from roomkey.authorization_server.schema.tokens import access_tokens
-from roomkey.authorization_server.tokens.minting import find_ledger_key
+from roomkey.authorization_server.tokens.issue import find_ledger_key
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.endpoint import Received
-from roomkey.authorization_server.work import Work
 
 _LONGEST: Final = 8192
 _BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
@@ -35,13 +35,13 @@ def token_key(received: Received) -> bytes:
     return key
 
 
-def caller(work: Work, key: bytes, operation: Operation, *, address: str) -> Actor:
+def caller(uow: UnitOfWork, key: bytes, operation: Operation, *, address: str) -> Actor:
     """The account that may ask for ``operation`` by the token with this ``key``.
 
     It has those roles and scopes that both the token and the account have now. Raises Unauthorized,
     InsufficientScope, NotAllowed.
     """
-    row = work.connection.execute(
+    row = uow.connection.execute(
         select(access_tokens, service_accounts.c.disabled_at, service_accounts.c.roles.label("has_roles"))
         .add_columns(service_accounts.c.tenant.label("is_of"), account_apis.c.scopes.label("may_ask"))
         .join_from(access_tokens, service_accounts, service_accounts.c.client_id == access_tokens.c.client_id)
@@ -55,7 +55,7 @@ def caller(work: Work, key: bytes, operation: Operation, *, address: str) -> Act
         row is None
         or row.audience != BUILT_IN
         or row.revoked_at is not None
-        or work.now >= row.expires_at
+        or uow.now >= row.expires_at
         or row.disabled_at is not None
     ):
         raise Unauthorized("The token is not good for this API: it may have ended, or be for another one.", token=True)

@@ -13,10 +13,10 @@ from roomkey.authorization_server.admin_api.reading import read_body, read_query
 from roomkey.authorization_server.errors import DatabaseUnavailable, NotFound, ServiceError
 from roomkey.authorization_server.plain import plain
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, json_answer
 from roomkey.authorization_server.web.oauth_error import OAuthError
-from roomkey.authorization_server.work import Work
 
 _log = logging.getLogger("roomkey.authorization_server")
 _UNNAMED: Final = "There is nothing of this name."
@@ -29,7 +29,7 @@ class TooMany(ServiceError):
     status = 429
 
 
-def endpoint(service: Service, crowd: Crowd, operations: Mapping[str, Operation]) -> Endpoint:
+def endpoint(service: Service, crowd: ConcurrencyLimit, operations: Mapping[str, Operation]) -> Endpoint:
     """What answers at one address; ``operations`` by their method."""
 
     async def answer(received: Received) -> Answer:
@@ -46,14 +46,14 @@ def endpoint(service: Service, crowd: Crowd, operations: Mapping[str, Operation]
     return Endpoint(answer, methods=frozenset(operations))
 
 
-async def _answered(service: Service, crowd: Crowd, operation: Operation, received: Received) -> Answer:
+async def _answered(service: Service, crowd: ConcurrencyLimit, operation: Operation, received: Received) -> Answer:
     key = token_key(received)
 
-    def job(work: Work) -> Any:
+    def job(uow: UnitOfWork) -> Any:
         # One transaction: whoever loses a right at this moment either has done this before, or does not do it.
-        actor = caller(work, key, operation, address=received.address)
+        actor = caller(uow, key, operation, address=received.address)
         asked = _understood(operation, received)
-        return plain(operation.act(dataclasses.replace(work, actor=actor), asked))
+        return plain(operation.act(dataclasses.replace(uow, actor=actor), asked))
 
     perform = service.view if operation.method == "GET" else service.perform
     with crowd.place(key.hex()):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 READ: Final = "admin:read"
 WRITE: Final = "admin:write"
@@ -53,7 +53,7 @@ class Operation:
     name: str
     summary: str
     permissions: tuple[Permission, ...]
-    act: Callable[[Work, Asked], Any] = field(repr=False)
+    act: Callable[[UnitOfWork, Asked], Any] = field(repr=False)
     answer: Any
     query: type = Nothing
     body: type = Nothing

@@ -22,7 +22,7 @@ from roomkey.authorization_server.admin_api.operations import (
 from roomkey.authorization_server.admin_api.problem import problem_answer
 from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, encoded
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -57,7 +57,7 @@ register_url_convertor("whole", Whole())
 
 def routes(service: Service) -> list[BaseRoute]:
     """Everything below ``/api/v1``."""
-    crowd = Crowd()
+    crowd = ConcurrencyLimit()
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, {})[operation.method] = operation

@@ -22,18 +22,18 @@ from urllib.parse import quote, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.backoffice.forms import Form, read_form
 from roomkey.authorization_server.errors import NotAllowed
-from roomkey.authorization_server.people import sessions, users
-from roomkey.authorization_server.people.passwords import PasswordHashing
-from roomkey.authorization_server.people.sessions import Begun, Session, SignedIn, Stage
-from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.identity import sessions, users
+from roomkey.authorization_server.identity.passwords import PasswordHashing
+from roomkey.authorization_server.identity.sessions import Begun, Session, SignedIn, Stage
+from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 Result = TypeVar("Result")
 _SAFE: Final = frozenset({"GET", "HEAD"})
@@ -104,23 +104,23 @@ class Visit:
         digest = hmac.digest(self.cookie.encode(), b"roomkey csrf", hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
-    async def perform(self, act: Callable[[Work], Result]) -> Result:
+    async def perform(self, act: Callable[[UnitOfWork], Result]) -> Result:
         """What ``act`` returns, done on behalf of the visitor, once it is on the disk.
 
         What the visitor may do is read again in the transaction of the act: whoever was demoted or disabled since the
         page was asked for does nothing more.
         """
-        return await self.service.perform(self.actor, lambda work: act(self._as_now(work)))
+        return await self.service.perform(self.actor, lambda uow: act(self._as_now(uow)))
 
-    def _as_now(self, work: Work) -> Work:
+    def _as_now(self, uow: UnitOfWork) -> UnitOfWork:
         if self.signed_in is None:
-            return work
-        user = users.find(work, self.signed_in.user.id)
+            return uow
+        user = users.find(uow, self.signed_in.user.id)
         if user.disabled_at is not None:
             raise NotAllowed("Your account is disabled.")
-        return replace(work, actor=user.actor(self.address))
+        return replace(uow, actor=user.actor(self.address))
 
-    async def view(self, read: Callable[[Work], Result]) -> Result:
+    async def view(self, read: Callable[[UnitOfWork], Result]) -> Result:
         """What ``read`` finds on behalf of the visitor."""
         return await self.service.view(self.actor, read)
 
@@ -195,7 +195,7 @@ def set_cookie(response: Response, settings: Settings, value: str) -> None:
 
 def end_session(response: Response, visit: Visit) -> Response:
     """``response`` with another cookie, which stands for nothing."""
-    set_cookie(response, visit.service.settings, opaque.new(opaque.Kind.SESSION).value)
+    set_cookie(response, visit.service.settings, secret_format.new(secret_format.Kind.SESSION).value)
     return response
 
 
@@ -242,14 +242,14 @@ async def _arrive(request: Request) -> Visit:
     service: Service = request.app.state.service
     cookie = _sent(request)
     signed_in = None
-    if opaque.is_whole(cookie, opaque.Kind.SESSION):
+    if secret_format.is_whole(cookie, secret_format.Kind.SESSION):
         stranger = Actor(ActorKind.USER)
-        signed_in = await service.view(stranger, lambda work: sessions.look_up(work, cookie))
+        signed_in = await service.view(stranger, lambda uow: sessions.look_up(uow, cookie))
         if signed_in is not None and sessions.is_to_be_seen(signed_in.session, service.now()):
             session = signed_in.session
-            await service.perform(stranger, lambda work: sessions.seen(work, session))
+            await service.perform(stranger, lambda uow: sessions.seen(uow, session))
     else:
-        cookie = opaque.new(opaque.Kind.SESSION).value
+        cookie = secret_format.new(secret_format.Kind.SESSION).value
     return Visit(request, service, request.app.state.hashing, cookie, signed_in)
 
 

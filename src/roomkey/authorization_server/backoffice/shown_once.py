@@ -10,8 +10,8 @@ from starlette.responses import Response
 from roomkey.authorization_server.backoffice.page import page, show
 from roomkey.authorization_server.backoffice.session import Visit, see_other
 from roomkey.authorization_server.errors import NotFound
-from roomkey.authorization_server.people import sessions
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.identity import sessions
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.secret import Confidential
 
 _PATH: Final = "/shown-once"
@@ -43,14 +43,14 @@ class Shown(Confidential):
     command: str
 
 
-async def show_once(visit: Visit, make: Callable[[Work], Shown]) -> Response:
+async def show_once(visit: Visit, make: Callable[[UnitOfWork], Shown]) -> Response:
     """Perform ``make``, keep what it returns in the same transaction, and go to the page that shows it."""
     session = visit.session
 
-    def act(work: Work) -> None:
-        shown = make(work)
+    def act(uow: UnitOfWork) -> None:
+        shown = make(uow)
         fields = {field.name: getattr(shown, field.name) for field in dataclasses.fields(shown)}
-        sessions.leave_notice(work, session, json.dumps(fields).encode())
+        sessions.leave_notice(uow, session, json.dumps(fields).encode())
 
     await visit.perform(act)
     return see_other(_PATH)
@@ -60,7 +60,7 @@ async def show_once(visit: Visit, make: Callable[[Work], Shown]) -> Response:
 async def shown_once(visit: Visit) -> Response:
     """The page; whoever asks a second time finds nothing."""
     session = visit.session
-    notice = await visit.perform(lambda work: sessions.take_notice(work, session))
+    notice = await visit.perform(lambda uow: sessions.take_notice(uow, session))
     fields = json.loads(notice) if notice is not None and notice.startswith(b"{") else None
     if fields is None:
         raise NotFound("A secret was shown here once, and is kept nowhere. If it is lost, make another one.")

@@ -3,7 +3,7 @@
 from typing import Final
 
 from roomkey.authorization_server.accounts.app_token import AppToken
-from roomkey.authorization_server.attention import SOON
+from roomkey.authorization_server.health.alerts import SOON
 
 _WORDS: Final = {
     "live": ("ok", "active"),

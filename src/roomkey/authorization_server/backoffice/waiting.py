@@ -2,18 +2,18 @@
 
 from roomkey.authorization_server.accounts import token_requests
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _MOST = 100
 
 
-def waiting(work: Work) -> int:
+def waiting(uow: UnitOfWork) -> int:
     """The number beside Requests, a hundred at most."""
-    actor, count = work.actor, 0
+    actor, count = uow.actor, 0
     if actor.may(Permission.APPROVE_TOKENS):
-        pending = token_requests.find(work, state="pending", limit=_MOST).items
+        pending = token_requests.find(uow, state="pending", limit=_MOST).items
         count += sum(one.requested_by != actor.id for one in pending)
     if actor.may(Permission.REQUEST_TOKENS):
-        approved = token_requests.find(work, state="approved", own=True, limit=_MOST).items
-        count += sum(one.collectable(work.now) for one in approved)
+        approved = token_requests.find(uow, state="approved", own=True, limit=_MOST).items
+        count += sum(one.collectable(uow.now) for one in approved)
     return min(count, _MOST)

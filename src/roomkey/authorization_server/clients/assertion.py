@@ -9,12 +9,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.schema.accounts import assertion_ids
 from roomkey.authorization_server.settings import Settings
 from roomkey.errors import InvalidToken
 from roomkey.jose.claims import read_text, read_time
-from roomkey.jose.envelope import Header, read_claims, read_compact
+from roomkey.jose.compact import Header, read_claims, read_compact
 from roomkey.jose.key_set import KeySet
 from roomkey.jose.keys import VerificationKey
 from roomkey.jose.signature import verifier
@@ -64,7 +64,7 @@ def read_assertion(
 
 def use_assertion(connection: Connection, client_id: str, jti: str, expires_at: int) -> bool:
     """Use up the ``jti``; False where it was used before, on whichever node."""
-    row = {"client_id": client_id, "digest": opaque.digest_of(jti), "expires_at": expires_at + 1}
+    row = {"client_id": client_id, "digest": secret_format.digest_of(jti), "expires_at": expires_at + 1}
     try:
         with connection.begin_nested():
             connection.execute(insert(assertion_ids), row)

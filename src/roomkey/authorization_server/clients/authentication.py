@@ -4,25 +4,25 @@ import hmac
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from roomkey.authorization_server import opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.clients.assertion import read_assertion, use_assertion
-from roomkey.authorization_server.clients.client import Client, KnownSecret, Proof
+from roomkey.authorization_server.clients.client import Client, ClientAuthPolicy, KnownSecret
+from roomkey.authorization_server.clients.client_cache import Directory, StaleConfig
 from roomkey.authorization_server.clients.credentials import Credentials, Method, read_credentials, refused
-from roomkey.authorization_server.clients.directory import Directory, Outdated
 from roomkey.authorization_server.errors import DatabaseUnavailable
-from roomkey.authorization_server.people.throttle import network
+from roomkey.authorization_server.identity.throttle import network
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
-from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import Received
 from roomkey.authorization_server.web.form import Form
 from roomkey.authorization_server.web.oauth_error import OAuthError, too_many
-from roomkey.authorization_server.web.rate import Buckets, Rate
+from roomkey.authorization_server.web.token_bucket import Buckets, Rate
 
 Result = TypeVar("Result")
 _ATTEMPTS: Final = 4
 _BY_ACCOUNT: Final = frozenset({"unauthorized_client", "invalid_scope", "invalid_target"})
-_NOBODY: Final = Proof("", (KnownSecret(bytes(32), 0),))  # what an unknown client is compared with
+_NOBODY: Final = ClientAuthPolicy("", (KnownSecret(bytes(32), 0),))  # what an unknown client is compared with
 _FAILURES: Final = Rate(burst=60, per_second=2.0)
 
 
@@ -40,7 +40,7 @@ class ClientAuthentication:
         self._failures = Buckets(_FAILURES)
 
     async def serve(
-        self, received: Received, form: Form, crowd: Crowd, answer: Callable[[Client], Awaitable[Result]]
+        self, received: Received, form: Form, crowd: ConcurrencyLimit, answer: Callable[[Client], Awaitable[Result]]
     ) -> Result:
         """What ``answer`` makes for the client that ``received`` comes from; made anew where the accounts have changed.
 
@@ -54,7 +54,7 @@ class ClientAuthentication:
             for _ in range(_ATTEMPTS):
                 try:
                     return await answer(client)
-                except Outdated:
+                except StaleConfig:
                     pass
                 except OAuthError as error:
                     if error.error not in _BY_ACCOUNT or await self._directory.is_current(client):
@@ -91,12 +91,12 @@ class ClientAuthentication:
             raise refused()
         return client
 
-    async def _proves(self, proof: Proof, presented: Credentials, *, used: bool = False) -> bool:
+    async def _proves(self, proof: ClientAuthPolicy, presented: Credentials, *, used: bool = False) -> bool:
         """Whether it does; ``used`` says that an assertion has been used up by this very request."""
         if presented.method is Method.PRIVATE_KEY_JWT:
             return await self._asserts(proof, presented, used=used)
         now = self._service.now()
-        digest = opaque.digest_of(presented.proof)
+        digest = secret_format.digest_of(presented.proof)
         right = False
         for known in proof.secrets or _NOBODY.secrets:
             live = known.expires_at is None or now < known.expires_at
@@ -107,7 +107,7 @@ class ClientAuthentication:
             self._last_used.secret(digest, now)
         return right or presented.method is Method.NONE
 
-    async def _asserts(self, proof: Proof, presented: Credentials, *, used: bool) -> bool:
+    async def _asserts(self, proof: ClientAuthPolicy, presented: Credentials, *, used: bool) -> bool:
         settings, client_id = self._service.settings, presented.client_id
         now = self._service.clock.wall()
         keys = proof.keys if proof.authentication == presented.method else None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from roomkey.authorization_server.tokens.minting import Signer
+from roomkey.authorization_server.tokens.issue import Signer
 from roomkey.jose.key_set import KeySet
 
 
@@ -16,7 +16,7 @@ class KnownSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ClientAuthPolicy:
     """How an account must prove itself.
 
     Attributes:
@@ -80,7 +80,7 @@ class Client:
     generation: int
     is_api: bool
     grants: frozenset[str]
-    proof: Proof
+    proof: ClientAuthPolicy
     access: Mapping[str, Access] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
     tenant: str | None = None

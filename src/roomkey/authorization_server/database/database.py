@@ -7,7 +7,7 @@ from typing import Final, Self
 from sqlalchemy import Connection
 
 from roomkey.authorization_server.database.engines import Engines, open_engines
-from roomkey.authorization_server.database.lane import Job, Lane, Result, Row, WriteRows
+from roomkey.authorization_server.database.group_commit import Job, Result, Row, WriteQueue, WriteRows
 from roomkey.authorization_server.database.transaction import is_outage, transaction, unavailable
 
 _GROUP: Final = 64
@@ -22,7 +22,7 @@ class Database:
 
     def __init__(self, engines: Engines) -> None:
         self.engines = engines
-        self._lanes: tuple[Lane, Lane] | None = None
+        self._lanes: tuple[WriteQueue, WriteQueue] | None = None
         self._starting = threading.Lock()
         self._eyes = threading.local()
 
@@ -48,7 +48,7 @@ class Database:
         """What ``job`` reads, off the event loop; jobs that wait at the same time share a transaction."""
         return await self._started()[0].run(job)
 
-    async def glance(self, job: Job[Result]) -> Result:
+    async def read_inline(self, job: Job[Result]) -> Result:
         """As ``read``, for a job that looks at a row or two by prepared statements, on the busiest paths.
 
         SQLite answers it at once, in the loop's own thread: that takes some ten microseconds and waits for no lock, and
@@ -90,17 +90,17 @@ class Database:
         read, write = self._started()
         return read.waiting, write.waiting
 
-    def _started(self) -> tuple[Lane, Lane]:
+    def _started(self) -> tuple[WriteQueue, WriteQueue]:
         if self._lanes is None:
             with self._starting:
                 self._lanes = self._lanes or self._start()
         return self._lanes
 
-    def _start(self) -> tuple[Lane, Lane]:
+    def _start(self) -> tuple[WriteQueue, WriteQueue]:
         embedded = self.file is not None
         return (
-            Lane(self.engines.reader, name="read", threads=2 if embedded else 4, most=_GROUP, undo=False),
-            Lane(
+            WriteQueue(self.engines.reader, name="read", threads=2 if embedded else 4, most=_GROUP, undo=False),
+            WriteQueue(
                 self.engines.writer,
                 name="write",
                 threads=1 if embedded else 4,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from roomkey.authorization_server.database.prepared import driver
+from roomkey.authorization_server.database.statements import driver
 from roomkey.authorization_server.errors import DatabaseUnavailable, Invalid
 from roomkey.errors import ConfigurationError
 from roomkey.stores.private_file import distrust, make_empty, make_folder

@@ -4,7 +4,7 @@ import enum
 
 from sqlalchemy import Connection
 
-from roomkey.authorization_server.database.prepared import driver
+from roomkey.authorization_server.database.statements import driver
 
 
 class Lock(enum.IntEnum):

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from roomkey.authorization_server.clients.client import Access, Client
-from roomkey.authorization_server.grants.request import choose_access, read_scope
+from roomkey.authorization_server.grants.scope import choose_access, read_scope
 from roomkey.authorization_server.web.form import Form
 from roomkey.authorization_server.web.oauth_error import OAuthError, invalid_request
 

@@ -8,12 +8,11 @@ from sqlalchemy import select
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from roomkey.authorization_server import audit
-from roomkey.authorization_server.audit import Subject
+from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.backoffice.session import Visit, led_to_sign_in, requires, secured, see_other
 from roomkey.authorization_server.backoffice.sign_in.answer import page
 from roomkey.authorization_server.clients.client import Client
-from roomkey.authorization_server.clients.directory import Directory, check
+from roomkey.authorization_server.clients.client_cache import Directory, check
 from roomkey.authorization_server.endpoints.authorization_request import (
     AuthorizationRequest,
     ReturnAddress,
@@ -22,13 +21,13 @@ from roomkey.authorization_server.endpoints.authorization_request import (
 )
 from roomkey.authorization_server.errors import NotAllowed
 from roomkey.authorization_server.grants.authorization_code import Granted, new_code
-from roomkey.authorization_server.grants.request import granted_scope
-from roomkey.authorization_server.people import sessions
-from roomkey.authorization_server.people.sessions import Session
+from roomkey.authorization_server.grants.scope import granted_scope
+from roomkey.authorization_server.identity import sessions
+from roomkey.authorization_server.identity.sessions import Session
 from roomkey.authorization_server.schema.accounts import api_scopes, apis, service_accounts
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.form import Form, read_form
 from roomkey.authorization_server.web.oauth_error import OAuthError
-from roomkey.authorization_server.work import Work
 
 _PATH: Final = "/oauth2/authorize"
 _FORM: Final = b"application/x-www-form-urlencoded"
@@ -59,7 +58,7 @@ async def ask(visit: Visit) -> Response:
         scope = _scope(visit, asking.client, request)
     except OAuthError as error:
         return _go(visit, asking.back.with_error(error))
-    shown = await visit.view(lambda work: _shown(work, asking.client, request, scope))
+    shown = await visit.view(lambda uow: _shown(uow, asking.client, request, scope))
     response = page(
         visit,
         "consent.html",
@@ -87,18 +86,18 @@ async def decide(visit: Visit) -> Response:
     except OAuthError as error:
         return _go(visit, asking.back.with_error(error))
 
-    def act(work: Work) -> str:
-        check(work.connection, asking.client.generation)
-        if sessions.look_up(work, visit.cookie) is None:
+    def act(uow: UnitOfWork) -> str:
+        check(uow.connection, asking.client.generation)
+        if sessions.look_up(uow, visit.cookie) is None:
             raise NotAllowed("Your session has ended; sign in again.")
-        audit.record(
-            work,
+        record_event(
+            uow,
             "authorization.granted",
             Subject("service_account", granted.client_id, visit.user.tenant),
             audience=granted.audience,
             scope=granted.scope,
         )
-        return new_code(work, granted).value
+        return new_code(uow, granted).value
 
     return _go(visit, asking.back.with_code(await visit.perform(act)))
 
@@ -186,9 +185,9 @@ def _authenticated_at(session: Session) -> int:
     return max(session.authenticated_at or 0, session.password_at or 0)
 
 
-def _shown(work: Work, client: Client, request: AuthorizationRequest, scope: tuple[str, ...]) -> dict[str, Any]:
-    audience, find = request.access.api.audience, work.connection.scalar
-    rows = work.connection.execute(select(api_scopes).where(api_scopes.c.audience == audience))
+def _shown(uow: UnitOfWork, client: Client, request: AuthorizationRequest, scope: tuple[str, ...]) -> dict[str, Any]:
+    audience, find = request.access.api.audience, uow.connection.scalar
+    rows = uow.connection.execute(select(api_scopes).where(api_scopes.c.audience == audience))
     sentences = {row.scope: row.description for row in rows}
     app = service_accounts.c
     return {

@@ -13,7 +13,7 @@ from roomkey.authorization_server.database.upsert import insert_into
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 PATIENCE: Final = 2.0  # seconds that the database may take
 _FRESH: Final = 1.0  # seconds that an answer is given again
@@ -61,16 +61,16 @@ class Health:
         return ""
 
 
-def _read(work: Work) -> tuple[bool, bool]:
+def _read(uow: UnitOfWork) -> tuple[bool, bool]:
     """Whether the schema is this version's, and whether it is time to see that the database can be written."""
-    revision = work.connection.scalar(text("SELECT version_num FROM alembic_version"))
-    written = work.connection.scalar(counters.select().with_only_columns(counters.c.value).where(_ROW))
-    return revision == NEWEST, written is None or abs(work.now - written) >= _WRITE_EVERY
+    revision = uow.connection.scalar(text("SELECT version_num FROM alembic_version"))
+    written = uow.connection.scalar(counters.select().with_only_columns(counters.c.value).where(_ROW))
+    return revision == NEWEST, written is None or abs(uow.now - written) >= _WRITE_EVERY
 
 
-def _write(work: Work) -> None:
-    statement = insert_into(work.connection, counters).values(name=_CLOCK, value=work.now)
-    work.connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": work.now}))
+def _write(uow: UnitOfWork) -> None:
+    statement = insert_into(uow.connection, counters).values(name=_CLOCK, value=uow.now)
+    uow.connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": uow.now}))
 
 
 _ROW: Final = counters.c.name == _CLOCK

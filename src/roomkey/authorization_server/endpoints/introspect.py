@@ -8,12 +8,12 @@ from roomkey.authorization_server.clients.authentication import ClientAuthentica
 from roomkey.authorization_server.clients.client import Client
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.introspection import INACTIVE, introspect
+from roomkey.authorization_server.tokens.issue import find_ledger_key
 from roomkey.authorization_server.tokens.last_used import LastUsed
-from roomkey.authorization_server.tokens.minting import find_ledger_key
-from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import NO_STORE, Answer, Endpoint, Received, json_answer
 from roomkey.authorization_server.web.oauth_error import OAuthError, too_many
-from roomkey.authorization_server.web.rate import Buckets, Rate
+from roomkey.authorization_server.web.token_bucket import Buckets, Rate
 
 SIGNED: Final = "token-introspection+jwt"
 _MEDIA_TYPE: Final = SIGNED.encode()
@@ -22,7 +22,7 @@ _GUESSES: Final = Rate(burst=2000, per_second=500.0)  # dead tokens of many clie
 
 
 def introspection_endpoint(
-    service: Service, clients: ClientAuthentication, crowd: Crowd, last_used: LastUsed
+    service: Service, clients: ClientAuthentication, crowd: ConcurrencyLimit, last_used: LastUsed
 ) -> Endpoint:
     """The endpoint, as an ASGI application."""
     guesses, issuer = Buckets(_GUESSES), service.settings.issuer
@@ -36,7 +36,7 @@ def introspection_endpoint(
             at, now = service.clock.monotonic(), service.now()
             if guesses.left(caller.client_id, at) < 1.0:
                 raise too_many(1)
-            members, is_app_token = await service.database.glance(
+            members, is_app_token = await service.database.read_inline(
                 lambda connection: introspect(connection, digest, caller=caller, issuer=issuer, now=now)
             )
             if is_app_token:
@@ -66,5 +66,5 @@ async def _signed(service: Service, caller: Client, members: Mapping[str, Any]) 
         "iat": service.now(),
         "token_introspection": members,
     }
-    token = await service.view(SERVICE, lambda work: work.keys.load(work).signing["ES256"].sign(claims, typ=SIGNED))
+    token = await service.view(SERVICE, lambda uow: uow.keys.load(uow).signing["ES256"].sign(claims, typ=SIGNED))
     return Answer(200, token.encode(), ((b"content-type", f"application/{SIGNED}".encode()), NO_STORE))

@@ -13,11 +13,11 @@ from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.endpoints.health import PATIENCE
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.lists.deny_list import MOST, count_ended_tokens
-from roomkey.authorization_server.running.measurements import Labels, Measurements
 from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.server.metrics import Labels, Measurements
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.work import Work
-from roomkey.wire.address import is_loopback
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+from roomkey.http.address import is_loopback
 
 _FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -58,7 +58,7 @@ class Metrics:
         answers = 1
         try:
             async with asyncio.timeout(PATIENCE):
-                gauges += await self._service.view(SERVICE, lambda work: [*_keys(work), *_deny_list(work)])
+                gauges += await self._service.view(SERVICE, lambda uow: [*_keys(uow), *_deny_list(uow)])
         except (TimeoutError, DatabaseUnavailable):
             answers = 0  # the page is wanted most when the database is in trouble
         gauges.append(("roomkey_database_up", "Whether the database answers.", {}, answers))
@@ -73,13 +73,13 @@ def comes_from_here(scope: Scope) -> bool:
     return not any(name in (b"forwarded", b"via") or name.startswith(b"x-forwarded-") for name, _ in scope["headers"])
 
 
-def _keys(work: Work) -> Iterator[Gauge]:
-    rows = work.connection.execute(select(signing_keys).where(signing_keys.c.state != "removed"))
+def _keys(uow: UnitOfWork) -> Iterator[Gauge]:
+    rows = uow.connection.execute(select(signing_keys).where(signing_keys.c.state != "removed"))
     for row in rows:
         labels = {"kid": row.kid, "algorithm": row.algorithm, "state": row.state}
-        yield "roomkey_signing_key_age_seconds", "Seconds since a key was made.", labels, work.now - row.created_at
+        yield "roomkey_signing_key_age_seconds", "Seconds since a key was made.", labels, uow.now - row.created_at
 
 
-def _deny_list(work: Work) -> Iterator[Gauge]:
-    yield "roomkey_deny_list_tokens", "Tokens that the deny list names.", {}, count_ended_tokens(work)
+def _deny_list(uow: UnitOfWork) -> Iterator[Gauge]:
+    yield "roomkey_deny_list_tokens", "Tokens that the deny list names.", {}, count_ended_tokens(uow)
     yield "roomkey_deny_list_most", "Tokens that it can name; with one more there is no list.", {}, MOST

@@ -4,22 +4,23 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, select, update
 
-from roomkey.authorization_server import audit, opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.actor import Actor, ActorKind
+from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.client import Client
-from roomkey.authorization_server.clients.directory import check
+from roomkey.authorization_server.clients.client_cache import check
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.families import look_up
-from roomkey.authorization_server.tokens.ledger import revoke_family, revoke_token
-from roomkey.authorization_server.tokens.minting import find_ledger_key
-from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.tokens.issue import find_ledger_key
+from roomkey.authorization_server.tokens.issued_tokens import revoke_family, revoke_token
+from roomkey.authorization_server.tokens.refresh_tokens import look_up
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import NO_STORE, Answer, Endpoint, Received
-from roomkey.authorization_server.work import Work
 
 
-def revocation_endpoint(service: Service, clients: ClientAuthentication, crowd: Crowd) -> Endpoint:
+def revocation_endpoint(service: Service, clients: ClientAuthentication, crowd: ConcurrencyLimit) -> Endpoint:
     """The endpoint, as an ASGI application. It answers 200 whether there was such a token or not (section 2.2)."""
 
     async def answer(received: Received) -> Answer:
@@ -37,37 +38,37 @@ def revocation_endpoint(service: Service, clients: ClientAuthentication, crowd: 
     return Endpoint(answer, methods=frozenset({"POST"}))
 
 
-def _act(token: str, client: Client) -> Callable[[Work], None] | None:
+def _act(token: str, client: Client) -> Callable[[UnitOfWork], None] | None:
     """What ends ``token``; None for what cannot be a token of this service."""
-    if opaque.is_whole(token, opaque.Kind.REFRESH_TOKEN):
-        return lambda work: _end_refresh_token(work, opaque.digest_of(token), client)
+    if secret_format.is_whole(token, secret_format.Kind.REFRESH_TOKEN):
+        return lambda uow: _end_refresh_token(uow, secret_format.digest_of(token), client)
     digest = find_ledger_key(token)
-    return None if digest is None else lambda work: _end_access_token(work, digest, client)
+    return None if digest is None else lambda uow: _end_access_token(uow, digest, client)
 
 
-def _end_refresh_token(work: Work, digest: bytes, client: Client) -> None:
-    check(work.connection, client.generation, issues=False)
-    presented = look_up(work.connection, digest)
+def _end_refresh_token(uow: UnitOfWork, digest: bytes, client: Client) -> None:
+    check(uow.connection, client.generation, issues=False)
+    presented = look_up(uow.connection, digest)
     if presented is not None and presented.client_id == client.client_id:
-        _end_family(work, presented.family_id)
+        _end_family(uow, presented.family_id)
 
 
-def _end_access_token(work: Work, digest: bytes, client: Client) -> None:
+def _end_access_token(uow: UnitOfWork, digest: bytes, client: Client) -> None:
     """End the token, and what it was refreshed with: whoever gives up the one has no use for the other."""
-    check(work.connection, client.generation, issues=False)
-    row = _owned(work.connection, digest, client)
+    check(uow.connection, client.generation, issues=False)
+    row = _owned(uow.connection, digest, client)
     if row is None:
         return
     family_id, jti = row
     if family_id is not None:
-        _end_family(work, family_id)
-    elif revoke_token(work, digest):
-        work.connection.execute(
+        _end_family(uow, family_id)
+    elif revoke_token(uow, digest):
+        uow.connection.execute(
             update(app_tokens)
             .where(app_tokens.c.digest == digest, app_tokens.c.revoked_at.is_(None))
-            .values(revoked_at=work.now)
+            .values(revoked_at=uow.now)
         )
-        audit.record(work, "access_token.revoked", audit.Subject("access_token", jti))
+        record_event(uow, "access_token.revoked", Subject("access_token", jti))
 
 
 def _owned(connection: Connection, digest: bytes, client: Client) -> tuple[str | None, str] | None:
@@ -79,6 +80,6 @@ def _owned(connection: Connection, digest: bytes, client: Client) -> tuple[str |
     return None if row is None else (row.family_id, row.jti)
 
 
-def _end_family(work: Work, family_id: str) -> None:
-    if revoke_family(work, family_id, reason="revoked_by_client"):
-        audit.record(work, "token_family.revoked", audit.Subject("token_family", family_id))
+def _end_family(uow: UnitOfWork, family_id: str) -> None:
+    if revoke_family(uow, family_id, reason="revoked_by_client"):
+        record_event(uow, "token_family.revoked", Subject("token_family", family_id))

@@ -6,14 +6,14 @@ from typing import Final
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.client import Client
 from roomkey.authorization_server.grants import authorization_code, client_credentials, password, refresh_token
-from roomkey.authorization_server.grants.exchange import Exchange
-from roomkey.authorization_server.people.passwords import PasswordHashing
+from roomkey.authorization_server.grants.token_request import TokenRequest
+from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import JSON, NO_STORE, Answer, Endpoint, Received
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
-GRANTS: Final[Mapping[str, Callable[[Exchange], Awaitable[bytes]]]] = {
+GRANTS: Final[Mapping[str, Callable[[TokenRequest], Awaitable[bytes]]]] = {
     authorization_code.NAME: authorization_code.authorization_code,
     client_credentials.NAME: client_credentials.client_credentials,
     refresh_token.NAME: refresh_token.refresh_token,
@@ -23,7 +23,9 @@ _HEADERS: Final = (JSON, NO_STORE, (b"pragma", b"no-cache"))
 """RFC 6749 section 5.1 wants both of those that forbid to keep the answer."""
 
 
-def token_endpoint(service: Service, clients: ClientAuthentication, crowd: Crowd, hashing: PasswordHashing) -> Endpoint:
+def token_endpoint(
+    service: Service, clients: ClientAuthentication, crowd: ConcurrencyLimit, hashing: PasswordHashing
+) -> Endpoint:
     """The endpoint, as an ASGI application."""
 
     async def answer(received: Received) -> Answer:
@@ -33,14 +35,14 @@ def token_endpoint(service: Service, clients: ClientAuthentication, crowd: Crowd
             name = form.required("grant_type")
             grant = _chosen(name, client.grants)
             received.state["grant"] = name
-            return Answer(200, await grant(Exchange(service, hashing, client, form, received.address)), _HEADERS)
+            return Answer(200, await grant(TokenRequest(service, hashing, client, form, received.address)), _HEADERS)
 
         return await clients.serve(received, form, crowd, issued)
 
     return Endpoint(answer, methods=frozenset({"POST"}))
 
 
-def _chosen(name: str, allowed: frozenset[str]) -> Callable[[Exchange], Awaitable[bytes]]:
+def _chosen(name: str, allowed: frozenset[str]) -> Callable[[TokenRequest], Awaitable[bytes]]:
     grant = GRANTS.get(name)
     if grant is None:
         raise OAuthError("unsupported_grant_type", "This grant type is not served here.")

@@ -10,17 +10,18 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
-from roomkey.authorization_server import audit, opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.actor import SERVICE
-from roomkey.authorization_server.clients.directory import check
-from roomkey.authorization_server.grants.exchange import Exchange
-from roomkey.authorization_server.grants.person import Person, read_person
-from roomkey.authorization_server.grants.sign_in import issue_for_person
+from roomkey.authorization_server.audit.record import Subject, record_event
+from roomkey.authorization_server.clients.client_cache import check
+from roomkey.authorization_server.grants.issue_for_user import issue_for_person
+from roomkey.authorization_server.grants.token_request import TokenRequest
+from roomkey.authorization_server.grants.user_claims import Person, read_person
 from roomkey.authorization_server.schema.tokens import authorization_codes
-from roomkey.authorization_server.tokens.families import new_family_id
-from roomkey.authorization_server.tokens.ledger import revoke_family
+from roomkey.authorization_server.tokens.issued_tokens import revoke_family
+from roomkey.authorization_server.tokens.refresh_tokens import new_family_id
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.oauth_error import OAuthError
-from roomkey.authorization_server.work import Work
 
 NAME = "authorization_code"
 LIFETIME: Final = 60  # seconds
@@ -42,25 +43,25 @@ class Granted:
     acr: str
 
 
-def new_code(work: Work, granted: Granted) -> opaque.Opaque:
+def new_code(uow: UnitOfWork, granted: Granted) -> secret_format.Opaque:
     """A code for ``granted``; part of the transaction in which the person agreed."""
-    code = opaque.new(opaque.Kind.AUTHORIZATION_CODE)
+    code = secret_format.new(secret_format.Kind.AUTHORIZATION_CODE)
     values = {name: getattr(granted, name) for name in Granted.__slots__}
-    work.connection.execute(
+    uow.connection.execute(
         insert(authorization_codes).values(
-            **values | {"scope": " ".join(granted.scope)}, digest=code.digest, expires_at=work.now + LIFETIME
+            **values | {"scope": " ".join(granted.scope)}, digest=code.digest, expires_at=uow.now + LIFETIME
         )
     )
     return code
 
 
-async def authorization_code(exchange: Exchange) -> bytes:
+async def authorization_code(exchange: TokenRequest) -> bytes:
     """The answer with an access token for the person, and a refresh token where the client may use one."""
     form, service = exchange.form, exchange.service
     code, redirect_uri, verifier = (form.required(name) for name in ("code", "redirect_uri", "code_verifier"))
-    if not opaque.is_whole(code, opaque.Kind.AUTHORIZATION_CODE):
+    if not secret_format.is_whole(code, secret_format.Kind.AUTHORIZATION_CODE):
         raise _refused()
-    digest = opaque.digest_of(code)
+    digest = secret_format.digest_of(code)
     row, person = await service.database.read(lambda connection: _look(connection, digest))
     if row is None or row.client_id != exchange.client.client_id:
         raise _refused()  # another client's code is none to it, and nothing comes of that
@@ -82,7 +83,7 @@ def _look(connection: Connection, digest: bytes) -> tuple[Any, Person | None]:
     return row, None if row is None else read_person(connection, row.user_id)
 
 
-async def _redeem(exchange: Exchange, digest: bytes, row: Any, person: Person) -> bytes | None:
+async def _redeem(exchange: TokenRequest, digest: bytes, row: Any, person: Person) -> bytes | None:
     client, service = exchange.client, exchange.service
     access = client.access.get(row.audience)
     if access is None:
@@ -95,11 +96,11 @@ async def _redeem(exchange: Exchange, digest: bytes, row: Any, person: Person) -
 
     def write(connection: Connection) -> bytes | None:
         check(connection, client.generation)
-        work = service.on(connection, SERVICE)
-        if not _use_up(work, digest, family_id):
+        uow = service.on(connection, SERVICE)
+        if not _use_up(uow, digest, family_id):
             return None
         return issue_for_person(
-            work,
+            uow,
             client,
             access,
             scope,
@@ -112,34 +113,34 @@ async def _redeem(exchange: Exchange, digest: bytes, row: Any, person: Person) -
     return await service.database.write(write)
 
 
-def _use_up(work: Work, digest: bytes, family_id: str) -> bool:
+def _use_up(uow: UnitOfWork, digest: bytes, family_id: str) -> bool:
     """Whether the code was not used until now; of many that try at once exactly one gets True."""
-    used = work.connection.execute(
+    used = uow.connection.execute(
         update(authorization_codes)
         .where(
             authorization_codes.c.digest == digest,
             authorization_codes.c.used_at.is_(None),
-            authorization_codes.c.expires_at > work.now,
+            authorization_codes.c.expires_at > uow.now,
         )
-        .values(used_at=work.now, family_id=family_id)
+        .values(used_at=uow.now, family_id=family_id)
     )
     return used.rowcount == 1
 
 
-async def _end_what_it_minted(exchange: Exchange, digest: bytes) -> None:
+async def _end_what_it_minted(exchange: TokenRequest, digest: bytes) -> None:
     """Somebody has a code that was used: what it was exchanged for ends, for it may be theirs (section 4.1.2)."""
 
     def write(connection: Connection) -> bool:
-        work = exchange.service.on(connection, SERVICE)
+        uow = exchange.service.on(connection, SERVICE)
         family = connection.scalar(
             select(authorization_codes.c.family_id).where(authorization_codes.c.digest == digest)
         )
         if family is None:
             return False
-        revoke_family(work, family, reason="authorization_code_reused")
-        subject = audit.Subject("token_family", family)
-        audit.record(
-            work, "authorization_code.reused", subject, client_id=exchange.client.client_id, address=exchange.address
+        revoke_family(uow, family, reason="authorization_code_reused")
+        subject = Subject("token_family", family)
+        record_event(
+            uow, "authorization_code.reused", subject, client_id=exchange.client.client_id, address=exchange.address
         )
         return True
 

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from roomkey.authorization_server.clients.directory import Outdated, check_each
-from roomkey.authorization_server.grants.exchange import Exchange, token_answer
-from roomkey.authorization_server.grants.request import choose_access, granted_scope, read_scope
+from roomkey.authorization_server.clients.client_cache import StaleConfig, check_each
+from roomkey.authorization_server.grants.scope import choose_access, granted_scope, read_scope
+from roomkey.authorization_server.grants.token_request import TokenRequest, token_answer
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.ledger import keep
-from roomkey.authorization_server.tokens.minting import Minted, mint
+from roomkey.authorization_server.tokens.issue import Minted, mint
+from roomkey.authorization_server.tokens.issued_tokens import keep
 
 NAME = "client_credentials"
 
 
-async def client_credentials(exchange: Exchange) -> bytes:
+async def client_credentials(exchange: TokenRequest) -> bytes:
     """The answer with an access token for the client itself; never a refresh token (section 4.4.3)."""
     client, service = exchange.client, exchange.service
     asked = read_scope(exchange.form)
@@ -39,7 +39,7 @@ async def client_credentials(exchange: Exchange) -> bytes:
     return token_answer(minted)
 
 
-def _keep(connection: Connection, issued: Sequence[tuple[int, Minted]]) -> list[Outdated | None]:
+def _keep(connection: Connection, issued: Sequence[tuple[int, Minted]]) -> list[StaleConfig | None]:
     """Write down those tokens that were minted by accounts as they still are."""
     outdated = check_each(connection, (generation for generation, _ in issued))
     keep(connection, *(minted for (_, minted), wrong in zip(issued, outdated, strict=True) if wrong is None))

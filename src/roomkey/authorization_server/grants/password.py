@@ -3,30 +3,30 @@
 The token says who the person is (``sub``, ``username``) and which app acts (``client_id``).
 """
 
-from roomkey.authorization_server.clients.directory import check
-from roomkey.authorization_server.grants.exchange import Exchange
-from roomkey.authorization_server.grants.request import choose_access, read_scope
-from roomkey.authorization_server.grants.sign_in import issue_for_person
-from roomkey.authorization_server.people.password_login import Attempt, sign_in
-from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.clients.client_cache import check
+from roomkey.authorization_server.grants.issue_for_user import issue_for_person
+from roomkey.authorization_server.grants.scope import choose_access, read_scope
+from roomkey.authorization_server.grants.token_request import TokenRequest
+from roomkey.authorization_server.identity.password_login import Attempt, sign_in
+from roomkey.authorization_server.identity.users import User
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.oauth_error import OAuthError
-from roomkey.authorization_server.work import Work
 
 NAME = "password"
 
 
-async def password(exchange: Exchange) -> bytes:
+async def password(exchange: TokenRequest) -> bytes:
     """The answer with an access token for the person, and a refresh token where the client may refresh."""
     client, form = exchange.client, exchange.form
     asked = read_scope(form)
     access = choose_access(client, form, asked)
     attempt = Attempt(form.required("username"), form.required("password"), exchange.address)
 
-    def issue(work: Work, user: User) -> bytes | None:
-        check(work.connection, client.generation)
+    def issue(uow: UnitOfWork, user: User) -> bytes | None:
+        check(uow.connection, client.generation)
         if user.must_enrol or (user.has_second_factor and not client.allows_password_with_mfa):
             return None
-        return issue_for_person(work, client, access, asked, user_id=user.id)
+        return issue_for_person(uow, client, access, asked, user_id=user.id)
 
     answer = await sign_in(exchange.service, exchange.hashing, attempt, issue)
     if answer is None:  # nobody learns from here whose password it was, or that there is a second factor

@@ -8,17 +8,18 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from roomkey.authorization_server import audit, opaque
+from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.actor import SERVICE
+from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.clients.client import Access
-from roomkey.authorization_server.clients.directory import check
-from roomkey.authorization_server.grants.exchange import Exchange, token_answer
-from roomkey.authorization_server.grants.person import Person, read_person
-from roomkey.authorization_server.grants.request import read_scope
-from roomkey.authorization_server.tokens.families import Presented, Standing, look_up, use_up
+from roomkey.authorization_server.clients.client_cache import check
+from roomkey.authorization_server.grants.scope import read_scope
+from roomkey.authorization_server.grants.token_request import TokenRequest, token_answer
+from roomkey.authorization_server.grants.user_claims import Person, read_person
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.ledger import keep, revoke_family
-from roomkey.authorization_server.tokens.minting import mint
+from roomkey.authorization_server.tokens.issue import mint
+from roomkey.authorization_server.tokens.issued_tokens import keep, revoke_family
+from roomkey.authorization_server.tokens.refresh_tokens import RefreshTokenStatus, StoredRefreshToken, consume, look_up
 from roomkey.authorization_server.tokens.sealed_answer import AnswerKey
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
@@ -27,23 +28,23 @@ _log = logging.getLogger("roomkey.authorization_server")
 _ATTEMPTS: Final = 3
 
 
-async def refresh_token(exchange: Exchange) -> bytes:
+async def refresh_token(exchange: TokenRequest) -> bytes:
     """The answer with a new access token and the refresh token's successor."""
     token = exchange.form.required("refresh_token")
-    if not opaque.is_whole(token, opaque.Kind.REFRESH_TOKEN):
+    if not secret_format.is_whole(token, secret_format.Kind.REFRESH_TOKEN):
         raise _refused()
-    digest = opaque.digest_of(token)
+    digest = secret_format.digest_of(token)
     for _ in range(_ATTEMPTS):
         presented, person = await exchange.service.database.read(lambda connection: _look(connection, exchange, digest))
         if presented is None:
             raise _refused()
         now, grace = exchange.service.now(), exchange.service.settings.refresh_grace
         match presented.standing(client_id=exchange.client.client_id, now=now, grace=grace):
-            case Standing.GOOD:
+            case RefreshTokenStatus.GOOD:
                 answer = await _renew(exchange, token, presented, person)
-            case Standing.REPEATED:
+            case RefreshTokenStatus.REPEATED:
                 answer = AnswerKey(token).open(presented.answer or b"")
-            case Standing.REUSED:
+            case RefreshTokenStatus.REUSED:
                 await _end_family(exchange, presented)
                 raise _refused()
             case _:
@@ -53,14 +54,18 @@ async def refresh_token(exchange: Exchange) -> bytes:
     raise _refused()
 
 
-def _look(connection: Connection, exchange: Exchange, digest: bytes) -> tuple[Presented | None, Person | None]:
+def _look(
+    connection: Connection, exchange: TokenRequest, digest: bytes
+) -> tuple[StoredRefreshToken | None, Person | None]:
     check(connection, exchange.client.generation, issues=False)
     presented = look_up(connection, digest)
     user_id = None if presented is None else presented.user_id
     return presented, None if user_id is None else read_person(connection, user_id)
 
 
-async def _renew(exchange: Exchange, token: str, presented: Presented, person: Person | None) -> bytes | None:
+async def _renew(
+    exchange: TokenRequest, token: str, presented: StoredRefreshToken, person: Person | None
+) -> bytes | None:
     """The answer, or None where another request was faster."""
     client, service = exchange.client, exchange.service
     access = client.access.get(presented.audience)
@@ -86,13 +91,13 @@ async def _renew(exchange: Exchange, token: str, presented: Presented, person: P
         lifetime=access.api.token_lifetime,
         signer=access.api.signer,
     )
-    successor = opaque.new(opaque.Kind.REFRESH_TOKEN)
+    successor = secret_format.new(secret_format.Kind.REFRESH_TOKEN)
     answer = token_answer(minted, refresh_token=successor.value)
-    sealed, digest = AnswerKey(token).seal(answer), opaque.digest_of(token)
+    sealed, digest = AnswerKey(token).seal(answer), secret_format.digest_of(token)
 
     def write(connection: Connection) -> bool:
         check(connection, exchange.client.generation)
-        won = use_up(service.on(connection, SERVICE), digest, presented, successor, scope=left, answer=sealed)
+        won = consume(service.on(connection, SERVICE), digest, presented, successor, scope=left, answer=sealed)
         if won:
             keep(connection, minted)
         return won
@@ -100,13 +105,13 @@ async def _renew(exchange: Exchange, token: str, presented: Presented, person: P
     return answer if await service.database.write(write) else None
 
 
-def _left(presented: Presented, access: Access, person: Person | None) -> tuple[str, ...]:
+def _left(presented: StoredRefreshToken, access: Access, person: Person | None) -> tuple[str, ...]:
     """What the token has; what client, API or person have lost since is gone from it."""
     allowed = access.scopes if person is None or person.scopes is None else access.scopes & person.scopes
     return tuple(scope for scope in presented.scope if scope in allowed)
 
 
-def _narrowed(exchange: Exchange, presented: Presented, left: tuple[str, ...]) -> tuple[str, ...]:
+def _narrowed(exchange: TokenRequest, presented: StoredRefreshToken, left: tuple[str, ...]) -> tuple[str, ...]:
     """What is asked for of what is ``left``: for the access token alone, the successor keeps all (section 6)."""
     asked = read_scope(exchange.form)
     if not set(asked) <= set(presented.scope):
@@ -114,13 +119,13 @@ def _narrowed(exchange: Exchange, presented: Presented, left: tuple[str, ...]) -
     return tuple(scope for scope in asked if scope in left) if asked else left
 
 
-async def _end_family(exchange: Exchange, presented: Presented) -> None:
+async def _end_family(exchange: TokenRequest, presented: StoredRefreshToken) -> None:
     def write(connection: Connection) -> bool:
-        work = exchange.service.on(connection, SERVICE)
-        ended = revoke_family(work, presented.family_id, reason="refresh_token_reused")
+        uow = exchange.service.on(connection, SERVICE)
+        ended = revoke_family(uow, presented.family_id, reason="refresh_token_reused")
         if ended:
-            subject = audit.Subject("token_family", presented.family_id)
-            audit.record(work, "refresh_token.reused", subject, client_id=presented.client_id, address=exchange.address)
+            subject = Subject("token_family", presented.family_id)
+            record_event(uow, "refresh_token.reused", subject, client_id=presented.client_id, address=exchange.address)
         return ended
 
     if await exchange.service.database.write(write):

@@ -8,20 +8,20 @@ from starlette.routing import Route
 from roomkey.authorization_server.actor import SERVICE, Actor, ActorKind
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.client import Client
-from roomkey.authorization_server.clients.directory import check
-from roomkey.authorization_server.keys.held_keys import report_held_keys
-from roomkey.authorization_server.keys.room import KeysInUse
+from roomkey.authorization_server.clients.client_cache import check
+from roomkey.authorization_server.keys.adoption import report_held_keys
+from roomkey.authorization_server.keys.published_keys import KeysInUse
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.web.crowd import Crowd
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+from roomkey.authorization_server.web.cacheable import METHODS, Published, published_answer
+from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, json_answer
 from roomkey.authorization_server.web.oauth_error import OAuthError
-from roomkey.authorization_server.web.published import METHODS, Published, published_answer
-from roomkey.authorization_server.work import Work
 
 PUBLIC_MEMBERS = frozenset({"kty", "kid", "use", "alg", "crv", "x", "y", "n", "e"})
 
 
-def routes(service: Service, clients: ClientAuthentication, crowd: Crowd) -> list[Route]:
+def routes(service: Service, clients: ClientAuthentication, crowd: ConcurrencyLimit) -> list[Route]:
     """The addresses that have to do with keys."""
     return [
         Route("/oauth2/jwks", jwks_endpoint(service)),
@@ -51,7 +51,7 @@ def jwks(keys: KeysInUse, *, max_age: int) -> Published:
     return Published(body, "application/jwk-set+json", etag, max_age)
 
 
-def held_keys_endpoint(service: Service, clients: ClientAuthentication, crowd: Crowd) -> Endpoint:
+def held_keys_endpoint(service: Service, clients: ClientAuthentication, crowd: ConcurrencyLimit) -> Endpoint:
     """Takes from an API, by its own account, the names of the keys that it holds: ``kids``, separated by spaces."""
 
     async def answer(received: Received) -> Answer:
@@ -64,9 +64,9 @@ def held_keys_endpoint(service: Service, clients: ClientAuthentication, crowd: C
                 raise OAuthError("unauthorized_client", words, status=403)
             actor = Actor(ActorKind.SERVICE_ACCOUNT, caller.client_id, tenant=caller.tenant, address=received.address)
 
-            def act(work: Work) -> tuple[str, ...]:
-                check(work.connection, caller.generation, issues=False)
-                return report_held_keys(work, kids=kids)
+            def act(uow: UnitOfWork) -> tuple[str, ...]:
+                check(uow.connection, caller.generation, issues=False)
+                return report_held_keys(uow, kids=kids)
 
             return json_answer({"kids": await service.perform(actor, act)})
 

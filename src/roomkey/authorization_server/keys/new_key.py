@@ -8,11 +8,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import insert
 
-from roomkey.authorization_server import audit
-from roomkey.authorization_server.keys.kept_key import KeyState
+from roomkey.authorization_server.audit.record import Subject, record_event
+from roomkey.authorization_server.column_encryption import PRIVATE_KEY
+from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.schema.keys import signing_keys
-from roomkey.authorization_server.sealed_columns import PRIVATE_KEY
-from roomkey.authorization_server.work import Work, new_id
+from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 from roomkey.jose.public_jwk import public_jwk
 from roomkey.secret import Confidential
 
@@ -59,24 +59,24 @@ def new_key(algorithm: str) -> NewKey:
     return NewKey(kid, algorithm, PrivateBytes(der), jwk)
 
 
-def add_key(work: Work, algorithm: str, state: KeyState) -> str:
+def add_key(uow: UnitOfWork, algorithm: str, state: KeyState) -> str:
     """Make a key for ``algorithm``, publish it in ``state``, NEXT or SIGNING, and return its ``kid``.
 
     Raises sqlalchemy's IntegrityError where the algorithm has a key in that state.
     """
     made = new_key(algorithm)
-    work.connection.execute(
+    uow.connection.execute(
         insert(signing_keys).values(
             kid=made.kid,
             algorithm=algorithm,
             state=state,
             public_jwk=json.dumps(made.jwk),
-            private_key=PRIVATE_KEY.seal(work.sealed, made.private.der, row=made.kid),
-            created_at=work.now,
-            published_at=work.now,
-            activated_at=work.now if state is KeyState.SIGNING else None,
+            private_key=PRIVATE_KEY.seal(uow.sealed, made.private.der, row=made.kid),
+            created_at=uow.now,
+            published_at=uow.now,
+            activated_at=uow.now if state is KeyState.SIGNING else None,
         )
     )
-    audit.record(work, "key.created", audit.Subject("key", made.kid), algorithm=algorithm, state=state)
-    work.changed()
+    record_event(uow, "key.created", Subject("key", made.kid), algorithm=algorithm, state=state)
+    uow.bump_config_version()
     return made.kid

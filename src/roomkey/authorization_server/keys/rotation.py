@@ -6,16 +6,16 @@ from typing import Final
 
 from sqlalchemy import delete, func, select, update
 
-from roomkey.authorization_server import audit
+from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
-from roomkey.authorization_server.keys.held_keys import lacking
-from roomkey.authorization_server.keys.kept_key import CLOCK_STEP, KeptKey, KeyState, kept_keys, take_turn
+from roomkey.authorization_server.keys.adoption import lacking
+from roomkey.authorization_server.keys.key_record import CLOCK_STEP, KeptKey, KeyState, kept_keys, take_turn
 from roomkey.authorization_server.keys.new_key import add_key
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.schema.keys import held_keys, signing_keys
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _log = logging.getLogger("roomkey.authorization_server")
 _AT_ONCE: Final = 10
@@ -59,93 +59,93 @@ class Advance:
     removed: tuple[str, ...] = ()
 
 
-def rotate(work: Work, *, algorithm: str = "ES256", now: bool = False) -> Rotation:
+def rotate(uow: UnitOfWork, *, algorithm: str = "ES256", now: bool = False) -> Rotation:
     """Make the next key for ``algorithm``, or let it sign where it has been published for long enough.
 
     A next key that is too new stays; ``now`` makes it sign at once, and the warning says who does not hold it. Of
     several nodes that rotate within ten seconds, all get the one new key. Raises NotFound where the service has no key
     of ``algorithm``, and NotAllowed.
     """
-    _demand(work)
-    take_turn(work, [algorithm])
-    keys = [key for key in kept_keys(work) if key.algorithm == algorithm]
+    _demand(uow)
+    take_turn(uow, [algorithm])
+    keys = [key for key in kept_keys(uow) if key.algorithm == algorithm]
     signing = _in(keys, KeyState.SIGNING)
     if signing is None:
         raise NotFound(f"No key of this service signs with {algorithm}.")
     following = _in(keys, KeyState.NEXT)
     if following is None:
-        just_now = next((key for key in keys if abs(work.now - (key.retired_at or 0)) < _AT_ONCE), None)
+        just_now = next((key for key in keys if abs(uow.now - (key.retired_at or 0)) < _AT_ONCE), None)
         if just_now is not None:
-            return _done_already(work, signing, just_now)
-        following = _created(work, algorithm)
+            return _done_already(uow, signing, just_now)
+        following = _created(uow, algorithm)
         if not now:
-            return _waiting(work, following)
-    elif not now and following.signs_from(work.settings) > work.now:
-        return _waiting(work, following)
-    return _activate(work, following)
+            return _waiting(uow, following)
+    elif not now and following.signs_from(uow.settings) > uow.now:
+        return _waiting(uow, following)
+    return _activate(uow, following)
 
 
-def advance(work: Work) -> Advance:
+def advance(uow: UnitOfWork) -> Advance:
     """Do what is due: let next keys sign, take out those whose last token has ended, and make new ones by schedule.
 
     To be called every minute or so by any number of nodes; where nothing is due it only reads a few rows.
     """
-    _demand(work)
-    due = {key.algorithm for key in _due(work, kept_keys(work))}
+    _demand(uow)
+    due = {key.algorithm for key in _due(uow, kept_keys(uow))}
     if not due:
         return Advance()
-    take_turn(work, due)
+    take_turn(uow, due)
     created, activated, removed = [], [], []
-    for key in _due(work, kept_keys(work)):
+    for key in _due(uow, kept_keys(uow)):
         if key.algorithm not in due:
             continue
         if key.state is KeyState.SIGNING:
-            created.append(_created(work, key.algorithm).kid)
+            created.append(_created(uow, key.algorithm).kid)
         elif key.state is KeyState.NEXT:
-            activated.append(_activate(work, key))
-        elif _end_is_past(work, key):
+            activated.append(_activate(uow, key))
+        elif _end_is_past(uow, key):
             removed.append(key.kid)
-            _remove(work, key)
+            _remove(uow, key)
     return Advance(tuple(created), tuple(activated), tuple(removed))
 
 
-def withdraw(work: Work, kid: str) -> None:
+def withdraw(uow: UnitOfWork, kid: str) -> None:
     """Take a retiring key out of the JWK set at once, for one that somebody else has; the tokens it signed die.
 
     Validators follow within one JWKS lifetime. Raises NotFound, and Conflict for a key that does not retire.
     """
-    _demand(work)
-    found = next((key for key in kept_keys(work) if key.kid == kid), None)
+    _demand(uow)
+    found = next((key for key in kept_keys(uow) if key.kid == kid), None)
     if found is None:
         raise NotFound(f"There is no key {kid}.")
-    take_turn(work, [found.algorithm])
-    found = next((key for key in kept_keys(work) if key.kid == kid), found)
+    take_turn(uow, [found.algorithm])
+    found = next((key for key in kept_keys(uow) if key.kid == kid), found)
     if found.state is not KeyState.RETIRING:
         raise Conflict(f"The key {kid} is {found.state}; rotate first, so that another key signs, and it retires.")
-    _remove(work, found)
+    _remove(uow, found)
 
 
-def _demand(work: Work) -> None:
-    work.demand(Permission.CHANGE_KEYS)
-    if work.actor.tenant is not None:
+def _demand(uow: UnitOfWork) -> None:
+    uow.demand(Permission.CHANGE_KEYS)
+    if uow.actor.tenant is not None:
         raise NotAllowed("The signing keys are those of all tenants; ask an administrator of the whole service.")
 
 
-def _due(work: Work, keys: tuple[KeptKey, ...]) -> list[KeptKey]:
+def _due(uow: UnitOfWork, keys: tuple[KeptKey, ...]) -> list[KeptKey]:
     """The keys with which something is to be done now; a signing one where its successor is to be made."""
-    lifetime = work.settings.signing_key_lifetime
+    lifetime = uow.settings.signing_key_lifetime
     waiting = {key.algorithm for key in keys if key.state is KeyState.NEXT}
     due = []
     for key in keys:
         if key.state is KeyState.NEXT:
-            at = key.signs_from(work.settings)
+            at = key.signs_from(uow.settings)
         elif key.state is KeyState.RETIRING:
             at = key.remove_at or 0
         elif key.algorithm in waiting:
             continue
         else:
             at = (key.activated_at or key.created_at) + lifetime
-        if at <= work.now:
+        if at <= uow.now:
             due.append(key)
     return due
 
@@ -154,56 +154,54 @@ def _in(keys: list[KeptKey], state: KeyState) -> KeptKey | None:
     return next((key for key in keys if key.state is state), None)
 
 
-def _created(work: Work, algorithm: str) -> KeptKey:
-    kid = add_key(work, algorithm, KeyState.NEXT)
-    return next(key for key in kept_keys(work) if key.kid == kid)
+def _created(uow: UnitOfWork, algorithm: str) -> KeptKey:
+    kid = add_key(uow, algorithm, KeyState.NEXT)
+    return next(key for key in kept_keys(uow) if key.kid == kid)
 
 
-def _waiting(work: Work, key: KeptKey) -> Rotation:
-    return Rotation(
-        key.kid, key.algorithm, KeyState.NEXT, key.signs_from(work.settings), lacking=lacking(work, key.kid)
-    )
+def _waiting(uow: UnitOfWork, key: KeptKey) -> Rotation:
+    return Rotation(key.kid, key.algorithm, KeyState.NEXT, key.signs_from(uow.settings), lacking=lacking(uow, key.kid))
 
 
-def _done_already(work: Work, signing: KeptKey, replaced: KeptKey) -> Rotation:
+def _done_already(uow: UnitOfWork, signing: KeptKey, replaced: KeptKey) -> Rotation:
     warning = f"The key {signing.kid} was made to sign just now, by somebody else or another node; nothing was done."
     at = signing.activated_at or signing.created_at
     return Rotation(
-        signing.kid, signing.algorithm, KeyState.SIGNING, at, replaced.kid, lacking(work, signing.kid), warning
+        signing.kid, signing.algorithm, KeyState.SIGNING, at, replaced.kid, lacking(uow, signing.kid), warning
     )
 
 
-def _activate(work: Work, key: KeptKey) -> Rotation:
-    old = _in([one for one in kept_keys(work) if one.algorithm == key.algorithm], KeyState.SIGNING)
+def _activate(uow: UnitOfWork, key: KeptKey) -> Rotation:
+    old = _in([one for one in kept_keys(uow) if one.algorithm == key.algorithm], KeyState.SIGNING)
     if old is not None:  # first: two that sign cannot be
-        retired = replace(old, retired_at=work.now)
-        _move(work, old, KeyState.RETIRING, retired_at=work.now, remove_at=_end(work, retired))
-    _move(work, key, KeyState.SIGNING, activated_at=work.now)
-    without = lacking(work, key.kid)
-    warning = _warning(work, key, without)
-    audit.record(
-        work,
+        retired = replace(old, retired_at=uow.now)
+        _move(uow, old, KeyState.RETIRING, retired_at=uow.now, remove_at=_end(uow, retired))
+    _move(uow, key, KeyState.SIGNING, activated_at=uow.now)
+    without = lacking(uow, key.kid)
+    warning = _warning(uow, key, without)
+    record_event(
+        uow,
         "key.activated",
-        audit.Subject("key", key.kid),
+        Subject("key", key.kid),
         algorithm=key.algorithm,
         replaced=None if old is None else old.kid,
         lacking=without,
-        early=key.signs_from(work.settings) > work.now,
+        early=key.signs_from(uow.settings) > uow.now,
     )
     if warning:
         _log.warning("%s", warning)
     return Rotation(
-        key.kid, key.algorithm, KeyState.SIGNING, work.now, None if old is None else old.kid, without, warning
+        key.kid, key.algorithm, KeyState.SIGNING, uow.now, None if old is None else old.kid, without, warning
     )
 
 
-def _warning(work: Work, key: KeptKey, without: tuple[str, ...]) -> str:
-    early = key.signs_from(work.settings) > work.now
+def _warning(uow: UnitOfWork, key: KeptKey, without: tuple[str, ...]) -> str:
+    early = key.signs_from(uow.settings) > uow.now
     if not early and not without:
         return ""
     who = f"These APIs have said which keys they hold, and do not hold it: {', '.join(without)}." if without else ""
     if early:
-        seconds = work.settings.jwks_max_age
+        seconds = uow.settings.jwks_max_age
         who = who or "No API has said that it does not hold it, but not every API says which keys it holds."
         return (
             f"The key {key.kid} signs at once, though validators may go by an older JWK set for {seconds} seconds; "
@@ -212,53 +210,53 @@ def _warning(work: Work, key: KeptKey, without: tuple[str, ...]) -> str:
     return f"The key {key.kid} signs now. {who} They refuse its tokens until they look at the JWK set again."
 
 
-def _remove(work: Work, key: KeptKey) -> None:
-    _move(work, key, KeyState.REMOVED, private_key=None, removed_at=work.now)
-    work.connection.execute(delete(held_keys).where(held_keys.c.kid == key.kid))
-    audit.record(work, "key.removed", audit.Subject("key", key.kid), algorithm=key.algorithm)
+def _remove(uow: UnitOfWork, key: KeptKey) -> None:
+    _move(uow, key, KeyState.REMOVED, private_key=None, removed_at=uow.now)
+    uow.connection.execute(delete(held_keys).where(held_keys.c.kid == key.kid))
+    record_event(uow, "key.removed", Subject("key", key.kid), algorithm=key.algorithm)
 
 
-def _move(work: Work, key: KeptKey, state: KeyState, **times: int | None) -> None:
-    work.connection.execute(update(signing_keys).where(signing_keys.c.kid == key.kid).values(state=state, **times))
-    work.changed()
+def _move(uow: UnitOfWork, key: KeptKey, state: KeyState, **times: int | None) -> None:
+    uow.connection.execute(update(signing_keys).where(signing_keys.c.kid == key.kid).values(state=state, **times))
+    uow.bump_config_version()
 
 
-def _end_is_past(work: Work, key: KeptKey) -> bool:
+def _end_is_past(uow: UnitOfWork, key: KeptKey) -> bool:
     """Whether no token that ``key`` signed lives; else it stays for as long as the last one does.
 
     A token may have been on its way into the database when the key was retired.
     """
-    end = _latest_token(work, key)
-    if end is None or end + _margin(work) <= work.now:
+    end = _latest_token(uow, key)
+    if end is None or end + _margin(uow) <= uow.now:
         return True
-    work.connection.execute(
-        update(signing_keys).where(signing_keys.c.kid == key.kid).values(remove_at=end + _margin(work))
+    uow.connection.execute(
+        update(signing_keys).where(signing_keys.c.kid == key.kid).values(remove_at=end + _margin(uow))
     )
     return False
 
 
-def _end(work: Work, key: KeptKey) -> int:
+def _end(uow: UnitOfWork, key: KeptKey) -> int:
     """When the last token that ``key`` signed has ended on every clock, as far as can be known now."""
-    longest = work.connection.scalar(select(func.max(apis.c.token_lifetime))) or work.settings.access_token_lifetime
-    return max(_latest_token(work, key) or 0, work.now + longest) + _margin(work)
+    longest = uow.connection.scalar(select(func.max(apis.c.token_lifetime))) or uow.settings.access_token_lifetime
+    return max(_latest_token(uow, key) or 0, uow.now + longest) + _margin(uow)
 
 
-def _margin(work: Work) -> int:
-    return work.settings.clock_leeway + CLOCK_STEP
+def _margin(uow: UnitOfWork) -> int:
+    return uow.settings.clock_leeway + CLOCK_STEP
 
 
-def _latest_token(work: Work, key: KeptKey) -> int | None:
+def _latest_token(uow: UnitOfWork, key: KeptKey) -> int | None:
     """When the last of the tokens ends that were issued while ``key`` signed; revoked and opaque ones need no key."""
     since = (key.activated_at or key.created_at) - CLOCK_STEP
-    until = (key.retired_at or work.now) + CLOCK_STEP
+    until = (key.retired_at or uow.now) + CLOCK_STEP
     opaque = select(app_tokens.c.digest).where(
         app_tokens.c.digest == access_tokens.c.digest,
         app_tokens.c.token_format == "opaque",  # noqa: S105 - a format
     )
-    latest: int | None = work.connection.scalar(
+    latest: int | None = uow.connection.scalar(
         select(access_tokens.c.expires_at)
         .where(
-            access_tokens.c.expires_at > work.now - _margin(work),
+            access_tokens.c.expires_at > uow.now - _margin(uow),
             access_tokens.c.issued_at.between(since, until),
             access_tokens.c.revoked_at.is_(None),
             ~opaque.exists(),

@@ -2,32 +2,33 @@
 
 from sqlalchemy import update
 
-from roomkey.authorization_server import audit, opaque
+from roomkey.authorization_server import secret_format
+from roomkey.authorization_server.audit.record import Subject, record_event
+from roomkey.authorization_server.column_encryption import SHARED_SECRET
 from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import apis
-from roomkey.authorization_server.sealed_columns import SHARED_SECRET
 from roomkey.authorization_server.sealing import Sealed
-from roomkey.authorization_server.work import Work
-from roomkey.jose.shared_key import SharedKey
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+from roomkey.jose.hmac_key import SharedKey
 from roomkey.secret import Secret
 
 
-def new_shared_secret(work: Work, audience: str) -> Secret:
+def new_shared_secret(uow: UnitOfWork, audience: str) -> Secret:
     """Make the secret of the API ``audience``, in place of the one that it had, and return it; to be shown once.
 
     The bytes of this text are the HMAC key: ``KeySet.static(Secret(…))`` takes it as it is. Tokens that were signed
     with the former one are refused as soon as the API uses this one. Raises NotFound, and NotAllowed.
     """
-    work.demand(Permission.CHANGE_APIS)
-    api = work.connection.execute(apis.select().where(apis.c.audience == audience)).first()
-    if api is None or not work.actor.sees(api.tenant):
+    uow.demand(Permission.CHANGE_APIS)
+    api = uow.connection.execute(apis.select().where(apis.c.audience == audience)).first()
+    if api is None or not uow.actor.sees(api.tenant):
         raise NotFound(f"There is no API {audience}.")
-    made = opaque.new(opaque.Kind.SHARED_SECRET)
-    sealed = SHARED_SECRET.seal(work.sealed, made.value.encode(), row=audience)
-    work.connection.execute(update(apis).where(apis.c.audience == audience).values(shared_secret=sealed))
-    audit.record(work, "api.shared_secret_made", audit.Subject("api", audience, api.tenant), hint=made.hint)
-    work.changed()
+    made = secret_format.new(secret_format.Kind.SHARED_SECRET)
+    sealed = SHARED_SECRET.seal(uow.sealed, made.value.encode(), row=audience)
+    uow.connection.execute(update(apis).where(apis.c.audience == audience).values(shared_secret=sealed))
+    record_event(uow, "api.shared_secret_made", Subject("api", audience, api.tenant), hint=made.hint)
+    uow.bump_config_version()
     return Secret(made.value)
 
 

@@ -1,10 +1,10 @@
 """What signs the tokens of an API: by the algorithm that it was given, or nothing where they are opaque."""
 
 from roomkey.authorization_server.errors import DatabaseUnsuitable
-from roomkey.authorization_server.keys.room import KeysInUse
+from roomkey.authorization_server.keys.published_keys import KeysInUse
 from roomkey.authorization_server.keys.shared_secret import shared_key
 from roomkey.authorization_server.sealing import Sealed
-from roomkey.jose.shared_key import SharedKey
+from roomkey.jose.hmac_key import SharedKey
 from roomkey.jose.signing_key import SigningKey
 
 

@@ -5,13 +5,13 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
-from roomkey.authorization_server.keys.kept_key import CLOCK_STEP
-from roomkey.authorization_server.keys.room import KeyRoom
+from roomkey.authorization_server.keys.key_record import CLOCK_STEP
+from roomkey.authorization_server.keys.published_keys import PublishedSigningKeys
 from roomkey.authorization_server.lists.signed_list import signed_list, too_long
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, ended_early
-from roomkey.authorization_server.tokens.minting import JTI_LETTERS
-from roomkey.authorization_server.web.published import Published
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.tokens.issue import JTI_LETTERS
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+from roomkey.authorization_server.web.cacheable import Published
 from roomkey.resource_server.deny_list import DENY_LIST
 from roomkey.resource_server.list_token import LARGEST_LIST
 
@@ -24,36 +24,36 @@ MOST: Final = (LARGEST_LIST - _REST) // _ENTRY
 """How many tokens the list can name: validators read no more than 1 MiB."""
 
 
-def deny_list(keys: KeyRoom, work: Work, *, audience: str | None = None) -> Published:
+def deny_list(keys: PublishedSigningKeys, uow: UnitOfWork, *, audience: str | None = None) -> Published:
     """The list of all ended tokens, or of those for one ``audience``; raises OAuthError (503) where it is too long.
 
     Opaque tokens are on it as well: whether a token was one is not written down, and it harms nobody.
     """
-    ended = ended_tokens(work, audience=audience)
+    ended = ended_tokens(uow, audience=audience)
     if len(ended) > MOST:
         raise too_long()
-    return signed_list(keys, work, {"iss": work.settings.issuer, "jti": ended}, typ=DENY_LIST)
+    return signed_list(keys, uow, {"iss": uow.settings.issuer, "jti": ended}, typ=DENY_LIST)
 
 
-def count_ended_tokens(work: Work) -> int:
+def count_ended_tokens(uow: UnitOfWork) -> int:
     """How many tokens the list of all names; where it is more than ``MOST``, validators get no list at all."""
-    return sum(work.connection.scalar(select(func.count()).select_from(one.subquery())) or 0 for one in _ended(work))
+    return sum(uow.connection.scalar(select(func.count()).select_from(one.subquery())) or 0 for one in _ended(uow))
 
 
-def ended_tokens(work: Work, *, audience: str | None = None) -> dict[str, int]:
+def ended_tokens(uow: UnitOfWork, *, audience: str | None = None) -> dict[str, int]:
     """By ``jti``, when each token would have ended that is ended before its time; a few more than ``MOST`` at most.
 
     A token stays on for as long as some validator's clock may say that it lives.
     """
     ended: dict[str, int] = {}
-    for query in _ended(work, audience):
-        for jti, end in work.connection.execute(query.limit(MOST + 1)):
+    for query in _ended(uow, audience):
+        for jti, end in uow.connection.execute(query.limit(MOST + 1)):
             ended[jti] = max(end, ended.get(jti, 0))
     return ended
 
 
-def _ended(work: Work, audience: str | None = None) -> tuple[Select[str, int], Select[str, int]]:
-    since = work.now - work.settings.clock_leeway - CLOCK_STEP
+def _ended(uow: UnitOfWork, audience: str | None = None) -> tuple[Select[str, int], Select[str, int]]:
+    since = uow.now - uow.settings.clock_leeway - CLOCK_STEP
     of_audience = [] if audience is None else [access_tokens.c.audience == audience]
     revoked = select(access_tokens.c.jti, access_tokens.c.expires_at).where(
         access_tokens.c.revoked_at.is_not(None), access_tokens.c.expires_at > since, *of_audience
@@ -61,7 +61,7 @@ def _ended(work: Work, audience: str | None = None) -> tuple[Select[str, int], S
     of_apps = (
         select(access_tokens.c.jti, app_tokens.c.exp)
         .join(access_tokens, access_tokens.c.digest == app_tokens.c.digest)
-        .where(app_tokens.c.exp > since, ended_early, has_ended(work.now), *of_audience)
+        .where(app_tokens.c.exp > since, ended_early, has_ended(uow.now), *of_audience)
     )
     return revoked, of_apps
 

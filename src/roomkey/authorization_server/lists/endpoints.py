@@ -15,10 +15,10 @@ from roomkey.authorization_server.lists.deny_list import deny_list
 from roomkey.authorization_server.lists.status_list import status_list
 from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+from roomkey.authorization_server.web.cacheable import METHODS, Published, published_answer
 from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received
 from roomkey.authorization_server.web.oauth_error import OAuthError, invalid_request
-from roomkey.authorization_server.web.published import METHODS, Published, published_answer
-from roomkey.authorization_server.work import Work
 from roomkey.clock import Clock
 
 _log = logging.getLogger("roomkey.authorization_server")
@@ -70,7 +70,7 @@ class Latest:
     Each form is dated when it is made, on every node: a validator that is sent to another one gets no older list.
     """
 
-    def __init__(self, make: Callable[[Work], Published], clock: Clock) -> None:
+    def __init__(self, make: Callable[[UnitOfWork], Published], clock: Clock) -> None:
         self._make = make
         self._clock = clock
         self._lock = threading.Lock()  # of many that find it old at once, one makes it anew
@@ -86,19 +86,19 @@ class Latest:
         made = self._made
         return made[0] if made is not None and self._clock.monotonic() < made[1] else None
 
-    def _newest(self, work: Work) -> Published:
+    def _newest(self, uow: UnitOfWork) -> Published:
         with self._lock:
             document = self._at_hand()
             if document is None:
                 began = self._clock.monotonic()
-                document = self._made_now(work)
+                document = self._made_now(uow)
                 took = self._clock.monotonic() - began
                 self._made = document, began + min(max(_EVERY, _SHARE * took), _LONGEST)
             return document
 
-    def _made_now(self, work: Work) -> Published:
+    def _made_now(self, uow: UnitOfWork) -> Published:
         try:
-            document = self._make(work)
+            document = self._make(uow)
         except OAuthError as error:
             if not self._refused:
                 _log.error("A list of ended tokens cannot be published, and validators will refuse tokens: %s", error)
@@ -118,6 +118,6 @@ def _audience(received: Received) -> str | None:
     return asked[0][1] if asked else None
 
 
-def _is_api(work: Work, *, audience: str | None) -> bool:
+def _is_api(uow: UnitOfWork, *, audience: str | None) -> bool:
     found = select(apis.c.audience).where(apis.c.audience == audience)
-    return audience is None or work.connection.scalar(found) is not None
+    return audience is None or uow.connection.scalar(found) is not None

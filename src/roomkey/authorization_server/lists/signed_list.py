@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from roomkey.authorization_server.keys.room import KeyRoom
+from roomkey.authorization_server.keys.published_keys import PublishedSigningKeys
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+from roomkey.authorization_server.web.cacheable import Published
 from roomkey.authorization_server.web.oauth_error import OAuthError
-from roomkey.authorization_server.web.published import Published
-from roomkey.authorization_server.work import Work
 from roomkey.resource_server.list_token import LARGEST_LIST
 
 LIFETIME: Final = 900
@@ -17,17 +17,17 @@ LIFETIME: Final = 900
 _KEPT_BY_CACHES: Final = 5
 
 
-def signed_list(keys: KeyRoom, work: Work, claims: Mapping[str, Any], *, typ: str) -> Published:
+def signed_list(keys: PublishedSigningKeys, uow: UnitOfWork, claims: Mapping[str, Any], *, typ: str) -> Published:
     """``claims`` with their dates, signed by the ES256 key; raises OAuthError (503) where validators would not read it.
 
     Its ETag stays the same while it says the same, until a quarter of its lifetime is over.
     """
-    signing = keys.load(work).signing["ES256"]
-    dates = {"iat": work.now, "exp": work.now + LIFETIME, "ttl": work.settings.list_ttl}
+    signing = keys.load(uow).signing["ES256"]
+    dates = {"iat": uow.now, "exp": uow.now + LIFETIME, "ttl": uow.settings.list_ttl}
     token = signing.sign({**claims, **dates}, typ=typ)
     if len(token) > LARGEST_LIST:
         raise too_long()
-    said = json.dumps([claims, signing.key_id, work.now // (LIFETIME // 4)], sort_keys=True)
+    said = json.dumps([claims, signing.key_id, uow.now // (LIFETIME // 4)], sort_keys=True)
     etag = f'W/"{hashlib.sha256(said.encode()).hexdigest()[:32]}"'
     return Published(token.encode("ascii"), f"application/{typ}", etag, _KEPT_BY_CACHES)
 

@@ -8,27 +8,27 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from roomkey.authorization_server import opaque
-from roomkey.authorization_server.keys.kept_key import KeyState, kept_keys
+from roomkey.authorization_server import secret_format
+from roomkey.authorization_server.keys.key_record import KeyState, kept_keys
 from roomkey.authorization_server.keys.shared_secret import shared_key
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import apis, service_accounts
-from roomkey.authorization_server.schema.people import users
+from roomkey.authorization_server.schema.identity import users
 from roomkey.authorization_server.schema.tokens import access_tokens
-from roomkey.authorization_server.tokens.minting import find_ledger_key
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.tokens.issue import find_ledger_key
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.errors import InvalidToken
-from roomkey.jose.envelope import Compact, read_compact
+from roomkey.jose.compact import Compact, read_compact
 from roomkey.jose.unverified import read_unverified
 from roomkey.jose.verify import check_signature
 
 _TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 _OPAQUE: Final = {
-    opaque.Kind.CLIENT_SECRET: "a client secret",
-    opaque.Kind.REFRESH_TOKEN: "a refresh token",
-    opaque.Kind.AUTHORIZATION_CODE: "an authorization code",
-    opaque.Kind.SESSION: "a session of this backoffice",
-    opaque.Kind.SETUP: "a set-up link",
+    secret_format.Kind.CLIENT_SECRET: "a client secret",
+    secret_format.Kind.REFRESH_TOKEN: "a refresh token",
+    secret_format.Kind.AUTHORIZATION_CODE: "an authorization code",
+    secret_format.Kind.SESSION: "a session of this backoffice",
+    secret_format.Kind.SETUP: "a set-up link",
 }
 
 
@@ -59,14 +59,14 @@ class Explanation:
     claims: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
-def explain(work: Work, token: str) -> Explanation:
+def explain(uow: UnitOfWork, token: str) -> Explanation:
     """Everything that the service can say of ``token``, an access token in either format. Raises NotAllowed.
 
     What belongs to another tenant is as unknown as junk. Reads only; checking a signature takes a millisecond at most.
     """
-    work.demand(Permission.READ)
+    uow.demand(Permission.READ)
     checks = []
-    for check in _checks(work, token):
+    for check in _checks(uow, token):
         checks.append(check)
         if check.outcome == "failed":
             break
@@ -78,7 +78,7 @@ def explain(work: Work, token: str) -> Explanation:
     return Explanation(active, verdict, tuple(checks), _members(told.header), _members(told.claims))
 
 
-def _checks(work: Work, token: str) -> Iterator[Check]:
+def _checks(uow: UnitOfWork, token: str) -> Iterator[Check]:
     if token.startswith("rk"):
         yield _whole(token)
     else:
@@ -88,63 +88,63 @@ def _checks(work: Work, token: str) -> Iterator[Check]:
             yield Check("Form", "failed", str(refused))
             return
         yield Check("Form", "passed", "A JWT of three parts.")
-        yield from _signed(work, compact, token)
-    yield from _known(work, token)
+        yield from _signed(uow, compact, token)
+    yield from _known(uow, token)
 
 
 def _whole(token: str) -> Check:
-    if opaque.is_whole(token, opaque.Kind.ACCESS_TOKEN):
+    if secret_format.is_whole(token, secret_format.Kind.ACCESS_TOKEN):
         return Check("Form", "passed", "An opaque token of this service; its checksum is right.")
     for kind, words in _OPAQUE.items():
-        if opaque.is_whole(token, kind):
+        if secret_format.is_whole(token, kind):
             text = f"This is {words}, no access token. Whoever sees it can use it: treat it as leaked."
             return Check("Form", "failed", text)
     return Check("Form", "failed", "It looks like a secret of this service, but its checksum is wrong; is it whole?")
 
 
-def _signed(work: Work, compact: Compact, token: str) -> Iterator[Check]:
+def _signed(uow: UnitOfWork, compact: Compact, token: str) -> Iterator[Check]:
     header = compact.header
     right = (header.typ or "").lower() in _TYPES
     yield _told("Type", right, f"{header.typ}, an access token.", f"Its type is {header.typ}, not at+jwt.")
     told = read_unverified(token)
     issuer = "" if told is None else told.claims.get("iss")
-    mine = work.settings.issuer
+    mine = uow.settings.issuer
     yield _told("Issuer", issuer == mine, f"{mine}, this service.", f"It was issued by {issuer}, not by {mine}.")
     if header.kid is None and header.algorithm == "HS256" and told is not None:
-        yield _shared(work, compact, str(told.claims.get("aud")))
+        yield _shared(uow, compact, str(told.claims.get("aud")))
         return
-    key = next((key for key in kept_keys(work, removed=True) if key.kid == header.kid), None)
+    key = next((key for key in kept_keys(uow, removed=True) if key.kid == header.kid), None)
     if key is None:
         yield Check("Key", "failed", f"This service has no key {header.kid}.")
         return
     gone = f"The key {key.kid} was withdrawn or has left: no validator knows it any more."
     yield _told("Key", key.state is not KeyState.REMOVED, f"{key.kid}, which is {key.state.value}.", gone)
     try:
-        check_signature(compact, work.keys.load(work).verifying().find(header))
+        check_signature(compact, uow.keys.load(uow).verifying().find(header))
     except InvalidToken as refused:
         yield Check("Signature", "failed", str(refused))
     else:
         yield Check("Signature", "passed", f"{header.algorithm}, by that key.")
 
 
-def _shared(work: Work, compact: Compact, audience: str) -> Check:
-    api = work.connection.execute(select(apis).where(apis.c.audience == audience)).first()
-    if api is None or api.shared_secret is None or not _visible(work, api.tenant):
+def _shared(uow: UnitOfWork, compact: Compact, audience: str) -> Check:
+    api = uow.connection.execute(select(apis).where(apis.c.audience == audience)).first()
+    if api is None or api.shared_secret is None or not _visible(uow, api.tenant):
         return Check("Key", "failed", "It is signed by a shared secret that this service does not have.")
     right = hmac.compare_digest(
-        shared_key(work.sealed, audience, bytes(api.shared_secret)).signature(compact.signed), compact.signature
+        shared_key(uow.sealed, audience, bytes(api.shared_secret)).signature(compact.signed), compact.signature
     )
     return _told("Signature", right, f"HS256, by the secret that {audience} shares.", "Its signature is wrong.")
 
 
-def _known(work: Work, token: str) -> Iterator[Check]:
+def _known(uow: UnitOfWork, token: str) -> Iterator[Check]:
     place = find_ledger_key(token)
-    row = work.connection.execute(select(access_tokens).where(access_tokens.c.digest == place)).first()
-    if place is None or row is None or not work.actor.sees(row.tenant):
+    row = uow.connection.execute(select(access_tokens).where(access_tokens.c.digest == place)).first()
+    if place is None or row is None or not uow.actor.sees(row.tenant):
         yield Check("Ledger", "failed", "This service has not issued it, or has forgotten it since it ended.")
         return
     yield Check("Ledger", "passed", f"Issued here to {row.client_id} for {row.audience}.")
-    yield _told("Time", row.expires_at > work.now, "It has not ended.", "It has ended.")
+    yield _told("Time", row.expires_at > uow.now, "It has not ended.", "It has ended.")
     yield _told("Revocation", row.revoked_at is None, "Nobody has revoked it.", "It was revoked.")
     for name, table, key, value in (
         ("API", apis, apis.c.audience, row.audience),
@@ -152,12 +152,12 @@ def _known(work: Work, token: str) -> Iterator[Check]:
         ("Person", users, users.c.id, row.user_id),
     ):
         if value is not None:
-            disabled = work.connection.scalar(select(table.c.disabled_at).where(key == value))
+            disabled = uow.connection.scalar(select(table.c.disabled_at).where(key == value))
             yield _told(name, disabled is None, "In use.", f"The {name.lower()} that it is for is disabled.")
 
 
-def _visible(work: Work, tenant: str | None) -> bool:
-    return tenant is None or work.actor.sees(tenant)
+def _visible(uow: UnitOfWork, tenant: str | None) -> bool:
+    return tenant is None or uow.actor.sees(tenant)
 
 
 def _told(name: str, right: bool, passed: str, failed: str) -> Check:  # noqa: FBT001 - what the check found

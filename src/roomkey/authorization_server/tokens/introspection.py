@@ -6,16 +6,16 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, bindparam, select, text
 
 from roomkey.authorization_server.clients.client import Client
-from roomkey.authorization_server.clients.directory import Outdated
-from roomkey.authorization_server.database.prepared import Prepared
+from roomkey.authorization_server.clients.client_cache import StaleConfig
+from roomkey.authorization_server.database.statements import Statement
 from roomkey.authorization_server.schema.audit import counters
-from roomkey.authorization_server.schema.people import users
+from roomkey.authorization_server.schema.identity import users
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 
 INACTIVE: Final[Mapping[str, Any]] = {"active": False}
 
 # One statement, so that the mark of the latest change and the token are of one moment.
-_LOOK_UP: Final = Prepared(
+_LOOK_UP: Final = Statement(
     select(
         counters.c.value,
         access_tokens.c.client_id,
@@ -57,7 +57,7 @@ def introspect(
     """
     row = _LOOK_UP.first(connection, {"digest": digest, "now": now})
     if row is None or row[0] != caller.generation:
-        raise Outdated("The accounts have changed.")
+        raise StaleConfig("The accounts have changed.")
     client_id, user_id, audience, scope, roles, tenant, jti, issued_at, expires_at, authenticated_at, *rest = row[1:]
     acr, username, app_token = rest
     if client_id is None or audience not in caller.audiences:

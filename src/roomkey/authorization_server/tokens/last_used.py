@@ -9,7 +9,7 @@ from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema.accounts import account_secrets
 from roomkey.authorization_server.schema.tokens import app_tokens
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _MOST: Final = 10_000
 
@@ -39,11 +39,11 @@ class LastUsed:
         if not tokens and not secrets:
             return
 
-        def act(work: Work) -> None:
+        def act(uow: UnitOfWork) -> None:
             for table, used in ((app_tokens, tokens), (account_secrets, secrets)):
                 if used:
                     column = table.c.last_used_at
-                    work.connection.execute(
+                    uow.connection.execute(
                         update(table)
                         .where(table.c.digest == bindparam("used"), or_(column.is_(None), column < bindparam("at")))
                         .values(last_used_at=bindparam("at")),

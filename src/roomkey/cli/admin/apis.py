@@ -48,15 +48,15 @@ def create(
     from roomkey.authorization_server.accounts import apis, tenants
     from roomkey.authorization_server.accounts.api import Scope
     from roomkey.authorization_server.plain import plain
-    from roomkey.authorization_server.work import Work
-    from roomkey.cli.admin.place import done
+    from roomkey.authorization_server.unit_of_work import UnitOfWork
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
-    def act(work: Work) -> apis.NewApi:
+    def act(uow: UnitOfWork) -> apis.NewApi:
         if tenant is not None:
-            tenants.ensure(work, tenant)
+            tenants.ensure(uow, tenant)
         return apis.create(
-            work,
+            uow,
             audience=audience,
             scopes=[Scope(word) for word in scopes.split()],
             description=description or "",
@@ -87,11 +87,11 @@ def create(
 def list_apis(context: typer.Context, *, as_json: AsJson = False) -> int:
     """List the APIs: their scopes, how long their tokens live, who has to agree."""
     from roomkey.authorization_server.accounts import apis
-    from roomkey.cli.admin.place import all_pages, seen
+    from roomkey.cli.admin.context import all_pages, seen
     from roomkey.cli.admin.printing import mark, print_json, print_list
     from roomkey.cli.time_words import coarse
 
-    found = seen(context, lambda work: all_pages(lambda after, limit: apis.find(work, after=after, limit=limit)))
+    found = seen(context, lambda uow: all_pages(lambda after, limit: apis.find(uow, after=after, limit=limit)))
     if as_json:
         print_json(apis=found)
         return ExitCode.OK
@@ -119,9 +119,9 @@ def list_apis(context: typer.Context, *, as_json: AsJson = False) -> int:
 def show(context: typer.Context, audience: Audience, *, as_json: AsJson = False) -> int:
     """Show one API with the sentences of its scopes."""
     from roomkey.authorization_server.accounts import apis
-    from roomkey.cli.admin.place import seen
+    from roomkey.cli.admin.context import seen
 
-    _print(seen(context, lambda work: apis.get(work, audience)), as_json=as_json)
+    _print(seen(context, lambda uow: apis.get(uow, audience)), as_json=as_json)
     return ExitCode.OK
 
 
@@ -147,8 +147,8 @@ def change(
     """Change what is named and leave the rest; tokens that exist stay as they are."""
     from roomkey.authorization_server.accounts import apis
     from roomkey.authorization_server.plain import plain
-    from roomkey.authorization_server.work import Work
-    from roomkey.cli.admin.place import done
+    from roomkey.authorization_server.unit_of_work import UnitOfWork
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
     settings: dict[str, Any] = {
@@ -160,14 +160,14 @@ def change(
         "needs_approval": needs_approval,
     }
 
-    def act(work: Work) -> apis.ChangedApi:
+    def act(uow: UnitOfWork) -> apis.ChangedApi:
         if add_scope:
-            apis.add_scopes(work, audience, [_scope(one) for one in add_scope])
-        ended = apis.remove_scopes(work, audience, remove_scope).ended_app_tokens if remove_scope else 0
+            apis.add_scopes(uow, audience, [_scope(one) for one in add_scope])
+        ended = apis.remove_scopes(uow, audience, remove_scope).ended_app_tokens if remove_scope else 0
         if any(value is not None for value in settings.values()):
-            changed = apis.change(work, audience, **settings)
+            changed = apis.change(uow, audience, **settings)
             return apis.ChangedApi(changed.api, ended, changed.shared_secret)
-        return apis.ChangedApi(apis.get(work, audience), ended)
+        return apis.ChangedApi(apis.get(uow, audience), ended)
 
     changed = done(context, act)
     secrets = _shared(changed.shared_secret)
@@ -186,12 +186,12 @@ def rotate_secret(
 ) -> int:
     """Make a new secret for the account by which an API introspects."""
     from roomkey.authorization_server.accounts import apis
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.secrets import print_new_secret
     from roomkey.cli.admin.time_span import seconds
 
     span = seconds(overlap, "--overlap")
-    print_new_secret(done(context, lambda work: apis.rotate_secret(work, audience, overlap=span)), as_json=as_json)
+    print_new_secret(done(context, lambda uow: apis.rotate_secret(uow, audience, overlap=span)), as_json=as_json)
     return ExitCode.OK
 
 
@@ -199,10 +199,10 @@ def rotate_secret(
 def rotate_shared_secret(context: typer.Context, audience: Audience, *, as_json: AsJson = False) -> int:
     """Make a new secret for an API whose tokens are signed by HS256; its tokens of before are refused from then on."""
     from roomkey.authorization_server.keys.shared_secret import new_shared_secret
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
-    made = done(context, lambda work: new_shared_secret(work, audience)).reveal()
+    made = done(context, lambda uow: new_shared_secret(uow, audience)).reveal()
     if as_json:
         print_json(audience=audience, shared_secret=made)
     else:
@@ -214,9 +214,9 @@ def rotate_shared_secret(context: typer.Context, audience: Audience, *, as_json:
 def disable(context: typer.Context, audience: Audience, *, as_json: AsJson = False) -> int:
     """Issue no more tokens for an API, and let it introspect none, until it is enabled."""
     from roomkey.authorization_server.accounts import apis
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
 
-    _print(done(context, lambda work: apis.disable(work, audience)), as_json=as_json)
+    _print(done(context, lambda uow: apis.disable(uow, audience)), as_json=as_json)
     return ExitCode.OK
 
 
@@ -224,9 +224,9 @@ def disable(context: typer.Context, audience: Audience, *, as_json: AsJson = Fal
 def enable(context: typer.Context, audience: Audience, *, as_json: AsJson = False) -> int:
     """Issue tokens for a disabled API again."""
     from roomkey.authorization_server.accounts import apis
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
 
-    _print(done(context, lambda work: apis.enable(work, audience)), as_json=as_json)
+    _print(done(context, lambda uow: apis.enable(uow, audience)), as_json=as_json)
     return ExitCode.OK
 
 

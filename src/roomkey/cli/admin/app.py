@@ -17,7 +17,7 @@ from roomkey.cli.admin import (
     token_requests,
     users,
 )
-from roomkey.cli.admin.place import Place
+from roomkey.cli.admin.context import Place
 from roomkey.cli.help import Command, Group
 
 app = typer.Typer(cls=Group)

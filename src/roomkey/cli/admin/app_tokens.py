@@ -28,14 +28,14 @@ def create(
 ) -> int:
     """Make an app token: a JWT that the API verifies by itself, unless the API or --opaque want another one."""
     from roomkey.authorization_server.accounts import app_tokens
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.time_span import seconds
 
     lifetime = seconds(expires, "--expires")
     made = done(
         context,
-        lambda work: app_tokens.create(
-            work,
+        lambda uow: app_tokens.create(
+            uow,
             client_id=name,
             audience=api,
             scopes=scopes.split(),
@@ -61,14 +61,14 @@ def list_tokens(
 
     from roomkey.authorization_server.accounts import app_tokens
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import all_pages, seen
+    from roomkey.cli.admin.context import all_pages, seen
     from roomkey.cli.admin.printing import day, print_json, print_list
 
     found = seen(
         context,
-        lambda work: all_pages(
+        lambda uow: all_pages(
             lambda after, limit: app_tokens.find(
-                work, after=after, limit=limit, client_id=account, audience=api, live=not everything
+                uow, after=after, limit=limit, client_id=account, audience=api, live=not everything
             )
         ),
     )
@@ -108,12 +108,12 @@ def rotate(
 ) -> int:
     """Make a new token in place of one; without an overlap the old one ends at once."""
     from roomkey.authorization_server.accounts import app_tokens
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.time_span import seconds
 
     span = seconds(overlap, "--overlap")
     lifetime = None if expires is None else seconds(expires, "--expires")
-    made = done(context, lambda work: app_tokens.rotate(work, token_id, overlap=span, lifetime=lifetime))
+    made = done(context, lambda uow: app_tokens.rotate(uow, token_id, overlap=span, lifetime=lifetime))
     old = f"the old one ends {overlap} from now" if span else "the old one has ended"
     _print_new(made, f"The app token {made.app_token.id} takes the place of {token_id}; {old}.", as_json=as_json)
     return ExitCode.OK
@@ -130,10 +130,10 @@ def revoke(
     """End an app token now."""
     from roomkey.authorization_server.accounts import app_tokens
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
-    token = done(context, lambda work: app_tokens.revoke(work, token_id, reason=reason))
+    token = done(context, lambda uow: app_tokens.revoke(uow, token_id, reason=reason))
     if as_json:
         print_json(**plain(token))
     else:

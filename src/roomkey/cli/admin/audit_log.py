@@ -23,14 +23,14 @@ def list_events(
     as_json: AsJson = False,
 ) -> int:
     """List the latest events of the audit log, the newest first; --json has what was before and after."""
-    from roomkey.authorization_server import audit_log
-    from roomkey.cli.admin.place import seen
+    from roomkey.authorization_server.audit import search
+    from roomkey.cli.admin.context import seen
     from roomkey.cli.admin.printing import print_json, print_list
     from roomkey.cli.time_words import date
 
     page = seen(
         context,
-        lambda work: audit_log.find(work, actor=actor, action=action, subject=subject, after=after, limit=limit),
+        lambda uow: search.find(uow, actor=actor, action=action, subject=subject, after=after, limit=limit),
     )
     if as_json:
         print_json(events=page.items, after=page.after)
@@ -58,12 +58,12 @@ def list_events(
 @app.command("verify", cls=Command, short_help="Check that nobody has changed the log.")
 def verify(context: typer.Context, *, as_json: AsJson = False) -> int:
     """Check the chain of all events: whether one was changed, moved or taken out. Exits with 1 where it was."""
-    from roomkey.authorization_server import audit_log
-    from roomkey.cli.admin.place import seen
+    from roomkey.authorization_server.audit import search
+    from roomkey.cli.admin.context import seen
     from roomkey.cli.admin.printing import print_done, print_json
-    from roomkey.cli.failure import complain
+    from roomkey.cli.errors import complain
 
-    verdict = seen(context, audit_log.verify)
+    verdict = seen(context, search.verify)
     if as_json:
         print_json(holds=verdict.holds, number=verdict.number)
     elif verdict.holds:

@@ -20,8 +20,8 @@ def backup(
     Keep the key file elsewhere: it opens the secrets in the copy, and without it they stay shut.
     """
     from roomkey.authorization_server.actor import Actor
-    from roomkey.authorization_server.running.backup import back_up
-    from roomkey.cli.admin.place import opened
+    from roomkey.authorization_server.server.backup import back_up
+    from roomkey.cli.admin.context import opened
     from roomkey.cli.admin.printing import print_done, print_json
 
     with opened(context) as service:

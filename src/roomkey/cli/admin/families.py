@@ -20,18 +20,16 @@ def list_families(
     as_json: AsJson = False,
 ) -> int:
     """List the families, the latest first."""
-    from roomkey.authorization_server.people import users
-    from roomkey.authorization_server.tokens import overview
-    from roomkey.authorization_server.work import Work
-    from roomkey.cli.admin.place import all_pages, seen
+    from roomkey.authorization_server.identity import users
+    from roomkey.authorization_server.tokens import search
+    from roomkey.authorization_server.unit_of_work import UnitOfWork
+    from roomkey.cli.admin.context import all_pages, seen
     from roomkey.cli.admin.printing import day, print_json, print_list
 
-    def read(work: Work) -> tuple[overview.Family, ...]:
-        user_id = None if user is None else users.get(work, user).id
+    def read(uow: UnitOfWork) -> tuple[search.Family, ...]:
+        user_id = None if user is None else users.get(uow, user).id
         return all_pages(
-            lambda after, limit: overview.find_families(
-                work, client_id=account, user_id=user_id, after=after, limit=limit
-            )
+            lambda after, limit: search.find_families(uow, client_id=account, user_id=user_id, after=after, limit=limit)
         )
 
     found = seen(context, read)
@@ -68,11 +66,11 @@ def revoke(
 ) -> int:
     """End a family: its refresh tokens are refused, and its access tokens do not count any more."""
     from roomkey.authorization_server.plain import plain
-    from roomkey.authorization_server.tokens import overview
-    from roomkey.cli.admin.place import done
+    from roomkey.authorization_server.tokens import search
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
-    family = done(context, lambda work: overview.revoke_family(work, family_id))
+    family = done(context, lambda uow: search.revoke_family(uow, family_id))
     if as_json:
         print_json(**plain(family))
     else:

@@ -9,7 +9,7 @@ from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.help import Command, Group
 
 if TYPE_CHECKING:
-    from roomkey.authorization_server.keys.lanes import LaneKey
+    from roomkey.authorization_server.keys.by_state import LaneKey
 
 app = typer.Typer(cls=Group, help="Keys: those that sign tokens, and the one that seals the database.")
 
@@ -22,12 +22,12 @@ def list_keys(
     as_json: AsJson = False,
 ) -> int:
     """List the signing keys: next, signing, retiring; and which APIs have said that they lack one."""
-    from roomkey.authorization_server.keys.lanes import lanes
+    from roomkey.authorization_server.keys.by_state import lanes
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import seen
+    from roomkey.cli.admin.context import seen
     from roomkey.cli.admin.printing import print_json, print_list
 
-    found = seen(context, lambda work: lanes(work, removed=everything))
+    found = seen(context, lambda uow: lanes(uow, removed=everything))
     if as_json:
         print_json(
             keys=[
@@ -70,11 +70,11 @@ def rotate(
     """
     from roomkey.authorization_server.keys import rotation
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json, when
-    from roomkey.cli.failure import complain
+    from roomkey.cli.errors import complain
 
-    made = done(context, lambda work: rotation.rotate(work, algorithm=algorithm, now=now))
+    made = done(context, lambda uow: rotation.rotate(uow, algorithm=algorithm, now=now))
     if as_json:
         print_json(**plain(made))
         return ExitCode.OK
@@ -98,10 +98,10 @@ def withdraw(
 ) -> int:
     """Take a retiring key out of the JWK set at once; the tokens that it signed are refused from then on."""
     from roomkey.authorization_server.keys import rotation
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
-    done(context, lambda work: rotation.withdraw(work, kid))
+    done(context, lambda uow: rotation.withdraw(uow, kid))
     if as_json:
         print_json(kid=kid, state="removed")
     else:
@@ -113,13 +113,13 @@ def withdraw(
 def rotate_seal(context: typer.Context, *, as_json: AsJson = False) -> int:
     """Make a new key that seals what the database must not show, and seal everything with it."""
     from roomkey.authorization_server.actor import Actor
-    from roomkey.authorization_server.keys import rewrap
+    from roomkey.authorization_server.keys import reencrypt
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import opened
+    from roomkey.cli.admin.context import opened
     from roomkey.cli.admin.printing import print_done, print_json
 
     with opened(context) as service:
-        sealed = rewrap.rotate_seal(service, Actor.console())
+        sealed = reencrypt.rotate_seal(service, Actor.console())
     if as_json:
         print_json(**plain(sealed))
     else:

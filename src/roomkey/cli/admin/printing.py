@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from roomkey.authorization_server.plain import plain
-from roomkey.cli.look import facts, labelled, listed, output, paragraph, shown
+from roomkey.cli.theme import facts, labelled, listed, output, paragraph, shown
 from roomkey.cli.time_words import date, relative
 
 

@@ -12,7 +12,7 @@ from roomkey.cli.help import Command, Group
 if TYPE_CHECKING:
     from roomkey.authorization_server.accounts.access import Access
     from roomkey.authorization_server.accounts.service_account import ServiceAccount
-    from roomkey.authorization_server.work import Work
+    from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 app = typer.Typer(cls=Group, help="Service accounts: the apps that get tokens.")
 _WAYS = "client_secret_basic, client_secret_post, private_key_jwt or none"
@@ -60,19 +60,19 @@ def create(
     """Make a service account; its secret is shown once."""
     from roomkey.authorization_server.accounts import service_accounts, tenants
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
     settings = _settings(
         grants, authentication, jwks, redirect_uri, native, roles, allows_password_with_mfa, description
     )
 
-    def act(work: "Work") -> service_accounts.NewAccount:
+    def act(uow: "UnitOfWork") -> service_accounts.NewAccount:
         if tenant is not None:
-            tenants.ensure(work, tenant)
-        access = _access(work, apis, scopes, default_scopes)
+            tenants.ensure(uow, tenant)
+        access = _access(uow, apis, scopes, default_scopes)
         return service_accounts.create(
-            work, client_id=name, apis=access, tenant=tenant, owner_id=_owner(work, owner), **settings
+            uow, client_id=name, apis=access, tenant=tenant, owner_id=_owner(uow, owner), **settings
         )
 
     made = done(context, act)
@@ -100,13 +100,13 @@ def list_accounts(
 ) -> int:
     """List the service accounts and what they may ask for."""
     from roomkey.authorization_server.accounts import service_accounts
-    from roomkey.cli.admin.place import all_pages, seen
+    from roomkey.cli.admin.context import all_pages, seen
     from roomkey.cli.admin.printing import mark, print_json, print_list
 
     which: dict[str, Any] = {"tenant": tenant, "audience": api}
     found = seen(
         context,
-        lambda work: all_pages(lambda after, limit: service_accounts.find(work, after=after, limit=limit, **which)),
+        lambda uow: all_pages(lambda after, limit: service_accounts.find(uow, after=after, limit=limit, **which)),
     )
     if as_json:
         print_json(service_accounts=found)
@@ -135,10 +135,10 @@ def show(context: typer.Context, name: ClientId, *, as_json: AsJson = False) -> 
     """Show one service account; of its secrets the beginning, the end, and when they were used."""
     from roomkey.authorization_server.accounts import account_secrets, service_accounts
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import seen
+    from roomkey.cli.admin.context import seen
     from roomkey.cli.admin.printing import print_json, print_list, when
 
-    account, secrets = seen(context, lambda work: (service_accounts.get(work, name), account_secrets.find(work, name)))
+    account, secrets = seen(context, lambda uow: (service_accounts.get(uow, name), account_secrets.find(uow, name)))
     if as_json:
         print_json(**plain(account) | {"secrets": plain(secrets)})
         return ExitCode.OK
@@ -186,18 +186,18 @@ def change(
     """
     from roomkey.authorization_server.accounts import service_accounts
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
     settings = _settings(
         grants, authentication, jwks, redirect_uri, native, roles, allows_password_with_mfa, description
     )
 
-    def act(work: "Work") -> service_accounts.ChangedAccount:
+    def act(uow: "UnitOfWork") -> service_accounts.ChangedAccount:
         named = any(one is not None for one in (apis, scopes, default_scopes))
-        access = _access(work, apis, scopes, default_scopes) if named else None
-        owner_id = owner if owner == "" else _owner(work, owner)
-        return service_accounts.change(work, name, apis=access, owner_id=owner_id, **settings)
+        access = _access(uow, apis, scopes, default_scopes) if named else None
+        owner_id = owner if owner == "" else _owner(uow, owner)
+        return service_accounts.change(uow, name, apis=access, owner_id=owner_id, **settings)
 
     changed = done(context, act)
     if as_json:
@@ -212,12 +212,12 @@ def change(
 def rotate_secret(context: typer.Context, name: ClientId, *, overlap: Overlap = "0s", as_json: AsJson = False) -> int:
     """Make a new secret; without an overlap the old one ends at once."""
     from roomkey.authorization_server.accounts import account_secrets
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.secrets import print_new_secret
     from roomkey.cli.admin.time_span import seconds
 
     span = seconds(overlap, "--overlap")
-    print_new_secret(done(context, lambda work: account_secrets.rotate(work, name, overlap=span)), as_json=as_json)
+    print_new_secret(done(context, lambda uow: account_secrets.rotate(uow, name, overlap=span)), as_json=as_json)
     return ExitCode.OK
 
 
@@ -226,10 +226,10 @@ def disable(context: typer.Context, name: ClientId, *, as_json: AsJson = False) 
     """End all tokens of a service account for good, and issue no others until it is enabled."""
     from roomkey.authorization_server.accounts import service_accounts
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
-    account = done(context, lambda work: service_accounts.disable(work, name))
+    account = done(context, lambda uow: service_accounts.disable(uow, name))
     if as_json:
         print_json(**plain(account))
     else:
@@ -242,10 +242,10 @@ def enable(context: typer.Context, name: ClientId, *, as_json: AsJson = False) -
     """Let a disabled service account be used again; tokens that have ended stay so."""
     from roomkey.authorization_server.accounts import service_accounts
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
-    account = done(context, lambda work: service_accounts.enable(work, name))
+    account = done(context, lambda uow: service_accounts.enable(uow, name))
     if as_json:
         print_json(**plain(account))
     else:
@@ -296,14 +296,14 @@ def _settings(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _access(work: "Work", apis: str | None, scopes: str | None, default_scopes: str | None) -> "list[Access]":
+def _access(uow: "UnitOfWork", apis: str | None, scopes: str | None, default_scopes: str | None) -> "list[Access]":
     """Each scope goes to those of the named APIs that have it."""
     from roomkey.authorization_server.accounts.access import Access
     from roomkey.authorization_server.accounts.api import visible_api
     from roomkey.authorization_server.errors import Invalid
 
     asked, defaults = (scopes or "").split(), (default_scopes or "").split()
-    named = [visible_api(work, audience) for audience in _names(apis or "")]
+    named = [visible_api(uow, audience) for audience in _names(apis or "")]
     known = {scope for api in named for scope in api.scope_names}
     for scope in (*asked, *defaults):
         if scope not in known:
@@ -318,10 +318,10 @@ def _access(work: "Work", apis: str | None, scopes: str | None, default_scopes: 
     ]
 
 
-def _owner(work: "Work", owner: str | None) -> str | None:
-    from roomkey.authorization_server.people import users
+def _owner(uow: "UnitOfWork", owner: str | None) -> str | None:
+    from roomkey.authorization_server.identity import users
 
-    return None if owner is None else users.get(work, owner).id
+    return None if owner is None else users.get(uow, owner).id
 
 
 def _names(text: str) -> list[str]:

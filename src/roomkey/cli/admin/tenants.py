@@ -21,10 +21,10 @@ def create(
     """Make a tenant; people who belong to it see nothing of another one."""
     from roomkey.authorization_server.accounts import tenants
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 
-    made = done(context, lambda work: tenants.create(work, name=name))
+    made = done(context, lambda uow: tenants.create(uow, name=name))
     if as_json:
         print_json(**plain(made))
     else:
@@ -36,10 +36,10 @@ def create(
 def list_tenants(context: typer.Context, *, as_json: AsJson = False) -> int:
     """List the tenants."""
     from roomkey.authorization_server.accounts import tenants
-    from roomkey.cli.admin.place import all_pages, seen
+    from roomkey.cli.admin.context import all_pages, seen
     from roomkey.cli.admin.printing import print_json, print_list, when
 
-    found = seen(context, lambda work: all_pages(lambda after, limit: tenants.find(work, after=after, limit=limit)))
+    found = seen(context, lambda uow: all_pages(lambda after, limit: tenants.find(uow, after=after, limit=limit)))
     if as_json:
         print_json(tenants=found)
         return ExitCode.OK

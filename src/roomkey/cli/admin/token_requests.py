@@ -25,12 +25,12 @@ def list_requests(
 ) -> int:
     """List what people asked for, the newest first."""
     from roomkey.authorization_server.accounts import token_requests
-    from roomkey.cli.admin.place import all_pages, seen
+    from roomkey.cli.admin.context import all_pages, seen
     from roomkey.cli.admin.printing import day, print_json, print_list
 
     found = seen(
         context,
-        lambda work: all_pages(lambda after, limit: token_requests.find(work, after=after, limit=limit, state=state)),
+        lambda uow: all_pages(lambda after, limit: token_requests.find(uow, after=after, limit=limit, state=state)),
     )
     if as_json:
         print_json(token_requests=found)
@@ -59,18 +59,18 @@ def list_requests(
 def approve(context: typer.Context, request_id: Id, *, answer: Answer = "", as_json: AsJson = False) -> int:
     """Agree to a request; whoever asked collects the token in the backoffice within a week."""
     from roomkey.authorization_server.accounts import token_requests
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
 
-    return _print(done(context, lambda work: token_requests.approve(work, request_id, answer=answer)), as_json=as_json)
+    return _print(done(context, lambda uow: token_requests.approve(uow, request_id, answer=answer)), as_json=as_json)
 
 
 @app.command("refuse", cls=Command, short_help="Refuse a request.")
 def refuse(context: typer.Context, request_id: Id, *, answer: Answer = "", as_json: AsJson = False) -> int:
     """Refuse a request; --answer says why."""
     from roomkey.authorization_server.accounts import token_requests
-    from roomkey.cli.admin.place import done
+    from roomkey.cli.admin.context import done
 
-    return _print(done(context, lambda work: token_requests.refuse(work, request_id, answer=answer)), as_json=as_json)
+    return _print(done(context, lambda uow: token_requests.refuse(uow, request_id, answer=answer)), as_json=as_json)
 
 
 def _print(request: "TokenRequest", *, as_json: bool) -> int:

@@ -10,9 +10,9 @@ from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.help import Command, Group
 
 if TYPE_CHECKING:
-    from roomkey.authorization_server.people.passwords import PasswordHash
-    from roomkey.authorization_server.people.users import User
-    from roomkey.authorization_server.work import Work
+    from roomkey.authorization_server.identity.passwords import PasswordHash
+    from roomkey.authorization_server.identity.users import User
+    from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 app = typer.Typer(cls=Group, help="Users: who signs in, and what they may do.")
 _LONGEST_LINE = 4096
@@ -41,16 +41,16 @@ def create(
 ) -> int:
     """Make a user; without a password nobody can sign in as them until one is set."""
     from roomkey.authorization_server.accounts import tenants
-    from roomkey.authorization_server.people import users
-    from roomkey.cli.admin.place import done
+    from roomkey.authorization_server.identity import users
+    from roomkey.cli.admin.context import done
 
     password = _password(name) if password_stdin else None
 
-    def act(work: "Work") -> "User":
+    def act(uow: "UnitOfWork") -> "User":
         if tenant is not None:
-            tenants.ensure(work, tenant)
+            tenants.ensure(uow, tenant)
         return users.create(
-            work, username=name, roles=_names(roles), tenant=tenant, scopes=scopes or None, password=password
+            uow, username=name, roles=_names(roles), tenant=tenant, scopes=scopes or None, password=password
         )
 
     _print(done(context, act), "The user {} is there.", as_json=as_json)
@@ -61,7 +61,7 @@ def create(
 def list_users(context: typer.Context, *, as_json: AsJson = False) -> int:
     """List the users, their roles, and by what they prove who they are."""
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import seen
+    from roomkey.cli.admin.context import seen
     from roomkey.cli.admin.printing import day, mark, print_json, print_list
 
     found = seen(context, _all)
@@ -91,12 +91,12 @@ def list_users(context: typer.Context, *, as_json: AsJson = False) -> int:
 @app.command("show", cls=Command, short_help="Show one user.")
 def show(context: typer.Context, name: Name, *, as_json: AsJson = False) -> int:
     """Show one user."""
-    from roomkey.authorization_server.people import users
+    from roomkey.authorization_server.identity import users
     from roomkey.authorization_server.plain import plain
-    from roomkey.cli.admin.place import seen
+    from roomkey.cli.admin.context import seen
     from roomkey.cli.admin.printing import print_facts, print_json, when
 
-    user = seen(context, lambda work: users.get(work, name))
+    user = seen(context, lambda uow: users.get(uow, name))
     if as_json:
         print_json(**plain(user))
         return ExitCode.OK
@@ -126,14 +126,14 @@ def change(
 ) -> int:
     """Change what is named and leave the rest; an empty text takes away. Other roles end the user's sessions."""
     from roomkey.authorization_server.accounts import tenants
-    from roomkey.authorization_server.people import users
-    from roomkey.cli.admin.place import done
+    from roomkey.authorization_server.identity import users
+    from roomkey.cli.admin.context import done
 
-    def act(work: "Work") -> "User":
+    def act(uow: "UnitOfWork") -> "User":
         if tenant:
-            tenants.ensure(work, tenant)
+            tenants.ensure(uow, tenant)
         chosen = None if roles is None else _names(roles)
-        return users.change(work, name, roles=chosen, scopes=scopes, tenant=tenant)
+        return users.change(uow, name, roles=chosen, scopes=scopes, tenant=tenant)
 
     _print(done(context, act), "The user {} was changed.", as_json=as_json)
     return ExitCode.OK
@@ -144,14 +144,14 @@ def set_password(
     context: typer.Context, name: Name, *, password_stdin: PasswordStdin = False, as_json: AsJson = False
 ) -> int:
     """Give a user another password, from standard input; all their sessions and tokens end."""
-    from roomkey.authorization_server.people import users
-    from roomkey.cli.admin.place import done, seen
+    from roomkey.authorization_server.identity import users
+    from roomkey.cli.admin.context import done, seen
     from roomkey.errors import ConfigurationError
 
     if not password_stdin:
         raise ConfigurationError("Hand the password over on standard input, and say --password-stdin.")
-    password = _password(seen(context, lambda work: users.get(work, name)).username)
-    user = done(context, lambda work: users.set_password(work, name, password))
+    password = _password(seen(context, lambda uow: users.get(uow, name)).username)
+    user = done(context, lambda uow: users.set_password(uow, name, password))
     _print(user, "The user {} has a new password; all sessions and tokens have ended.", as_json=as_json)
     return ExitCode.OK
 
@@ -159,10 +159,10 @@ def set_password(
 @app.command("reset-second-factor", cls=Command, short_help="Take one-time codes and passkeys from a user.")
 def reset_second_factor(context: typer.Context, name: Name, *, as_json: AsJson = False) -> int:
     """Take one-time codes, passkeys and recovery codes from a user who has lost them; sessions and tokens end."""
-    from roomkey.authorization_server.people import second_factors
-    from roomkey.cli.admin.place import done
+    from roomkey.authorization_server.identity import second_factors
+    from roomkey.cli.admin.context import done
 
-    user = done(context, lambda work: second_factors.reset(work, name))
+    user = done(context, lambda uow: second_factors.reset(uow, name))
     _print(user, "The user {} has no second factor any more; all sessions and tokens have ended.", as_json=as_json)
     return ExitCode.OK
 
@@ -170,10 +170,10 @@ def reset_second_factor(context: typer.Context, name: Name, *, as_json: AsJson =
 @app.command("end-sessions", cls=Command, short_help="Sign a user out everywhere.")
 def end_sessions(context: typer.Context, name: Name, *, as_json: AsJson = False) -> int:
     """Sign a user out of the backoffice, wherever they are signed in."""
-    from roomkey.authorization_server.people import sessions
-    from roomkey.cli.admin.place import done
+    from roomkey.authorization_server.identity import sessions
+    from roomkey.cli.admin.context import done
 
-    user = done(context, lambda work: sessions.revoke_all(work, name))
+    user = done(context, lambda uow: sessions.revoke_all(uow, name))
     _print(user, "All sessions of the user {} have ended.", as_json=as_json)
     return ExitCode.OK
 
@@ -181,10 +181,10 @@ def end_sessions(context: typer.Context, name: Name, *, as_json: AsJson = False)
 @app.command("disable", cls=Command, short_help="Let nobody in as a user, and end their tokens.")
 def disable(context: typer.Context, name: Name, *, as_json: AsJson = False) -> int:
     """Let nobody in as a user; their sessions and tokens end at once."""
-    from roomkey.authorization_server.people import users
-    from roomkey.cli.admin.place import done
+    from roomkey.authorization_server.identity import users
+    from roomkey.cli.admin.context import done
 
-    user = done(context, lambda work: users.disable(work, name))
+    user = done(context, lambda uow: users.disable(uow, name))
     _print(user, "The user {} is disabled; all sessions and tokens have ended.", as_json=as_json)
     return ExitCode.OK
 
@@ -192,19 +192,19 @@ def disable(context: typer.Context, name: Name, *, as_json: AsJson = False) -> i
 @app.command("enable", cls=Command, short_help="Let a user in again.")
 def enable(context: typer.Context, name: Name, *, as_json: AsJson = False) -> int:
     """Let a disabled user in again; what has ended stays so."""
-    from roomkey.authorization_server.people import users
-    from roomkey.cli.admin.place import done
+    from roomkey.authorization_server.identity import users
+    from roomkey.cli.admin.context import done
 
-    _print(done(context, lambda work: users.enable(work, name)), "The user {} is enabled.", as_json=as_json)
+    _print(done(context, lambda uow: users.enable(uow, name)), "The user {} is enabled.", as_json=as_json)
     return ExitCode.OK
 
 
-def _all(work: "Work") -> "tuple[User, ...]":
-    from roomkey.authorization_server.people import users
+def _all(uow: "UnitOfWork") -> "tuple[User, ...]":
+    from roomkey.authorization_server.identity import users
 
     found: tuple[User, ...] = ()
     while True:
-        more = users.list_users(work, after=found[-1].username_key if found else "", limit=users.MOST)
+        more = users.list_users(uow, after=found[-1].username_key if found else "", limit=users.MOST)
         found += more
         if len(more) < users.MOST:
             return found
@@ -222,7 +222,7 @@ def _print(user: "User", sentence: str, *, as_json: bool) -> None:
 
 def _password(username: str) -> "PasswordHash":
     """The hash of the first line of standard input; the service never sees the password any other way."""
-    from roomkey.authorization_server.people.passwords import PasswordHashing
+    from roomkey.authorization_server.identity.passwords import PasswordHashing
     from roomkey.errors import ConfigurationError
 
     if sys.stdin.isatty():

@@ -35,15 +35,15 @@ def demo(
     """
     missing = next((package for package in _NEEDED if importlib.util.find_spec(package) is None), None)
     if missing is not None:
-        from roomkey.cli.failure import complain
+        from roomkey.cli.errors import complain
 
         complain(
             f'The demo runs the auth service, which needs the package {missing}: pip install "roomkey[cli,server]"'
         )
         return ExitCode.USAGE
 
-    from roomkey.cli.demo.play import play
-    from roomkey.cli.look import output
+    from roomkey.cli.demo.runner import play
+    from roomkey.cli.theme import output
 
     if report is None:
         return play(output())

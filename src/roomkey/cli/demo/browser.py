@@ -6,7 +6,7 @@ from typing import Final, Self
 
 import httpx2
 
-from roomkey.cli.demo.desk import AUDIENCE, SCOPE, Login
+from roomkey.cli.demo.auth_service import AUDIENCE, SCOPE, Login
 
 _CSRF: Final = re.compile(r'name="csrf" value="([^"]+)"')
 _ONCE: Final = re.compile(r'<output id="secret"[^>]*>([^<]+)</output>')

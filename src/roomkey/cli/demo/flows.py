@@ -3,12 +3,12 @@
 from typing import Final
 
 from roomkey.cli.demo.application import PATH, Application
+from roomkey.cli.demo.auth_service import SCOPE, Login
 from roomkey.cli.demo.browser import Browser
-from roomkey.cli.demo.desk import SCOPE, Login
 from roomkey.cli.demo.events import Note, Party
 from roomkey.cli.demo.exchange import Exchange
+from roomkey.cli.demo.fixture import Stage
 from roomkey.cli.demo.outcome import Outcome, exactly, so
-from roomkey.cli.demo.stage import Stage
 from roomkey.cli.demo.views import LiveDiagram, Plan, Way
 from roomkey.errors import ConfigurationError
 from roomkey.jose.key_set import KeySet

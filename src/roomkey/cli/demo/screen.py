@@ -9,7 +9,7 @@ from rich.text import Text
 from roomkey.cli.demo.events import Party, Played, Scene
 from roomkey.cli.demo.exchange import Exchange
 from roomkey.cli.demo.outcome import Check, Outcome
-from roomkey.cli.look import ledger, paragraph
+from roomkey.cli.theme import ledger, paragraph
 
 if TYPE_CHECKING:
     from rich.status import Status

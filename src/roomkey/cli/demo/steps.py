@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from roomkey.cli.demo.desk import LIST_SECONDS, TOKEN_DELAY
-from roomkey.cli.demo.doors import forged_keys, three_ways
+from roomkey.cli.demo.api_scenes import forged_keys, three_ways
+from roomkey.cli.demo.auth_service import LIST_SECONDS, TOKEN_DELAY
 from roomkey.cli.demo.events import Party
+from roomkey.cli.demo.fixture import Stage
 from roomkey.cli.demo.flows import app_token, credentials_only, user_with_app
 from roomkey.cli.demo.outcome import Outcome, at_least, exactly, so
-from roomkey.cli.demo.stage import Stage
 from roomkey.jose.key_set import KeySet
 from roomkey.resource_server.deny_list import DenyList
 from roomkey.resource_server.polled_list import ListPolicy

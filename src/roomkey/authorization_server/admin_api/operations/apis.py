@@ -10,7 +10,7 @@ from roomkey.authorization_server.accounts.page import Page
 from roomkey.authorization_server.admin_api.operation import Asked, Operation
 from roomkey.authorization_server.admin_api.operations.paging import Paging
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.secret import Secret
 
 Format = Literal["jwt", "opaque"]
@@ -92,15 +92,15 @@ def rotated(made: NewSecret) -> RotatedSecret:
     return RotatedSecret(made.client_id, made.client_secret.value, made.old_until)
 
 
-def _list(work: Work, asked: Asked) -> Page[Api]:
+def _list(uow: UnitOfWork, asked: Asked) -> Page[Api]:
     query: ApiQuery = asked.query
-    return apis.find(work, after=query.after, limit=query.limit, search=query.search)
+    return apis.find(uow, after=query.after, limit=query.limit, search=query.search)
 
 
-def _create(work: Work, asked: Asked) -> CreatedApi:
+def _create(uow: UnitOfWork, asked: Asked) -> CreatedApi:
     body: ApiToCreate = asked.body
     made = apis.create(
-        work,
+        uow,
         audience=body.audience,
         scopes=body.scopes,
         description=body.description,
@@ -114,15 +114,15 @@ def _create(work: Work, asked: Asked) -> CreatedApi:
     return CreatedApi(made.api, made.client_secret.value, _revealed(made.shared_secret))
 
 
-def _get(work: Work, asked: Asked) -> Api:
-    return apis.get(work, asked.path["audience"])
+def _get(uow: UnitOfWork, asked: Asked) -> Api:
+    return apis.get(uow, asked.path["audience"])
 
 
-def _change(work: Work, asked: Asked) -> ChangedApi:
+def _change(uow: UnitOfWork, asked: Asked) -> ChangedApi:
     body: ApiToChange = asked.body
     audience = asked.path["audience"]
     changed = apis.change(
-        work,
+        uow,
         audience,
         description=body.description,
         scopes=body.scopes,
@@ -134,12 +134,12 @@ def _change(work: Work, asked: Asked) -> ChangedApi:
     )
     api = changed.api
     if body.disabled is not None:
-        api = (apis.disable if body.disabled else apis.enable)(work, audience)
+        api = (apis.disable if body.disabled else apis.enable)(uow, audience)
     return ChangedApi(api, changed.ended_app_tokens, _revealed(changed.shared_secret))
 
 
-def _rotate_secret(work: Work, asked: Asked) -> RotatedSecret:
-    return rotated(apis.rotate_secret(work, asked.path["audience"], overlap=asked.body.overlap))
+def _rotate_secret(uow: UnitOfWork, asked: Asked) -> RotatedSecret:
+    return rotated(apis.rotate_secret(uow, asked.path["audience"], overlap=asked.body.overlap))
 
 
 def _revealed(secret: Secret | None) -> str | None:

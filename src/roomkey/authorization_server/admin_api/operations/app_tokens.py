@@ -11,7 +11,7 @@ from roomkey.authorization_server.admin_api.operations.apis import Format
 from roomkey.authorization_server.admin_api.operations.paging import Paging
 from roomkey.authorization_server.admin_api.operations.service_accounts import Reason
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +51,10 @@ class CreatedAppToken:
     token: str = field(repr=False)
 
 
-def _list(work: Work, asked: Asked) -> Page[AppToken]:
+def _list(uow: UnitOfWork, asked: Asked) -> Page[AppToken]:
     query: AppTokenQuery = asked.query
     return app_tokens.find(
-        work,
+        uow,
         after=query.after,
         limit=query.limit,
         client_id=query.client_id,
@@ -64,10 +64,10 @@ def _list(work: Work, asked: Asked) -> Page[AppToken]:
     )
 
 
-def _create(work: Work, asked: Asked) -> CreatedAppToken:
+def _create(uow: UnitOfWork, asked: Asked) -> CreatedAppToken:
     body: AppTokenToCreate = asked.body
     made = app_tokens.create(
-        work,
+        uow,
         client_id=body.client_id,
         audience=body.audience,
         scopes=body.scopes,
@@ -77,18 +77,18 @@ def _create(work: Work, asked: Asked) -> CreatedAppToken:
     return CreatedAppToken(made.app_token, made.minted.value)
 
 
-def _get(work: Work, asked: Asked) -> AppToken:
-    return app_tokens.get(work, asked.path["id"])
+def _get(uow: UnitOfWork, asked: Asked) -> AppToken:
+    return app_tokens.get(uow, asked.path["id"])
 
 
-def _rotate(work: Work, asked: Asked) -> CreatedAppToken:
+def _rotate(uow: UnitOfWork, asked: Asked) -> CreatedAppToken:
     body: AppTokenToRotate = asked.body
-    made = app_tokens.rotate(work, asked.path["id"], overlap=body.overlap, lifetime=body.lifetime)
+    made = app_tokens.rotate(uow, asked.path["id"], overlap=body.overlap, lifetime=body.lifetime)
     return CreatedAppToken(made.app_token, made.minted.value)
 
 
-def _revoke(work: Work, asked: Asked) -> AppToken:
-    return app_tokens.revoke(work, asked.path["id"], reason=asked.body.reason)
+def _revoke(uow: UnitOfWork, asked: Asked) -> AppToken:
+    return app_tokens.revoke(uow, asked.path["id"], reason=asked.body.reason)
 
 
 OPERATIONS: Final = (

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
-from roomkey.authorization_server import audit_log
 from roomkey.authorization_server.accounts.page import USUAL, Page
 from roomkey.authorization_server.admin_api.operation import Asked, Operation
+from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +21,10 @@ class EventQuery:
     subject: str = ""
 
 
-def _events(work: Work, asked: Asked) -> Page[audit_log.Event]:
+def _events(uow: UnitOfWork, asked: Asked) -> Page[search.Event]:
     query: EventQuery = asked.query
-    return audit_log.find(
-        work,
+    return search.find(
+        uow,
         actor=query.actor,
         action=query.action,
         subject=query.subject,
@@ -41,7 +41,7 @@ OPERATIONS: Final = (
         summary="List the events of the audit log.",
         permissions=(Permission.READ_AUDIT,),
         query=EventQuery,
-        answer=Page[audit_log.Event],
+        answer=Page[search.Event],
         act=_events,
     ),
 )

@@ -5,10 +5,10 @@ from typing import Final, Literal
 
 from roomkey.authorization_server.admin_api.operation import Asked, Operation
 from roomkey.authorization_server.keys import rotation
-from roomkey.authorization_server.keys.lanes import LaneKey, lanes
+from roomkey.authorization_server.keys.by_state import LaneKey, lanes
 from roomkey.authorization_server.keys.rotation import Rotation
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class KeyToRotate:
     now: bool = False
 
 
-def _keys(work: Work, _: Asked) -> Keys:
-    return Keys(lanes(work))
+def _keys(uow: UnitOfWork, _: Asked) -> Keys:
+    return Keys(lanes(uow))
 
 
-def _rotate_keys(work: Work, asked: Asked) -> Rotation:
-    return rotation.rotate(work, algorithm=asked.body.algorithm, now=asked.body.now)
+def _rotate_keys(uow: UnitOfWork, asked: Asked) -> Rotation:
+    return rotation.rotate(uow, algorithm=asked.body.algorithm, now=asked.body.now)
 
 
 OPERATIONS: Final = (

@@ -12,7 +12,7 @@ from roomkey.authorization_server.admin_api.operation import Asked, Operation
 from roomkey.authorization_server.admin_api.operations.apis import RotatedSecret, SecretToRotate, rotated
 from roomkey.authorization_server.admin_api.operations.paging import Paging
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 GrantType = Literal["client_credentials", "refresh_token", "password", "authorization_code"]
 Authentication = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
@@ -93,10 +93,10 @@ class Reason:
     reason: str = ""
 
 
-def _list(work: Work, asked: Asked) -> Page[ServiceAccount]:
+def _list(uow: UnitOfWork, asked: Asked) -> Page[ServiceAccount]:
     query: AccountQuery = asked.query
     return service_accounts.find(
-        work,
+        uow,
         after=query.after,
         limit=query.limit,
         kind=query.kind,
@@ -107,10 +107,10 @@ def _list(work: Work, asked: Asked) -> Page[ServiceAccount]:
     )
 
 
-def _create(work: Work, asked: Asked) -> CreatedAccount:
+def _create(uow: UnitOfWork, asked: Asked) -> CreatedAccount:
     body: AccountToCreate = asked.body
     made = service_accounts.create(
-        work,
+        uow,
         client_id=body.client_id,
         apis=body.apis,
         description=body.description,
@@ -127,14 +127,14 @@ def _create(work: Work, asked: Asked) -> CreatedAccount:
     return CreatedAccount(made.account, None if made.client_secret is None else made.client_secret.value)
 
 
-def _get(work: Work, asked: Asked) -> ServiceAccount:
-    return service_accounts.get(work, asked.path["client_id"])
+def _get(uow: UnitOfWork, asked: Asked) -> ServiceAccount:
+    return service_accounts.get(uow, asked.path["client_id"])
 
 
-def _change(work: Work, asked: Asked) -> ChangedAccount:
+def _change(uow: UnitOfWork, asked: Asked) -> ChangedAccount:
     body: AccountToChange = asked.body
     changed = service_accounts.change(
-        work,
+        uow,
         asked.path["client_id"],
         apis=body.apis,
         description=body.description,
@@ -150,20 +150,20 @@ def _change(work: Work, asked: Asked) -> ChangedAccount:
     return ChangedAccount(changed.account, changed.ended_app_tokens)
 
 
-def _secrets(work: Work, asked: Asked) -> KnownSecrets:
-    return KnownSecrets(account_secrets.find(work, asked.path["client_id"]))
+def _secrets(uow: UnitOfWork, asked: Asked) -> KnownSecrets:
+    return KnownSecrets(account_secrets.find(uow, asked.path["client_id"]))
 
 
-def _rotate(work: Work, asked: Asked) -> RotatedSecret:
-    return rotated(account_secrets.rotate(work, asked.path["client_id"], overlap=asked.body.overlap))
+def _rotate(uow: UnitOfWork, asked: Asked) -> RotatedSecret:
+    return rotated(account_secrets.rotate(uow, asked.path["client_id"], overlap=asked.body.overlap))
 
 
-def _disable(work: Work, asked: Asked) -> ServiceAccount:
-    return service_accounts.disable(work, asked.path["client_id"], reason=asked.body.reason)
+def _disable(uow: UnitOfWork, asked: Asked) -> ServiceAccount:
+    return service_accounts.disable(uow, asked.path["client_id"], reason=asked.body.reason)
 
 
-def _enable(work: Work, asked: Asked) -> ServiceAccount:
-    return service_accounts.enable(work, asked.path["client_id"])
+def _enable(uow: UnitOfWork, asked: Asked) -> ServiceAccount:
+    return service_accounts.enable(uow, asked.path["client_id"])
 
 
 _CHANGE: Final = (Permission.CHANGE_ACCOUNTS,)

@@ -9,7 +9,7 @@ from roomkey.authorization_server.accounts.tenants import Tenant
 from roomkey.authorization_server.admin_api.operation import Asked, Operation
 from roomkey.authorization_server.admin_api.operations.paging import Paging
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +19,12 @@ class TenantToCreate:
     name: str
 
 
-def _tenants(work: Work, asked: Asked) -> Page[Tenant]:
-    return tenants.find(work, after=asked.query.after, limit=asked.query.limit)
+def _tenants(uow: UnitOfWork, asked: Asked) -> Page[Tenant]:
+    return tenants.find(uow, after=asked.query.after, limit=asked.query.limit)
 
 
-def _create_tenant(work: Work, asked: Asked) -> Tenant:
-    return tenants.create(work, name=asked.body.name)
+def _create_tenant(uow: UnitOfWork, asked: Asked) -> Tenant:
+    return tenants.create(uow, name=asked.body.name)
 
 
 OPERATIONS: Final = (

@@ -9,7 +9,7 @@ from roomkey.authorization_server.accounts.token_requests import TokenRequest
 from roomkey.authorization_server.admin_api.operation import Asked, Operation
 from roomkey.authorization_server.admin_api.operations.paging import Paging
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +19,13 @@ class RequestQuery(Paging):
     state: Literal["pending", "approved", "refused", "collected", "withdrawn"] | None = None
 
 
-def _requests(work: Work, asked: Asked) -> Page[TokenRequest]:
+def _requests(uow: UnitOfWork, asked: Asked) -> Page[TokenRequest]:
     query: RequestQuery = asked.query
-    return token_requests.find(work, after=query.after, limit=query.limit, state=query.state)
+    return token_requests.find(uow, after=query.after, limit=query.limit, state=query.state)
 
 
-def _request(work: Work, asked: Asked) -> TokenRequest:
-    return token_requests.get(work, asked.path["id"])
+def _request(uow: UnitOfWork, asked: Asked) -> TokenRequest:
+    return token_requests.get(uow, asked.path["id"])
 
 
 OPERATIONS: Final = (

@@ -6,27 +6,27 @@ from roomkey.authorization_server.accounts.page import LARGEST, Page
 from roomkey.authorization_server.admin_api.operation import Asked, Operation
 from roomkey.authorization_server.admin_api.operations.paging import Paging
 from roomkey.authorization_server.errors import Invalid
-from roomkey.authorization_server.people import users
-from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
-def _users(work: Work, asked: Asked) -> Page[User]:
+def _users(uow: UnitOfWork, asked: Asked) -> Page[User]:
     query: Paging = asked.query
     if not 1 <= query.limit < LARGEST:
         raise Invalid(f"A page of users has 1 to {LARGEST - 1} items.", field="limit")
-    found = users.list_users(work, after=query.after or "", limit=query.limit + 1)
+    found = users.list_users(uow, after=query.after or "", limit=query.limit + 1)
     shown = found[: query.limit]
     return Page(shown, shown[-1].username_key if len(found) > query.limit else None)
 
 
-def _user(work: Work, asked: Asked) -> User:
-    return users.get(work, asked.path["user"])
+def _user(uow: UnitOfWork, asked: Asked) -> User:
+    return users.get(uow, asked.path["user"])
 
 
-def _disable_user(work: Work, asked: Asked) -> User:
-    return users.disable(work, asked.path["user"])
+def _disable_user(uow: UnitOfWork, asked: Asked) -> User:
+    return users.disable(uow, asked.path["user"])
 
 
 OPERATIONS: Final = (

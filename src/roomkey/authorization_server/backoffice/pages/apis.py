@@ -15,7 +15,7 @@ from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.keys.shared_secret import new_shared_secret
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.settings import DAY, HOUR
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/apis"
 _CRUMB = ("APIs", _LIST)
@@ -27,22 +27,22 @@ _DAYS = (DAY, 7 * DAY, 30 * DAY, 90 * DAY, 180 * DAY, 365 * DAY)
 async def list_apis(visit: Visit) -> Response:
     """The APIs that the visitor sees, by name."""
     after = visit.request.query_params.get("after")
-    return await show(visit, "apis/list.html", found=await visit.view(lambda work: apis.find(work, after=after)))
+    return await show(visit, "apis/list.html", found=await visit.view(lambda uow: apis.find(uow, after=after)))
 
 
 @page(Permission.READ)
 async def one_api(visit: Visit) -> Response:
     """One API, who may call it, and how it protects itself."""
 
-    def read(work: Work) -> Values:
-        api = _api(work, visit)
-        callers = service_accounts.find(work, audience=api.audience, limit=200).items
+    def read(uow: UnitOfWork) -> Values:
+        api = _api(uow, visit)
+        callers = service_accounts.find(uow, audience=api.audience, limit=200).items
         return {
             "api": api,
             "callers": [(account.client_id, account.scopes_of(api.audience)) for account in callers],
-            "secrets": account_secrets.find(work, api.client_id),
-            "snippets": _snippets(api, work.settings.issuer),
-            "may_change": work.actor.may(Permission.CHANGE_APIS) and work.actor.sees(api.tenant),
+            "secrets": account_secrets.find(uow, api.client_id),
+            "snippets": _snippets(api, uow.settings.issuer),
+            "may_change": uow.actor.may(Permission.CHANGE_APIS) and uow.actor.sees(api.tenant),
         }
 
     return await show(visit, "apis/one.html", **await visit.view(read))
@@ -52,7 +52,7 @@ async def one_api(visit: Visit) -> Response:
 async def find_api(visit: Visit) -> Response:
     """Go on to the API with the audience that is asked for."""
     audience = visit.request.query_params.get("audience", "")
-    return see_other(_address(await visit.view(lambda work: apis.get(work, audience))))
+    return see_other(_address(await visit.view(lambda uow: apis.get(uow, audience))))
 
 
 @page(Permission.CHANGE_APIS)
@@ -66,9 +66,9 @@ async def create_api(visit: Visit) -> Response:
     """Make the API, and show the secret of its own account once."""
     form = visit.form
 
-    def make(work: Work) -> Shown:
+    def make(uow: UnitOfWork) -> Shown:
         made = apis.create(
-            work,
+            uow,
             audience=form.one("audience").strip(),
             scopes=_scopes(form.one("scopes")),
             description=form.one("description").strip(),
@@ -79,7 +79,7 @@ async def create_api(visit: Visit) -> Response:
             algorithm=form.one("algorithm"),
             needs_approval=form.one("needs_approval") == "yes",
         )
-        return _shown(work, made.api, made.client_secret.value)
+        return _shown(uow, made.api, made.client_secret.value)
 
     try:
         return await show_once(visit, make)
@@ -98,10 +98,10 @@ async def change_api(visit: Visit) -> Response:
     """Change it."""
     form = visit.form
 
-    def act(work: Work) -> Api:
+    def act(uow: UnitOfWork) -> Api:
         return apis.change(
-            work,
-            _api(work, visit).audience,
+            uow,
+            _api(uow, visit).audience,
             scopes=_scopes(form.one("scopes")),
             description=form.one("description").strip(),
             token_lifetime=form.seconds("token_lifetime"),
@@ -121,7 +121,7 @@ async def change_api(visit: Visit) -> Response:
 @page(Permission.CHANGE_APIS)
 async def ask_rotation(visit: Visit) -> Response:
     """What happens when the secret of the API's own account is rotated."""
-    api = await visit.view(lambda work: _api(work, visit))
+    api = await visit.view(lambda uow: _api(uow, visit))
     question = Question(
         title=f"Rotate the secret of {api.audience}?",
         crumbs=(_CRUMB, (api.audience, _address(api))),
@@ -143,9 +143,9 @@ async def rotate_secret(visit: Visit) -> Response:
     """Make another secret for the API's own account, and show it once."""
     overlap = visit.form.seconds("overlap")
 
-    def make(work: Work) -> Shown:
-        api = _api(work, visit)
-        return _shown(work, api, apis.rotate_secret(work, api.audience, overlap=overlap).client_secret.value)
+    def make(uow: UnitOfWork) -> Shown:
+        api = _api(uow, visit)
+        return _shown(uow, api, apis.rotate_secret(uow, api.audience, overlap=overlap).client_secret.value)
 
     return await show_once(visit, make)
 
@@ -153,7 +153,7 @@ async def rotate_secret(visit: Visit) -> Response:
 @page(Permission.CHANGE_APIS)
 async def ask_shared_secret(visit: Visit) -> Response:
     """What breaks when the API gets another secret for HS256."""
-    api = await visit.view(lambda work: _api(work, visit))
+    api = await visit.view(lambda uow: _api(uow, visit))
     question = Question(
         title=f"Make a new HS256 secret for {api.audience}?",
         crumbs=(_CRUMB, (api.audience, _address(api))),
@@ -172,15 +172,15 @@ async def ask_shared_secret(visit: Visit) -> Response:
 async def make_shared_secret(visit: Visit) -> Response:
     """Make it, and show it once."""
 
-    def make(work: Work) -> Shown:
-        api = _api(work, visit)
-        secret = new_shared_secret(work, api.audience).reveal()
+    def make(uow: UnitOfWork) -> Shown:
+        api = _api(uow, visit)
+        secret = new_shared_secret(uow, api.audience).reveal()
         return Shown(
             title=f"The HS256 secret of {api.audience}",
             label="Shared secret",
             secret=secret,
             crumbs=(_CRUMB, (api.audience, _address(api))),
-            snippets=((".env", f"TOKEN_KEY={secret}"), ("Python", _by_secret(api, work.settings.issuer))),
+            snippets=((".env", f"TOKEN_KEY={secret}"), ("Python", _by_secret(api, uow.settings.issuer))),
             on=_address(api),
             command=f"roomkey admin api rotate-shared-secret {api.audience}",
         )
@@ -192,9 +192,9 @@ async def make_shared_secret(visit: Visit) -> Response:
 async def ask_switching(visit: Visit) -> Response:
     """What breaks when the API is disabled, or what comes back when it is enabled."""
 
-    def read(work: Work) -> tuple[Api, int]:
-        api = _api(work, visit)
-        return api, len(service_accounts.find(work, audience=api.audience, limit=200).items)
+    def read(uow: UnitOfWork) -> tuple[Api, int]:
+        api = _api(uow, visit)
+        return api, len(service_accounts.find(uow, audience=api.audience, limit=200).items)
 
     api, callers = await visit.view(read)
     verb = "enable" if visit.request.scope["path"].endswith("/enable") else "disable"
@@ -220,13 +220,13 @@ async def ask_switching(visit: Visit) -> Response:
 @page(Permission.CHANGE_APIS)
 async def disable_api(visit: Visit) -> Response:
     """Disable it."""
-    return done(_address(await visit.perform(lambda work: apis.disable(work, _api(work, visit).audience))), "disabled")
+    return done(_address(await visit.perform(lambda uow: apis.disable(uow, _api(uow, visit).audience))), "disabled")
 
 
 @page(Permission.CHANGE_APIS)
 async def enable_api(visit: Visit) -> Response:
     """Enable it."""
-    return done(_address(await visit.perform(lambda work: apis.enable(work, _api(work, visit).audience))), "enabled")
+    return done(_address(await visit.perform(lambda uow: apis.enable(uow, _api(uow, visit).audience))), "enabled")
 
 
 _ONE = f"{_LIST}/{{client_id}}"
@@ -249,9 +249,9 @@ ROUTES: list[BaseRoute] = [
 ]
 
 
-def _api(work: Work, visit: Visit) -> Api:
+def _api(uow: UnitOfWork, visit: Visit) -> Api:
     """The API of the page's address, which names its account: an audience may be a URL, with slashes in it."""
-    return apis.get(work, audience_of(work, visit.request.path_params["client_id"]))
+    return apis.get(uow, audience_of(uow, visit.request.path_params["client_id"]))
 
 
 def _address(api: Api) -> str:
@@ -265,7 +265,7 @@ async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
 
 
 async def _edit(visit: Visit, refused: ServiceError | None = None) -> Response:
-    api = await visit.view(lambda work: _api(work, visit))
+    api = await visit.view(lambda uow: _api(uow, visit))
     form = dict(visit.form.fields) or {
         "description": api.description,
         "scopes": "\n".join(f"{scope.name}  {scope.description}".rstrip() for scope in api.scopes),
@@ -319,8 +319,8 @@ def _by_secret(api: Api, issuer: str) -> str:
     )
 
 
-def _shown(work: Work, api: Api, secret: str) -> Shown:
-    issuer = work.settings.issuer
+def _shown(uow: UnitOfWork, api: Api, secret: str) -> Shown:
+    issuer = uow.settings.issuer
     return Shown(
         title=f"The secret of {api.audience}",
         label="client_secret",

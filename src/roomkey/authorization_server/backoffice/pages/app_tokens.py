@@ -14,7 +14,7 @@ from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
 from roomkey.authorization_server.backoffice.time_words import absolute, duration, option, relative
 from roomkey.authorization_server.backoffice.token_state import token_state
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/app-tokens"
 _CRUMB = ("App tokens", _LIST)
@@ -29,7 +29,7 @@ async def list_tokens(visit: Visit) -> Response:
     filters = {name: query.get(name, "").strip() for name in ("client_id", "audience")}
     client_id, audience = filters["client_id"] or None, filters["audience"] or None
     found = await visit.view(
-        lambda work: app_tokens.find(work, after=query.get("after"), client_id=client_id, audience=audience)
+        lambda uow: app_tokens.find(uow, after=query.get("after"), client_id=client_id, audience=audience)
     )
     return await show(visit, "app_tokens/list.html", found=found, filters=filters, token_state=token_state)
 
@@ -38,19 +38,19 @@ async def list_tokens(visit: Visit) -> Response:
 async def one_token(visit: Visit) -> Response:
     """One app token: what it allows, and its life."""
 
-    def read(work: Work) -> Values:
-        token = _token(work, visit)
-        sentences = {scope.name: scope.description for scope in apis.get(work, token.audience).scopes}
+    def read(uow: UnitOfWork) -> Values:
+        token = _token(uow, visit)
+        sentences = {scope.name: scope.description for scope in apis.get(uow, token.audience).scopes}
         kind, _, creator = token.created_by.partition(":")
-        names = names_of(work, [creator, token.owner_id])
-        own = token.owner_id == work.actor.id
-        lives = token.state(work.now) in {"live", "replaced"}
+        names = names_of(uow, [creator, token.owner_id])
+        own = token.owner_id == uow.actor.id
+        lives = token.state(uow.now) in {"live", "replaced"}
         return {
             "token": token,
             "scopes": [(scope, sentences.get(scope, "")) for scope in token.scopes],
             "creator": names.get(creator, creator or kind),
             "owner": names.get(token.owner_id or "", ""),
-            "may_rotate": token.state(work.now) == "live" and _may(visit, own, Permission.CHANGE_ACCOUNTS),
+            "may_rotate": token.state(uow.now) == "live" and _may(visit, own, Permission.CHANGE_ACCOUNTS),
             "may_revoke": lives and _may(visit, own, Permission.REVOKE_TOKENS, Permission.CHANGE_ACCOUNTS),
         }
 
@@ -60,7 +60,7 @@ async def one_token(visit: Visit) -> Response:
 @page(*_ROTATE)
 async def ask_rotation(visit: Visit) -> Response:
     """What happens when the token is rotated."""
-    token = await visit.view(lambda work: _token(work, visit))
+    token = await visit.view(lambda uow: _token(uow, visit))
     question = Question(
         title=f"Rotate {token.hint}?",
         crumbs=(_CRUMB, (token.hint, _address(token))),
@@ -84,14 +84,14 @@ async def rotate_token(visit: Visit) -> Response:
     overlap = visit.form.seconds("overlap")
     return await show_once(
         visit,
-        lambda work: shown_token(work, app_tokens.rotate(work, visit.request.path_params["token"], overlap=overlap)),
+        lambda uow: shown_token(uow, app_tokens.rotate(uow, visit.request.path_params["token"], overlap=overlap)),
     )
 
 
 @page(*_REVOKE)
 async def ask_revocation(visit: Visit) -> Response:
     """What breaks when the token is revoked."""
-    token = await visit.view(lambda work: _token(work, visit))
+    token = await visit.view(lambda uow: _token(uow, visit))
     settings = visit.service.settings
     question = Question(
         title=f"Revoke {token.hint}?",
@@ -115,7 +115,7 @@ async def ask_revocation(visit: Visit) -> Response:
 async def revoke_token(visit: Visit) -> Response:
     """Revoke it."""
     id_, reason = visit.request.path_params["token"], visit.form.one("reason").strip()
-    token = await visit.perform(lambda work: app_tokens.revoke(work, id_, reason=reason))
+    token = await visit.perform(lambda uow: app_tokens.revoke(uow, id_, reason=reason))
     return done(_address(token), "revoked")
 
 
@@ -130,7 +130,7 @@ ROUTES: list[BaseRoute] = [
 ]
 
 
-def shown_token(work: Work, made: NewAppToken) -> Shown:
+def shown_token(uow: UnitOfWork, made: NewAppToken) -> Shown:
     """The page that shows a new app token once, with what one does with it."""
     token, value = made.app_token, made.minted.value
     variable = "".join(letter if letter.isalnum() else "_" for letter in token.client_id.upper()) + "_TOKEN"
@@ -148,7 +148,7 @@ def shown_token(work: Work, made: NewAppToken) -> Shown:
         facts=(
             ("For", f"{token.client_id} at {token.audience}"),
             ("Allows", ", ".join(token.scopes)),
-            ("Ends", f"{relative(token.expires_at, work.now)}, {absolute(token.expires_at)}"),
+            ("Ends", f"{relative(token.expires_at, uow.now)}, {absolute(token.expires_at)}"),
         ),
         snippets=(
             (".env", f"{variable}={value}"),
@@ -164,8 +164,8 @@ def shown_token(work: Work, made: NewAppToken) -> Shown:
     )
 
 
-def _token(work: Work, visit: Visit) -> AppToken:
-    return app_tokens.get(work, visit.request.path_params["token"])
+def _token(uow: UnitOfWork, visit: Visit) -> AppToken:
+    return app_tokens.get(uow, visit.request.path_params["token"])
 
 
 def _address(token: AppToken) -> str:

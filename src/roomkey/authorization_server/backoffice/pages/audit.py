@@ -11,15 +11,15 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from roomkey.authorization_server import audit_log
 from roomkey.authorization_server.accounts.page import LARGEST, USUAL, Page
-from roomkey.authorization_server.audit_log import Event
+from roomkey.authorization_server.audit import search
+from roomkey.authorization_server.audit.search import Event
 from roomkey.authorization_server.backoffice.names import names_in
 from roomkey.authorization_server.backoffice.page import Values, page, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import machine
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _COLUMNS: Final = ("number", "at", "actor", "action", "subject_kind", "subject", "tenant", "address", "details")
 _MOST_PAGES: Final = 50  # of 200 events: what one export holds
@@ -34,11 +34,9 @@ class Filters:
     action: str
     subject: str
 
-    def find(self, work: Work, *, after: str | None, limit: int = USUAL) -> Page[Event]:
+    def find(self, uow: UnitOfWork, *, after: str | None, limit: int = USUAL) -> Page[Event]:
         """A page of them."""
-        return audit_log.find(
-            work, actor=self.actor, action=self.action, subject=self.subject, after=after, limit=limit
-        )
+        return search.find(uow, actor=self.actor, action=self.action, subject=self.subject, after=after, limit=limit)
 
 
 @page(Permission.READ_AUDIT)
@@ -50,7 +48,7 @@ async def list_events(visit: Visit) -> Response:
 @page(Permission.READ_AUDIT)
 async def verify(visit: Visit) -> Response:
     """The same, with what was found of the chain."""
-    return await _list(visit, await visit.view(audit_log.verify))
+    return await _list(visit, await visit.view(search.verify))
 
 
 @page(Permission.READ_AUDIT)
@@ -58,8 +56,8 @@ async def export(visit: Visit) -> Response:
     """The newest events of a filter as CSV, ten thousand at most."""
     filters = _filters(visit)
 
-    def read(work: Work) -> list[Event]:
-        return list(_every(work, filters))
+    def read(uow: UnitOfWork) -> list[Event]:
+        return list(_every(uow, filters))
 
     text = io.StringIO()
     writer = csv.writer(text)
@@ -76,12 +74,12 @@ ROUTES: list[BaseRoute] = [
 ]
 
 
-async def _list(visit: Visit, verdict: audit_log.Verdict | None) -> Response:
+async def _list(visit: Visit, verdict: search.Verdict | None) -> Response:
     filters, after = _filters(visit), visit.request.query_params.get("after")
 
-    def read(work: Work) -> tuple[Page[Event], dict[str, str]]:
-        found = filters.find(work, after=after)
-        return found, names_in(work, found.items)
+    def read(uow: UnitOfWork) -> tuple[Page[Event], dict[str, str]]:
+        found = filters.find(uow, after=after)
+        return found, names_in(uow, found.items)
 
     found, names = await visit.view(read)
     query = urlencode({name: value for name, value in dataclasses.asdict(filters).items() if value})
@@ -102,10 +100,10 @@ def _filters(visit: Visit) -> Filters:
     return Filters(**{name: query.get(name, "").strip() for name in ("actor", "action", "subject")})
 
 
-def _every(work: Work, filters: Filters) -> Iterator[Event]:
+def _every(uow: UnitOfWork, filters: Filters) -> Iterator[Event]:
     after = None
     for _ in range(_MOST_PAGES):
-        found = filters.find(work, after=after, limit=LARGEST)
+        found = filters.find(uow, after=after, limit=LARGEST)
         yield from found.items
         after = found.after
         if after is None:

@@ -35,7 +35,7 @@ async def paste(visit: Visit) -> Response:
 async def answer(visit: Visit) -> Response:
     """What is to be said of the token; the form comes back empty."""
     token = "".join(visit.form.one("token").removeprefix("Bearer ").split())
-    told = await visit.view(lambda work: explain(work, token))
+    told = await visit.view(lambda uow: explain(uow, token))
     members = _members(told, visit.service.now())
     return await show(visit, "explain.html", told=told, members=members, form={})
 

@@ -7,15 +7,16 @@ from typing import Final
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from roomkey.authorization_server import attention, audit_log
 from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts
-from roomkey.authorization_server.attention import Finding, Kind
+from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.backoffice.names import names_in
 from roomkey.authorization_server.backoffice.page import Values, page, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration, relative
+from roomkey.authorization_server.health import alerts
+from roomkey.authorization_server.health.alerts import Finding, Kind
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,13 @@ class Step:
 async def home(visit: Visit) -> Response:
     """The page."""
 
-    def read(work: Work) -> Values:
-        now = work.now
-        needs = [_WORDS[finding.kind](finding, now) for finding in attention.find(work)]
-        events = audit_log.find(work, limit=5).items if work.actor.may(Permission.READ_AUDIT) else ()
-        values: Values = {"needs": needs, "events": events, "names": names_in(work, events)}
-        if work.actor.may(Permission.READ):
-            return values | {"steps": _steps(work), "totals": attention.count(work)}
+    def read(uow: UnitOfWork) -> Values:
+        now = uow.now
+        needs = [_WORDS[finding.kind](finding, now) for finding in alerts.find(uow)]
+        events = search.find(uow, limit=5).items if uow.actor.may(Permission.READ_AUDIT) else ()
+        values: Values = {"needs": needs, "events": events, "names": names_in(uow, events)}
+        if uow.actor.may(Permission.READ):
+            return values | {"steps": _steps(uow), "totals": alerts.count(uow)}
         return values | {"steps": (), "totals": None}
 
     values = await visit.view(read)
@@ -64,12 +65,12 @@ async def home(visit: Visit) -> Response:
 ROUTES: list[BaseRoute] = [Route("/", home, methods=["GET"])]
 
 
-def _steps(work: Work) -> tuple[Step, ...]:
+def _steps(uow: UnitOfWork) -> tuple[Step, ...]:
     """What is still to be done before the first token; empty once there was one."""
-    if app_tokens.find(work, limit=1).items:
+    if app_tokens.find(uow, limit=1).items:
         return ()
-    own = [api for api in apis.find(work, limit=2).items if api.client_id != "roomkey-admin"]
-    some = service_accounts.find(work, limit=1).items
+    own = [api for api in apis.find(uow, limit=2).items if api.client_id != "roomkey-admin"]
+    some = service_accounts.find(uow, limit=1).items
     steps = [
         Step("Describe an API", "Its name, and what may be allowed there.", bool(own), "/apis/~new", "New API"),
         Step(
@@ -144,7 +145,7 @@ def _no_factor(finding: Finding, _now: int) -> Need:
 
 
 def _unused(finding: Finding, now: int) -> Need:
-    title = f"Nobody has used {finding.name} for {duration(attention.UNUSED)}"
+    title = f"Nobody has used {finding.name} for {duration(alerts.UNUSED)}"
     text = f"Made {relative(finding.at or now, now)}. Disable what nobody needs."
     return Need("", "unused", title, text, f"/service-accounts/{finding.id}", "Look")
 

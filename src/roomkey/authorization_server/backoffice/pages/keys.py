@@ -10,8 +10,8 @@ from roomkey.authorization_server.backoffice.page import Choice, Question, ask, 
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration, relative
 from roomkey.authorization_server.keys import rotation
-from roomkey.authorization_server.keys.kept_key import KeyState
-from roomkey.authorization_server.keys.lanes import LaneKey, lanes
+from roomkey.authorization_server.keys.by_state import LaneKey, lanes
+from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.permissions import Permission
 
 _PATH = "/keys"
@@ -38,7 +38,7 @@ class Lane:
 @page(Permission.READ)
 async def keys(visit: Visit) -> Response:
     """Every algorithm's keys in their lanes."""
-    every = await visit.view(lambda work: lanes(work, removed=True))
+    every = await visit.view(lambda uow: lanes(uow, removed=True))
     by_algorithm = {
         name: tuple(Lane(*lane, _in(every, name, lane[0])) for lane in _LANES)
         for name in sorted({one.key.algorithm for one in every})
@@ -94,7 +94,7 @@ _WHEN = (("due", "when it is safe"), ("now", "at once"))
 async def rotate(visit: Visit) -> Response:
     """Move the keys of one algorithm on."""
     algorithm, now = _chosen(visit.form)
-    await visit.perform(lambda work: rotation.rotate(work, algorithm=algorithm, now=now))
+    await visit.perform(lambda uow: rotation.rotate(uow, algorithm=algorithm, now=now))
     return done(_PATH, "rotated")
 
 
@@ -121,7 +121,7 @@ async def ask_withdrawal(visit: Visit) -> Response:
 async def withdraw(visit: Visit) -> Response:
     """Take it out."""
     kid = visit.request.path_params["kid"]
-    await visit.perform(lambda work: rotation.withdraw(work, kid))
+    await visit.perform(lambda uow: rotation.withdraw(uow, kid))
     return done(_PATH, "revoked")
 
 

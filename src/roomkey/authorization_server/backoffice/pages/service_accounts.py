@@ -15,7 +15,7 @@ from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
 from roomkey.authorization_server.backoffice.token_state import token_state
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/service-accounts"
 _CRUMB = ("Service accounts", _LIST)
@@ -28,9 +28,9 @@ async def list_accounts(visit: Visit) -> Response:
     query = visit.request.query_params
     search, after = query.get("q", ""), query.get("after")
 
-    def read(work: Work) -> tuple[object, ...]:
-        found = service_accounts.find(work, after=after, search=search)
-        return found, names_of(work, (account.owner_id for account in found.items))
+    def read(uow: UnitOfWork) -> tuple[object, ...]:
+        found = service_accounts.find(uow, after=after, search=search)
+        return found, names_of(uow, (account.owner_id for account in found.items))
 
     found, owners = await visit.view(read)
     return await show(visit, "service_accounts/list.html", found=found, owners=owners, query=search)
@@ -41,13 +41,13 @@ async def one_account(visit: Visit) -> Response:
     """One account with its secrets and tokens."""
     client_id = visit.request.path_params["client_id"]
 
-    def read(work: Work) -> Values:
-        account = service_accounts.get(work, client_id)
+    def read(uow: UnitOfWork) -> Values:
+        account = service_accounts.get(uow, client_id)
         return {
             "account": account,
-            "secrets": account_secrets.find(work, client_id),
-            "tokens": app_tokens.find(work, client_id=client_id, limit=200).items,
-            "owner": names_of(work, [account.owner_id]).get(account.owner_id or "", ""),
+            "secrets": account_secrets.find(uow, client_id),
+            "tokens": app_tokens.find(uow, client_id=client_id, limit=200).items,
+            "owner": names_of(uow, [account.owner_id]).get(account.owner_id or "", ""),
             "may_change": _may_change(visit, account),
         }
 
@@ -65,9 +65,9 @@ async def create_account(visit: Visit) -> Response:
     """Make the account, and show its secret once where it has one."""
     form = visit.form
 
-    def make(work: Work) -> service_accounts.NewAccount:
+    def make(uow: UnitOfWork) -> service_accounts.NewAccount:
         return service_accounts.create(
-            work,
+            uow,
             client_id=form.one("client_id").strip(),
             apis=_wanted(form.many("scope")),
             description=form.one("description").strip(),
@@ -81,7 +81,7 @@ async def create_account(visit: Visit) -> Response:
 
     try:
         if form.one("authentication") in BY_SECRET:
-            return await show_once(visit, lambda work: _shown(work, make(work)))
+            return await show_once(visit, lambda uow: _shown(uow, make(uow)))
         made = await visit.perform(make)
     except ServiceError as refused:
         return await _new(visit, refused)
@@ -100,7 +100,7 @@ async def change_access(visit: Visit) -> Response:
     client_id = visit.request.path_params["client_id"]
     wanted = _wanted(visit.form.many("scope"))
     try:
-        changed = await visit.perform(lambda work: service_accounts.change(work, client_id, apis=wanted))
+        changed = await visit.perform(lambda uow: service_accounts.change(uow, client_id, apis=wanted))
     except ServiceError as refused:
         return await _access(visit, refused)
     return done(_address(changed.account), "changed")
@@ -109,7 +109,7 @@ async def change_access(visit: Visit) -> Response:
 @page(*_CHANGE)
 async def ask_rotation(visit: Visit) -> Response:
     """What happens when the secret is rotated."""
-    account = await visit.view(lambda work: service_accounts.get(work, visit.request.path_params["client_id"]))
+    account = await visit.view(lambda uow: service_accounts.get(uow, visit.request.path_params["client_id"]))
     return await ask(visit, _rotation(account))
 
 
@@ -119,9 +119,9 @@ async def rotate_secret(visit: Visit) -> Response:
     client_id = visit.request.path_params["client_id"]
     overlap = visit.form.seconds("overlap")
 
-    def make(work: Work) -> Shown:
-        made = account_secrets.rotate(work, client_id, overlap=overlap)
-        return _shown(work, service_accounts.NewAccount(service_accounts.get(work, client_id), made.client_secret))
+    def make(uow: UnitOfWork) -> Shown:
+        made = account_secrets.rotate(uow, client_id, overlap=overlap)
+        return _shown(uow, service_accounts.NewAccount(service_accounts.get(uow, client_id), made.client_secret))
 
     return await show_once(visit, make)
 
@@ -131,10 +131,10 @@ async def ask_disabling(visit: Visit) -> Response:
     """What breaks when the account is disabled, or what comes back when it is enabled."""
     client_id, enabling = visit.request.path_params["client_id"], visit.request.scope["path"].endswith("/enable")
 
-    def read(work: Work) -> tuple[ServiceAccount, int]:
-        account = service_accounts.get(work, client_id)
-        tokens = app_tokens.find(work, client_id=client_id, limit=200).items
-        return account, sum(token.state(work.now) in {"live", "replaced"} for token in tokens)
+    def read(uow: UnitOfWork) -> tuple[ServiceAccount, int]:
+        account = service_accounts.get(uow, client_id)
+        tokens = app_tokens.find(uow, client_id=client_id, limit=200).items
+        return account, sum(token.state(uow.now) in {"live", "replaced"} for token in tokens)
 
     account, living = await visit.view(read)
     breaks: tuple[str, ...]
@@ -167,7 +167,7 @@ async def ask_disabling(visit: Visit) -> Response:
 async def disable_account(visit: Visit) -> Response:
     """Disable it."""
     client_id, reason = visit.request.path_params["client_id"], visit.form.one("reason").strip()
-    account = await visit.perform(lambda work: service_accounts.disable(work, client_id, reason=reason))
+    account = await visit.perform(lambda uow: service_accounts.disable(uow, client_id, reason=reason))
     return done(_address(account), "disabled")
 
 
@@ -175,7 +175,7 @@ async def disable_account(visit: Visit) -> Response:
 async def enable_account(visit: Visit) -> Response:
     """Enable it."""
     client_id = visit.request.path_params["client_id"]
-    return done(_address(await visit.perform(lambda work: service_accounts.enable(work, client_id))), "enabled")
+    return done(_address(await visit.perform(lambda uow: service_accounts.enable(uow, client_id))), "enabled")
 
 
 _ONE = f"{_LIST}/{{client_id}}"
@@ -196,8 +196,8 @@ ROUTES: list[BaseRoute] = [
 
 
 async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
-    def read(work: Work) -> Values:
-        return {"apis": _all_apis(work), "tenants": tenant_choices(work)}
+    def read(uow: UnitOfWork) -> Values:
+        return {"apis": _all_apis(uow), "tenants": tenant_choices(uow)}
 
     grants = visit.form.many("grants") if refused else ("client_credentials",)
     values: Values = {"chosen_grants": grants, "chosen_scopes": visit.form.many("scope")}
@@ -207,8 +207,8 @@ async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
 async def _access(visit: Visit, refused: ServiceError | None = None) -> Response:
     client_id = visit.request.path_params["client_id"]
 
-    def read(work: Work) -> tuple[ServiceAccount, tuple[Api, ...]]:
-        return service_accounts.get(work, client_id), _all_apis(work)
+    def read(uow: UnitOfWork) -> tuple[ServiceAccount, tuple[Api, ...]]:
+        return service_accounts.get(uow, client_id), _all_apis(uow)
 
     account, every = await visit.view(read)
     held = tuple(f"{access.audience} {scope}" for access in account.apis for scope in access.scopes)
@@ -226,8 +226,8 @@ def _wanted(values: tuple[str, ...]) -> tuple[Access, ...]:
     return tuple(Access(audience, tuple(scopes), tuple(scopes)) for audience, scopes in chosen.items())
 
 
-def _all_apis(work: Work) -> tuple[Api, ...]:
-    return tuple(api for api in apis.find(work, limit=200).items if api.enabled)
+def _all_apis(uow: UnitOfWork) -> tuple[Api, ...]:
+    return tuple(api for api in apis.find(uow, limit=200).items if api.enabled)
 
 
 def _may_change(visit: Visit, account: ServiceAccount) -> bool:
@@ -256,7 +256,7 @@ def _rotation(account: ServiceAccount) -> Question:
     )
 
 
-def _shown(work: Work, made: service_accounts.NewAccount) -> Shown:
+def _shown(uow: UnitOfWork, made: service_accounts.NewAccount) -> Shown:
     account, secret = made.account, made.client_secret
     if secret is None:
         raise AssertionError("an account that authenticates by a secret has one")
@@ -264,11 +264,11 @@ def _shown(work: Work, made: service_accounts.NewAccount) -> Shown:
     toml = (
         f"[credentials.{account.client_id.replace('.', '-')}]\n"
         'source = "client_credentials"\n'
-        f'issuer = "{work.settings.issuer}"\n'
+        f'issuer = "{uow.settings.issuer}"\n'
         f'client_id = "{account.client_id}"\n'
         f'client_secret = {{ env = "{variable}" }}'
     )
-    endpoint = f"{work.settings.issuer}/oauth2/token"
+    endpoint = f"{uow.settings.issuer}/oauth2/token"
     curl = f"curl -u '{account.client_id}:{secret.value}' -d grant_type=client_credentials {endpoint}"
     return Shown(
         title=f"The secret of {account.client_id}",

@@ -17,7 +17,7 @@ from roomkey.authorization_server.backoffice.time_words import duration
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.settings import DAY
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/token-requests"
 _OUTCOMES = {
@@ -34,15 +34,15 @@ async def list_requests(visit: Visit) -> Response:
     """What is open, and what became of the others."""
     after = visit.request.query_params.get("after")
 
-    def read(work: Work) -> Values:
-        pending = token_requests.find(work, state="pending", limit=100).items
-        ready = token_requests.find(work, state="approved", own=True, limit=100).items
-        found = token_requests.find(work, after=after)
-        open_ = [*(one for one in ready if one.collectable(work.now)), *pending]
+    def read(uow: UnitOfWork) -> Values:
+        pending = token_requests.find(uow, state="pending", limit=100).items
+        ready = token_requests.find(uow, state="approved", own=True, limit=100).items
+        found = token_requests.find(uow, after=after)
+        open_ = [*(one for one in ready if one.collectable(uow.now)), *pending]
         shown = {one.id for one in open_}
         past = [one for one in found.items if one.id not in shown and one.state != "pending"]
         ids = [person for one in (*open_, *past) for person in (one.requested_by, one.decided_by)]
-        return {"open": open_, "past": past, "after": found.after, "names": names_of(work, ids)}
+        return {"open": open_, "past": past, "after": found.after, "names": names_of(uow, ids)}
 
     return await show(visit, "token_requests/list.html", outcomes=_OUTCOMES, **await visit.view(read))
 
@@ -59,9 +59,9 @@ async def make_request(visit: Visit) -> Response:
     form = visit.form
     client_id, _, audience = visit.request.query_params.get("for", "").partition(" ")
 
-    def act(work: Work) -> TokenRequest:
+    def act(uow: UnitOfWork) -> TokenRequest:
         return token_requests.request(
-            work,
+            uow,
             client_id=client_id,
             audience=audience,
             scopes=form.many("scopes"),
@@ -75,7 +75,7 @@ async def make_request(visit: Visit) -> Response:
     except ServiceError as refused:
         return await _new(visit, refused)
     if made.state == "approved":
-        return await show_once(visit, lambda work: shown_token(work, token_requests.collect(work, made.id)))
+        return await show_once(visit, lambda uow: shown_token(uow, token_requests.collect(uow, made.id)))
     return done(_LIST, "asked")
 
 
@@ -91,7 +91,7 @@ async def answer_request(visit: Visit) -> Response:
     id_, answer = visit.request.path_params["token_request"], visit.form.one("answer").strip()
     act = token_requests.approve if visit.form.one("decision") == "approve" else token_requests.refuse
     try:
-        answered = await visit.perform(lambda work: act(work, id_, answer=answer))
+        answered = await visit.perform(lambda uow: act(uow, id_, answer=answer))
     except ServiceError as refused:
         return await _one(visit, refused)
     return done(_LIST, answered.state)
@@ -101,8 +101,8 @@ async def answer_request(visit: Visit) -> Response:
 async def collect(visit: Visit) -> Response:
     """Make the token that was agreed to, and show it once."""
 
-    def make(work: Work) -> Shown:
-        return shown_token(work, token_requests.collect(work, visit.request.path_params["token_request"]))
+    def make(uow: UnitOfWork) -> Shown:
+        return shown_token(uow, token_requests.collect(uow, visit.request.path_params["token_request"]))
 
     return await show_once(visit, make)
 
@@ -110,7 +110,7 @@ async def collect(visit: Visit) -> Response:
 @page(Permission.REQUEST_TOKENS)
 async def withdraw(visit: Visit) -> Response:
     """Take one's own request back."""
-    await visit.perform(lambda work: token_requests.withdraw(work, visit.request.path_params["token_request"]))
+    await visit.perform(lambda uow: token_requests.withdraw(uow, visit.request.path_params["token_request"]))
     return done(_LIST, "withdrawn")
 
 
@@ -132,8 +132,8 @@ async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
     if not audience:
         return await _first_step(visit, query.get("account", ""))
 
-    def read(work: Work) -> tuple[ServiceAccount, Api]:
-        return service_accounts.get(work, client_id), apis.get(work, audience)
+    def read(uow: UnitOfWork) -> tuple[ServiceAccount, Api]:
+        return service_accounts.get(uow, client_id), apis.get(uow, audience)
 
     account, api = await visit.view(read)
     allowed = account.scopes_of(audience)
@@ -155,9 +155,9 @@ async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
 
 
 async def _first_step(visit: Visit, client_id: str) -> Response:
-    def read(work: Work) -> list[tuple[str, str, str]]:
-        described = {api.audience: api.description for api in apis.find(work, limit=200).items if api.enabled}
-        accounts = service_accounts.find(work, limit=200).items
+    def read(uow: UnitOfWork) -> list[tuple[str, str, str]]:
+        described = {api.audience: api.description for api in apis.find(uow, limit=200).items if api.enabled}
+        accounts = service_accounts.find(uow, limit=200).items
         return [
             (f"{account.client_id} {access.audience}", f"{account.client_id} at {access.audience}", described[name])
             for account in accounts
@@ -172,12 +172,12 @@ async def _first_step(visit: Visit, client_id: str) -> Response:
 
 
 async def _one(visit: Visit, refused: ServiceError | None = None) -> Response:
-    def read(work: Work) -> Values:
-        found = token_requests.get(work, visit.request.path_params["token_request"])
-        sentences = {scope.name: scope.description for scope in apis.get(work, found.audience).scopes}
+    def read(uow: UnitOfWork) -> Values:
+        found = token_requests.get(uow, visit.request.path_params["token_request"])
+        sentences = {scope.name: scope.description for scope in apis.get(uow, found.audience).scopes}
         return {
             "request": found,
-            "asker": names_of(work, [found.requested_by]).get(found.requested_by, "Somebody"),
+            "asker": names_of(uow, [found.requested_by]).get(found.requested_by, "Somebody"),
             "scopes": [(scope, sentences.get(scope, "")) for scope in found.scopes],
         }
 

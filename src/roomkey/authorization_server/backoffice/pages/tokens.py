@@ -7,10 +7,10 @@ from roomkey.authorization_server.accounts.page import Page
 from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import NotFound, ServiceError
-from roomkey.authorization_server.people import users
+from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.permissions import Permission
-from roomkey.authorization_server.tokens import overview
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.tokens import search
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/tokens"
 _SEE = (Permission.READ_PEOPLE, Permission.REVOKE_TOKENS)
@@ -22,12 +22,12 @@ async def list_tokens(visit: Visit) -> Response:
     query = visit.request.query_params
     filters = {name: query.get(name, "").strip() for name in ("client_id", "username")}
 
-    def read(work: Work) -> Values:
+    def read(uow: UnitOfWork) -> Values:
         client_id = filters["client_id"] or None
-        user_id = users.get(work, filters["username"]).id if filters["username"] else None
+        user_id = users.get(uow, filters["username"]).id if filters["username"] else None
         return {
-            "found": overview.find_families(work, client_id=client_id, user_id=user_id, after=query.get("after")),
-            "tokens": overview.find_tokens(work, client_id=client_id, user_id=user_id),
+            "found": search.find_families(uow, client_id=client_id, user_id=user_id, after=query.get("after")),
+            "tokens": search.find_tokens(uow, client_id=client_id, user_id=user_id),
         }
 
     values: Values = {"filters": filters, "may_revoke": visit.actor.may(Permission.REVOKE_TOKENS)}
@@ -36,14 +36,14 @@ async def list_tokens(visit: Visit) -> Response:
         values |= await visit.view(read)
     except NotFound as error:
         refused = error
-        values |= {"found": Page[overview.Family]((), None), "tokens": ()}
+        values |= {"found": Page[search.Family]((), None), "tokens": ()}
     return await show(visit, "tokens/list.html", refused=refused, **values)
 
 
 @page(Permission.REVOKE_TOKENS)
 async def ask_revocation(visit: Visit) -> Response:
     """What breaks when a family is revoked."""
-    family = await visit.view(lambda work: overview.get_family(work, visit.request.path_params["family"]))
+    family = await visit.view(lambda uow: search.get_family(uow, visit.request.path_params["family"]))
     person = family.username or "nobody"
     question = Question(
         title=f"Revoke what {family.client_id} holds for {person}?",
@@ -62,7 +62,7 @@ async def ask_revocation(visit: Visit) -> Response:
 @page(Permission.REVOKE_TOKENS)
 async def revoke_family(visit: Visit) -> Response:
     """Revoke it."""
-    await visit.perform(lambda work: overview.revoke_family(work, visit.request.path_params["family"]))
+    await visit.perform(lambda uow: search.revoke_family(uow, visit.request.path_params["family"]))
     return done(_LIST, "revoked")
 
 

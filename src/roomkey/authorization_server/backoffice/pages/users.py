@@ -10,11 +10,11 @@ from roomkey.authorization_server.backoffice.names import tenant_choices
 from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import ServiceError
-from roomkey.authorization_server.people import second_factors, sessions, users
-from roomkey.authorization_server.people.users import User
+from roomkey.authorization_server.identity import second_factors, sessions, users
+from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.permissions import Permission, Role
-from roomkey.authorization_server.tokens import overview
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.tokens import search
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/users"
 _CRUMB = ("Users", _LIST)
@@ -26,7 +26,7 @@ _KNOWN = frozenset(role.value for role in Role)
 async def list_users(visit: Visit) -> Response:
     """The users that the visitor sees, by name."""
     after = visit.request.query_params.get("after", "")
-    rows = await visit.view(lambda work: users.list_users(work, after=after, limit=_SHOWN + 1))
+    rows = await visit.view(lambda uow: users.list_users(uow, after=after, limit=_SHOWN + 1))
     shown = rows[:_SHOWN]
     found = Page(shown, shown[-1].username_key if len(rows) > _SHOWN else None)
     return await show(visit, "users/list.html", found=found)
@@ -36,14 +36,14 @@ async def list_users(visit: Visit) -> Response:
 async def one_user(visit: Visit) -> Response:
     """One user, their sessions, and the apps that act for them."""
 
-    def read(work: Work) -> Values:
-        user = _user(work, visit)
+    def read(uow: UnitOfWork) -> Values:
+        user = _user(uow, visit)
         return {
             "user": user,
-            "sessions": sessions.list_sessions(work, user.id),
-            "families": overview.find_families(work, user_id=user.id).items,
-            "may_end": work.actor.may(Permission.CHANGE_PEOPLE),
-            "may_revoke": work.actor.may(Permission.REVOKE_TOKENS),
+            "sessions": sessions.list_sessions(uow, user.id),
+            "families": search.find_families(uow, user_id=user.id).items,
+            "may_end": uow.actor.may(Permission.CHANGE_PEOPLE),
+            "may_revoke": uow.actor.may(Permission.REVOKE_TOKENS),
         }
 
     return await show(visit, "users/one.html", **await visit.view(read))
@@ -63,8 +63,8 @@ async def create_user(visit: Visit) -> Response:
     try:
         password = await visit.hashing.hash_new_async(form.one("password"), username=username)
         made = await visit.perform(
-            lambda work: users.create(
-                work,
+            lambda uow: users.create(
+                uow,
                 username=username,
                 password=password,
                 tenant=form.one("tenant") or None,
@@ -87,7 +87,7 @@ async def change_roles(visit: Visit) -> Response:
     """Give the user the roles that are ticked, and no others."""
     wanted = _roles(visit)
     try:
-        changed = await visit.perform(lambda work: users.change(work, _user(work, visit).id, roles=wanted))
+        changed = await visit.perform(lambda uow: users.change(uow, _user(uow, visit).id, roles=wanted))
     except ServiceError as refused:
         return await _edit_roles(visit, refused)
     return done(_address(changed), "changed")
@@ -96,16 +96,16 @@ async def change_roles(visit: Visit) -> Response:
 @page(Permission.CHANGE_PEOPLE)
 async def edit_password(visit: Visit) -> Response:
     """The form for another password."""
-    return await show(visit, "users/password.html", user=await visit.view(lambda work: _user(work, visit)))
+    return await show(visit, "users/password.html", user=await visit.view(lambda uow: _user(uow, visit)))
 
 
 @page(Permission.CHANGE_PEOPLE)
 async def set_password(visit: Visit) -> Response:
     """Set it; what was begun with the old one ends."""
-    user = await visit.view(lambda work: _user(work, visit))
+    user = await visit.view(lambda uow: _user(uow, visit))
     try:
         password = await visit.hashing.hash_new_async(visit.form.one("password"), username=user.username)
-        await visit.perform(lambda work: users.set_password(work, user.id, password))
+        await visit.perform(lambda uow: users.set_password(uow, user.id, password))
     except ServiceError as refused:
         return await show(visit, "users/password.html", refused=refused, user=user, form={})
     return done(_address(user), "changed")
@@ -114,7 +114,7 @@ async def set_password(visit: Visit) -> Response:
 @page(Permission.CHANGE_PEOPLE)
 async def ask_taking_factors(visit: Visit) -> Response:
     """What happens when second factors are taken away."""
-    user = await visit.view(lambda work: _user(work, visit))
+    user = await visit.view(lambda uow: _user(uow, visit))
     breaks = (
         "One-time codes, passkeys and recovery codes of this user are worth nothing any more.",
         "All their sessions end, and all that apps do for them.",
@@ -129,9 +129,7 @@ async def ask_taking_factors(visit: Visit) -> Response:
 @page(Permission.CHANGE_PEOPLE)
 async def take_factors(visit: Visit) -> Response:
     """Take them away."""
-    return done(
-        _address(await visit.perform(lambda work: second_factors.reset(work, _user(work, visit).id))), "changed"
-    )
+    return done(_address(await visit.perform(lambda uow: second_factors.reset(uow, _user(uow, visit).id))), "changed")
 
 
 @page(Permission.CHANGE_PEOPLE)
@@ -139,11 +137,11 @@ async def end_session(visit: Visit) -> Response:
     """End one session of the user."""
     wanted = visit.request.path_params["session"]
 
-    def act(work: Work) -> User:
-        user = _user(work, visit)
-        if all(session.id != wanted for session in sessions.list_sessions(work, user.id)):
+    def act(uow: UnitOfWork) -> User:
+        user = _user(uow, visit)
+        if all(session.id != wanted for session in sessions.list_sessions(uow, user.id)):
             return user  # it has ended by itself
-        sessions.revoke(work, wanted)
+        sessions.revoke(uow, wanted)
         return user
 
     return done(_address(await visit.perform(act)), "ended")
@@ -152,7 +150,7 @@ async def end_session(visit: Visit) -> Response:
 @page(Permission.CHANGE_PEOPLE)
 async def ask_ending_sessions(visit: Visit) -> Response:
     """What happens when all sessions end."""
-    user = await visit.view(lambda work: _user(work, visit))
+    user = await visit.view(lambda uow: _user(uow, visit))
     breaks = (
         f"{user.username} has to sign in again, everywhere in this backoffice; what they had begun there is lost.",
     )
@@ -169,7 +167,7 @@ async def end_sessions(visit: Visit) -> Response:
 @page(Permission.CHANGE_PEOPLE)
 async def ask_switching(visit: Visit) -> Response:
     """What breaks when the user is disabled, or what comes back when they are enabled."""
-    user = await visit.view(lambda work: _user(work, visit))
+    user = await visit.view(lambda uow: _user(uow, visit))
     if visit.request.scope["path"].endswith("/enable"):
         breaks: tuple[str, ...] = (f"{user.username} can sign in again. What had ended stays ended.",)
         return await ask(visit, _question(user, "Enable", "Enable them", breaks, "enable", danger=False))
@@ -184,13 +182,13 @@ async def ask_switching(visit: Visit) -> Response:
 @page(Permission.CHANGE_PEOPLE)
 async def disable_user(visit: Visit) -> Response:
     """Disable them."""
-    return done(_address(await visit.perform(lambda work: users.disable(work, _user(work, visit).id))), "disabled")
+    return done(_address(await visit.perform(lambda uow: users.disable(uow, _user(uow, visit).id))), "disabled")
 
 
 @page(Permission.CHANGE_PEOPLE)
 async def enable_user(visit: Visit) -> Response:
     """Enable them."""
-    return done(_address(await visit.perform(lambda work: users.enable(work, _user(work, visit).id))), "enabled")
+    return done(_address(await visit.perform(lambda uow: users.enable(uow, _user(uow, visit).id))), "enabled")
 
 
 _ONE = f"{_LIST}/{{user}}"
@@ -215,8 +213,8 @@ ROUTES: list[BaseRoute] = [
 ]
 
 
-def _user(work: Work, visit: Visit) -> User:
-    return users.get(work, visit.request.path_params["user"])
+def _user(uow: UnitOfWork, visit: Visit) -> User:
+    return users.get(uow, visit.request.path_params["user"])
 
 
 def _address(user: User) -> str:
@@ -233,7 +231,7 @@ async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
 
 
 async def _edit_roles(visit: Visit, refused: ServiceError | None = None) -> Response:
-    user = await visit.view(lambda work: _user(work, visit))
+    user = await visit.view(lambda uow: _user(uow, visit))
     others = " ".join(role for role in user.roles if role not in _KNOWN)
     form = dict(visit.form.fields) if refused else {"others": others}
     chosen = visit.form.many("roles") if refused else user.roles

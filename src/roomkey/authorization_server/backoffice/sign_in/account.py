@@ -19,12 +19,12 @@ from roomkey.authorization_server.backoffice.sign_in.answer import page
 from roomkey.authorization_server.backoffice.sign_in.enrol import leave_codes
 from roomkey.authorization_server.backoffice.sign_in.entry import next_of
 from roomkey.authorization_server.errors import Invalid
-from roomkey.authorization_server.people import passkeys, recovery_codes, sessions, totp, users
-from roomkey.authorization_server.people.passkeys import relying_party
-from roomkey.authorization_server.people.password_login import Attempt, is_own_password
-from roomkey.authorization_server.people.sessions import Begun, Stage
-from roomkey.authorization_server.people.users import User
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.identity import passkeys, recovery_codes, sessions, totp, users
+from roomkey.authorization_server.identity.passkeys import relying_party
+from roomkey.authorization_server.identity.password_login import Attempt, is_own_password
+from roomkey.authorization_server.identity.sessions import Begun, Stage
+from roomkey.authorization_server.identity.users import User
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _WRONG: Final = "That is not your password, or too many have tried. Try again in a while."
 _WRONG_CODE: Final = "That is not the code that the app shows now. Is the phone's clock right?"
@@ -77,9 +77,9 @@ async def change_password(visit: Visit) -> Response:
     except Invalid as problem:
         return await _page(visit, problem=problem, status=422)
 
-    def act(work: Work) -> Begun:
-        users.replace_password(work, visit.user, hashed, keep_session=visit.session.id)
-        return _renewed(work, visit=visit, password_asked=True)
+    def act(uow: UnitOfWork) -> Begun:
+        users.replace_password(uow, visit.user, hashed, keep_session=visit.session.id)
+        return _renewed(uow, visit=visit, password_asked=True)
 
     return begin_session(see_other("/account"), visit, await visit.perform(act))
 
@@ -87,7 +87,7 @@ async def change_password(visit: Visit) -> Response:
 @_asks_again
 async def begin_totp(visit: Visit) -> Response:
     """A new picture for an authenticator app."""
-    await visit.perform(lambda work: totp.begin(work, visit.user))
+    await visit.perform(lambda uow: totp.begin(uow, visit.user))
     return see_other("/account/totp")
 
 
@@ -102,9 +102,9 @@ async def confirm_totp(visit: Visit) -> Response:
     """Take the app whose code this is."""
     code = visit.form.one("code").strip()
 
-    def act(work: Work) -> Begun | None:
-        user = totp.confirm(work, visit.user, code, session=visit.session.id)
-        return None if user is None else _with_codes(work, visit, user)
+    def act(uow: UnitOfWork) -> Begun | None:
+        user = totp.confirm(uow, visit.user, code, session=visit.session.id)
+        return None if user is None else _with_codes(uow, visit, user)
 
     begun = await visit.perform(act)
     if begun is None:
@@ -116,9 +116,9 @@ async def confirm_totp(visit: Visit) -> Response:
 async def remove_totp(visit: Visit) -> Response:
     """Ask for no more codes."""
 
-    def act(work: Work) -> Begun:
-        totp.remove(work, visit.user, session=visit.session.id)
-        return _renewed(work, visit=visit)
+    def act(uow: UnitOfWork) -> Begun:
+        totp.remove(uow, visit.user, session=visit.session.id)
+        return _renewed(uow, visit=visit)
 
     return begin_session(see_other("/account"), visit, await visit.perform(act))
 
@@ -126,7 +126,7 @@ async def remove_totp(visit: Visit) -> Response:
 @_asks_again
 async def passkey_options(visit: Visit) -> Response:
     """What the browser is to make a passkey from, as JSON, for the page's script."""
-    options = await visit.perform(lambda work: passkeys.registration_options(work, visit.user, visit.session))
+    options = await visit.perform(lambda uow: passkeys.registration_options(uow, visit.user, visit.session))
     return Response(options, media_type="application/json")
 
 
@@ -135,9 +135,9 @@ async def take_passkey(visit: Visit) -> Response:
     """Take the passkey that the browser has made."""
     name, answer = visit.form.one("name"), visit.form.one("answer")
 
-    def act(work: Work) -> Begun:
-        user = passkeys.register(work, visit.user, visit.session, name=name, answer=answer)
-        return _with_codes(work, visit, user)
+    def act(uow: UnitOfWork) -> Begun:
+        user = passkeys.register(uow, visit.user, visit.session, name=name, answer=answer)
+        return _with_codes(uow, visit, user)
 
     try:
         begun = await visit.perform(act)
@@ -151,9 +151,9 @@ async def remove_passkey(visit: Visit) -> Response:
     """Forget one passkey."""
     passkey = visit.form.one("passkey")
 
-    def act(work: Work) -> Begun:
-        passkeys.remove(work, visit.user, passkey, session=visit.session.id)
-        return _renewed(work, visit=visit)
+    def act(uow: UnitOfWork) -> Begun:
+        passkeys.remove(uow, visit.user, passkey, session=visit.session.id)
+        return _renewed(uow, visit=visit)
 
     return begin_session(see_other("/account"), visit, await visit.perform(act))
 
@@ -162,8 +162,8 @@ async def remove_passkey(visit: Visit) -> Response:
 async def renew_recovery_codes(visit: Visit) -> Response:
     """Ten new recovery codes; the old ones end."""
 
-    def act(work: Work) -> Begun:
-        return _with_codes(work, visit, visit.user, renew=True)
+    def act(uow: UnitOfWork) -> Begun:
+        return _with_codes(uow, visit, visit.user, renew=True)
 
     return begin_session(see_other("/account/recovery-codes"), visit, await visit.perform(act))
 
@@ -171,7 +171,7 @@ async def renew_recovery_codes(visit: Visit) -> Response:
 @requires()
 async def show_recovery_codes(visit: Visit) -> Response:
     """The recovery codes, once; a reload leads to the account."""
-    notice = await visit.perform(lambda work: sessions.take_notice(work, visit.session))
+    notice = await visit.perform(lambda uow: sessions.take_notice(uow, visit.session))
     shown = {} if notice is None else json.loads(notice)
     if "recovery_codes" not in shown:
         return see_other("/account")
@@ -182,18 +182,18 @@ async def show_recovery_codes(visit: Visit) -> Response:
 async def end_own_session(visit: Visit) -> Response:
     """End one of one's own sessions, this one too."""
     session = visit.form.one("session")
-    await visit.perform(lambda work: sessions.revoke_own(work, visit.user, session))
+    await visit.perform(lambda uow: sessions.revoke_own(uow, visit.user, session))
     if session == visit.session.id:
         return end_session(see_other("/sign-in"), visit)
     return see_other("/account")
 
 
-def _renewed(work: Work, *, visit: Visit, password_asked: bool = False) -> Begun:
+def _renewed(uow: UnitOfWork, *, visit: Visit, password_asked: bool = False) -> Begun:
     """The same session under a new id."""
     agent = visit.request.headers.get("user-agent", "")
     before = visit.session
     return sessions.begin(
-        work,
+        uow,
         visit.user,
         stage=Stage.FULL,
         acr=before.acr,
@@ -203,23 +203,23 @@ def _renewed(work: Work, *, visit: Visit, password_asked: bool = False) -> Begun
     )
 
 
-def _with_codes(work: Work, visit: Visit, user: User, *, renew: bool = False) -> Begun:
+def _with_codes(uow: UnitOfWork, visit: Visit, user: User, *, renew: bool = False) -> Begun:
     """The same session under a new id, with recovery codes to show where the user had none, or wants others."""
     codes: tuple[str, ...] = ()
-    if renew or recovery_codes.left(work, user) == 0:
-        codes = recovery_codes.renew(work, user, session=visit.session.id)
-    begun = _renewed(work, visit=visit)
+    if renew or recovery_codes.left(uow, user) == 0:
+        codes = recovery_codes.renew(uow, user, session=visit.session.id)
+    begun = _renewed(uow, visit=visit)
     if codes:
-        leave_codes(work, begun.session, codes, "/account")
+        leave_codes(uow, begun.session, codes, "/account")
     return begun
 
 
 async def _page(visit: Visit, *, problem: Invalid | None = None, status: int = 200) -> Response:
-    def read(work: Work) -> dict[str, object]:
+    def read(uow: UnitOfWork) -> dict[str, object]:
         return {
-            "sessions": sessions.list_sessions(work, visit.user.id),
-            "passkeys": passkeys.list_passkeys(work, visit.user),
-            "codes_left": recovery_codes.left(work, visit.user),
+            "sessions": sessions.list_sessions(uow, visit.user.id),
+            "passkeys": passkeys.list_passkeys(uow, visit.user),
+            "codes_left": recovery_codes.left(uow, visit.user),
         }
 
     return page(
@@ -236,7 +236,7 @@ async def _page(visit: Visit, *, problem: Invalid | None = None, status: int = 2
 
 
 async def _totp_page(visit: Visit, *, problem: Invalid | None = None, status: int = 200) -> Response:
-    enrolment = await visit.view(lambda work: totp.pending(work, visit.user))
+    enrolment = await visit.view(lambda uow: totp.pending(uow, visit.user))
     if enrolment is None:
         return see_other("/account")
     return page(visit, "totp.html", problem=problem, status=status, enrolment=enrolment)

@@ -9,7 +9,7 @@ from roomkey.authorization_server.backoffice.page import scheme_of
 from roomkey.authorization_server.backoffice.rendering import render
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import Invalid
-from roomkey.authorization_server.people.sessions import Stage
+from roomkey.authorization_server.identity.sessions import Stage
 
 _SHOWN_AGAIN: Final = ("username", "name")  # of a form that was refused; never what is secret
 

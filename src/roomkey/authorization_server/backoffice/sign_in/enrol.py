@@ -9,11 +9,11 @@ from roomkey.authorization_server.backoffice.session import Visit, begin_session
 from roomkey.authorization_server.backoffice.sign_in.answer import page
 from roomkey.authorization_server.backoffice.sign_in.entry import next_of
 from roomkey.authorization_server.errors import Invalid
-from roomkey.authorization_server.people import passkeys, recovery_codes, sessions, totp
-from roomkey.authorization_server.people.passkeys import relying_party
-from roomkey.authorization_server.people.sessions import Begun, Stage, Strength
-from roomkey.authorization_server.people.users import User
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.identity import passkeys, recovery_codes, sessions, totp
+from roomkey.authorization_server.identity.passkeys import relying_party
+from roomkey.authorization_server.identity.sessions import Begun, Stage, Strength
+from roomkey.authorization_server.identity.users import User
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _WRONG_CODE: Final = "That is not the code that the app shows now. Is the phone's clock right?"
 
@@ -29,9 +29,9 @@ async def confirm(visit: Visit) -> Response:
     """Take the app whose code this is, then show the recovery codes."""
     code, wanted = visit.form.one("code").strip(), next_of(visit)
 
-    def act(work: Work) -> Begun | None:
-        user = totp.confirm(work, visit.user, code, session=visit.session.id)
-        return None if user is None else begin_enrolled(work, visit, user, wanted)
+    def act(uow: UnitOfWork) -> Begun | None:
+        user = totp.confirm(uow, visit.user, code, session=visit.session.id)
+        return None if user is None else begin_enrolled(uow, visit, user, wanted)
 
     begun = await visit.perform(act)
     if begun is None:
@@ -42,7 +42,7 @@ async def confirm(visit: Visit) -> Response:
 @requires(stage=Stage.ENROLMENT)
 async def passkey_options(visit: Visit) -> Response:
     """What the browser is to make a passkey from, as JSON, for the page's script."""
-    options = await visit.perform(lambda work: passkeys.registration_options(work, visit.user, visit.session))
+    options = await visit.perform(lambda uow: passkeys.registration_options(uow, visit.user, visit.session))
     return Response(options, media_type="application/json")
 
 
@@ -51,9 +51,9 @@ async def take_passkey(visit: Visit) -> Response:
     """Take the passkey that the browser has made, then show the recovery codes."""
     name, answer, wanted = visit.form.one("name"), visit.form.one("answer"), next_of(visit)
 
-    def act(work: Work) -> Begun:
-        user = passkeys.register(work, visit.user, visit.session, name=name, answer=answer)
-        return begin_enrolled(work, visit, user, wanted)
+    def act(uow: UnitOfWork) -> Begun:
+        user = passkeys.register(uow, visit.user, visit.session, name=name, answer=answer)
+        return begin_enrolled(uow, visit, user, wanted)
 
     try:
         begun = await visit.perform(act)
@@ -62,24 +62,24 @@ async def take_passkey(visit: Visit) -> Response:
     return begin_session(see_other("/account/recovery-codes"), visit, begun)
 
 
-def begin_enrolled(work: Work, visit: Visit, user: User, wanted: str) -> Begun:
+def begin_enrolled(uow: UnitOfWork, visit: Visit, user: User, wanted: str) -> Begun:
     """The full session of somebody who has just set up a second factor, which shows the recovery codes once."""
-    codes = recovery_codes.renew(work, user, session=visit.session.id)
+    codes = recovery_codes.renew(uow, user, session=visit.session.id)
     agent = visit.request.headers.get("user-agent", "")
     begun = sessions.begin(
-        work, user, stage=Stage.FULL, acr=Strength.MULTI_FACTOR, user_agent=agent, before=visit.session
+        uow, user, stage=Stage.FULL, acr=Strength.MULTI_FACTOR, user_agent=agent, before=visit.session
     )
-    leave_codes(work, begun.session, codes, wanted)
+    leave_codes(uow, begun.session, codes, wanted)
     return begun
 
 
-def leave_codes(work: Work, session: sessions.Session, codes: tuple[str, ...], wanted: str) -> None:
+def leave_codes(uow: UnitOfWork, session: sessions.Session, codes: tuple[str, ...], wanted: str) -> None:
     """Keep ``codes`` for the one page that shows them, on the way to ``wanted``."""
-    sessions.leave_notice(work, session, json.dumps({"recovery_codes": codes, "next": wanted}).encode())
+    sessions.leave_notice(uow, session, json.dumps({"recovery_codes": codes, "next": wanted}).encode())
 
 
 async def _page(visit: Visit, *, problem: Invalid | None = None, status: int = 200) -> Response:
-    enrolment = await visit.view(lambda work: totp.pending(work, visit.user))
+    enrolment = await visit.view(lambda uow: totp.pending(uow, visit.user))
     return page(
         visit,
         "enrol.html",

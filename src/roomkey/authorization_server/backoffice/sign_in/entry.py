@@ -16,11 +16,11 @@ from roomkey.authorization_server.backoffice.session import (
     see_other,
 )
 from roomkey.authorization_server.backoffice.sign_in.answer import page
-from roomkey.authorization_server.people import passkeys, recovery_codes, second_factors, sessions, throttle, totp
-from roomkey.authorization_server.people.password_login import Attempt, sign_in
-from roomkey.authorization_server.people.sessions import Begun, Stage, Strength
-from roomkey.authorization_server.people.users import User
-from roomkey.authorization_server.work import Work
+from roomkey.authorization_server.identity import passkeys, recovery_codes, second_factors, sessions, throttle, totp
+from roomkey.authorization_server.identity.password_login import Attempt, sign_in
+from roomkey.authorization_server.identity.sessions import Begun, Stage, Strength
+from roomkey.authorization_server.identity.users import User
+from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _WRONG: Final = "That did not work: the name or the password is wrong, or too many have tried. Try again in a while."
 _WRONG_CODE: Final = "That code is wrong, was used already or is too old."
@@ -62,7 +62,7 @@ async def enter_code(visit: Visit) -> Response:
 @requires(stage=Stage.PASSWORD)
 async def passkey_options(visit: Visit) -> Response:
     """What the browser is to ask a passkey, as JSON, for the page's script."""
-    options = await visit.perform(lambda work: passkeys.authentication_options(work, visit.user, visit.session))
+    options = await visit.perform(lambda uow: passkeys.authentication_options(uow, visit.user, visit.session))
     return Response(options, media_type="application/json")
 
 
@@ -71,9 +71,9 @@ async def enter_passkey(visit: Visit) -> Response:
     """Check a passkey's answer."""
     answer = visit.form.one("answer")
 
-    def check(work: Work) -> Begun | None:
-        right = passkeys.matches(work, visit.user, visit.session, answer)
-        return _begin_full(work, visit) if right else None
+    def check(uow: UnitOfWork) -> Begun | None:
+        right = passkeys.matches(uow, visit.user, visit.session, answer)
+        return _begin_full(uow, visit) if right else None
 
     return await _finish(visit, await visit.perform(check))
 
@@ -82,7 +82,7 @@ async def enter_passkey(visit: Visit) -> Response:
 async def leave(visit: Visit) -> Response:
     """Sign out, from wherever one has come to; somebody else may go on to the same place."""
     if visit.signed_in is not None:
-        await visit.perform(lambda work: sessions.end(work, visit.session))
+        await visit.perform(lambda uow: sessions.end(uow, visit.session))
     wanted = next_of(visit)
     return end_session(see_other("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted, safe='/')}"), visit)
 
@@ -98,34 +98,34 @@ def place_of(stage: Stage, wanted: str) -> str:
     return f"{places[stage]}?next={quote(wanted, safe='/')}" if stage in places else wanted
 
 
-def _begin(work: Work, user: User, *, visit: Visit) -> Begun:
+def _begin(uow: UnitOfWork, user: User, *, visit: Visit) -> Begun:
     if visit.signed_in is not None:
-        sessions.end(work, visit.session)
+        sessions.end(uow, visit.session)
     stage = Stage.PASSWORD if user.has_second_factor else Stage.ENROLMENT if user.must_enrol else Stage.FULL
     if stage is Stage.ENROLMENT:
-        totp.begin(work, user)
+        totp.begin(uow, user)
     acr = Strength.PASSWORD if stage is Stage.FULL else ""
     agent = visit.request.headers.get("user-agent", "")
-    return sessions.begin(work, user, stage=stage, acr=acr, user_agent=agent, password_asked=True)
+    return sessions.begin(uow, user, stage=stage, acr=acr, user_agent=agent, password_asked=True)
 
 
-def _check_code(work: Work, *, visit: Visit) -> Begun | None:
+def _check_code(uow: UnitOfWork, *, visit: Visit) -> Begun | None:
     user, code = visit.user, visit.form.one("code").strip()
-    if not second_factors.is_blocked(work, user):
+    if not second_factors.is_blocked(uow, user):
         check = totp.matches if _ONE_TIME.fullmatch(code) else recovery_codes.matches
-        if check(work, user, code):
-            throttle.succeeded(work, second_factors.counted(user))
-            return _begin_full(work, visit)
-        if not throttle.failed(work, second_factors.counted(user)):
+        if check(uow, user, code):
+            throttle.succeeded(uow, second_factors.counted(user))
+            return _begin_full(uow, visit)
+        if not throttle.failed(uow, second_factors.counted(user)):
             return None
-    sessions.end(work, visit.session)
+    sessions.end(uow, visit.session)
     return None
 
 
-def _begin_full(work: Work, visit: Visit) -> Begun:
+def _begin_full(uow: UnitOfWork, visit: Visit) -> Begun:
     agent = visit.request.headers.get("user-agent", "")
     return sessions.begin(
-        work, visit.user, stage=Stage.FULL, acr=Strength.MULTI_FACTOR, user_agent=agent, before=visit.session
+        uow, visit.user, stage=Stage.FULL, acr=Strength.MULTI_FACTOR, user_agent=agent, before=visit.session
     )
 
 
@@ -133,7 +133,7 @@ async def _finish(visit: Visit, begun: Begun | None) -> Response:
     wanted = next_of(visit)
     if begun is not None:
         return begin_session(see_other(wanted), visit, begun)
-    if await visit.view(lambda work: sessions.look_up(work, visit.cookie)) is None:
+    if await visit.view(lambda uow: sessions.look_up(uow, visit.cookie)) is None:
         return end_session(page(visit, "sign_in.html", status=401, problem=_WRONG, next=wanted), visit)
     return _second_factor(visit, problem=_WRONG_CODE, status=401)
 

@@ -8,7 +8,7 @@ from roomkey import __version__
 from roomkey.cli.demo.events import Played
 from roomkey.cli.demo.report.document import document
 from roomkey.cli.demo.report.file import ReportFile
-from roomkey.cli.look import done, shown
+from roomkey.cli.theme import done, shown
 
 
 def reporting(path: Path) -> Callable[[Played], None]:

@@ -1,0 +1,213 @@
+"""Passkeys (WebAuthn level 3) as a second factor: relying party and origin are those of the configured issuer."""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from webauthn import (
+    base64url_to_bytes,
+    generate_authentication_options,
+    generate_registration_options,
+    options_to_json,
+    verify_authentication_response,
+    verify_registration_response,
+)
+from webauthn.helpers import bytes_to_base64url, parse_authentication_credential_json
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from roomkey.authorization_server.audit.record import Subject, record_event
+from roomkey.authorization_server.errors import Conflict, Invalid, NotFound
+from roomkey.authorization_server.identity import second_factors, sessions
+from roomkey.authorization_server.identity.sessions import Session
+from roomkey.authorization_server.identity.users import User
+from roomkey.authorization_server.schema.identity import passkeys
+from roomkey.authorization_server.settings import Settings
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+
+_MOST: Final = 20  # of one user
+_LONGEST_NAME: Final = 64
+_LONGEST_ANSWER: Final = 32_768  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """One passkey as pages show it; ``id`` is its credential id in base64url, times in seconds since 1970."""
+
+    id: str
+    name: str
+    created_at: int
+    last_used_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RelyingParty:
+    """Who passkeys are made for: a domain, and the one origin that may ask for them."""
+
+    id: str
+    origin: str
+
+
+def relying_party(settings: Settings) -> RelyingParty | None:
+    """From the configured issuer, never from a request; None where it is an IP address, for which there are none."""
+    parts = urlsplit(settings.issuer)
+    host = parts.hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return RelyingParty(host, f"{parts.scheme}://{parts.netloc}") if host else None
+    return None
+
+
+def registration_options(uow: UnitOfWork, user: User, session: Session) -> str:
+    """What ``navigator.credentials.create`` is called with, as JSON; its challenge is this session's, once."""
+    second_factors.demand_own(uow, user)
+    party = _party(uow)
+    return options_to_json(
+        generate_registration_options(
+            rp_id=party.id,
+            rp_name="roomkey",
+            user_name=user.username,
+            user_id=user.id.encode(),
+            challenge=sessions.new_challenge(uow, session),
+            authenticator_selection=AuthenticatorSelectionCriteria(
+                resident_key=ResidentKeyRequirement.PREFERRED, user_verification=_verification(user)
+            ),
+            exclude_credentials=_descriptors(uow, user),
+        )
+    )
+
+
+def register(uow: UnitOfWork, user: User, session: Session, *, name: str, answer: str) -> User:
+    """Take the passkey that a browser has made, and end every other session; raises Invalid where it is not good."""
+    second_factors.demand_own(uow, user)
+    party, challenge = _party(uow), sessions.take_challenge(uow, session)
+    shown = " ".join(name.split())[:_LONGEST_NAME] or "passkey"
+    if not shown.isprintable():
+        raise Invalid("The name has characters that cannot be shown.", field="name")
+    if user.passkeys >= _MOST:
+        raise Conflict("You have 20 passkeys; remove one first.")
+    refused = Invalid("The passkey was not taken: it is not the answer to what was asked. Try again.", field="answer")
+    if challenge is None or len(answer) > _LONGEST_ANSWER:
+        raise refused
+    try:
+        verified = verify_registration_response(
+            credential=answer,
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=party.origin,
+            require_user_verification=user.needs_second_factor,
+        )
+    except Exception:  # noqa: BLE001 - whatever a parser of others makes of hostile input
+        raise refused from None
+    try:
+        uow.connection.execute(
+            insert(passkeys).values(
+                credential_id=verified.credential_id,
+                user_id=user.id,
+                name=shown,
+                public_key=verified.credential_public_key,
+                sign_count=verified.sign_count,
+                created_at=uow.now,
+            )
+        )
+    except IntegrityError:
+        raise Conflict("This passkey is registered already.") from None
+    return second_factors.changed(uow, user, "user.passkey_registered", keep_session=session.id, name=shown)
+
+
+def authentication_options(uow: UnitOfWork, user: User, session: Session) -> str:
+    """What ``navigator.credentials.get`` is called with, as JSON; its challenge is this session's, once."""
+    return options_to_json(
+        generate_authentication_options(
+            rp_id=_party(uow).id,
+            challenge=sessions.new_challenge(uow, session),
+            allow_credentials=_descriptors(uow, user),
+            user_verification=_verification(user),
+        )
+    )
+
+
+def matches(uow: UnitOfWork, user: User, session: Session, answer: str) -> bool:
+    """Whether ``answer`` is that of one of the user's passkeys to this session's challenge, which is spent by it."""
+    party, challenge = _party(uow), sessions.take_challenge(uow, session)
+    if challenge is None or len(answer) > _LONGEST_ANSWER:
+        return False
+    try:
+        credential = parse_authentication_credential_json(answer)
+    except Exception:  # noqa: BLE001 - whatever a parser of others makes of hostile input
+        return False
+    row = uow.connection.execute(
+        select(passkeys).where(passkeys.c.credential_id == credential.raw_id, passkeys.c.user_id == user.id)
+    ).first()
+    if row is None:
+        return False
+    try:
+        verified = verify_authentication_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=party.origin,
+            credential_public_key=bytes(row.public_key),
+            credential_current_sign_count=row.sign_count,
+            require_user_verification=user.needs_second_factor,
+        )
+    except Exception:  # noqa: BLE001 - see above
+        record_event(uow, "user.passkey_refused", Subject("user", user.id, user.tenant), name=row.name)
+        return False
+    used = uow.connection.execute(
+        update(passkeys)
+        .where(passkeys.c.credential_id == row.credential_id, passkeys.c.sign_count == row.sign_count)
+        .values(sign_count=verified.new_sign_count, last_used_at=uow.now)
+    )
+    return used.rowcount == 1
+
+
+def list_passkeys(uow: UnitOfWork, user: User) -> tuple[Passkey, ...]:
+    """The user's passkeys, the oldest first."""
+    rows = uow.connection.execute(
+        select(passkeys).where(passkeys.c.user_id == user.id).order_by(passkeys.c.created_at, passkeys.c.credential_id)
+    )
+    return tuple(
+        Passkey(bytes_to_base64url(bytes(row.credential_id)), row.name, row.created_at, row.last_used_at)
+        for row in rows
+    )
+
+
+def remove(uow: UnitOfWork, user: User, passkey: str, *, session: str = "") -> User:
+    """Forget a passkey of the actor's own and end every other session than ``session``; raises NotFound, Conflict."""
+    second_factors.demand_own(uow, user)
+    second_factors.demand_another(user, left=user.passkeys - 1 + int(user.has_totp))
+    try:
+        credential_id = base64url_to_bytes(passkey)
+    except ValueError:
+        credential_id = b""
+    removed = uow.connection.execute(
+        delete(passkeys).where(passkeys.c.credential_id == credential_id, passkeys.c.user_id == user.id)
+    )
+    if removed.rowcount != 1:
+        raise NotFound("There is no such passkey.")
+    return second_factors.changed(uow, user, "user.passkey_removed", keep_session=session)
+
+
+def _party(uow: UnitOfWork) -> RelyingParty:
+    party = relying_party(uow.settings)
+    if party is None:
+        raise Conflict("Passkeys need a service with a name; give --issuer one that is not an IP address.")
+    return party
+
+
+def _verification(user: User) -> UserVerificationRequirement:
+    return UserVerificationRequirement.REQUIRED if user.needs_second_factor else UserVerificationRequirement.PREFERRED
+
+
+def _descriptors(uow: UnitOfWork, user: User) -> list[PublicKeyCredentialDescriptor]:
+    ids = uow.connection.scalars(select(passkeys.c.credential_id).where(passkeys.c.user_id == user.id))
+    return [PublicKeyCredentialDescriptor(id=bytes(credential_id)) for credential_id in ids]

@@ -1,0 +1,138 @@
+"""Signing in by name and password: what the password grant and the sign-in page both call.
+
+Whether nobody has the name, the password is wrong, the account is disabled or too many have tried: the answer is the
+same, after the same work. The hash is made between two transactions, and the second one looks at everything again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from sqlalchemy import select, update
+
+from roomkey.authorization_server.actor import Actor, ActorKind
+from roomkey.authorization_server.audit.record import Subject, record_event
+from roomkey.authorization_server.identity import throttle, usernames
+from roomkey.authorization_server.identity.passwords import PasswordHashing
+from roomkey.authorization_server.identity.sessions import KNOWN_FOR, Stage
+from roomkey.authorization_server.identity.throttle import Counted
+from roomkey.authorization_server.identity.users import User, find
+from roomkey.authorization_server.schema.identity import sessions, users
+from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+
+Result = TypeVar("Result")
+_KIND: Final = "password"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Somebody who says that they are ``username``, from ``address``, with ``password``."""
+
+    username: str
+    password: str
+    address: str
+
+    def __repr__(self) -> str:
+        return f"Attempt(address={self.address!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    user_id: str = ""
+    password_hash: str | None = None
+    blocked: bool = False
+
+
+async def sign_in(
+    service: Service,
+    hashing: PasswordHashing,
+    attempt: Attempt,
+    then: Callable[[UnitOfWork, User], Result],
+) -> Result | None:
+    """What ``then`` makes for the user whose password it was, such as a session or tokens; None: refused.
+
+    ``then`` runs in the transaction that saw the user enabled, for the user as its actor; it must ask
+    ``user.has_second_factor`` and ``user.must_enrol``, for the password alone is not enough then. What it raises is
+    raised and undoes what it did. Raises TooManySignIns and DatabaseUnavailable.
+    """
+    stranger = Actor(ActorKind.SERVICE, name="service", address=attempt.address)
+    stored = await service.view(stranger, lambda uow: _read(uow, attempt))
+    right = await hashing.matches_async(attempt.password, None if stored.blocked else stored.password_hash)
+    return await service.perform(stranger, lambda uow: _decide(uow, attempt, stored, then, right=right))
+
+
+async def is_own_password(service: Service, hashing: PasswordHashing, user: User, attempt: Attempt) -> bool:
+    """Whether a user who is signed in has given the right password once more; throttled as a sign-in is."""
+    answer = await sign_in(service, hashing, replace(attempt, username=user.username), lambda _work, found: found.id)
+    return answer == user.id
+
+
+def _read(uow: UnitOfWork, attempt: Attempt) -> _Stored:
+    row = uow.connection.execute(
+        select(users.c.id, users.c.password_hash).where(
+            users.c.username_key == usernames.key_of(attempt.username), users.c.disabled_at.is_(None)
+        )
+    ).first()
+    user_id = "" if row is None else row.id
+    return _Stored(user_id, None if row is None else row.password_hash, _is_blocked(uow, attempt, user_id))
+
+
+def _decide(
+    uow: UnitOfWork, attempt: Attempt, stored: _Stored, then: Callable[[UnitOfWork, User], Result], *, right: bool
+) -> Result | None:
+    account, address, both = _counted(attempt)
+    # Others may have tried in the meantime: what was guessed in a burst counts for no more than one after the other.
+    if stored.blocked or _is_blocked(uow, attempt, stored.user_id):
+        return None
+    if right:
+        seen = uow.connection.execute(
+            update(users)
+            .where(
+                users.c.id == stored.user_id,
+                users.c.password_hash == stored.password_hash,
+                users.c.disabled_at.is_(None),
+            )
+            .values(last_seen_at=uow.now)
+        )
+        if seen.rowcount == 1:
+            throttle.succeeded(uow, account, both)
+            user = find(uow, stored.user_id)
+            return then(replace(uow, actor=user.actor(attempt.address)), user)
+    if throttle.failed(uow, account, address, both):
+        record_event(uow, "sign_in.blocked", Subject("user", stored.user_id or "unknown"))
+    return None
+
+
+def _is_blocked(uow: UnitOfWork, attempt: Attempt, user_id: str) -> bool:
+    account, address, both = _counted(attempt)
+    if throttle.blocked(uow, address, both):
+        return True
+    return throttle.blocked(uow, account) and not _is_known(uow, attempt.address, user_id)
+
+
+def _is_known(uow: UnitOfWork, address: str, user_id: str) -> bool:
+    """Whether the user was fully signed in from this very address lately: a flood from elsewhere does not stop them."""
+    return bool(user_id) and (
+        uow.connection.scalar(
+            select(sessions.c.id)
+            .where(
+                sessions.c.user_id == user_id,
+                sessions.c.address == address,
+                sessions.c.stage == Stage.FULL,
+                sessions.c.created_at > uow.now - KNOWN_FOR,
+            )
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def _counted(attempt: Attempt) -> tuple[Counted, Counted, Counted]:
+    name = throttle.digest(usernames.key_of(attempt.username))
+    address = throttle.network(attempt.address)
+    return (
+        Counted(_KIND, f"user:{name}", free=50),
+        Counted(_KIND, f"address:{address}", free=30),
+        Counted(_KIND, f"user:{name} address:{address}", free=5),
+    )

@@ -1,0 +1,57 @@
+"""What the second factors share: whose they are to change, and how an administrator takes them all away."""
+
+from sqlalchemy import delete, update
+
+from roomkey.authorization_server.audit.record import Subject, record_event
+from roomkey.authorization_server.errors import Conflict, NotAllowed
+from roomkey.authorization_server.identity import throttle
+from roomkey.authorization_server.identity.revocation import end_access
+from roomkey.authorization_server.identity.throttle import Counted
+from roomkey.authorization_server.identity.users import User, find, is_own, subject_to_change
+from roomkey.authorization_server.schema.identity import passkeys, recovery_codes, users
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+
+
+def demand_own(uow: UnitOfWork, user: User) -> None:
+    """Raise NotAllowed unless the actor is the user: nobody sets up what proves that somebody else is there."""
+    if not is_own(uow, user.id):
+        raise NotAllowed("Second factors are set up by whoever they belong to.")
+
+
+def counted(user: User) -> Counted:
+    """Wrong codes and passkeys of a user, counted apart from wrong passwords."""
+    return Counted("second_factor", user.id, free=5)
+
+
+def is_blocked(uow: UnitOfWork, user: User) -> bool:
+    """Whether so many codes were wrong lately that none is looked at now."""
+    return throttle.blocked(uow, counted(user))
+
+
+def changed(uow: UnitOfWork, user: User, action: str, *, keep_session: str = "", **details: object) -> User:
+    """Write down the change and end every other session and token of the user; what the user is like now."""
+    end_access(uow, user.id, reason="second factor changed", keep_session=keep_session)
+    record_event(uow, action, Subject("user", user.id, user.tenant), **details)
+    uow.bump_config_version()
+    return find(uow, user.id)
+
+
+def demand_another(user: User, *, left: int) -> None:
+    """Raise Conflict where the user must have a second factor and would have none left."""
+    if left == 0 and user.needs_second_factor:
+        raise Conflict("Your roles need a second factor; set up another one before you remove this one.")
+
+
+def reset(uow: UnitOfWork, user: str) -> User:
+    """Take one-time codes, passkeys and recovery codes from a user who has lost them, and end all sessions and tokens.
+
+    Raises NotFound and NotAllowed.
+    """
+    found = subject_to_change(uow, user)
+    uow.connection.execute(
+        update(users).where(users.c.id == found.id).values(totp_seed=None, totp_pending=None, totp_confirmed_at=None)
+    )
+    for table in (passkeys, recovery_codes):
+        uow.connection.execute(delete(table).where(table.c.user_id == found.id))
+    throttle.succeeded(uow, counted(found))
+    return changed(uow, found, "user.second_factors_reset")

@@ -1,0 +1,65 @@
+"""The link that makes the first administrator: printed on the console, good once and for an hour."""
+
+from typing import Final
+
+from sqlalchemy import insert, select, update
+
+from roomkey.authorization_server import secret_format
+from roomkey.authorization_server.actor import ActorKind
+from roomkey.authorization_server.audit.record import Subject, record_event
+from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
+from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.passwords import PasswordHash
+from roomkey.authorization_server.identity.users import User
+from roomkey.authorization_server.permissions import Role
+from roomkey.authorization_server.schema.identity import setup_links
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+
+_LIFETIME: Final = 3600  # seconds
+
+
+def create(uow: UnitOfWork) -> str:
+    """The address of the page that makes the first administrator; links that were made before end.
+
+    The secret stands after ``#``-free ``?token=``, for the page works without scripts; it is worth nothing once used.
+    Raises NotAllowed but for the console and the service, and Conflict where there is an administrator.
+    """
+    if uow.actor.kind not in {ActorKind.CONSOLE, ActorKind.SERVICE}:
+        raise NotAllowed("Only whoever holds the service's machine can set it up.")
+    uow.lock_admin_changes()
+    if users.administrators_exist(uow.connection):
+        raise Conflict("There is an administrator already; make others with: roomkey admin user create")
+    uow.connection.execute(update(setup_links).where(setup_links.c.used_at.is_(None)).values(used_at=uow.now))
+    link = secret_format.new(secret_format.Kind.SETUP)
+    uow.connection.execute(
+        insert(setup_links).values(digest=link.digest, created_at=uow.now, expires_at=uow.now + _LIFETIME)
+    )
+    record_event(uow, "setup_link.created", Subject("setup_link", link.hint))
+    return f"{uow.settings.issuer.rstrip('/')}/setup?token={link.value}"
+
+
+def is_good(uow: UnitOfWork, token: str) -> bool:
+    """Whether the link with this secret can still be used. Reads only."""
+    if not secret_format.is_whole(token, secret_format.Kind.SETUP) or users.administrators_exist(uow.connection):
+        return False
+    expires_at = uow.connection.scalar(
+        select(setup_links.c.expires_at).where(
+            setup_links.c.digest == secret_format.digest_of(token), setup_links.c.used_at.is_(None)
+        )
+    )
+    return expires_at is not None and uow.now < expires_at
+
+
+def use(uow: UnitOfWork, token: str, *, username: str, password: PasswordHash) -> User:
+    """The first administrator; the link ends by it. Raises NotFound where it has ended, and Invalid."""
+    uow.lock_admin_changes()
+    if not is_good(uow, token):
+        raise NotFound("This link has been used or is older than an hour; start the service again to get another one.")
+    spent = uow.connection.execute(
+        update(setup_links)
+        .where(setup_links.c.digest == secret_format.digest_of(token), setup_links.c.used_at.is_(None))
+        .values(used_at=uow.now)
+    )
+    if spent.rowcount != 1:
+        raise NotFound("This link has been used in the meantime.")
+    return users.create(uow, username=username, roles=[Role.ADMINISTRATOR], password=password)

@@ -1,0 +1,146 @@
+"""What was issued, for people who look at it: families and access tokens of an account or a person, and their end."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, false, or_, select
+
+from roomkey.authorization_server.accounts.page import USUAL, Page, newest_first, page_of
+from roomkey.authorization_server.audit.record import Subject, record_event
+from roomkey.authorization_server.errors import NotFound
+from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.schema.accounts import service_accounts
+from roomkey.authorization_server.schema.identity import users
+from roomkey.authorization_server.schema.tokens import access_tokens, token_families
+from roomkey.authorization_server.tokens import issued_tokens
+from roomkey.authorization_server.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All refresh tokens of one sign-in; times in seconds since 1970.
+
+    Attributes:
+        id: its name.
+        client_id, user_id, username: the app, and the person that it acts for.
+        audience, scope: where, and what was granted at first.
+        created_at, expires_at: from when to when at most.
+        revoked_at, reason: when and why it ended before its time.
+    """
+
+    id: str
+    client_id: str
+    user_id: str | None
+    username: str | None
+    audience: str
+    scope: str
+    created_at: int
+    expires_at: int
+    revoked_at: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """An access token that counts; times in seconds since 1970."""
+
+    jti: str
+    client_id: str
+    username: str | None
+    audience: str
+    scope: str
+    issued_at: int
+    expires_at: int
+
+
+def find_families(
+    uow: UnitOfWork,
+    *,
+    client_id: str | None = None,
+    user_id: str | None = None,
+    after: str | None = None,
+    limit: int = USUAL,
+) -> Page[Family]:
+    """The families that the actor sees, the latest first: of an app, of a person, or all. Raises NotAllowed."""
+    _demand(uow)
+    statement = (
+        select(token_families, users.c.username)
+        .join(service_accounts, service_accounts.c.client_id == token_families.c.client_id)
+        .outerjoin(users, users.c.id == token_families.c.user_id)
+        .where(*_of(token_families.c, client_id, user_id), *_seen(uow))
+    )
+    page = newest_first(statement, token_families.c.created_at, token_families.c.id, after=after, limit=limit)
+    rows = uow.connection.execute(page).all()
+    return page_of(rows, limit, lambda shown: [_family(row) for row in shown], lambda row: f"{row.created_at}.{row.id}")
+
+
+def find_tokens(
+    uow: UnitOfWork,
+    *,
+    client_id: str | None = None,
+    user_id: str | None = None,
+    limit: int = USUAL,
+) -> tuple[IssuedToken, ...]:
+    """The access tokens of an app or a person that count now, those that live longest first. Raises NotAllowed.
+
+    With neither there are none: a service may have issued millions.
+    """
+    _demand(uow)
+    which = _of(access_tokens.c, client_id, user_id) or (false(),)
+    rows = uow.connection.execute(
+        select(access_tokens, users.c.username)
+        .join(service_accounts, service_accounts.c.client_id == access_tokens.c.client_id)
+        .outerjoin(users, users.c.id == access_tokens.c.user_id)
+        .where(*which, *_seen(uow), access_tokens.c.expires_at > uow.now, access_tokens.c.revoked_at.is_(None))
+        .order_by(access_tokens.c.expires_at.desc())
+        .limit(limit)
+    )
+    return tuple(
+        IssuedToken(row.jti, row.client_id, row.username, row.audience, row.scope, row.issued_at, row.expires_at)
+        for row in rows
+    )
+
+
+def get_family(uow: UnitOfWork, family_id: str) -> Family:
+    """One family; raises NotFound where there is none that the actor sees, and NotAllowed."""
+    _demand(uow)
+    row = uow.connection.execute(
+        select(token_families, users.c.username)
+        .join(service_accounts, service_accounts.c.client_id == token_families.c.client_id)
+        .outerjoin(users, users.c.id == token_families.c.user_id)
+        .where(token_families.c.id == family_id, *_seen(uow))
+    ).first()
+    if row is None:
+        raise NotFound("There is no such family of tokens.")
+    return _family(row)
+
+
+def revoke_family(uow: UnitOfWork, family_id: str) -> Family:
+    """End a family and its access tokens; done already, do nothing. Raises NotFound and NotAllowed."""
+    uow.demand(Permission.REVOKE_TOKENS)
+    family = get_family(uow, family_id)
+    if issued_tokens.revoke_family(uow, family_id, reason="revoked by hand"):
+        details = {"client_id": family.client_id, "user": family.user_id}
+        record_event(uow, "family.revoked", Subject("family", family_id, uow.actor.tenant), **details)
+    return get_family(uow, family_id)
+
+
+def _demand(uow: UnitOfWork) -> None:
+    uow.demand(Permission.READ_PEOPLE, Permission.REVOKE_TOKENS)
+
+
+def _of(columns: Any, client_id: str | None, user_id: str | None) -> tuple[ColumnElement[bool], ...]:
+    pairs = ((columns.client_id, client_id), (columns.user_id, user_id))
+    return tuple(column == value for column, value in pairs if value is not None)
+
+
+def _seen(uow: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
+    """The account's and the person's tenant both have to be the actor's own."""
+    tenant = uow.actor.tenant
+    if tenant is None:
+        return ()
+    return service_accounts.c.tenant == tenant, or_(users.c.id.is_(None), users.c.tenant == tenant)
+
+
+def _family(row: Any) -> Family:
+    return Family(**{name: getattr(row, name) for name in Family.__slots__})

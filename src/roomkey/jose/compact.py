@@ -1,0 +1,156 @@
+"""The compact form of a signed JWT, written, and taken apart with mistrust (RFC 7515 section 7.1, RFC 8725; pure).
+
+Nothing here knows a key: what comes out is well-formed and nothing more.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+from roomkey.jose import base64url, strict_json
+from roomkey.jose.reasons import refused
+from roomkey.secret import Confidential
+
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+LARGEST_TOKEN: Final = 16_384
+LARGEST_HEADER: Final = 8_192
+LONGEST_KID: Final = 256
+_LONGEST_WORD: Final = 256
+_UNSUPPORTED: Final = ("crit", "b64", "zip")
+_MOST_KNOWN: Final = 256
+_LONGEST_KNOWN: Final = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What counts of a token's header; keys and addresses in it (jwk, jku, x5c, x5u) have no part in that.
+
+    Attributes:
+        algorithm: ``alg`` as it stands there; any text.
+        kid: the name of the key, or None; compared, and used for nothing else.
+        typ: the type as it stands there, or None.
+    """
+
+    algorithm: str
+    kid: str | None = None
+    typ: str | None = None
+
+
+@final
+class Compact(Confidential):
+    """A token taken apart; its repr shows nothing of it.
+
+    Attributes:
+        header: what counts of its header.
+        payload: the decoded payload, any bytes.
+        signature: the decoded signature, not empty.
+        signed: the bytes that the signature is over.
+        new_header: the header as it travelled, where it was not known before; else empty.
+    """
+
+    __slots__ = ("header", "new_header", "payload", "signature", "signed")
+
+    def __init__(self, header: Header, new_header: bytes, payload: bytes, signature: bytes, signed: bytes) -> None:
+        self.header = header
+        self.new_header = new_header
+        self.payload = payload
+        self.signature = signature
+        self.signed = signed
+
+    def __repr__(self) -> str:
+        return "Compact(…)"
+
+
+def segment_of(members: Mapping[str, Any]) -> bytes:
+    """``members`` as one part of a compact JWT."""
+    return base64url.encode(_encode(members).encode())
+
+
+def write_compact(header: bytes, claims: Mapping[str, Any], sign: Callable[[bytes], bytes]) -> str:
+    """``claims`` behind the segment ``header`` as a compact JWT; ``sign`` makes the signature over bytes."""
+    signed = b".".join((header, segment_of(claims)))
+    return b".".join((signed, base64url.encode(sign(signed)))).decode()
+
+
+def read_compact(token: str, *, largest: int = LARGEST_TOKEN) -> Compact:
+    """Take ``token`` apart; costs nothing for one that is too large or has the wrong number of dots.
+
+    ``largest`` is what it may measure, in bytes; more than usual only for what an issuer publishes.
+
+    Raises InvalidToken, and TypeError where ``token`` is not a str. Safe in any thread.
+    """
+    if not isinstance(token, str):
+        raise TypeError(f"a token is a str, not {type(token).__name__}")
+    if len(token) > largest:
+        raise refused("too_large")
+    if not token.isascii():
+        raise refused("malformed")
+    signed, _, tail = token.encode().rpartition(b".")
+    head, dot, body = signed.partition(b".")
+    if not dot or b"." in body:
+        raise refused("malformed")
+    header, new_header = _known.get(head), b""
+    if header is None:
+        header, new_header = _read_header(head), head
+    payload, signature = base64url.decode(body), base64url.decode(tail)
+    if payload is None or not signature:
+        raise refused("malformed")
+    return Compact(header, new_header, payload, signature, signed)
+
+
+def read_claims(compact: Compact) -> dict[str, Any]:
+    """The claims in the payload; raises InvalidToken where it is not a strict JSON object."""
+    claims = strict_json.read_object(compact.payload)
+    if claims is None:
+        raise refused("malformed_payload")
+    return claims
+
+
+def embedded_key(header: bytes) -> object:
+    """The ``jwk`` in ``header``, the first segment of a token, or None.
+
+    A DPoP proof alone is verified by the key that it brings along, and counts for nothing until that key is found to be
+    the one that a verified token is bound to (RFC 9449 section 4.3).
+    """
+    return (strict_json.read_object(base64url.decode(header) or b"") or {}).get("jwk")
+
+
+def remember_header(compact: Compact) -> None:
+    """Know the header of ``compact`` the next time; only for a token whose signature is right.
+
+    An issuer's tokens share a few headers; tokens that anybody can write do not get in.
+    """
+    if len(compact.new_header) <= _LONGEST_KNOWN:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[compact.new_header] = compact.header
+
+
+_known: dict[bytes, Header] = {}
+
+
+def _read_header(segment: bytes) -> Header:
+    if len(segment) > LARGEST_HEADER:
+        raise refused("too_large")
+    data = base64url.decode(segment)
+    if not data:
+        raise refused("malformed")
+    members = strict_json.read_object(data)
+    if members is None:
+        raise refused("malformed_header")
+    algorithm = _word(members, "alg", _LONGEST_WORD)
+    if algorithm is None:
+        raise refused("malformed_header")
+    if any(name in members for name in _UNSUPPORTED):
+        raise refused("unsupported_header")
+    return Header(algorithm, _word(members, "kid", LONGEST_KID), _word(members, "typ", _LONGEST_WORD))
+
+
+def _word(members: dict[str, Any], name: str, longest: int) -> str | None:
+    if name not in members:
+        return None
+    value = members[name]
+    if not isinstance(value, str) or len(value) > longest:
+        raise refused("malformed_header")
+    return value

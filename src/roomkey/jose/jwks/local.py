@@ -1,0 +1,117 @@
+"""A set of keys that is there: which of them may verify a token, and which were refused and why (RFC 7517; pure)."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+from roomkey.errors import InvalidToken
+from roomkey.jose.compact import LONGEST_KID, Header
+from roomkey.jose.keys import KeyRefused, VerificationKey, read_jwk
+from roomkey.jose.reasons import refused
+from roomkey.secret import Confidential
+
+MOST_KEYS: Final = 100
+_MOST_TRIES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedKey:
+    """A key of a set that is not used; holds no key material.
+
+    Attributes:
+        position: where in the set it stands, from 0.
+        kid: the name that it bears, or None. It comes from outside: escape it wherever you show it.
+        reason: a stable word, such as ``weak_key``; ``roomkey.jose.keys.KeyRefused`` lists them.
+    """
+
+    position: int
+    kid: str | None
+    reason: str
+
+
+@final
+class Keys(Confidential):
+    """The usable keys of one issuer, found by name and algorithm in one look-up; its repr shows how many there are.
+
+    Keys without a name answer to every name where no key of the set has one. Of published keys that share name and
+    algorithm up to four are tried. ``members`` are its ``keys`` as a set. Immutable; safe in any thread.
+    """
+
+    __slots__ = ("_eligible", "_kids", "_marks", "keys", "members", "refused")
+
+    def __init__(
+        self, keys: Iterable[VerificationKey] = (), refused: Iterable[RefusedKey] = (), marks: Iterable[bytes] = ()
+    ) -> None:
+        """``marks`` tell the JWKs that ``keys`` were read from apart, so that a later set can take them over."""
+        self.keys = tuple(keys)
+        self.members = frozenset(self.keys)
+        self.refused = tuple(refused)
+        self._marks = dict(zip(marks, self.keys, strict=False))
+        self._kids = frozenset(key.kid for key in self.keys if key.kid is not None)
+        self._eligible = _eligible(self.keys)
+
+    @classmethod
+    def read(cls, jwks: Iterable[object], *, published: bool, known: "Keys | None" = None) -> "Keys":
+        """The keys of parsed JWKs; one that cannot be used is put aside. Keys that ``known`` has are taken from there.
+
+        ``published`` is True for a set that comes from a URL.
+        """
+        keys: dict[bytes, VerificationKey] = {}
+        put_aside = []
+        jwks = tuple(jwks)
+        secrets = Counter(_kid(jwk) for jwk in jwks if isinstance(jwk, Mapping) and jwk.get("kty") == "oct")
+        for position, jwk in enumerate(jwks):
+            mark = hashlib.sha256(json.dumps(jwk, sort_keys=True).encode()).digest()
+            taken = None if known is None else known._marks.get(mark)
+            try:
+                key = read_jwk(jwk, published=published) if taken is None else taken
+                if key.kid is not None and secrets[key.kid] > 1:
+                    raise KeyRefused("ambiguous_kid")
+                keys[mark] = key
+            except KeyRefused as refusal:
+                put_aside.append(RefusedKey(position, _kid(jwk), refusal.reason))
+        return cls(keys.values(), put_aside, keys)
+
+    def find(self, header: Header) -> tuple[VerificationKey, ...]:
+        """The keys that may have signed a token with ``header``, one to four; empty where there is none."""
+        found = self._eligible.get((header.kid, header.algorithm))
+        if found is None:
+            return () if self._kids else self._eligible.get((None, header.algorithm), ())
+        return found
+
+    def lacks(self, header: Header) -> bool:
+        """True where a newer set could have the key that ``header`` names."""
+        return header.kid is not None and header.kid not in self._kids and (bool(self._kids) or not self.keys)
+
+    def explain(self, header: Header) -> InvalidToken:
+        """Why ``find`` has no key for a token with ``header``."""
+        named = header.kid in self._kids
+        if named or header.kid is None or not self._kids:
+            candidates = [key for key in self.keys if key.kid == header.kid or not named]
+            if any(header.algorithm in key.verifiers for key in candidates):
+                return refused("ambiguous_key")
+        return refused("key_mismatch" if named else "unknown_key")
+
+    def __repr__(self) -> str:
+        return f"Keys({len(self.keys)} usable, {len(self.refused)} refused)"
+
+
+def _eligible(keys: tuple[VerificationKey, ...]) -> Mapping[tuple[str | None, str], tuple[VerificationKey, ...]]:
+    named: dict[tuple[str | None, str], list[VerificationKey]] = {}
+    by_algorithm: dict[str, list[VerificationKey]] = {}
+    for key in keys:
+        for algorithm in key.verifiers:
+            by_algorithm.setdefault(algorithm, []).append(key)
+            if key.kid is not None:
+                named.setdefault((key.kid, algorithm), []).append(key)
+    eligible = {name: tuple(found) for name, found in named.items() if len(found) <= _MOST_TRIES}
+    alone = {(None, name): tuple(found) for name, found in by_algorithm.items() if len(found) == 1}
+    return eligible | alone
+
+
+def _kid(jwk: Any) -> str | None:
+    kid = jwk.get("kid") if isinstance(jwk, Mapping) else None
+    return kid[:LONGEST_KID] if isinstance(kid, str) else None

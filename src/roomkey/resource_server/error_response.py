@@ -1,0 +1,111 @@
+"""How an API says no: status, headers and a small body for every AccessError (RFC 6750 section 3, 9449, 9470; pure)."""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from roomkey.errors import (
+    AccessDenied,
+    AccessError,
+    DPoPNonceRequired,
+    InvalidToken,
+    StepUpRequired,
+    TokenMissing,
+    ValidationUnavailable,
+)
+
+# RFC 6750 section 3: what a quoted value of the challenge may hold.
+_FORBIDDEN: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
+_LONGEST: Final = 512
+_LONGEST_WAIT: Final = 3600.0
+_NOT_VALID: Final = "The access token is not valid."
+_UNKNOWN: Final = "Whether the access token is valid cannot be told now; try again later."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorResponses:
+    """How an API names itself when it says no.
+
+    Parameters:
+        realm: the ``realm`` of its challenges, or None.
+        resource_metadata: URL of its metadata (RFC 9728 section 5.1), or None.
+        debug: True tells callers why a token is not valid and which service is down; False gives one sentence for a
+            wrong signature, an unknown key and an expired token, so that forgers learn nothing.
+    """
+
+    realm: str | None = None
+    resource_metadata: str | None = None
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        """Check; raises ValueError for what cannot stand in a header."""
+        for name in ("realm", "resource_metadata"):
+            value = getattr(self, name)
+            if value is not None and (not value or len(value) > _LONGEST or _FORBIDDEN.search(value)):
+                raise ValueError(f"{name}= is printable ASCII without quotes and backslashes, at most {_LONGEST} long")
+
+    def answer(self, error: AccessError) -> "Answer":
+        """The whole answer for ``error``; nothing of the token or the request stands in it."""
+        sentence = self._sentence(error)
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        if isinstance(error, ValidationUnavailable):
+            headers.append(("Retry-After", str(_whole_seconds(error.retry_after))))
+        else:
+            headers.append(("WWW-Authenticate", self._challenges(error, sentence)))
+        if isinstance(error, DPoPNonceRequired):
+            headers.append(("DPoP-Nonce", error.nonce))
+        body = json.dumps({"error": error.code, "error_description": sentence}).encode()
+        return Answer(error.status, tuple(headers), body)
+
+    def _challenges(self, error: AccessError, sentence: str) -> str:
+        """What the request was sent by is told what is wrong; where that was not DPoP, DPoP is offered beside it."""
+        said, algorithms = self._said(error, sentence), ("algs", " ".join(error.dpop_algorithms) or None)
+        if error.scheme == "DPoP":
+            return _challenge("DPoP", [*said, algorithms])
+        bearer = _challenge("Bearer", said)
+        if not error.dpop_algorithms:
+            return bearer
+        return f"{bearer}, {_challenge('DPoP', [('realm', self.realm), algorithms, said[-1]])}"
+
+    def _said(self, error: AccessError, sentence: str) -> list[tuple[str, str | None]]:
+        parameters: list[tuple[str, str | None]] = [("realm", self.realm)]
+        if not isinstance(error, TokenMissing):
+            parameters += [("error", error.code), ("error_description", sentence)]
+        if isinstance(error, AccessDenied):
+            parameters.append(("scope", error.scope))
+        if isinstance(error, StepUpRequired):
+            age = None if error.max_age is None else str(math.floor(error.max_age))
+            parameters += [("acr_values", error.acr_values), ("max_age", age)]
+        return [*parameters, ("resource_metadata", self.resource_metadata)]
+
+    def _sentence(self, error: AccessError) -> str:
+        if not self.debug and isinstance(error, InvalidToken):
+            return _NOT_VALID
+        if not self.debug and isinstance(error, ValidationUnavailable):
+            return _UNKNOWN
+        return str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: the HTTP status, (name, value) pairs of headers, and a body of JSON."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def _challenge(scheme: str, parameters: Iterable[tuple[str, str | None]]) -> str:
+    said = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters if value is not None)
+    return f"{scheme} {said}".rstrip()
+
+
+def _whole_seconds(seconds: float) -> int:
+    return math.ceil(min(max(seconds, 1.0), _LONGEST_WAIT)) if math.isfinite(seconds) else int(_LONGEST_WAIT)
+
+
+def _quotable(text: str) -> str:
+    return _FORBIDDEN.sub("_", text[:_LONGEST])

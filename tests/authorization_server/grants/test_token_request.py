@@ -1,0 +1,45 @@
+"""The answer that hands a token over."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roomkey.authorization_server import secret_format
+from roomkey.authorization_server.accounts.syntax import checked_scopes
+from roomkey.authorization_server.errors import Invalid
+from roomkey.authorization_server.grants.token_request import token_answer
+from roomkey.authorization_server.tokens.grant import Grant
+from roomkey.authorization_server.tokens.issue import mint
+
+SCOPES = st.lists(st.text(st.characters(max_codepoint=0x17F), min_size=1, max_size=12), max_size=5, unique=True)
+
+
+@given(SCOPES, st.booleans())
+def test_whatever_may_be_a_scope_the_answer_is_json(scopes, refreshes):
+    scope = tuple(filter(_may_be, scopes))
+    grant = Grant(client_id="reports", audience="orders-api", scope=scope)
+    minted = mint(grant, issuer="https://auth.example", now=1_700_000_000.5, lifetime=300, signer=None)
+    refresh_token = secret_format.new(secret_format.Kind.REFRESH_TOKEN).value if refreshes else None
+    members = json.loads(token_answer(minted, refresh_token=refresh_token))
+    assert members.pop("refresh_token", None) == refresh_token
+    assert members == {
+        "access_token": minted.value,
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "scope": " ".join(scope),
+    }
+
+
+def _may_be(scope: str) -> bool:
+    try:
+        return checked_scopes([scope]) == (scope,)
+    except Invalid:
+        return False
+
+
+@pytest.mark.parametrize("scope", ['a"b', "a\\b", "a b", "é", "\x7f", "\n", ""])
+def test_no_scope_has_a_letter_that_json_would_escape(scope):
+    with pytest.raises(Invalid):
+        checked_scopes([scope])
