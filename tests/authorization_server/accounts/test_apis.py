@@ -162,7 +162,7 @@ def test_a_change_that_cannot_be_audited_does_not_happen(acting, monkeypatch):  
     def full(*_, **__):
         raise OSError("no space left")
 
-    monkeypatch.setattr("roomkey.authorization_server.accounts.apis.record_event", full)
+    monkeypatch.setattr(UnitOfWork, "lock_audit_log", full)
     for act, named in ((apis.change, {"description": "new"}), (apis.disable, {}), (apis.rotate_secret, {})):
         with pytest.raises(OSError, match="no space"):
             acting(act, "orders-api", **named)
