@@ -11,7 +11,7 @@ from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.permissions import Role
-from roomkey.authorization_server.unit_of_work import changes
+from roomkey.authorization_server.unit_of_work import UnitOfWork, changes
 
 DEVELOPER = Actor(ActorKind.USER, "usr_d", "d", frozenset({Role.DEVELOPER.value}))
 
