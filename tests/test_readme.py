@@ -22,7 +22,7 @@ def test_the_quickstart_runs_and_its_second_run_needs_no_token_request(
 
 
 def test_every_link_of_the_documentation_leads_to_a_file() -> None:
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     for page in pages:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
@@ -31,6 +31,6 @@ def test_every_link_of_the_documentation_leads_to_a_file() -> None:
 def test_every_name_that_the_documentation_calls_public_exists() -> None:
     import roomkey
 
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for name in re.findall(r"\broomkey\.([A-Z]\w+|load)\b", page.read_text()):
             assert hasattr(roomkey, name), f"{page.name} speaks of roomkey.{name}"

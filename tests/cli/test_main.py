@@ -18,7 +18,7 @@ import pytest
 import roomkey
 from roomkey.cli.exit_code import ExitCode
 
-PAGE = (Path(__file__).parents[2] / "docs/command-line.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/reference/command-line.md").read_text()
 COMMAND = (sys.executable, "-c", "import sys; from roomkey.cli.main import main; sys.exit(main())")
 COMMANDS = ("demo", "token", "call", "status", "inspect", "store")
 

@@ -1,6 +1,6 @@
 """What is wrong, or soon will be, with how the service is set up: each finding with an id that stays what it is.
 
-docs/running-the-auth-service.md lists the ids. Looking changes nothing and makes no file.
+docs/how-to/run-the-auth-service.md lists the ids. Looking changes nothing and makes no file.
 """
 
 import ipaddress
