@@ -5,7 +5,7 @@ The common case, a fresh document, is one comparison with ``held.soft``: no lock
 
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, final
 
@@ -13,15 +13,13 @@ from roomkey.clock import Clock
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.outage import FetchFailed, Outage
 from roomkey.concurrency.single_flight import Flight
+from roomkey.concurrency.steps import Steps
 from roomkey.concurrency.workers import Workers
 
 _log = logging.getLogger("roomkey")
 _NEVER: Final = float("-inf")
 
 Value = TypeVar("Value")
-Outcome = TypeVar("Outcome")
-Steps = Generator[Flight[bool], bool | None, Outcome]
-"""What yields the flights to wait for, and returns their outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +79,7 @@ class Refreshed(Forkable, Generic[Value]):
         "_next_miss",
         "_now",
         "_place",
+        "_seconds",
         "_workers",
         "failures",
         "fetches",
@@ -90,13 +89,22 @@ class Refreshed(Forkable, Generic[Value]):
     )
 
     def __init__(
-        self, fetch: Fetch[Value], *, place: str, cooldown: float, known_outage: float, jitter: float, clock: Clock
+        self,
+        fetch: Fetch[Value],
+        *,
+        place: str,
+        seconds: float,
+        cooldown: float,
+        known_outage: float,
+        jitter: float,
+        clock: Clock,
     ) -> None:
         """Make one; does no I/O.
 
         Parameters:
             fetch: how the document is asked for.
             place: the document in words, with its address, for the log.
+            seconds: how long a caller waits for one fetch.
             cooldown: the least seconds between two attempts that are made for something that is not in it.
             known_outage: seconds after a failed attempt's pause in which callers do not wait for another one.
             jitter: 0 to 1; spreads the attempts of many processes after failures.
@@ -104,6 +112,7 @@ class Refreshed(Forkable, Generic[Value]):
         """
         self._fetch = fetch
         self._place = place
+        self._seconds = seconds
         self._cooldown = cooldown
         self._known_outage = known_outage
         self._jitter = jitter
@@ -125,20 +134,20 @@ class Refreshed(Forkable, Generic[Value]):
         return None if isinstance(ready, Flight) else ready
 
     def usable(self, lacks: Callable[[Value], bool]) -> Steps[Value | None]:
-        """Yield the flights to wait for, and return a document that may be used, or None where there is none.
+        """Wait for what is being fetched, and return a document that may be used, or None where there is none.
 
         Where the document ``lacks`` something, a newer one is looked for, unless that was done a moment ago.
         """
         landed = self._landed
         ready = self._ready()
         if isinstance(ready, Flight):
-            yield ready
+            yield ready.within(self._seconds)
             held = self.held
             ready = held.value if self._now() < held.end else None
         if ready is not None and lacks(ready):
             flight = self._look_again(landed)
             if flight is not None:
-                yield flight
+                yield flight.within(self._seconds)
                 ready = self.held.value
         return ready
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Generic, TypeVar
 
+from roomkey.concurrency.steps import Wait
 from roomkey.concurrency.workers import Workers, in_worker
 
 Result = TypeVar("Result")
@@ -77,6 +78,20 @@ class Flight(Generic[Result]):
         if not self._done.is_set():
             await (self._wait_trio(seconds) if _in_trio() else self._wait_asyncio(seconds))
         return self._result
+
+    def within(self, seconds: float, *, lend: bool = True) -> Wait[Result | None]:
+        """A wait of at most ``seconds`` for the result, which is None when the time is over; for ``run`` and ``arun``.
+
+        ``lend`` lets a thread that blocks do a job for which no worker was found, which may take longer than that.
+        """
+
+        def block() -> Result | None:
+            # A worker must not wait for a free worker, and a caller with time has a thread of its own to lend.
+            if (self.awaited and lend) or in_worker():
+                self.run()
+            return self.wait(seconds)
+
+        return Wait(block, lambda: self.wait_async(seconds))
 
     async def _wait_asyncio(self, seconds: float) -> None:
         import asyncio  # a seventh of the import time of all roomkey, and needless to a program without an event loop

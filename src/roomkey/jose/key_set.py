@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, final
 
 from roomkey.clock import Clock, SystemClock
 from roomkey.concurrency.backoff import jitter_of
+from roomkey.concurrency.steps import Steps, arun, run
 from roomkey.errors import ConfigurationError
 from roomkey.http.address import check_endpoint_url
 from roomkey.http.transport import Transport
@@ -27,8 +28,7 @@ _NOT_SECRETS: Final = ("-----BEGIN", "ssh-", "ecdsa-", "{")
 
 class _KeySource(Protocol):
     def at_hand(self, header: Header) -> tuple[VerificationKey, ...]: ...
-    def find(self, header: Header) -> tuple[VerificationKey, ...]: ...
-    async def find_async(self, header: Header) -> tuple[VerificationKey, ...]: ...
+    def find(self, header: Header) -> Steps[tuple[VerificationKey, ...]]: ...
     def holds(self, key: VerificationKey) -> bool: ...
     def status(self) -> KeySetStatus: ...
 
@@ -113,11 +113,15 @@ class KeySet:
         ``limits.fetch`` seconds. Raises InvalidToken where there is no such key, and KeysUnavailable where that cannot
         be known now.
         """
-        return self._source.find(header)
+        return self._source.at_hand(header) or run(self._source.find(header))
 
     async def find_async(self, header: Header) -> tuple[VerificationKey, ...]:
         """``find`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
-        return await self._source.find_async(header)
+        return self._source.at_hand(header) or await arun(self._source.find(header))
+
+    def steps(self, header: Header) -> Steps[tuple[VerificationKey, ...]]:
+        """``find`` as steps of a caller that has looked at ``at_hand`` already."""
+        return self._source.find(header)
 
     def holds(self, key: VerificationKey) -> bool:
         """True while ``key`` is still in use: not withdrawn by its issuer, and the set not too old. Never blocks."""
@@ -142,14 +146,9 @@ class _FixedKeys:
     def at_hand(self, header: Header) -> tuple[VerificationKey, ...]:
         return self._keys.find(header)
 
-    def find(self, header: Header) -> tuple[VerificationKey, ...]:
-        found = self._keys.find(header)
-        if not found:
-            raise self._keys.explain(header)
-        return found
-
-    async def find_async(self, header: Header) -> tuple[VerificationKey, ...]:
-        return self.find(header)
+    def find(self, header: Header) -> Steps[tuple[VerificationKey, ...]]:
+        yield from ()
+        raise self._keys.explain(header)
 
     def holds(self, key: VerificationKey) -> bool:
         return key in self._keys.members

@@ -3,11 +3,12 @@
 import hashlib
 import logging
 import math
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, final
 
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.single_flight import Flight
+from roomkey.concurrency.steps import Steps
 from roomkey.concurrency.workers import Workers
 from roomkey.errors import ConfigurationError, ReplayUnknown, StoreUnavailable
 from roomkey.jose.claims import LONGEST_LEEWAY
@@ -17,7 +18,6 @@ from roomkey.resource_server.dpop_nonces import Nonces
 from roomkey.resource_server.dpop_proof import DPoPRequest, Proof, ProofRules, invalid_proof
 from roomkey.resource_server.replay_store import MemoryReplayStore, ReplayStore
 from roomkey.resource_server.request_target import read_origins
-from roomkey.resource_server.waits import Course, Following
 from roomkey.secret import Secret
 
 _log = logging.getLogger("roomkey")
@@ -99,14 +99,16 @@ class DPoP(Forkable):
             return spent
         return self._rules.judge(presented, token, keys, now=now)
 
-    def spending(self, presented: DPoPRequest, proof: Proof, *, now: float) -> Course[None]:
+    def spending(self, presented: DPoPRequest, proof: Proof, *, now: float) -> Steps[None]:
         """Spend ``proof``, which counts for its request alone from then on; raises InvalidDPoPProof, ReplayUnknown."""
         if presented.spent.get(self._rules) is proof:
             return
         if isinstance(self._replays, MemoryReplayStore):
             first = self._first(proof, now)
         else:
-            first = yield Following(self._asking(proof, now), _STORE_SECONDS)
+            flight = Flight(lambda: self._first(proof, now))
+            flight.start(self._workers)
+            first = yield flight.within(_STORE_SECONDS)
         if first is None:
             raise ReplayUnknown(
                 "Whether the DPoP proof was used before cannot be told now.",
@@ -116,11 +118,6 @@ class DPoP(Forkable):
         if not first:
             raise invalid_proof("replayed")
         presented.spent[self._rules] = proof
-
-    def _asking(self, proof: Proof, now: float) -> Generator[Flight[bool | None], bool | None, bool | None]:
-        flight = Flight(lambda: self._first(proof, now))
-        flight.start(self._workers)
-        return (yield flight)
 
     def _first(self, proof: Proof, now: float) -> bool | None:
         """Whether nobody has spent ``proof`` before, or None where the store cannot tell."""

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -12,13 +12,13 @@ from roomkey.concurrency.backoff import FIRST_STEP
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.outage import FetchFailed, Outage
 from roomkey.concurrency.single_flight import Flight
+from roomkey.concurrency.steps import Steps
 from roomkey.concurrency.workers import Workers
 from roomkey.errors import IntrospectionUnavailable
 from roomkey.http.transport import Transport
 from roomkey.jose.reasons import refused
 from roomkey.resource_server.introspection import Introspection
 from roomkey.resource_server.introspection_endpoint import Activity, IntrospectionEndpoint, Odd, Said
-from roomkey.resource_server.waits import Course, Following
 
 _log = logging.getLogger("roomkey")
 _SLACK: Final = 0.5
@@ -70,16 +70,16 @@ class Introspector(Forkable):
         self._odd = 0
         tell_of_forks(self)
 
-    def course(self, token: str, *, fresh: bool) -> Course[Mapping[str, Any]]:
+    def course(self, token: str, *, fresh: bool) -> Steps[Mapping[str, Any]]:
         """The claims of ``token`` as the auth service knows it.
 
         ``fresh`` takes no answer to a question that was asked before. Raises InvalidToken for a token that is not
         active, IntrospectionUnavailable where nobody can tell.
         """
         key = hashlib.sha256(token.encode()).digest()
-        said = self._remembered(key, fresh=fresh)
+        said: Said | None = self._remembered(key, fresh=fresh)
         if said is None:
-            said = yield Following(self._asking(token, key, fresh=fresh), self.settings.timeout + _SLACK)
+            said = yield from self._asking(token, key, fresh=fresh)
         if not isinstance(said, Activity):
             raise self._unavailable(said.failed if isinstance(said, Odd) else said)
         if said.claims is None:
@@ -95,13 +95,16 @@ class Introspector(Forkable):
                 return known.said
         return None
 
-    def _asking(self, token: str, key: bytes, *, fresh: bool) -> Generator[Flight[Said], Said | None, Said]:
+    def _asking(self, token: str, key: bytes, *, fresh: bool) -> Steps[Said]:
+        seconds = self.settings.timeout + _SLACK
         earlier = self._flights.get(key) if fresh else None
         if earlier is not None:
-            yield earlier  # its answer may have been given before this caller came, so another question follows
+            yield earlier.within(
+                seconds
+            )  # its answer may have been given before this caller came, so another question follows
         joined = self._join(token, key, fresh=fresh)
         if isinstance(joined, Flight):
-            return _TIMEOUT if joined is earlier else (yield joined) or _TIMEOUT
+            return _TIMEOUT if joined is earlier else (yield joined.within(seconds)) or _TIMEOUT
         return joined
 
     def _join(self, token: str, key: bytes, *, fresh: bool) -> Said | Flight[Said]:

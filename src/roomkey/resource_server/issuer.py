@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from roomkey.clock import Clock
+from roomkey.concurrency.steps import Steps
 from roomkey.http.address import check_endpoint_url
 from roomkey.http.transport import Transport
 from roomkey.jose.key_set import KeySet
@@ -15,7 +16,6 @@ from roomkey.resource_server.introspector import Introspector
 from roomkey.resource_server.list_token import ListIssuer
 from roomkey.resource_server.revocation import Revocation
 from roomkey.resource_server.trusted_issuer import TrustedIssuer
-from roomkey.resource_server.waits import Course
 
 
 @final
@@ -73,7 +73,7 @@ class JudgingIssuer:
 
     def asking(
         self, token: str, *, fresh: bool, verified: bool
-    ) -> Course[tuple[Mapping[str, Any], Confirmation | None]]:
+    ) -> Steps[tuple[Mapping[str, Any], Confirmation | None]]:
         """What the auth service says of ``token``, and what its sender must prove; there must be an introspector.
 
         ``verified`` is True where the token's own claims were judged already.

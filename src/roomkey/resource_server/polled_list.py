@@ -6,9 +6,9 @@ from typing import Final, Generic, Literal, TypeVar
 
 from roomkey.clock import Clock
 from roomkey.concurrency.cached_document import Fetch, Refreshed
+from roomkey.concurrency.steps import Steps
 from roomkey.errors import ConfigurationError, RevocationUnknown
 from roomkey.jose.keys import VerificationKey
-from roomkey.resource_server.waits import Course, Following
 
 _SLACK: Final = 0.5
 
@@ -75,7 +75,13 @@ class PolledList(Generic[Content]):
         self._now = clock.monotonic
         self._place = f"The list of revoked tokens at {place}"
         self._document = Refreshed(
-            fetch, place=self._place, cooldown=policy.every, known_outage=policy.every, jitter=0.0, clock=clock
+            fetch,
+            place=self._place,
+            seconds=policy.fetch + _SLACK,
+            cooldown=policy.every,
+            known_outage=policy.every,
+            jitter=0.0,
+            clock=clock,
         )
 
     def glance(self) -> Content | None:
@@ -89,16 +95,15 @@ class PolledList(Generic[Content]):
             published = self._document.at_hand()
         return None if published is None else published.content
 
-    def course(self, lacks: Callable[[Content], bool]) -> Course[Content | None]:
+    def course(self, lacks: Callable[[Content], bool]) -> Steps[Content | None]:
         """The list; waits for it where that is needed, and for a newer one where it ``lacks`` something.
 
         None where it cannot be had and the policy accepts tokens then; raises RevocationUnknown where it refuses them.
         """
         self.used = self._now()
-        steps = self._document.usable(lambda published: lacks(published.content))
-        published = yield Following(steps, self.policy.fetch + _SLACK)
+        published = yield from self._document.usable(lambda published: lacks(published.content))
         if published is not None and (self._document.outage is None or not lacks(published.content)):
-            return published.content  # type: ignore[no-any-return] # what a Course is sent has any type
+            return published.content
         if self.policy.stale == "accept":
             return None
         failed, wait = self._document.trouble()

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, final
 
+from roomkey.concurrency.steps import Steps
 from roomkey.jose.claims import read_text
 from roomkey.jose.reasons import refused
 from roomkey.resource_server.deny_list import DenyList
 from roomkey.resource_server.list_token import ListIssuer
 from roomkey.resource_server.polled_list import PolledList
 from roomkey.resource_server.status_list import VALID, FollowedStatusLists, Statuses, StatusLists, StatusReference
-from roomkey.resource_server.waits import Course
 
 
 @final
@@ -63,7 +63,7 @@ class Standing:
         statuses = None if followed is None else followed.glance()
         return statuses is not None and statuses.at(self._reference.index) == VALID
 
-    def course(self) -> Course[None]:
+    def course(self) -> Steps[None]:
         """Raise InvalidToken where the token was revoked; waits for lists that are not at hand.
 
         Raises RevocationUnknown where one cannot be had, unless its policy accepts tokens then.

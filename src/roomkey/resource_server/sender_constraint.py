@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from roomkey.concurrency.steps import Steps
 from roomkey.errors import ConfigurationError
 from roomkey.jose.reasons import refused
 from roomkey.resource_server.confirmation import Confirmation
 from roomkey.resource_server.dpop import DPoP
 from roomkey.resource_server.dpop_proof import DPoPRequest
-from roomkey.resource_server.waits import Course
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Sender:
 
 def proving(
     token: str, bonds: Collection[Confirmation], sender: Sender, dpop: DPoP | None, *, now: float
-) -> Course[None]:
+) -> Steps[None]:
     """Raise unless ``sender`` proves all that ``bonds`` ask for; ``now`` is in seconds since 1970.
 
     A proof is judged when all else of the token is known to be good, and spent last of all: only who has a bound token

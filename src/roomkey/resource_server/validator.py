@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, final
 
 from roomkey.clock import Clock, SystemClock
+from roomkey.concurrency.steps import Steps, arun, run
 from roomkey.errors import AccessError, ConfigurationError, InvalidToken, RoomkeyError
 from roomkey.http.transport import Transport
 from roomkey.jose.claims import check_claims, check_type, read_text
@@ -27,7 +28,6 @@ from roomkey.resource_server.sender_constraint import Sender, proving
 from roomkey.resource_server.status_list import StatusLists
 from roomkey.resource_server.trusted_issuer import NOT_NAMED, Profile, TrustedIssuer
 from roomkey.resource_server.verified_tokens import VerifiedToken, VerifiedTokens
-from roomkey.resource_server.waits import Course, KeysFor, bare, blocking, suspending
 
 _NOTHING: Final = Requirements()
 _OPAQUE: Final = re.compile(r"[!-~]+")
@@ -129,17 +129,11 @@ class TokenValidator:
         only while keys, lists or answers are fetched, each for a limited time.
         """
         mark, known = self._known.find(token)
-        judged = known or self._at_hand(token, mark)
-        if isinstance(judged, RoomkeyError):
-            outcome: Claims | RoomkeyError = judged
-        elif judged is not None and not fresh and proof is None and judged.good(self._wall()):
-            return judged.claims
-        else:
-            outcome = blocking(self._course(token, mark, judged, Sender(certificate, proof), fresh=fresh))
-        if isinstance(outcome, Claims):
-            return outcome
+        if known is not None and not fresh and proof is None and known.good(self._wall()):
+            return known.claims
+        outcome = run(self._validate(token, mark, known, certificate, proof, fresh=fresh))
         del token  # an error report with local variables shows no token
-        raise outcome
+        return _claims_of(outcome)
 
     async def validate_async(
         self,
@@ -151,17 +145,11 @@ class TokenValidator:
     ) -> Claims:
         """``validate`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
         mark, known = self._known.find(token)
-        judged = known or self._at_hand(token, mark)
-        if isinstance(judged, RoomkeyError):
-            outcome: Claims | RoomkeyError = judged
-        elif judged is not None and not fresh and proof is None and judged.good(self._wall()):
-            return judged.claims
-        else:
-            outcome = await suspending(self._course(token, mark, judged, Sender(certificate, proof), fresh=fresh))
-        if isinstance(outcome, Claims):
-            return outcome
+        if known is not None and not fresh and proof is None and known.good(self._wall()):
+            return known.claims
+        outcome = await arun(self._validate(token, mark, known, certificate, proof, fresh=fresh))
         del token
-        raise outcome
+        return _claims_of(outcome)
 
     def authorize(
         self,
@@ -235,44 +223,40 @@ class TokenValidator:
     def __repr__(self) -> str:
         return f"TokenValidator({', '.join(self._issuers)})"
 
-    # -- one way for both kinds of caller ------------------------------------------------------------------------------
+    # -- one way through the rules, for both kinds of caller -----------------------------------------------------------
 
-    def _at_hand(self, token: str, mark: bytes) -> VerifiedToken | RoomkeyError | None:
-        """A new token, judged by the keys at hand, or why it is refused; None where they cannot tell.
-
-        A course comes to the same, but to start and to end one costs a tenth of the judging.
-        """
-        if self._opaque is not None:
-            return None
+    def _validate(
+        self,
+        token: str,
+        digest: bytes,
+        known: VerifiedToken | None,
+        certificate: bytes | None,
+        proof: DPoPRequest | None,
+        *,
+        fresh: bool,
+    ) -> Steps[Claims | RoomkeyError]:
+        """The claims of ``token``, or why it is rejected: as a value, for the frames that it came through hold it."""
         try:
-            compact, raw, issuer = self._read(token)
-            keys = issuer.keys.at_hand(compact.header)
-            if not keys or issuer.never_verified:
-                return None
-            return self._verified(mark, compact, raw, issuer, keys)
+            if self._opaque is not None and isinstance(token, str) and token.count(".") != 2:
+                return (yield from self._unsigned(token, self._opaque, Sender(certificate, proof), fresh=fresh))
+            if known is None or not known.signed(self._wall()):
+                compact, raw, issuer = self._read(token)
+                if issuer.never_verified:
+                    return (yield from self._unsigned(token, issuer, Sender(certificate, proof), fresh=fresh))
+                keys = issuer.keys.at_hand(compact.header) or (yield from issuer.keys.steps(compact.header))
+                known = self._verified(digest, compact, raw, issuer, keys)
+            if known.standing is not None:
+                yield from known.standing.course()
+            bonds = _bonds(known.confirmation)
+            if fresh or known.issuer.always_asked:
+                self._check_askable(known.issuer)
+                _, said = yield from known.issuer.asking(token, fresh=fresh, verified=True)
+                bonds += _bonds(said)
+            if bonds or proof is not None:
+                yield from proving(token, bonds, Sender(certificate, proof), self.dpop, now=self._wall())
+            return known.claims
         except RoomkeyError as error:
             return bare(error)
-
-    def _course(
-        self, token: str, mark: bytes, known: VerifiedToken | None, sender: Sender, *, fresh: bool
-    ) -> Course[Claims]:
-        if self._opaque is not None and isinstance(token, str) and token.count(".") != 2:
-            return (yield from self._unsigned(token, self._opaque, sender, fresh=fresh))
-        if known is None or not known.signed(self._wall()):
-            compact, raw, issuer = self._read(token)
-            if issuer.never_verified:
-                return (yield from self._unsigned(token, issuer, sender, fresh=fresh))
-            keys = yield KeysFor(issuer.keys, compact.header)
-            known = self._verified(mark, compact, raw, issuer, keys)
-        if known.standing is not None:
-            yield from known.standing.course()
-        bonds = _bonds(known.confirmation)
-        if fresh or known.issuer.always_asked:
-            self._check_askable(known.issuer)
-            _, said = yield from known.issuer.asking(token, fresh=fresh, verified=True)
-            bonds += _bonds(said)
-        yield from proving(token, bonds, sender, self.dpop, now=self._wall())
-        return known.claims
 
     def _read(self, token: str) -> tuple[Compact, Mapping[str, Any], JudgingIssuer]:
         """The issuer is chosen here, before anything is asked for over the network; nothing is verified yet."""
@@ -303,7 +287,7 @@ class TokenValidator:
         self._known.keep(mark, verified, now)
         return verified
 
-    def _unsigned(self, token: str, issuer: JudgingIssuer, sender: Sender, *, fresh: bool) -> Course[Claims]:
+    def _unsigned(self, token: str, issuer: JudgingIssuer, sender: Sender, *, fresh: bool) -> Steps[Claims]:
         """The claims of a token that its auth service alone knows; no byte of it is trusted for anything else."""
         if len(token) > LARGEST_TOKEN:
             raise refused("too_large")
@@ -328,6 +312,12 @@ class TokenValidator:
             raise ConfigurationError(f"fresh=True needs introspection= for {issuer.name}; there is nobody to ask.")
 
 
+def _claims_of(outcome: Claims | RoomkeyError) -> Claims:
+    if isinstance(outcome, Claims):
+        return outcome
+    raise outcome
+
+
 def _bonds(confirmation: Confirmation | None) -> tuple[Confirmation, ...]:
     return () if confirmation is None else (confirmation,)
 
@@ -337,3 +327,9 @@ def _shown(token: PresentedToken, proof: DPoPRequest | None) -> DPoPRequest | No
     if token.scheme == "Bearer":
         return None
     return DPoPRequest((), method="", path="") if proof is None else proof
+
+
+def bare(error: RoomkeyError) -> RoomkeyError:
+    """``error`` without the frames it came through, whose local variables hold the token."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

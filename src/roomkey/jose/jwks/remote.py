@@ -3,8 +3,8 @@
 from typing import Final, final
 
 from roomkey.clock import Clock
-from roomkey.concurrency.cached_document import Held, Refreshed, Steps
-from roomkey.concurrency.single_flight import follow, follow_async
+from roomkey.concurrency.cached_document import Held, Refreshed
+from roomkey.concurrency.steps import Steps
 from roomkey.errors import KeysUnavailable
 from roomkey.jose.compact import Header
 from roomkey.jose.key_fetch import KeyFetch, KeySetLimits, PublishedKeys
@@ -24,15 +24,15 @@ class RemoteKeys:
     ``jitter`` (0 to 1) spreads the attempts of many processes.
     """
 
-    __slots__ = ("_document", "_now", "_source", "_wait")
+    __slots__ = ("_document", "_now", "_source")
 
     def __init__(self, fetch: KeyFetch, *, limits: KeySetLimits, clock: Clock, jitter: float) -> None:
         self._source = fetch.source
         self._now = clock.monotonic
-        self._wait = limits.fetch + _SLACK
         self._document = Refreshed(
             fetch.fetch,
             place=f"The keys of {fetch.source}",
+            seconds=limits.fetch + _SLACK,
             cooldown=limits.cooldown,
             known_outage=_KNOWN_OUTAGE,
             jitter=jitter,
@@ -43,17 +43,6 @@ class RemoteKeys:
         """The keys of a fresh set that may have signed a token with ``header``; empty where it takes more to tell."""
         held = self._document.held
         return held.value.keys.find(header) if self._now() < held.soft and held.value is not None else ()
-
-    def find(self, header: Header) -> _Found:
-        """The keys that may have signed a token with ``header``; blocks while the first set is fetched.
-
-        Raises InvalidToken or KeysUnavailable.
-        """
-        return self.at_hand(header) or follow(self._finding(header), self._wait)
-
-    async def find_async(self, header: Header) -> _Found:
-        """``find`` for asyncio and trio; blocks no loop."""
-        return self.at_hand(header) or await follow_async(self._finding(header), self._wait)
 
     def holds(self, key: VerificationKey) -> bool:
         """True while ``key`` is one of the keys in use; never blocks, and looks for a newer set when that is due."""
@@ -80,8 +69,11 @@ class RemoteKeys:
             next_attempt_in=None if outage is None else max(0.0, outage.until - now),
         )
 
-    def _finding(self, header: Header) -> Steps[_Found]:
-        """Yield the flights to wait for until it is known which keys there are for ``header``."""
+    def find(self, header: Header) -> Steps[_Found]:
+        """The keys that may have signed a token with ``header``, waiting for a set that is being fetched.
+
+        Raises InvalidToken or KeysUnavailable.
+        """
         published = yield from self._document.usable(lambda published: published.keys.lacks(header))
         if published is None:
             raise self._unavailable()
