@@ -17,7 +17,7 @@ class Permission(enum.StrEnum):
     """One thing that somebody may do."""
 
     READ = "read"  # accounts, APIs, keys and tokens, of one's own tenant
-    READ_PEOPLE = "read_people"
+    READ_USERS = "read_users"
     READ_AUDIT = "read_audit"
     CHANGE_APIS = "change_apis"
     CHANGE_ACCOUNTS = "change_accounts"
@@ -25,7 +25,7 @@ class Permission(enum.StrEnum):
     REQUEST_TOKENS = "request_tokens"
     APPROVE_TOKENS = "approve_tokens"
     REVOKE_TOKENS = "revoke_tokens"
-    CHANGE_PEOPLE = "change_people"
+    CHANGE_USERS = "change_users"
     CHANGE_KEYS = "change_keys"
     CHANGE_SETTINGS = "change_settings"
 
@@ -34,7 +34,7 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
     Role.APPROVER: frozenset({Permission.READ, Permission.APPROVE_TOKENS, Permission.REVOKE_TOKENS}),
     Role.DEVELOPER: frozenset({Permission.READ, Permission.REQUEST_TOKENS, Permission.CHANGE_OWN_ACCOUNTS}),
-    Role.AUDITOR: frozenset({Permission.READ, Permission.READ_PEOPLE, Permission.READ_AUDIT}),
+    Role.AUDITOR: frozenset({Permission.READ, Permission.READ_USERS, Permission.READ_AUDIT}),
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from roomkey.authorization_server.health.checks import Finding, Findings
+from roomkey.authorization_server.health.checks import CheckReport, Finding
 from roomkey.authorization_server.server.logs import members_of
 from roomkey.cli.theme import errors, facts, labelled, listed, output, paragraph, shown
 
@@ -44,7 +44,7 @@ def print_start(service: "Service", setup_link: str | None = None) -> None:
     sys.stdout.flush()
 
 
-def print_findings(settings: "Settings", findings: Findings) -> None:
+def print_findings(settings: "Settings", findings: CheckReport) -> None:
     """Print a table of what was found, or that all is well."""
     console = output()
     console.print(facts(("issuer", shown(settings.issuer)), ("folder", shown(str(settings.data)))))
@@ -63,7 +63,7 @@ def _row(finding: Finding) -> dict[str, str | Text]:
     return {"id": Text(f"! {finding.id}", "warn"), "what": words}
 
 
-def print_findings_json(settings: "Settings", findings: Findings) -> None:
+def print_findings_json(settings: "Settings", findings: CheckReport) -> None:
     """Print one JSON object."""
     found = [{"id": each.id, "problem": each.problem, "step": each.step} for each in findings.found]
     members = {"issuer": settings.issuer, "database_seen": findings.database_seen, "findings": found}

@@ -9,7 +9,7 @@ from tests.authorization_server.issued import revoked_tokens
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts
 from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.health import alerts
-from roomkey.authorization_server.health.alerts import Kind
+from roomkey.authorization_server.health.alerts import AlertKind
 from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.keys.by_state import lanes
 from roomkey.authorization_server.keys.key_record import KeyState
@@ -175,12 +175,12 @@ def test_attention_finds_what_is_broken_gone_or_overdue(desk: Desk, known: Known
     desk.act(users.disable, known.carol.id)
     desk.act(account_secrets.rotate, "warehouse-sync", overlap=DAY)
     with desk.service.look(known.alice.actor()) as uow:
-        found = {finding.kind: finding for finding in alerts.find(uow)}
-    assert found[Kind.AUDIT_CHAIN].id == "5"
-    assert Kind.SECRET_ENDS not in found  # the old secret is used by nobody
+        found = {alert.kind: alert for alert in alerts.find(uow)}
+    assert found[AlertKind.AUDIT_CHAIN].id == "5"
+    assert AlertKind.SECRET_ENDS not in found  # the old secret is used by nobody
     desk.clock.advance(95 * DAY)
     with desk.service.look(known.alice.actor()) as uow:
-        assert Kind.KEY_OVERDUE in {finding.kind for finding in alerts.find(uow)}
+        assert AlertKind.KEY_OVERDUE in {alert.kind for alert in alerts.find(uow)}
     browser = desk.browser(known.alice)
     assert "does not hold at number 5" in browser.get("/").text
     browser.get("/audit")
@@ -191,7 +191,7 @@ def test_attention_finds_what_is_broken_gone_or_overdue(desk: Desk, known: Known
 def test_a_deny_list_that_fills_up_is_told_of_before_it_is_full(desk: Desk, known: Known):
     revoked_tokens(desk.service, int(0.8 * MOST))
     with desk.service.look(known.alice.actor()) as uow:
-        assert Kind.DENY_LIST_FILLS not in {finding.kind for finding in alerts.find(uow)}
+        assert AlertKind.DENY_LIST_FILLS not in {alert.kind for alert in alerts.find(uow)}
     revoked_tokens(desk.service, 1, first=MOST)
     text = desk.browser(known.alice).get("/").text
     assert "The deny list fills up" in text
@@ -201,8 +201,8 @@ def test_a_deny_list_that_fills_up_is_told_of_before_it_is_full(desk: Desk, know
 def test_attention_shows_nobody_what_is_not_theirs(desk: Desk, known: Known):
     boss = desk.user("acme-boss", *Role, tenant="acme")
     with desk.service.look(boss.actor()) as uow:
-        assert {finding.kind for finding in alerts.find(uow)} == {Kind.NO_SECOND_FACTOR}
-        assert {finding.name for finding in alerts.find(uow)} == {"acme-boss"}
+        assert {alert.kind for alert in alerts.find(uow)} == {AlertKind.NO_SECOND_FACTOR}
+        assert {alert.name for alert in alerts.find(uow)} == {"acme-boss"}
         counted = alerts.count(uow)
     assert (counted.app_tokens, counted.service_accounts, counted.apis, counted.users) == (0, 0, 0, 2)
 

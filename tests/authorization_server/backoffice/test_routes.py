@@ -11,7 +11,7 @@ from roomkey.authorization_server.accounts import apis, service_accounts, tenant
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.backoffice.routes import ROUTES
-from roomkey.authorization_server.backoffice.session import Access as Lets
+from roomkey.authorization_server.backoffice.session import PageAccess
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.permissions import Role, permissions_of
 
@@ -20,7 +20,7 @@ _FOR_ALL = {"/sign-in", "/setup", "/sign-out"}
 _ROLES = [frozenset[str](), *(frozenset({role.value}) for role in Role)]
 
 
-def _routes() -> Iterator[tuple[str, str, Lets]]:
+def _routes() -> Iterator[tuple[str, str, PageAccess]]:
     for route in ROUTES:
         assert isinstance(route, Route)
         if route.path != _STATIC:

@@ -33,7 +33,7 @@ def visit(small_service: Service) -> Visit:
 
 def test_whoever_was_demoted_since_the_page_does_nothing_more(visit: Visit) -> None:  # auth service 44
     def act(uow: UnitOfWork) -> frozenset[str]:
-        uow.demand(Permission.CHANGE_PEOPLE)
+        uow.demand(Permission.CHANGE_USERS)
         return uow.actor.roles
 
     assert asyncio.run(visit.perform(act)) == {"administrator"}

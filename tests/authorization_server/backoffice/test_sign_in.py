@@ -13,7 +13,7 @@ from tests.authorization_server.identity.authenticator import Authenticator
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.backoffice import static_files
 from roomkey.authorization_server.backoffice.page import answer_error
-from roomkey.authorization_server.backoffice.session import Access, Visit, local_path, requires
+from roomkey.authorization_server.backoffice.session import PageAccess, Visit, local_path, requires
 from roomkey.authorization_server.backoffice.sign_in import ROUTES
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.identity import passkeys, sessions, setup_links, users
@@ -36,7 +36,7 @@ async def home(visit: Visit) -> Response:
     return PlainTextResponse(f"hello {visit.user.username}")
 
 
-@requires(Permission.CHANGE_PEOPLE)
+@requires(Permission.CHANGE_USERS)
 async def people(_visit: Visit) -> Response:
     return PlainTextResponse("people")
 
@@ -505,9 +505,9 @@ def test_no_form_gives_its_sender_more(  # auth service 43
 
 
 def test_every_route_says_whom_it_lets_in() -> None:  # auth service 44
-    anybody = {route.path for route in ROUTES if route.endpoint.access == Access(None)}
+    anybody = {route.path for route in ROUTES if route.endpoint.access == PageAccess(None)}
     assert anybody == {"/sign-in", "/sign-out", "/setup"}
-    assert all(isinstance(route.endpoint.access, Access) for route in ROUTES)
+    assert all(isinstance(route.endpoint.access, PageAccess) for route in ROUTES)
 
 
 def test_the_session_goes_on_while_it_is_used_and_ends_idle(browser: Browser, make: Make, clock: FakeClock) -> None:

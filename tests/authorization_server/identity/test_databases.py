@@ -11,7 +11,7 @@ import pytest
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.errors import Conflict, NotFound
 from roomkey.authorization_server.identity import recovery_codes, sessions, setup_links, totp, users
-from roomkey.authorization_server.identity.password_login import Attempt, sign_in
+from roomkey.authorization_server.identity.password_login import SignInAttempt, sign_in
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.service import Service
@@ -41,7 +41,7 @@ def test_from_the_first_link_to_the_end(service: Service, hashing: PasswordHashi
         users.disable(uow, "boss")
 
     def attempt(username: str, password: str) -> str | None:
-        given = Attempt(username, password, "192.0.2.1")
+        given = SignInAttempt(username, password, "192.0.2.1")
         return asyncio.run(sign_in(service, hashing, given, lambda _work, user: user.id))
 
     assert attempt("boss", PASSWORD) == boss.id

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.identity import sessions, users
-from roomkey.authorization_server.identity.password_login import Attempt, is_own_password, sign_in
+from roomkey.authorization_server.identity.password_login import SignInAttempt, is_own_password, sign_in
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.identity.users import User
@@ -29,7 +29,9 @@ def attempt(service: Service, hashing: PasswordHashing) -> Try:
     """Sign in; who it was, or None."""
 
     def made(username: str = "alice", password: str = "wrong wrong wrong", address: str = "192.0.2.1") -> str | None:
-        return asyncio.run(sign_in(service, hashing, Attempt(username, password, address), lambda _work, user: user.id))
+        return asyncio.run(
+            sign_in(service, hashing, SignInAttempt(username, password, address), lambda _work, user: user.id)
+        )
 
     return made
 
@@ -48,7 +50,7 @@ def test_what_is_done_then_is_done_as_the_user(service: Service, hashing: Passwo
         sessions.begin(uow, user, stage=Stage.FULL)
         return uow.actor
 
-    assert asyncio.run(sign_in(service, hashing, Attempt("alice", PASSWORD, "192.0.2.9"), then)) == alice.actor(
+    assert asyncio.run(sign_in(service, hashing, SignInAttempt("alice", PASSWORD, "192.0.2.9"), then)) == alice.actor(
         "192.0.2.9"
     )
 
@@ -156,8 +158,8 @@ def test_a_burst_of_guesses_counts_as_one_after_the_other(  # auth service 39
     make("alice")
 
     async def burst() -> list[str | None]:
-        guesses = [Attempt("alice", f"guess number {number} wrong", "192.0.2.1") for number in range(20)]
-        right = Attempt("alice", PASSWORD, "192.0.2.1")
+        guesses = [SignInAttempt("alice", f"guess number {number} wrong", "192.0.2.1") for number in range(20)]
+        right = SignInAttempt("alice", PASSWORD, "192.0.2.1")
         tries = [sign_in(service, hashing, guess, lambda _work, user: user.id) for guess in (*guesses, right)]
         return await asyncio.gather(*tries)
 
@@ -169,7 +171,7 @@ def test_many_right_sign_ins_at_once_disturb_nobody(service: Service, hashing: P
     alice = make("alice")
 
     async def burst() -> list[str | None]:
-        right = Attempt("alice", PASSWORD, "192.0.2.1")
+        right = SignInAttempt("alice", PASSWORD, "192.0.2.1")
         return await asyncio.gather(*(sign_in(service, hashing, right, lambda _w, user: user.id) for _ in range(40)))
 
     assert asyncio.run(burst()) == [alice.id] * 40
@@ -194,7 +196,7 @@ def test_what_happens_while_the_hash_is_made_counts(  # auth service 9
 
     monkeypatch.setattr(hashing, "matches_async", meanwhile)
     run: Coroutine[Any, Any, str | None] = sign_in(
-        service, hashing, Attempt("alice", PASSWORD, "192.0.2.1"), lambda _work, user: user.id
+        service, hashing, SignInAttempt("alice", PASSWORD, "192.0.2.1"), lambda _work, user: user.id
     )
     assert asyncio.run(run) is None
 
@@ -204,7 +206,7 @@ def test_one_who_is_signed_in_proves_it_again(service: Service, hashing: Passwor
     alice = make("alice")
 
     def proves(password: str) -> bool:
-        return asyncio.run(is_own_password(service, hashing, alice, Attempt("ignored", password, "192.0.2.1")))
+        return asyncio.run(is_own_password(service, hashing, alice, SignInAttempt("ignored", password, "192.0.2.1")))
 
     assert proves(PASSWORD)
     assert not proves("wrong wrong wrong")
@@ -213,7 +215,7 @@ def test_one_who_is_signed_in_proves_it_again(service: Service, hashing: Passwor
 def test_what_was_typed_is_shown_nowhere(attempt: Try, make: Make, service: Service) -> None:  # auth service 46
     make("alice")
     attempt("my-secret-in-the-wrong-field", "hunter2hunter2")
-    assert "hunter2" not in repr(Attempt("a", "hunter2hunter2", "192.0.2.1"))
+    assert "hunter2" not in repr(SignInAttempt("a", "hunter2hunter2", "192.0.2.1"))
     files = b"".join(path.read_bytes() for path in service.settings.data.iterdir())
     assert b"wrong-field" not in files
     assert b"hunter2" not in files

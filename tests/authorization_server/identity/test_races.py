@@ -104,7 +104,7 @@ def test_one_link_of_two_starts_makes_the_first_administrator(  # auth service 4
     with service.look(CONSOLE) as uow:
         for link in links:
             token = parse_qs(urlsplit(link).query)["token"][0]
-            good.append(setup_links.is_good(uow, token))
+            good.append(setup_links.is_valid(uow, token))
     assert good == [False, True]
 
 

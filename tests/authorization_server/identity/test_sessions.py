@@ -52,13 +52,13 @@ def test_idle_and_absolute_ends(service: Service, alice: User, clock: FakeClock)
     clock.advance(2999)
     assert found(service, idle.cookie.value)
     with service.unit_of_work(alice.actor()) as uow:
-        sessions.seen(uow, busy.session)
+        sessions.touch(uow, busy.session)
     clock.advance(1)
     assert not found(service, idle.cookie.value)
     for _ in range(15):
         assert found(service, busy.cookie.value) == (clock.wall() < busy.session.expires_at)
         with service.unit_of_work(alice.actor()) as uow:
-            sessions.seen(uow, busy.session)
+            sessions.touch(uow, busy.session)
         clock.advance(3000)
     assert not found(service, busy.cookie.value)
     assert busy.session.expires_at - busy.session.created_at == service.settings.session_absolute

@@ -30,21 +30,21 @@ def created(service: Service) -> str:
     return token_of(link)
 
 
-def is_good(service: Service, token: str) -> bool:
+def is_valid(service: Service, token: str) -> bool:
     with service.look(CONSOLE) as uow:
-        return setup_links.is_good(uow, token)
+        return setup_links.is_valid(uow, token)
 
 
 def test_the_link_makes_one_administrator(service: Service, hashed: PasswordHash) -> None:  # auth service 49
     token = created(service)
-    assert is_good(service, token)
+    assert is_valid(service, token)
     with pytest.raises(Invalid), service.unit_of_work(Actor.service()) as uow:
         setup_links.use(uow, token, username="no name", password=hashed)
     with service.unit_of_work(Actor.service()) as uow:
         boss = setup_links.use(uow, token, username="boss", password=hashed)
     assert boss.roles == ("administrator",)
     assert boss.must_enrol
-    assert not is_good(service, token)
+    assert not is_valid(service, token)
     with pytest.raises(NotFound), service.unit_of_work(Actor.service()) as uow:
         setup_links.use(uow, token, username="second", password=hashed)
     with pytest.raises(Conflict):
@@ -56,11 +56,11 @@ def test_the_link_ends_after_an_hour_and_with_the_next_one(  # auth service 49
 ) -> None:
     first = created(service)
     second = created(service)
-    assert not is_good(service, first)
+    assert not is_valid(service, first)
     clock.advance(3599)
-    assert is_good(service, second)
+    assert is_valid(service, second)
     clock.advance(1)
-    assert not is_good(service, second)
+    assert not is_valid(service, second)
     with pytest.raises(NotFound), service.unit_of_work(Actor.service()) as uow:
         setup_links.use(uow, second, username="boss", password=hashed)
 
@@ -70,7 +70,7 @@ def test_the_link_is_dead_once_there_is_an_administrator(  # auth service 49
 ) -> None:
     token = created(service)
     make("boss", "administrator")
-    assert not is_good(service, token)
+    assert not is_valid(service, token)
 
 
 def test_nobody_but_the_console_makes_one_and_junk_is_none(service: Service, make: Callable[..., User]) -> None:
@@ -79,7 +79,7 @@ def test_nobody_but_the_console_makes_one_and_junk_is_none(service: Service, mak
         setup_links.create(uow)
     token = created(service)
     for junk in ("", token[:-1], token.swapcase(), "\ud800", "x" * 100_000):
-        assert not is_good(service, junk)
+        assert not is_valid(service, junk)
     assert token.encode() not in b"".join(path.read_bytes() for path in service.settings.data.iterdir())
     with service.look(CONSOLE) as uow:
         assert not users.administrators_exist(uow.connection)

@@ -1,10 +1,10 @@
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.identity import throttle
-from roomkey.authorization_server.identity.throttle import Counted
+from roomkey.authorization_server.identity.throttle import FailureCounter
 from roomkey.authorization_server.service import Service
 from roomkey.testing import FakeClock
 
-ONE = Counted("password", "user:1", free=3, first=30)
+ONE = FailureCounter("password", "user:1", free=3, first=30)
 
 
 def test_blocks_double_and_end_at_a_quarter_of_an_hour(service: Service, clock: FakeClock) -> None:  # auth service 39
@@ -35,7 +35,7 @@ def test_a_clock_that_is_set_back_lengthens_no_block(service: Service, clock: Fa
 
 def throttle_blocked(service: Service) -> bool:
     with service.look(SERVICE) as uow:
-        return throttle.blocked(uow, ONE, Counted("password", "user:2", free=1))
+        return throttle.blocked(uow, ONE, FailureCounter("password", "user:2", free=1))
 
 
 def test_success_and_a_day_of_peace_are_forgotten(service: Service, clock: FakeClock) -> None:  # auth service 39

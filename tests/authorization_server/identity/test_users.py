@@ -62,7 +62,7 @@ def test_lists_go_on_after_the_last_one_and_know_no_sql(service: Service, make: 
 
 
 @pytest.mark.parametrize("role", ["approver", "developer", "auditor", "made-up"])
-def test_only_administrators_change_people(service: Service, make: Make, role: str) -> None:  # auth service 43
+def test_only_administrators_change_users(service: Service, make: Make, role: str) -> None:  # auth service 43
     boss = make("boss", "administrator")
     actor = make("mallory", role).actor()
     hashed = PasswordHashing().hash_new("seven green lanterns hum", username="x")
@@ -93,7 +93,7 @@ def test_nobody_gives_a_role_above_their_own(  # auth service 45
     make("boss", "administrator")
     deputy = dataclasses.replace(make("deputy", "auditor").actor(), roles=frozenset({"auditor"}))
     allowed = permissions.ALLOWED | {
-        permissions.Role.AUDITOR: frozenset({permissions.Permission.CHANGE_PEOPLE, permissions.Permission.READ_PEOPLE})
+        permissions.Role.AUDITOR: frozenset({permissions.Permission.CHANGE_USERS, permissions.Permission.READ_USERS})
     }
     monkeypatch.setattr(permissions, "ALLOWED", allowed)
     with service.unit_of_work(deputy) as uow:

@@ -78,7 +78,7 @@ def test_as_long_as_there_is_no_administrator_each_start_prints_a_link_that_make
         assert "rksu_" not in serving.err
     assert tokens[0] != tokens[1]
     with Service.open(Settings.at(tmp_path / "data")) as service, service.unit_of_work(SERVICE) as uow:
-        assert [setup_links.is_good(uow, token) for token in tokens] == [False, True]
+        assert [setup_links.is_valid(uow, token) for token in tokens] == [False, True]
         uow.connection.execute(users.insert().values(id="u", username="a", username_key="a", created_at=0))
         uow.connection.execute(user_roles.insert().values(user_id="u", role="administrator"))
     serving = start()

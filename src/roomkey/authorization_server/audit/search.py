@@ -43,7 +43,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainStatus:
     """Whether the chain holds: up to ``number``, or no further than before ``number``."""
 
     holds: bool
@@ -82,23 +82,23 @@ def find(
     return page_of(rows, limit, lambda shown: [_event(row) for row in shown], lambda row: str(row.number))
 
 
-def verify(uow: UnitOfWork) -> Verdict:
+def verify(uow: UnitOfWork) -> ChainStatus:
     """Whether every event is what it was when it was written; reads them all. Raises NotAllowed."""
     uow.demand(Permission.READ_AUDIT)
     if uow.actor.tenant is not None:
         raise NotAllowed("The chain is that of all tenants; ask an auditor of the whole service.")
     broken = record.verify(uow.connection)
     if broken is not None:
-        return Verdict(holds=False, number=broken.number)
-    return Verdict(holds=True, number=uow.connection.scalar(select(func.max(audit_events.c.number))) or 0)
+        return ChainStatus(holds=False, number=broken.number)
+    return ChainStatus(holds=True, number=uow.connection.scalar(select(func.max(audit_events.c.number))) or 0)
 
 
-def latest_hold(uow: UnitOfWork, count: int) -> Verdict:
+def verify_latest(uow: UnitOfWork, count: int) -> ChainStatus:
     """Whether the latest ``count`` events are what they were when they were written: quick, for each visit."""
     uow.demand(Permission.READ_AUDIT)
     last = uow.connection.scalar(select(func.max(audit_events.c.number))) or 0
     broken = record.verify(uow.connection, after=max(0, last - count))
-    return Verdict(holds=True, number=last) if broken is None else Verdict(holds=False, number=broken.number)
+    return ChainStatus(holds=True, number=last) if broken is None else ChainStatus(holds=False, number=broken.number)
 
 
 def _event(row: Any) -> Event:

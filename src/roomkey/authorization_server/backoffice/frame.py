@@ -9,7 +9,7 @@ from roomkey.authorization_server.permissions import Permission
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MenuEntry:
     """One line of the navigation."""
 
     name: str
@@ -21,44 +21,44 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class MenuGroup:
     """Lines of the navigation that belong together."""
 
     name: str
-    places: tuple[Place, ...]
+    places: tuple[MenuEntry, ...]
 
 
 _READ: Final = (Permission.READ,)
 _MENU: Final = (
-    Group("", (Place("Front desk", "/", "home", ()),)),
-    Group(
+    MenuGroup("", (MenuEntry("Front desk", "/", "home", ()),)),
+    MenuGroup(
         "Access",
         (
-            Place("Service accounts", "/service-accounts", "account", _READ),
-            Place("App tokens", "/app-tokens", "fob", _READ),
-            Place(
+            MenuEntry("Service accounts", "/service-accounts", "account", _READ),
+            MenuEntry("App tokens", "/app-tokens", "fob", _READ),
+            MenuEntry(
                 "Requests",
                 "/token-requests",
                 "approve",
                 (Permission.REQUEST_TOKENS, Permission.APPROVE_TOKENS, Permission.READ_AUDIT),
             ),
-            Place("APIs", "/apis", "door", _READ),
+            MenuEntry("APIs", "/apis", "door", _READ),
         ),
     ),
-    Group(
+    MenuGroup(
         "Behind the desk",
         (
-            Place("Keys", "/keys", "key", _READ),
-            Place("Users", "/users", "people", (Permission.READ_PEOPLE,)),
-            Place("Tokens", "/tokens", "family", (Permission.READ_PEOPLE, Permission.REVOKE_TOKENS)),
-            Place("Audit log", "/audit", "audit", (Permission.READ_AUDIT,)),
+            MenuEntry("Keys", "/keys", "key", _READ),
+            MenuEntry("Users", "/users", "people", (Permission.READ_USERS,)),
+            MenuEntry("Tokens", "/tokens", "family", (Permission.READ_USERS, Permission.REVOKE_TOKENS)),
+            MenuEntry("Audit log", "/audit", "audit", (Permission.READ_AUDIT,)),
         ),
     ),
-    Group(
+    MenuGroup(
         "Tools",
         (
-            Place("Explain a token", "/explain", "explain", _READ),
-            Place("Settings", "/settings", "settings", (Permission.CHANGE_SETTINGS,)),
+            MenuEntry("Explain a token", "/explain", "explain", _READ),
+            MenuEntry("Settings", "/settings", "settings", (Permission.CHANGE_SETTINGS,)),
         ),
     ),
 )
@@ -109,16 +109,18 @@ class Frame:
         return self.actor is not None and any(self.actor.may(Permission(each)) for each in permissions)
 
     @property
-    def menu(self) -> tuple[Group, ...]:
+    def menu(self) -> tuple[MenuGroup, ...]:
         """The navigation, without what the person may not see."""
-        groups = (Group(group.name, tuple(self._places(group))) for group in _MENU)
+        groups = (MenuGroup(group.name, tuple(self._places(group))) for group in _MENU)
         return tuple(group for group in groups if group.places)
 
-    def _places(self, group: Group) -> Iterator[Place]:
+    def _places(self, group: MenuGroup) -> Iterator[MenuEntry]:
         for place in group.places:
             if not place.needs or self.may(*place.needs):
                 count = self.waiting if place.href == "/token-requests" else 0
-                yield Place(place.name, place.href, place.icon, place.needs, _is_at(self.address, place.href), count)
+                yield MenuEntry(
+                    place.name, place.href, place.icon, place.needs, _is_at(self.address, place.href), count
+                )
 
 
 def _is_at(address: str, place: str) -> bool:

@@ -41,7 +41,7 @@ _TITLES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Confirmation:
     """What is asked before something is done that breaks something.
 
     Attributes:
@@ -112,7 +112,7 @@ async def show(
     return HTMLResponse(render(template, given | values), status if refused is None else refused.status)
 
 
-async def ask(visit: Visit, question: Question, *, refused: ServiceError | None = None) -> Response:
+async def ask(visit: Visit, question: Confirmation, *, refused: ServiceError | None = None) -> Response:
     """The page that says what breaks, whose form is posted to its own address."""
     return await show(visit, "confirm.html", refused=refused, question=question)
 

@@ -1,6 +1,6 @@
 """Who visits a page: every page says whom it lets in, and every change proves that it comes from a page of ours.
 
-    @requires(Permission.CHANGE_PEOPLE)
+    @requires(Permission.CHANGE_USERS)
     async def disable(visit: Visit) -> Response:
         await visit.perform(lambda work: users.disable(work, visit.request.path_params["user"]))
         return see_other("/users")
@@ -28,7 +28,7 @@ from roomkey.authorization_server.backoffice.forms import Form, read_form
 from roomkey.authorization_server.errors import NotAllowed
 from roomkey.authorization_server.identity import sessions, users
 from roomkey.authorization_server.identity.passwords import PasswordHashing
-from roomkey.authorization_server.identity.sessions import Begun, Session, SignedIn, Stage
+from roomkey.authorization_server.identity.sessions import NewSession, Session, SignedIn, Stage
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.service import Service
@@ -44,7 +44,7 @@ _CSRF_HEADER: Final = "x-csrf-token"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class PageAccess:
     """Whom a page lets in: how far somebody must have come, and one of which permissions they must have.
 
     ``stage`` None is for anybody; ``permissions`` empty is for everybody who has come so far.
@@ -139,9 +139,9 @@ def requires(*permissions: Permission, stage: Stage | None = Stage.FULL) -> Call
 
     Somebody who has not come as far as ``stage`` is led to the sign-in and comes back afterwards. Anything but GET and
     HEAD needs the CSRF proof and must not come from another site; else, and without a permission, NotAllowed is raised.
-    The endpoint's ``access`` is an :class:`Access`, for the test that walks the routes.
+    The endpoint's ``access`` is an :class:`PageAccess`, for the test that walks the routes.
     """
-    access = Access(stage, permissions)
+    access = PageAccess(stage, permissions)
 
     def made(page: Page) -> Endpoint:
         @functools.wraps(page)
@@ -168,7 +168,7 @@ def see_other(path: str) -> Response:
 
 def led_to_sign_in(visit: Visit) -> Response | None:
     """Where somebody who has not signed in fully goes first, to come back to this page; None for who has."""
-    return _lead(visit, Access())
+    return _lead(visit, PageAccess())
 
 
 def local_path(wanted: str, *, otherwise: str = "/") -> str:
@@ -180,7 +180,7 @@ def local_path(wanted: str, *, otherwise: str = "/") -> str:
     return otherwise if parts.scheme or parts.netloc else wanted
 
 
-def begin_session(response: Response, visit: Visit, begun: Begun) -> Response:
+def begin_session(response: Response, visit: Visit, begun: NewSession) -> Response:
     """``response`` with the cookie of a session that has just begun; the one before is dead already."""
     set_cookie(response, visit.service.settings, begun.cookie.value)
     return response
@@ -245,9 +245,9 @@ async def _arrive(request: Request) -> Visit:
     if secret_format.is_whole(cookie, secret_format.Kind.SESSION):
         stranger = Actor(ActorKind.USER)
         signed_in = await service.view(stranger, lambda uow: sessions.look_up(uow, cookie))
-        if signed_in is not None and sessions.is_to_be_seen(signed_in.session, service.now()):
+        if signed_in is not None and sessions.needs_touch(signed_in.session, service.now()):
             session = signed_in.session
-            await service.perform(stranger, lambda uow: sessions.seen(uow, session))
+            await service.perform(stranger, lambda uow: sessions.touch(uow, session))
     else:
         cookie = secret_format.new(secret_format.Kind.SESSION).value
     return Visit(request, service, request.app.state.hashing, cookie, signed_in)
@@ -264,7 +264,7 @@ async def _prove(visit: Visit) -> None:
         raise NotAllowed("This form is not of your present session; go back, reload the page and try again.")
 
 
-def _lead(visit: Visit, access: Access) -> Response | None:
+def _lead(visit: Visit, access: PageAccess) -> Response | None:
     """Where somebody must go first who has not come as far as the page demands; NotAllowed without its rights."""
     if access.stage is None:
         return None

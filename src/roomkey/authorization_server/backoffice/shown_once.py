@@ -18,7 +18,7 @@ _PATH: Final = "/shown-once"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Shown(Confidential):
+class OneTimeSecret(Confidential):
     """A secret and what one does with it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Shown(Confidential):
     command: str
 
 
-async def show_once(visit: Visit, make: Callable[[UnitOfWork], Shown]) -> Response:
+async def show_once(visit: Visit, make: Callable[[UnitOfWork], OneTimeSecret]) -> Response:
     """Perform ``make``, keep what it returns in the same transaction, and go to the page that shows it."""
     session = visit.session
 
@@ -64,4 +64,4 @@ async def shown_once(visit: Visit) -> Response:
     fields = json.loads(notice) if notice is not None and notice.startswith(b"{") else None
     if fields is None:
         raise NotFound("A secret was shown here once, and is kept nowhere. If it is lost, make another one.")
-    return await show(visit, "shown_once.html", shown=Shown(**fields))
+    return await show(visit, "shown_once.html", shown=OneTimeSecret(**fields))

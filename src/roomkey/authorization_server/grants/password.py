@@ -7,7 +7,7 @@ from roomkey.authorization_server.clients.client_cache import check
 from roomkey.authorization_server.grants.issue_for_user import issue_for_person
 from roomkey.authorization_server.grants.scope import choose_access, read_scope
 from roomkey.authorization_server.grants.token_request import TokenRequest
-from roomkey.authorization_server.identity.password_login import Attempt, sign_in
+from roomkey.authorization_server.identity.password_login import SignInAttempt, sign_in
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.oauth_error import OAuthError
@@ -20,7 +20,7 @@ async def password(exchange: TokenRequest) -> bytes:
     client, form = exchange.client, exchange.form
     asked = read_scope(form)
     access = choose_access(client, form, asked)
-    attempt = Attempt(form.required("username"), form.required("password"), exchange.address)
+    attempt = SignInAttempt(form.required("username"), form.required("password"), exchange.address)
 
     def issue(uow: UnitOfWork, user: User) -> bytes | None:
         check(uow.connection, client.generation)

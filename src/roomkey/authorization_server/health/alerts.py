@@ -1,4 +1,4 @@
-"""What needs somebody's attention, found by a few indexed readings; each finding names what it is about."""
+"""What needs somebody's attention, found by a few indexed readings; each alert names what it is about."""
 
 import enum
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _TAIL: Final = 200
 _NEARLY_FULL: Final = 0.8
 
 
-class Kind(enum.StrEnum):
+class AlertKind(enum.StrEnum):
     """What it is that needs attention."""
 
     AUDIT_CHAIN = "audit_chain"
@@ -45,7 +45,7 @@ class Kind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Alert:
     """Something that needs attention.
 
     Attributes:
@@ -57,7 +57,7 @@ class Finding:
         at: the time that it is about, in seconds since 1970, or None.
     """
 
-    kind: Kind
+    kind: AlertKind
     id: str
     name: str
     about: str = ""
@@ -92,37 +92,39 @@ def count(uow: UnitOfWork) -> Totals:
     return Totals(*(uow.connection.scalar(one) or 0 for one in counted))
 
 
-def find(uow: UnitOfWork) -> tuple[Finding, ...]:
+def find(uow: UnitOfWork) -> tuple[Alert, ...]:
     """What needs the actor's attention, the most pressing kinds first and five of each at most; empty without READ."""
     if not uow.actor.may(Permission.READ):
         return ()
     return tuple(
-        finding
+        alert
         for look in (_chain, _requests, _app_tokens, _secrets, _keys, _deny_list, _people, _unused_accounts)
-        for finding in look(uow)
+        for alert in look(uow)
     )
 
 
-def _chain(uow: UnitOfWork) -> Iterator[Finding]:
+def _chain(uow: UnitOfWork) -> Iterator[Alert]:
     if uow.actor.may(Permission.READ_AUDIT) and uow.actor.tenant is None:
-        verdict = search.latest_hold(uow, _TAIL)
+        verdict = search.verify_latest(uow, _TAIL)
         if not verdict.holds:
-            yield Finding(Kind.AUDIT_CHAIN, str(verdict.number), f"number {verdict.number}")
+            yield Alert(AlertKind.AUDIT_CHAIN, str(verdict.number), f"number {verdict.number}")
 
 
-def _requests(uow: UnitOfWork) -> Iterator[Finding]:
+def _requests(uow: UnitOfWork) -> Iterator[Alert]:
     if uow.actor.may(Permission.APPROVE_TOKENS):
         pending = token_requests.find(uow, state="pending", limit=_MOST + 1).items
         for one in [one for one in pending if one.requested_by != uow.actor.id][:_MOST]:
             about = f"{one.client_id} at {one.audience}"
-            yield Finding(Kind.REQUEST_WAITS, one.id, people.find(uow, one.requested_by).username, about, one.lifetime)
+            yield Alert(
+                AlertKind.REQUEST_WAITS, one.id, people.find(uow, one.requested_by).username, about, one.lifetime
+            )
     if uow.actor.may(Permission.REQUEST_TOKENS):
         for one in token_requests.find(uow, state="approved", own=True, limit=_MOST).items:
             if one.collectable(uow.now):
-                yield Finding(Kind.TOKEN_TO_COLLECT, one.id, one.client_id, one.audience, one.decided_at)
+                yield Alert(AlertKind.TOKEN_TO_COLLECT, one.id, one.client_id, one.audience, one.decided_at)
 
 
-def _app_tokens(uow: UnitOfWork) -> Iterator[Finding]:
+def _app_tokens(uow: UnitOfWork) -> Iterator[Alert]:
     owner = users.alias("owner")
     live = and_(
         app_tokens.c.revoked_at.is_(None), app_tokens.c.expires_at > uow.now, app_tokens.c.replaced_by.is_(None)
@@ -139,14 +141,14 @@ def _app_tokens(uow: UnitOfWork) -> Iterator[Finding]:
         base = base.where(app_tokens.c.owner_id == uow.actor.id)
     ends = base.where(app_tokens.c.expires_at < uow.now + SOON).order_by(app_tokens.c.expires_at)
     for row in uow.connection.execute(ends):
-        yield Finding(Kind.APP_TOKEN_ENDS, row.id, row.hint, row.client_id, row.expires_at)
+        yield Alert(AlertKind.APP_TOKEN_ENDS, row.id, row.hint, row.client_id, row.expires_at)
     if everybody:
         gone = base.where(owner.c.disabled_at.is_not(None)).order_by(app_tokens.c.created_at)
         for row in uow.connection.execute(gone):
-            yield Finding(Kind.OWNER_GONE, row.id, row.hint, row.client_id, row.last_used_at)
+            yield Alert(AlertKind.OWNER_GONE, row.id, row.hint, row.client_id, row.last_used_at)
 
 
-def _secrets(uow: UnitOfWork) -> Iterator[Finding]:
+def _secrets(uow: UnitOfWork) -> Iterator[Alert]:
     """Old secrets that end soon and are still the ones in use."""
     later = account_secrets.alias("later")
     newer = exists().where(
@@ -168,10 +170,10 @@ def _secrets(uow: UnitOfWork) -> Iterator[Finding]:
         .limit(_MOST)
     )
     for row in rows:
-        yield Finding(Kind.SECRET_ENDS, row.client_id, row.client_id, row.hint, row.expires_at)
+        yield Alert(AlertKind.SECRET_ENDS, row.client_id, row.client_id, row.hint, row.expires_at)
 
 
-def _keys(uow: UnitOfWork) -> Iterator[Finding]:
+def _keys(uow: UnitOfWork) -> Iterator[Alert]:
     if not uow.actor.may(Permission.CHANGE_KEYS) or uow.actor.tenant is not None:
         return
     every = lanes(uow)
@@ -180,21 +182,23 @@ def _keys(uow: UnitOfWork) -> Iterator[Finding]:
         key, since = one.key, one.key.activated_at or one.key.created_at
         due = since + uow.settings.signing_key_lifetime
         if key.state is KeyState.SIGNING and key.algorithm not in waiting and due + DAY < uow.now:
-            yield Finding(Kind.KEY_OVERDUE, key.kid, key.algorithm, key.kid, due)
+            yield Alert(AlertKind.KEY_OVERDUE, key.kid, key.algorithm, key.kid, due)
         if key.state is not KeyState.RETIRING and one.lacking:
-            yield Finding(Kind.KEY_LACKING, key.kid, key.algorithm, ", ".join(one.lacking), one.signs_from)
+            yield Alert(AlertKind.KEY_LACKING, key.kid, key.algorithm, ", ".join(one.lacking), one.signs_from)
 
 
-def _deny_list(uow: UnitOfWork) -> Iterator[Finding]:
+def _deny_list(uow: UnitOfWork) -> Iterator[Alert]:
     if uow.actor.tenant is None:
         ended = count_ended_tokens(uow)
         if ended > _NEARLY_FULL * MOST:
-            yield Finding(Kind.DENY_LIST_FILLS, str(100 * ended // MOST), "deny list", f"{ended:,} of {MOST:,} tokens")
+            yield Alert(
+                AlertKind.DENY_LIST_FILLS, str(100 * ended // MOST), "deny list", f"{ended:,} of {MOST:,} tokens"
+            )
 
 
-def _people(uow: UnitOfWork) -> Iterator[Finding]:
+def _people(uow: UnitOfWork) -> Iterator[Alert]:
     """People who may do much and have nothing but a password."""
-    if not uow.actor.may(Permission.READ_PEOPLE):
+    if not uow.actor.may(Permission.READ_USERS):
         return
     roles = [role.value for role in Role]
     rows = uow.connection.execute(
@@ -212,10 +216,10 @@ def _people(uow: UnitOfWork) -> Iterator[Finding]:
         .limit(_MOST)
     )
     for row in rows:
-        yield Finding(Kind.NO_SECOND_FACTOR, row.id, row.username, row.role, row.last_seen_at)
+        yield Alert(AlertKind.NO_SECOND_FACTOR, row.id, row.username, row.role, row.last_seen_at)
 
 
-def _unused_accounts(uow: UnitOfWork) -> Iterator[Finding]:
+def _unused_accounts(uow: UnitOfWork) -> Iterator[Alert]:
     """Accounts that prove themselves by a secret, and have neither used one nor an app token for long."""
     since = uow.now - UNUSED
     used = or_(
@@ -241,7 +245,7 @@ def _unused_accounts(uow: UnitOfWork) -> Iterator[Finding]:
         .limit(_MOST)
     )
     for row in rows:
-        yield Finding(Kind.UNUSED_ACCOUNT, row.client_id, row.client_id, row.description, row.created_at)
+        yield Alert(AlertKind.UNUSED_ACCOUNT, row.client_id, row.client_id, row.description, row.created_at)
 
 
 def _of_tenant(uow: UnitOfWork, column: Any) -> tuple[ColumnElement[bool], ...]:

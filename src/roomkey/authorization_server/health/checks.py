@@ -40,21 +40,21 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class CheckReport:
     """What was found; ``database_seen`` is False where there is no database yet, and only settings were looked at."""
 
     found: tuple[Finding, ...]
     database_seen: bool
 
 
-def look(settings: Settings, now: int) -> Findings:
+def look(settings: Settings, now: int) -> CheckReport:
     """Look at the settings, the files and the database; ``now`` is in seconds since 1970. Blocks, but not for long."""
     found = [*_settings(settings), *_files(settings)]
     url = _parsed(settings.database)
     seen = url is not None and (not url.startswith("sqlite") or Path(_sqlite_path(settings.database)).exists())
     if seen:
         found += _database(settings, now)
-    return Findings(tuple(found), seen)
+    return CheckReport(tuple(found), seen)
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:

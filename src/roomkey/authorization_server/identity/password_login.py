@@ -15,7 +15,7 @@ from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.identity import throttle, usernames
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.identity.sessions import KNOWN_FOR, Stage
-from roomkey.authorization_server.identity.throttle import Counted
+from roomkey.authorization_server.identity.throttle import FailureCounter
 from roomkey.authorization_server.identity.users import User, find
 from roomkey.authorization_server.schema.identity import sessions, users
 from roomkey.authorization_server.service import Service
@@ -26,7 +26,7 @@ _KIND: Final = "password"
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SignInAttempt:
     """Somebody who says that they are ``username``, from ``address``, with ``password``."""
 
     username: str
@@ -34,7 +34,7 @@ class Attempt:
     address: str
 
     def __repr__(self) -> str:
-        return f"Attempt(address={self.address!r})"
+        return f"SignInAttempt(address={self.address!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Stored:
 async def sign_in(
     service: Service,
     hashing: PasswordHashing,
-    attempt: Attempt,
+    attempt: SignInAttempt,
     then: Callable[[UnitOfWork, User], Result],
 ) -> Result | None:
     """What ``then`` makes for the user whose password it was, such as a session or tokens; None: refused.
@@ -62,13 +62,13 @@ async def sign_in(
     return await service.perform(stranger, lambda uow: _decide(uow, attempt, stored, then, right=right))
 
 
-async def is_own_password(service: Service, hashing: PasswordHashing, user: User, attempt: Attempt) -> bool:
+async def is_own_password(service: Service, hashing: PasswordHashing, user: User, attempt: SignInAttempt) -> bool:
     """Whether a user who is signed in has given the right password once more; throttled as a sign-in is."""
     answer = await sign_in(service, hashing, replace(attempt, username=user.username), lambda _work, found: found.id)
     return answer == user.id
 
 
-def _read(uow: UnitOfWork, attempt: Attempt) -> _Stored:
+def _read(uow: UnitOfWork, attempt: SignInAttempt) -> _Stored:
     row = uow.connection.execute(
         select(users.c.id, users.c.password_hash).where(
             users.c.username_key == usernames.key_of(attempt.username), users.c.disabled_at.is_(None)
@@ -79,7 +79,7 @@ def _read(uow: UnitOfWork, attempt: Attempt) -> _Stored:
 
 
 def _decide(
-    uow: UnitOfWork, attempt: Attempt, stored: _Stored, then: Callable[[UnitOfWork, User], Result], *, right: bool
+    uow: UnitOfWork, attempt: SignInAttempt, stored: _Stored, then: Callable[[UnitOfWork, User], Result], *, right: bool
 ) -> Result | None:
     account, address, both = _counted(attempt)
     # Others may have tried in the meantime: what was guessed in a burst counts for no more than one after the other.
@@ -104,7 +104,7 @@ def _decide(
     return None
 
 
-def _is_blocked(uow: UnitOfWork, attempt: Attempt, user_id: str) -> bool:
+def _is_blocked(uow: UnitOfWork, attempt: SignInAttempt, user_id: str) -> bool:
     account, address, both = _counted(attempt)
     if throttle.blocked(uow, address, both):
         return True
@@ -128,11 +128,11 @@ def _is_known(uow: UnitOfWork, address: str, user_id: str) -> bool:
     )
 
 
-def _counted(attempt: Attempt) -> tuple[Counted, Counted, Counted]:
+def _counted(attempt: SignInAttempt) -> tuple[FailureCounter, FailureCounter, FailureCounter]:
     name = throttle.digest(usernames.key_of(attempt.username))
     address = throttle.network(attempt.address)
     return (
-        Counted(_KIND, f"user:{name}", free=50),
-        Counted(_KIND, f"address:{address}", free=30),
-        Counted(_KIND, f"user:{name} address:{address}", free=5),
+        FailureCounter(_KIND, f"user:{name}", free=50),
+        FailureCounter(_KIND, f"address:{address}", free=30),
+        FailureCounter(_KIND, f"user:{name} address:{address}", free=5),
     )

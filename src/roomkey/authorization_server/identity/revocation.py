@@ -8,7 +8,7 @@ from roomkey.authorization_server.tokens.issued_tokens import revoke_user
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
-def end_access(uow: UnitOfWork, user_id: str, *, reason: str, keep_session: str = "") -> None:
+def revoke_access(uow: UnitOfWork, user_id: str, *, reason: str, keep_session: str = "") -> None:
     """End every session of the user but the one with the id ``keep_session``, and every token and code.
 
     The act that this is part of marks the change.

@@ -5,9 +5,9 @@ from sqlalchemy import delete, update
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, NotAllowed
 from roomkey.authorization_server.identity import throttle
-from roomkey.authorization_server.identity.revocation import end_access
-from roomkey.authorization_server.identity.throttle import Counted
-from roomkey.authorization_server.identity.users import User, find, is_own, subject_to_change
+from roomkey.authorization_server.identity.revocation import revoke_access
+from roomkey.authorization_server.identity.throttle import FailureCounter
+from roomkey.authorization_server.identity.users import User, find, is_own, lock_for_change
 from roomkey.authorization_server.schema.identity import passkeys, recovery_codes, users
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
@@ -18,9 +18,9 @@ def demand_own(uow: UnitOfWork, user: User) -> None:
         raise NotAllowed("Second factors are set up by whoever they belong to.")
 
 
-def counted(user: User) -> Counted:
+def counted(user: User) -> FailureCounter:
     """Wrong codes and passkeys of a user, counted apart from wrong passwords."""
-    return Counted("second_factor", user.id, free=5)
+    return FailureCounter("second_factor", user.id, free=5)
 
 
 def is_blocked(uow: UnitOfWork, user: User) -> bool:
@@ -30,7 +30,7 @@ def is_blocked(uow: UnitOfWork, user: User) -> bool:
 
 def changed(uow: UnitOfWork, user: User, action: str, *, keep_session: str = "", **details: object) -> User:
     """Write down the change and end every other session and token of the user; what the user is like now."""
-    end_access(uow, user.id, reason="second factor changed", keep_session=keep_session)
+    revoke_access(uow, user.id, reason="second factor changed", keep_session=keep_session)
     record_event(uow, action, Subject("user", user.id, user.tenant), **details)
     uow.bump_config_version()
     return find(uow, user.id)
@@ -47,7 +47,7 @@ def reset(uow: UnitOfWork, user: str) -> User:
 
     Raises NotFound and NotAllowed.
     """
-    found = subject_to_change(uow, user)
+    found = lock_for_change(uow, user)
     uow.connection.execute(
         update(users).where(users.c.id == found.id).values(totp_seed=None, totp_pending=None, totp_confirmed_at=None)
     )

@@ -72,7 +72,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class NewSession:
     """A session that has just begun, and the value of its cookie."""
 
     session: Session
@@ -96,7 +96,7 @@ def begin(
     user_agent: str = "",
     before: Session | None = None,
     password_asked: bool = False,
-) -> Begun:
+) -> NewSession:
     """A session with a new id and a new cookie for ``user``, whose address is the actor's; ``before`` ends by it.
 
     ``password_asked`` says that the password was given just now. What continues a full session keeps its end.
@@ -126,7 +126,7 @@ def begin(
     uow.connection.execute(update(users).where(users.c.id == user.id).values(last_seen_at=uow.now))
     if stage is Stage.FULL and kept is None:
         record_event(uow, "session.began", Subject("session", session.id, user.tenant), user=user.id, acr=acr)
-    return Begun(session, cookie)
+    return NewSession(session, cookie)
 
 
 def look_up(uow: UnitOfWork, cookie: str) -> SignedIn | None:
@@ -150,12 +150,12 @@ def look_up(uow: UnitOfWork, cookie: str) -> SignedIn | None:
     return SignedIn(session, find(uow, session.user_id))
 
 
-def is_to_be_seen(session: Session, now: int) -> bool:
-    """Whether it is time for :func:`seen`, which writes, and so is not done with every request."""
+def needs_touch(session: Session, now: int) -> bool:
+    """Whether it is time for :func:`touch`, which writes, and so is not done with every request."""
     return now - session.last_seen_at >= _SEEN_EVERY
 
 
-def seen(uow: UnitOfWork, session: Session) -> None:
+def touch(uow: UnitOfWork, session: Session) -> None:
     """Move the idle end of the session."""
     uow.connection.execute(update(sessions).where(sessions.c.id == session.id).values(last_seen_at=uow.now))
 
@@ -182,7 +182,7 @@ def revoke(uow: UnitOfWork, session: str) -> None:
     user_id = uow.connection.scalar(select(sessions.c.user_id).where(sessions.c.id == storable(session)))
     own = user_id is not None and is_own(uow, user_id)
     if not own:
-        uow.demand(Permission.CHANGE_PEOPLE)
+        uow.demand(Permission.CHANGE_USERS)
     if user_id is None:
         raise NotFound("There is no such session.")
     user = find(uow, user_id)

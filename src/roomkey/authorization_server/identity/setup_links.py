@@ -38,7 +38,7 @@ def create(uow: UnitOfWork) -> str:
     return f"{uow.settings.issuer.rstrip('/')}/setup?token={link.value}"
 
 
-def is_good(uow: UnitOfWork, token: str) -> bool:
+def is_valid(uow: UnitOfWork, token: str) -> bool:
     """Whether the link with this secret can still be used. Reads only."""
     if not secret_format.is_whole(token, secret_format.Kind.SETUP) or users.administrators_exist(uow.connection):
         return False
@@ -53,7 +53,7 @@ def is_good(uow: UnitOfWork, token: str) -> bool:
 def use(uow: UnitOfWork, token: str, *, username: str, password: PasswordHash) -> User:
     """The first administrator; the link ends by it. Raises NotFound where it has ended, and Invalid."""
     uow.lock_admin_changes()
-    if not is_good(uow, token):
+    if not is_valid(uow, token):
         raise NotFound("This link has been used or is older than an hour; start the service again to get another one.")
     spent = uow.connection.execute(
         update(setup_links)

@@ -21,7 +21,7 @@ _MOST_DOUBLINGS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class FailureCounter:
     """One thing whose failures are counted.
 
     Attributes:
@@ -55,7 +55,7 @@ def network(address: str) -> str:
     return str(parsed)
 
 
-def blocked(uow: UnitOfWork, *counted: Counted) -> bool:
+def blocked(uow: UnitOfWork, *counted: FailureCounter) -> bool:
     """Whether one of ``counted`` is blocked now. Reads one statement."""
     keys = [(one.kind, one.subject) for one in counted]
     latest = uow.connection.scalars(
@@ -65,18 +65,18 @@ def blocked(uow: UnitOfWork, *counted: Counted) -> bool:
     return any(uow.now < until <= uow.now + _LONGEST for until in latest)
 
 
-def failed(uow: UnitOfWork, *counted: Counted) -> bool:
+def failed(uow: UnitOfWork, *counted: FailureCounter) -> bool:
     """Count a failure of each of ``counted``; True where that begins a block."""
     return any([_count(uow, one) for one in counted])  # noqa: C419 - each is counted, whatever the first says
 
 
-def succeeded(uow: UnitOfWork, *counted: Counted) -> None:
+def succeeded(uow: UnitOfWork, *counted: FailureCounter) -> None:
     """Forget the failures of ``counted``."""
     keys = [(one.kind, one.subject) for one in counted]
     uow.connection.execute(delete(attempts).where(tuple_(attempts.c.kind, attempts.c.subject).in_(keys)))
 
 
-def _count(uow: UnitOfWork, one: Counted) -> bool:
+def _count(uow: UnitOfWork, one: FailureCounter) -> bool:
     insert = insert_into(uow.connection, attempts).values(
         kind=one.kind, subject=one.subject, failures=1, last_at=uow.now
     )

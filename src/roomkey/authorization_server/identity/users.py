@@ -12,7 +12,7 @@ from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.identity.passwords import PasswordHash
-from roomkey.authorization_server.identity.revocation import end_access, end_sessions
+from roomkey.authorization_server.identity.revocation import end_sessions, revoke_access
 from roomkey.authorization_server.identity.usernames import key_of, storable
 from roomkey.authorization_server.identity.usernames import username as checked
 from roomkey.authorization_server.permissions import Permission, Role, permissions_of
@@ -91,7 +91,7 @@ def create(
     one tenant makes users of that tenant. Raises NotAllowed, Invalid (``field``) and Conflict where the name, or one
     that looks like it, is taken.
     """
-    uow.demand(Permission.CHANGE_PEOPLE)
+    uow.demand(Permission.CHANGE_USERS)
     name = checked(username)
     wanted = _checked_roles(uow, roles)
     tenant = _checked_tenant(uow, uow.actor.tenant if tenant is None else tenant)
@@ -122,13 +122,13 @@ def create(
 def get(uow: UnitOfWork, user: str) -> User:
     """The user with the id or the username ``user``; raises NotFound, for other tenants' too, and NotAllowed."""
     if not is_own(uow, user):
-        uow.demand(Permission.READ_PEOPLE, Permission.CHANGE_PEOPLE)
+        uow.demand(Permission.READ_USERS, Permission.CHANGE_USERS)
     return _seen(uow, user)
 
 
 def list_users(uow: UnitOfWork, *, after: str = "", limit: int = 50) -> tuple[User, ...]:
     """Users by name, ``limit`` (200 at most) after the one with the ``username_key`` ``after``; raises NotAllowed."""
-    uow.demand(Permission.READ_PEOPLE, Permission.CHANGE_PEOPLE)
+    uow.demand(Permission.READ_USERS, Permission.CHANGE_USERS)
     conditions: list[ColumnElement[bool]] = [users.c.username_key > storable(after)]
     if uow.actor.tenant is not None:
         conditions.append(users.c.tenant == uow.actor.tenant)
@@ -148,7 +148,7 @@ def change(
     Other roles or another tenant end the user's sessions, so that the next one begins with a new id. Raises NotFound,
     NotAllowed, Invalid and, for the last administrator, Conflict.
     """
-    before = subject_to_change(uow, user)
+    before = lock_for_change(uow, user)
     values: dict[str, str | None] = {}
     if scopes is not None:
         values["scopes"] = _checked_scopes(scopes or None)
@@ -174,7 +174,7 @@ def change(
 
 def set_password(uow: UnitOfWork, user: str, password: PasswordHash) -> User:
     """Give a user another password and end all that was begun with the old one; raises NotFound and NotAllowed."""
-    found = subject_to_change(uow, user)
+    found = lock_for_change(uow, user)
     return replace_password(uow, found, password)
 
 
@@ -185,7 +185,7 @@ def replace_password(uow: UnitOfWork, user: User, password: PasswordHash, *, kee
     uow.connection.execute(
         update(users).where(users.c.id == user.id).values(password_hash=password.text, password_changed_at=uow.now)
     )
-    end_access(uow, user.id, reason="password changed", keep_session=keep_session)
+    revoke_access(uow, user.id, reason="password changed", keep_session=keep_session)
     record_event(uow, "user.password_changed", _subject(user))
     uow.bump_config_version()
     return find(uow, user.id)
@@ -196,12 +196,12 @@ def disable(uow: UnitOfWork, user: str) -> User:
 
     Raises NotFound, NotAllowed and, for the last administrator, Conflict.
     """
-    found = subject_to_change(uow, user)
+    found = lock_for_change(uow, user)
     if found.disabled_at is not None:
         return found
     _keep_an_administrator(uow, found)
     uow.connection.execute(update(users).where(users.c.id == found.id).values(disabled_at=uow.now))
-    end_access(uow, found.id, reason="user disabled")
+    revoke_access(uow, found.id, reason="user disabled")
     record_event(uow, "user.disabled", _subject(found))
     uow.bump_config_version()
     return find(uow, found.id)
@@ -209,7 +209,7 @@ def disable(uow: UnitOfWork, user: str) -> User:
 
 def enable(uow: UnitOfWork, user: str) -> User:
     """Let a disabled user in again; what was ended stays so. Raises NotFound and NotAllowed."""
-    found = subject_to_change(uow, user)
+    found = lock_for_change(uow, user)
     if found.disabled_at is None:
         return found
     uow.connection.execute(update(users).where(users.c.id == found.id).values(disabled_at=None))
@@ -224,9 +224,9 @@ def remove(uow: UnitOfWork, user: str) -> None:
     The id stays in the audit log and is never used again. Raises NotFound, NotAllowed and, for the last
     administrator, Conflict.
     """
-    found = subject_to_change(uow, user)
+    found = lock_for_change(uow, user)
     _keep_an_administrator(uow, found)
-    end_access(uow, found.id, reason="user deleted")
+    revoke_access(uow, found.id, reason="user deleted")
     for table in (user_roles, passkeys, recovery_codes):
         uow.connection.execute(delete(table).where(table.c.user_id == found.id))
     uow.connection.execute(
@@ -255,9 +255,9 @@ def find(uow: UnitOfWork, user_id: str) -> User:
     return found[0]
 
 
-def subject_to_change(uow: UnitOfWork, user: str) -> User:
+def lock_for_change(uow: UnitOfWork, user: str) -> User:
     """The user, where the actor may change them: of what they may do, the actor may do everything (auth service 45)."""
-    uow.demand(Permission.CHANGE_PEOPLE)
+    uow.demand(Permission.CHANGE_USERS)
     uow.lock_admin_changes()
     found = _seen(uow, user)
     if not permissions_of(frozenset(found.roles)) <= permissions_of(uow.actor.roles):

@@ -126,7 +126,7 @@ def revoke_family(uow: UnitOfWork, family_id: str) -> Family:
 
 
 def _demand(uow: UnitOfWork) -> None:
-    uow.demand(Permission.READ_PEOPLE, Permission.REVOKE_TOKENS)
+    uow.demand(Permission.READ_USERS, Permission.REVOKE_TOKENS)
 
 
 def _of(columns: Any, client_id: str | None, user_id: str | None) -> tuple[ColumnElement[bool], ...]:

@@ -7,9 +7,9 @@ from roomkey.authorization_server.accounts import account_secrets, apis, service
 from roomkey.authorization_server.accounts.api import Api, Scope, audience_of
 from roomkey.authorization_server.backoffice.names import tenant_choices
 from roomkey.authorization_server.backoffice.overlap import overlap_choice
-from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Confirmation, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.session import Visit, see_other
-from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
+from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.backoffice.time_words import duration
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.keys.shared_secret import new_shared_secret
@@ -66,7 +66,7 @@ async def create_api(visit: Visit) -> Response:
     """Make the API, and show the secret of its own account once."""
     form = visit.form
 
-    def make(uow: UnitOfWork) -> Shown:
+    def make(uow: UnitOfWork) -> OneTimeSecret:
         made = apis.create(
             uow,
             audience=form.one("audience").strip(),
@@ -122,7 +122,7 @@ async def change_api(visit: Visit) -> Response:
 async def ask_rotation(visit: Visit) -> Response:
     """What happens when the secret of the API's own account is rotated."""
     api = await visit.view(lambda uow: _api(uow, visit))
-    question = Question(
+    question = Confirmation(
         title=f"Rotate the secret of {api.audience}?",
         crumbs=(_CRUMB, (api.audience, _address(api))),
         breaks=(
@@ -143,7 +143,7 @@ async def rotate_secret(visit: Visit) -> Response:
     """Make another secret for the API's own account, and show it once."""
     overlap = visit.form.seconds("overlap")
 
-    def make(uow: UnitOfWork) -> Shown:
+    def make(uow: UnitOfWork) -> OneTimeSecret:
         api = _api(uow, visit)
         return _shown(uow, api, apis.rotate_secret(uow, api.audience, overlap=overlap).client_secret.value)
 
@@ -154,7 +154,7 @@ async def rotate_secret(visit: Visit) -> Response:
 async def ask_shared_secret(visit: Visit) -> Response:
     """What breaks when the API gets another secret for HS256."""
     api = await visit.view(lambda uow: _api(uow, visit))
-    question = Question(
+    question = Confirmation(
         title=f"Make a new HS256 secret for {api.audience}?",
         crumbs=(_CRUMB, (api.audience, _address(api))),
         breaks=(
@@ -172,10 +172,10 @@ async def ask_shared_secret(visit: Visit) -> Response:
 async def make_shared_secret(visit: Visit) -> Response:
     """Make it, and show it once."""
 
-    def make(uow: UnitOfWork) -> Shown:
+    def make(uow: UnitOfWork) -> OneTimeSecret:
         api = _api(uow, visit)
         secret = new_shared_secret(uow, api.audience).reveal()
-        return Shown(
+        return OneTimeSecret(
             title=f"The HS256 secret of {api.audience}",
             label="Shared secret",
             secret=secret,
@@ -205,7 +205,7 @@ async def ask_switching(visit: Visit) -> Response:
             f"No token is made for it: {callers} accounts that may call it get none.",
             "It cannot ask about tokens any more. Tokens that it checks by their signature are good until they end.",
         )
-    question = Question(
+    question = Confirmation(
         title=f"{verb.capitalize()} {api.audience}?",
         crumbs=(_CRUMB, (api.audience, _address(api))),
         breaks=breaks,
@@ -319,9 +319,9 @@ def _by_secret(api: Api, issuer: str) -> str:
     )
 
 
-def _shown(uow: UnitOfWork, api: Api, secret: str) -> Shown:
+def _shown(uow: UnitOfWork, api: Api, secret: str) -> OneTimeSecret:
     issuer = uow.settings.issuer
-    return Shown(
+    return OneTimeSecret(
         title=f"The secret of {api.audience}",
         label="client_secret",
         secret=secret,

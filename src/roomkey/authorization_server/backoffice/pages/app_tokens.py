@@ -8,9 +8,9 @@ from roomkey.authorization_server.accounts.app_token import AppToken
 from roomkey.authorization_server.accounts.app_tokens import NewAppToken
 from roomkey.authorization_server.backoffice.names import names_of
 from roomkey.authorization_server.backoffice.overlap import overlap_choice
-from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Confirmation, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.session import Visit
-from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
+from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.backoffice.time_words import absolute, duration, option, relative
 from roomkey.authorization_server.backoffice.token_state import token_state
 from roomkey.authorization_server.permissions import Permission
@@ -61,7 +61,7 @@ async def one_token(visit: Visit) -> Response:
 async def ask_rotation(visit: Visit) -> Response:
     """What happens when the token is rotated."""
     token = await visit.view(lambda uow: _token(uow, visit))
-    question = Question(
+    question = Confirmation(
         title=f"Rotate {token.hint}?",
         crumbs=(_CRUMB, (token.hint, _address(token))),
         breaks=(
@@ -93,7 +93,7 @@ async def ask_revocation(visit: Visit) -> Response:
     """What breaks when the token is revoked."""
     token = await visit.view(lambda uow: _token(uow, visit))
     settings = visit.service.settings
-    question = Question(
+    question = Confirmation(
         title=f"Revoke {token.hint}?",
         crumbs=(_CRUMB, (token.hint, _address(token))),
         breaks=(
@@ -130,7 +130,7 @@ ROUTES: list[BaseRoute] = [
 ]
 
 
-def shown_token(uow: UnitOfWork, made: NewAppToken) -> Shown:
+def shown_token(uow: UnitOfWork, made: NewAppToken) -> OneTimeSecret:
     """The page that shows a new app token once, with what one does with it."""
     token, value = made.app_token, made.minted.value
     variable = "".join(letter if letter.isalnum() else "_" for letter in token.client_id.upper()) + "_TOKEN"
@@ -140,7 +140,7 @@ def shown_token(uow: UnitOfWork, made: NewAppToken) -> Shown:
         f'token = {{ env = "{variable}" }}\n'
         'base_url = "https://…"  # where the API is'
     )
-    return Shown(
+    return OneTimeSecret(
         title=f"The token of {token.client_id}",
         label="App token",
         secret=value,

@@ -74,7 +74,7 @@ ROUTES: list[BaseRoute] = [
 ]
 
 
-async def _list(visit: Visit, verdict: search.Verdict | None) -> Response:
+async def _list(visit: Visit, verdict: search.ChainStatus | None) -> Response:
     filters, after = _filters(visit), visit.request.query_params.get("after")
 
     def read(uow: UnitOfWork) -> tuple[Page[Event], dict[str, str]]:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.backoffice.forms import Form
-from roomkey.authorization_server.backoffice.page import Choice, Question, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Choice, Confirmation, ask, done, page, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration, relative
 from roomkey.authorization_server.keys import rotation
@@ -26,7 +26,7 @@ _REMOVED_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class KeyColumn:
     """A lane with its keys."""
 
     state: KeyState
@@ -40,7 +40,7 @@ async def keys(visit: Visit) -> Response:
     """Every algorithm's keys in their lanes."""
     every = await visit.view(lambda uow: lanes(uow, removed=True))
     by_algorithm = {
-        name: tuple(Lane(*lane, _in(every, name, lane[0])) for lane in _LANES)
+        name: tuple(KeyColumn(*lane, _in(every, name, lane[0])) for lane in _LANES)
         for name in sorted({one.key.algorithm for one in every})
     }
     jwks = f"{visit.service.settings.issuer.rstrip('/')}/oauth2/jwks"
@@ -68,7 +68,7 @@ async def ask_rotation(visit: Visit) -> Response:
         "At once, for a key that leaked: APIs that keep keys refuse new tokens for up to "
         f"{duration(settings.jwks_max_age)}."
     )
-    question = Question(
+    question = Confirmation(
         title="Rotate the keys?",
         crumbs=(_CRUMB,),
         breaks=tuple(breaks),
@@ -102,7 +102,7 @@ async def rotate(visit: Visit) -> Response:
 async def ask_withdrawal(visit: Visit) -> Response:
     """What breaks when a retiring key is taken out before its time."""
     kid, followed = visit.request.path_params["kid"], duration(visit.service.settings.jwks_max_age)
-    question = Question(
+    question = Confirmation(
         title=f"Withdraw the key {kid}?",
         crumbs=(_CRUMB,),
         breaks=(

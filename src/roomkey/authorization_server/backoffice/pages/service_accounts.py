@@ -9,9 +9,9 @@ from roomkey.authorization_server.accounts.api import Api
 from roomkey.authorization_server.accounts.service_account import BY_SECRET, ServiceAccount
 from roomkey.authorization_server.backoffice.names import names_of, tenant_choices
 from roomkey.authorization_server.backoffice.overlap import overlap_choice
-from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Confirmation, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.session import Visit
-from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
+from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.backoffice.token_state import token_state
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.permissions import Permission
@@ -119,7 +119,7 @@ async def rotate_secret(visit: Visit) -> Response:
     client_id = visit.request.path_params["client_id"]
     overlap = visit.form.seconds("overlap")
 
-    def make(uow: UnitOfWork) -> Shown:
+    def make(uow: UnitOfWork) -> OneTimeSecret:
         made = account_secrets.rotate(uow, client_id, overlap=overlap)
         return _shown(uow, service_accounts.NewAccount(service_accounts.get(uow, client_id), made.client_secret))
 
@@ -150,7 +150,7 @@ async def ask_disabling(visit: Visit) -> Response:
     verb = "enable" if enabling else "disable"
     return await ask(
         visit,
-        Question(
+        Confirmation(
             title=f"{verb.capitalize()} {client_id}?",
             crumbs=(_CRUMB, (client_id, _address(account))),
             breaks=breaks,
@@ -239,8 +239,8 @@ def _address(account: ServiceAccount) -> str:
     return f"{_LIST}/{account.client_id}"
 
 
-def _rotation(account: ServiceAccount) -> Question:
-    return Question(
+def _rotation(account: ServiceAccount) -> Confirmation:
+    return Confirmation(
         title=f"Rotate the secret of {account.client_id}?",
         crumbs=(_CRUMB, (account.client_id, _address(account))),
         breaks=(
@@ -256,7 +256,7 @@ def _rotation(account: ServiceAccount) -> Question:
     )
 
 
-def _shown(uow: UnitOfWork, made: service_accounts.NewAccount) -> Shown:
+def _shown(uow: UnitOfWork, made: service_accounts.NewAccount) -> OneTimeSecret:
     account, secret = made.account, made.client_secret
     if secret is None:
         raise AssertionError("an account that authenticates by a secret has one")
@@ -270,7 +270,7 @@ def _shown(uow: UnitOfWork, made: service_accounts.NewAccount) -> Shown:
     )
     endpoint = f"{uow.settings.issuer}/oauth2/token"
     curl = f"curl -u '{account.client_id}:{secret.value}' -d grant_type=client_credentials {endpoint}"
-    return Shown(
+    return OneTimeSecret(
         title=f"The secret of {account.client_id}",
         label="client_secret",
         secret=secret.value,

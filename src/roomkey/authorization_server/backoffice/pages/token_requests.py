@@ -12,7 +12,7 @@ from roomkey.authorization_server.backoffice.names import names_of
 from roomkey.authorization_server.backoffice.page import Values, done, page, show
 from roomkey.authorization_server.backoffice.pages.app_tokens import shown_token
 from roomkey.authorization_server.backoffice.session import Visit
-from roomkey.authorization_server.backoffice.shown_once import Shown, show_once
+from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.backoffice.time_words import duration
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.permissions import Permission
@@ -101,7 +101,7 @@ async def answer_request(visit: Visit) -> Response:
 async def collect(visit: Visit) -> Response:
     """Make the token that was agreed to, and show it once."""
 
-    def make(uow: UnitOfWork) -> Shown:
+    def make(uow: UnitOfWork) -> OneTimeSecret:
         return shown_token(uow, token_requests.collect(uow, visit.request.path_params["token_request"]))
 
     return await show_once(visit, make)

@@ -4,7 +4,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts.page import Page
-from roomkey.authorization_server.backoffice.page import Question, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.page import Confirmation, Values, ask, done, page, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import NotFound, ServiceError
 from roomkey.authorization_server.identity import users
@@ -13,7 +13,7 @@ from roomkey.authorization_server.tokens import search
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/tokens"
-_SEE = (Permission.READ_PEOPLE, Permission.REVOKE_TOKENS)
+_SEE = (Permission.READ_USERS, Permission.REVOKE_TOKENS)
 
 
 @page(*_SEE)
@@ -45,7 +45,7 @@ async def ask_revocation(visit: Visit) -> Response:
     """What breaks when a family is revoked."""
     family = await visit.view(lambda uow: search.get_family(uow, visit.request.path_params["family"]))
     person = family.username or "nobody"
-    question = Question(
+    question = Confirmation(
         title=f"Revoke what {family.client_id} holds for {person}?",
         crumbs=(("Tokens", _LIST),),
         breaks=(

@@ -21,8 +21,8 @@ from roomkey.authorization_server.backoffice.sign_in.entry import next_of
 from roomkey.authorization_server.errors import Invalid
 from roomkey.authorization_server.identity import passkeys, recovery_codes, sessions, totp, users
 from roomkey.authorization_server.identity.passkeys import relying_party
-from roomkey.authorization_server.identity.password_login import Attempt, is_own_password
-from roomkey.authorization_server.identity.sessions import Begun, Stage
+from roomkey.authorization_server.identity.password_login import SignInAttempt, is_own_password
+from roomkey.authorization_server.identity.sessions import NewSession, Stage
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
@@ -60,7 +60,7 @@ async def show_confirm(visit: Visit) -> Response:
 async def confirm(visit: Visit) -> Response:
     """Check the password once more; the session goes on under a new id."""
     wanted = next_of(visit)
-    attempt = Attempt(visit.user.username, visit.form.one("password"), visit.address)
+    attempt = SignInAttempt(visit.user.username, visit.form.one("password"), visit.address)
     if not await is_own_password(visit.service, visit.hashing, visit.user, attempt):
         return page(visit, "confirm_password.html", status=401, problem=_WRONG, next=wanted)
     begun = await visit.perform(functools.partial(_renewed, visit=visit, password_asked=True))
@@ -77,7 +77,7 @@ async def change_password(visit: Visit) -> Response:
     except Invalid as problem:
         return await _page(visit, problem=problem, status=422)
 
-    def act(uow: UnitOfWork) -> Begun:
+    def act(uow: UnitOfWork) -> NewSession:
         users.replace_password(uow, visit.user, hashed, keep_session=visit.session.id)
         return _renewed(uow, visit=visit, password_asked=True)
 
@@ -102,7 +102,7 @@ async def confirm_totp(visit: Visit) -> Response:
     """Take the app whose code this is."""
     code = visit.form.one("code").strip()
 
-    def act(uow: UnitOfWork) -> Begun | None:
+    def act(uow: UnitOfWork) -> NewSession | None:
         user = totp.confirm(uow, visit.user, code, session=visit.session.id)
         return None if user is None else _with_codes(uow, visit, user)
 
@@ -116,7 +116,7 @@ async def confirm_totp(visit: Visit) -> Response:
 async def remove_totp(visit: Visit) -> Response:
     """Ask for no more codes."""
 
-    def act(uow: UnitOfWork) -> Begun:
+    def act(uow: UnitOfWork) -> NewSession:
         totp.remove(uow, visit.user, session=visit.session.id)
         return _renewed(uow, visit=visit)
 
@@ -135,7 +135,7 @@ async def take_passkey(visit: Visit) -> Response:
     """Take the passkey that the browser has made."""
     name, answer = visit.form.one("name"), visit.form.one("answer")
 
-    def act(uow: UnitOfWork) -> Begun:
+    def act(uow: UnitOfWork) -> NewSession:
         user = passkeys.register(uow, visit.user, visit.session, name=name, answer=answer)
         return _with_codes(uow, visit, user)
 
@@ -151,7 +151,7 @@ async def remove_passkey(visit: Visit) -> Response:
     """Forget one passkey."""
     passkey = visit.form.one("passkey")
 
-    def act(uow: UnitOfWork) -> Begun:
+    def act(uow: UnitOfWork) -> NewSession:
         passkeys.remove(uow, visit.user, passkey, session=visit.session.id)
         return _renewed(uow, visit=visit)
 
@@ -162,7 +162,7 @@ async def remove_passkey(visit: Visit) -> Response:
 async def renew_recovery_codes(visit: Visit) -> Response:
     """Ten new recovery codes; the old ones end."""
 
-    def act(uow: UnitOfWork) -> Begun:
+    def act(uow: UnitOfWork) -> NewSession:
         return _with_codes(uow, visit, visit.user, renew=True)
 
     return begin_session(see_other("/account/recovery-codes"), visit, await visit.perform(act))
@@ -188,7 +188,7 @@ async def end_own_session(visit: Visit) -> Response:
     return see_other("/account")
 
 
-def _renewed(uow: UnitOfWork, *, visit: Visit, password_asked: bool = False) -> Begun:
+def _renewed(uow: UnitOfWork, *, visit: Visit, password_asked: bool = False) -> NewSession:
     """The same session under a new id."""
     agent = visit.request.headers.get("user-agent", "")
     before = visit.session
@@ -203,7 +203,7 @@ def _renewed(uow: UnitOfWork, *, visit: Visit, password_asked: bool = False) -> 
     )
 
 
-def _with_codes(uow: UnitOfWork, visit: Visit, user: User, *, renew: bool = False) -> Begun:
+def _with_codes(uow: UnitOfWork, visit: Visit, user: User, *, renew: bool = False) -> NewSession:
     """The same session under a new id, with recovery codes to show where the user had none, or wants others."""
     codes: tuple[str, ...] = ()
     if renew or recovery_codes.left(uow, user) == 0:

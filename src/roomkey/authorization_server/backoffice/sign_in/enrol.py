@@ -11,7 +11,7 @@ from roomkey.authorization_server.backoffice.sign_in.entry import next_of
 from roomkey.authorization_server.errors import Invalid
 from roomkey.authorization_server.identity import passkeys, recovery_codes, sessions, totp
 from roomkey.authorization_server.identity.passkeys import relying_party
-from roomkey.authorization_server.identity.sessions import Begun, Stage, Strength
+from roomkey.authorization_server.identity.sessions import NewSession, Stage, Strength
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
@@ -29,7 +29,7 @@ async def confirm(visit: Visit) -> Response:
     """Take the app whose code this is, then show the recovery codes."""
     code, wanted = visit.form.one("code").strip(), next_of(visit)
 
-    def act(uow: UnitOfWork) -> Begun | None:
+    def act(uow: UnitOfWork) -> NewSession | None:
         user = totp.confirm(uow, visit.user, code, session=visit.session.id)
         return None if user is None else begin_enrolled(uow, visit, user, wanted)
 
@@ -51,7 +51,7 @@ async def take_passkey(visit: Visit) -> Response:
     """Take the passkey that the browser has made, then show the recovery codes."""
     name, answer, wanted = visit.form.one("name"), visit.form.one("answer"), next_of(visit)
 
-    def act(uow: UnitOfWork) -> Begun:
+    def act(uow: UnitOfWork) -> NewSession:
         user = passkeys.register(uow, visit.user, visit.session, name=name, answer=answer)
         return begin_enrolled(uow, visit, user, wanted)
 
@@ -62,7 +62,7 @@ async def take_passkey(visit: Visit) -> Response:
     return begin_session(see_other("/account/recovery-codes"), visit, begun)
 
 
-def begin_enrolled(uow: UnitOfWork, visit: Visit, user: User, wanted: str) -> Begun:
+def begin_enrolled(uow: UnitOfWork, visit: Visit, user: User, wanted: str) -> NewSession:
     """The full session of somebody who has just set up a second factor, which shows the recovery codes once."""
     codes = recovery_codes.renew(uow, user, session=visit.session.id)
     agent = visit.request.headers.get("user-agent", "")

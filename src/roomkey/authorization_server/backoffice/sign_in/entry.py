@@ -17,8 +17,8 @@ from roomkey.authorization_server.backoffice.session import (
 )
 from roomkey.authorization_server.backoffice.sign_in.answer import page
 from roomkey.authorization_server.identity import passkeys, recovery_codes, second_factors, sessions, throttle, totp
-from roomkey.authorization_server.identity.password_login import Attempt, sign_in
-from roomkey.authorization_server.identity.sessions import Begun, Stage, Strength
+from roomkey.authorization_server.identity.password_login import SignInAttempt, sign_in
+from roomkey.authorization_server.identity.sessions import NewSession, Stage, Strength
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
@@ -40,7 +40,7 @@ async def show(visit: Visit) -> Response:
 async def enter(visit: Visit) -> Response:
     """Check name and password; the session begins with a new id, whatever there was before."""
     wanted = next_of(visit)
-    attempt = Attempt(visit.form.one("username"), visit.form.one("password"), visit.address)
+    attempt = SignInAttempt(visit.form.one("username"), visit.form.one("password"), visit.address)
     begun = await sign_in(visit.service, visit.hashing, attempt, functools.partial(_begin, visit=visit))
     if begun is None:
         return page(visit, "sign_in.html", status=401, problem=_WRONG, next=wanted)
@@ -71,7 +71,7 @@ async def enter_passkey(visit: Visit) -> Response:
     """Check a passkey's answer."""
     answer = visit.form.one("answer")
 
-    def check(uow: UnitOfWork) -> Begun | None:
+    def check(uow: UnitOfWork) -> NewSession | None:
         right = passkeys.matches(uow, visit.user, visit.session, answer)
         return _begin_full(uow, visit) if right else None
 
@@ -98,7 +98,7 @@ def place_of(stage: Stage, wanted: str) -> str:
     return f"{places[stage]}?next={quote(wanted, safe='/')}" if stage in places else wanted
 
 
-def _begin(uow: UnitOfWork, user: User, *, visit: Visit) -> Begun:
+def _begin(uow: UnitOfWork, user: User, *, visit: Visit) -> NewSession:
     if visit.signed_in is not None:
         sessions.end(uow, visit.session)
     stage = Stage.PASSWORD if user.has_second_factor else Stage.ENROLMENT if user.must_enrol else Stage.FULL
@@ -109,7 +109,7 @@ def _begin(uow: UnitOfWork, user: User, *, visit: Visit) -> Begun:
     return sessions.begin(uow, user, stage=stage, acr=acr, user_agent=agent, password_asked=True)
 
 
-def _check_code(uow: UnitOfWork, *, visit: Visit) -> Begun | None:
+def _check_code(uow: UnitOfWork, *, visit: Visit) -> NewSession | None:
     user, code = visit.user, visit.form.one("code").strip()
     if not second_factors.is_blocked(uow, user):
         check = totp.matches if _ONE_TIME.fullmatch(code) else recovery_codes.matches
@@ -122,14 +122,14 @@ def _check_code(uow: UnitOfWork, *, visit: Visit) -> Begun | None:
     return None
 
 
-def _begin_full(uow: UnitOfWork, visit: Visit) -> Begun:
+def _begin_full(uow: UnitOfWork, visit: Visit) -> NewSession:
     agent = visit.request.headers.get("user-agent", "")
     return sessions.begin(
         uow, visit.user, stage=Stage.FULL, acr=Strength.MULTI_FACTOR, user_agent=agent, before=visit.session
     )
 
 
-async def _finish(visit: Visit, begun: Begun | None) -> Response:
+async def _finish(visit: Visit, begun: NewSession | None) -> Response:
     wanted = next_of(visit)
     if begun is not None:
         return begin_session(see_other(wanted), visit, begun)

@@ -7,7 +7,7 @@ from roomkey.authorization_server.backoffice.session import Visit, begin_session
 from roomkey.authorization_server.backoffice.sign_in.answer import page
 from roomkey.authorization_server.errors import Invalid, NotFound
 from roomkey.authorization_server.identity import sessions, setup_links, totp
-from roomkey.authorization_server.identity.sessions import Begun, Stage
+from roomkey.authorization_server.identity.sessions import NewSession, Stage
 from roomkey.authorization_server.permissions import Role
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
@@ -16,7 +16,7 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 async def show(visit: Visit) -> Response:
     """Ask the first administrator for a name and a password; raises NotFound where the link has ended."""
     token = visit.request.query_params.get("token", "")
-    if not await visit.view(lambda uow: setup_links.is_good(uow, token)):
+    if not await visit.view(lambda uow: setup_links.is_valid(uow, token)):
         raise _ended()
     return page(visit, "setup.html", token=token)
 
@@ -25,10 +25,10 @@ async def show(visit: Visit) -> Response:
 async def make(visit: Visit) -> Response:
     """Make the first administrator, who then sets up a second factor; the link ends by it."""
     token, username = visit.form.one("token"), visit.form.one("username")
-    if not await visit.view(lambda uow: setup_links.is_good(uow, token)):
+    if not await visit.view(lambda uow: setup_links.is_valid(uow, token)):
         raise _ended()  # before a hash is spent on it
 
-    def act(uow: UnitOfWork) -> Begun:
+    def act(uow: UnitOfWork) -> NewSession:
         user = setup_links.use(uow, token, username=username, password=hashed)
         own = visit.service.on(uow.connection, user.actor(visit.address))
         totp.begin(own, user)
