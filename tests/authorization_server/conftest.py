@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.authorization_server.oauth_world import World, world_of
+from tests.authorization_server.oauth_service import OAuthService, oauth_service
 from tests.authorization_server.postgresql import Cluster, Missing
 
 from roomkey.authorization_server.service import Service
@@ -53,14 +53,14 @@ def small_service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
 
 
 @pytest.fixture
-def world(small_service: Service) -> Iterator[World]:
+def oauth(small_service: Service) -> Iterator[OAuthService]:
     """A node of a service with the API ``orders-api``, asked over ASGI; on SQLite."""
-    with world_of(small_service) as made:
+    with oauth_service(small_service) as made:
         yield made
 
 
 @pytest.fixture
-def any_world(service: Service) -> Iterator[World]:
+def oauth_on_each_database(service: Service) -> Iterator[OAuthService]:
     """The same on SQLite and on PostgreSQL."""
-    with world_of(service) as made:
+    with oauth_service(service) as made:
         yield made

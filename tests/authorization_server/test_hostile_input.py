@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.authorization_server.accounts.conftest import Acting
-from tests.authorization_server.oauth_world import World
+from tests.authorization_server.oauth_service import OAuthService
 
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, tenants
 from roomkey.authorization_server.accounts import token_requests as requests
@@ -117,12 +117,12 @@ def test_no_act_fails_at_a_hostile_text(acting: Acting):
 
 
 @pytest.mark.parametrize("text", ["%00", "%ED%A0%80", "a" * 5000, "%E2%80%AE", "%0d%0aa"])
-def test_no_public_list_fails_at_a_hostile_audience(any_world: World, text: str):
-    assert any_world.ask("GET", f"/oauth2/deny-list?audience={text}").status_code in (400, 404)
+def test_no_public_list_fails_at_a_hostile_audience(oauth_on_each_database: OAuthService, text: str):
+    assert oauth_on_each_database.ask("GET", f"/oauth2/deny-list?audience={text}").status_code in (400, 404)
 
 
-def test_no_report_of_held_keys_fails_at_hostile_names(any_world: World):
-    api = any_world.api
+def test_no_report_of_held_keys_fails_at_hostile_names(oauth_on_each_database: OAuthService):
+    api = oauth_on_each_database.api
     for text in ("%00", "%ED%A0%80", "a" * 5000, "+".join("abc") * 10):
-        answer = any_world.post("/oauth2/held-keys", f"kids={text}".encode(), api)
+        answer = oauth_on_each_database.post("/oauth2/held-keys", f"kids={text}".encode(), api)
         assert answer.status_code in (200, 400, 422), (text, answer.text)

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from sqlalchemy import select
-from tests.authorization_server.oauth_world import CONSOLE, PASSWORD, Login, World, claims_of, world_of
+from tests.authorization_server.oauth_service import CONSOLE, PASSWORD, Login, OAuthService, claims_of, oauth_service
 
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
@@ -45,9 +45,9 @@ def detector() -> Iterator[LeakDetector]:
 
 
 @pytest.fixture
-def walked(service: Service, detector: LeakDetector) -> Iterator[World]:
-    with world_of(service) as world:
-        yield world
+def walked(service: Service, detector: LeakDetector) -> Iterator[OAuthService]:
+    with oauth_service(service) as oauth:
+        yield oauth
 
 
 def _dump(service: Service) -> str:
@@ -64,16 +64,16 @@ def _dump(service: Service) -> str:
     return "\n".join(words)
 
 
-def _people(world: World, clock: FakeClock) -> tuple[list[str], str]:
+def _people(oauth: OAuthService, clock: FakeClock) -> tuple[list[str], str]:
     """The secrets of the first administrator, and the value of the session's cookie."""
-    link = world.act(setup_links.create)
+    link = oauth.act(setup_links.create)
     token = parse_qs(urlsplit(link).query)["token"][0]
     hashing = PasswordHashing(Cost(memory=8, passes=1))
     hashed = hashing.hash_new(PASSWORD, username="boss")
     hashing.close()
-    with world.service.unit_of_work(Actor.service()) as uow:
+    with oauth.service.unit_of_work(Actor.service()) as uow:
         boss = setup_links.use(uow, token, username="boss", password=hashed)
-    with world.service.unit_of_work(boss.actor("192.0.2.1")) as uow:
+    with oauth.service.unit_of_work(boss.actor("192.0.2.1")) as uow:
         begun = sessions.begin(uow, boss, stage=Stage.FULL)
         seed = totp.begin(uow, boss).secret
         totp.confirm(uow, boss, pyotp.TOTP(seed).at(uow.now), session=begun.session.id)
@@ -85,39 +85,39 @@ def _people(world: World, clock: FakeClock) -> tuple[list[str], str]:
     return [token, seed, pending, *codes, *plain, PASSWORD, "a notice that is shown once"], begun.cookie.value
 
 
-def _accounts(world: World) -> tuple[list[str], Login]:
+def _accounts(oauth: OAuthService) -> tuple[list[str], Login]:
     """The secrets of accounts and APIs, and an app whose people sign in."""
-    first = world.add_app("app", apis=[Access("orders-api", ("orders:read",), ("orders:read",))])
-    second = world.act(account_secrets.rotate, "app", overlap=60).client_secret.value
-    api = world.act(apis.rotate_secret, "orders-api", overlap=60).client_secret.value
-    world.add_api("opaque-api", "orders:read", token_format="opaque")
-    shared = world.act(apis.change, "opaque-api", algorithm="HS256").shared_secret.reveal()
-    again = world.act(new_shared_secret, "opaque-api").reveal()
-    world.act(
+    first = oauth.add_app("app", apis=[Access("orders-api", ("orders:read",), ("orders:read",))])
+    second = oauth.act(account_secrets.rotate, "app", overlap=60).client_secret.value
+    api = oauth.act(apis.rotate_secret, "orders-api", overlap=60).client_secret.value
+    oauth.add_api("opaque-api", "orders:read", token_format="opaque")
+    shared = oauth.act(apis.change, "opaque-api", algorithm="HS256").shared_secret.reveal()
+    again = oauth.act(new_shared_secret, "opaque-api").reveal()
+    oauth.act(
         service_accounts.change,
         "app",
         grants=["password", "refresh_token", "client_credentials", "authorization_code"],
         redirect_uris=[BACK],
         apis=[Access(name, ("orders:read",), ("orders:read",)) for name in ("orders-api", "opaque-api")],
     )
-    return [first.secret, second, api, shared, again, world.api.secret], Login("app", second)
+    return [first.secret, second, api, shared, again, oauth.api.secret], Login("app", second)
 
 
-def _tokens(world: World, app: Login, clock: FakeClock) -> list[str]:
+def _tokens(oauth: OAuthService, app: Login, clock: FakeClock) -> list[str]:
     issued = []
     for audience in ("orders-api", "opaque-api"):
-        issued.append(world.token(app, resource=audience).json()["access_token"])
-        first = world.sign_in(app, resource=audience).json()
-        again = world.refresh(app, first["refresh_token"]).json()
-        repeated = world.refresh(app, first["refresh_token"]).json()  # out of the sealed answer
+        issued.append(oauth.token(app, resource=audience).json()["access_token"])
+        first = oauth.sign_in(app, resource=audience).json()
+        again = oauth.refresh(app, first["refresh_token"]).json()
+        repeated = oauth.refresh(app, first["refresh_token"]).json()  # out of the sealed answer
         assert repeated == again
         issued += [one[name] for one in (first, again) for name in ("access_token", "refresh_token")]
         for token_format in ("jwt", "opaque"):
             order = {"client_id": "app", "audience": audience, "scopes": ["orders:read"], "lifetime": 3600}
-            made = world.act(app_tokens.create, **order, token_format=token_format)
-            renewed = world.act(app_tokens.rotate, made.app_token.id, overlap=60)
+            made = oauth.act(app_tokens.create, **order, token_format=token_format)
+            renewed = oauth.act(app_tokens.rotate, made.app_token.id, overlap=60)
             issued += [made.minted.value, renewed.minted.value]
-    alice = world.act(users.get, "alice")
+    alice = oauth.act(users.get, "alice")
     challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
     granted = Granted(
         client_id="app",
@@ -129,15 +129,15 @@ def _tokens(world: World, app: Login, clock: FakeClock) -> list[str]:
         authenticated_at=int(clock.wall()),
         acr="password",
     )
-    code = world.act(new_code, granted).value
-    answer = world.token(app, "authorization_code", code=code, redirect_uri=BACK, code_verifier=VERIFIER)
+    code = oauth.act(new_code, granted).value
+    answer = oauth.token(app, "authorization_code", code=code, redirect_uri=BACK, code_verifier=VERIFIER)
     assert answer.status_code == 200, answer.text
     issued += [code, answer.json()["access_token"], answer.json()["refresh_token"]]
-    world.sign_in(app, password=WRONG)
-    world.sign_in(app, IN_THE_NAME_FIELD)
+    oauth.sign_in(app, password=WRONG)
+    oauth.sign_in(app, IN_THE_NAME_FIELD)
     for token in issued:
-        world.introspect(world.api, token)
-    world.revoke(app, issued[0])
+        oauth.introspect(oauth.api, token)
+    oauth.revoke(app, issued[0])
     return issued
 
 
@@ -154,13 +154,13 @@ def _private(service: Service) -> list[str]:
 
 
 def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
-    walked: World, detector: LeakDetector, clock: FakeClock, tmp_path: Path
+    walked: OAuthService, detector: LeakDetector, clock: FakeClock, tmp_path: Path
 ) -> None:
-    world, service = walked, walked.service
-    of_people, cookie = _people(world, clock)
-    of_accounts, app = _accounts(world)
-    world.add_user("alice")
-    issued = _tokens(world, app, clock)
+    oauth, service = walked, walked.service
+    of_people, cookie = _people(oauth, clock)
+    of_accounts, app = _accounts(oauth)
+    oauth.add_user("alice")
+    issued = _tokens(oauth, app, clock)
     with service.unit_of_work(CONSOLE) as uow:
         rotate(uow, now=True)
     rotate_seal(service, CONSOLE, only_node=True)
@@ -186,9 +186,9 @@ def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
             uow,
         )
         shown += [repr(one) for one in lists]
-    shown += [world.ask("GET", path).text for path in ("/metrics", "/oauth2/jwks", "/health")]
+    shown += [oauth.ask("GET", path).text for path in ("/metrics", "/oauth2/jwks", "/health")]
     for path in ("/oauth2/deny-list", "/oauth2/status-list"):  # JWTs, which all begin alike
-        shown.append(repr(claims_of(world.ask("GET", path).text)))
+        shown.append(repr(claims_of(oauth.ask("GET", path).text)))
     if service.database.file is not None:
         shown.append(back_up(service, CONSOLE, tmp_path / "copy.db").path.read_bytes().decode("latin-1"))
     assert "orders-api" in str(shown[0])
@@ -196,7 +196,7 @@ def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
     detector.assert_clean(*shown)
 
 
-def test_the_walk_would_find_a_secret_that_is_kept(walked: World, detector: LeakDetector) -> None:
+def test_the_walk_would_find_a_secret_that_is_kept(walked: OAuthService, detector: LeakDetector) -> None:
     secret = walked.add_account("careless").secret
     walked.act(service_accounts.change, "careless", description=f"its secret is {secret}")
     detector.plant(secret)

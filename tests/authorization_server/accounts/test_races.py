@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from tests.authorization_server.accounts.conftest import Acting
-from tests.authorization_server.overlapping import overlapping
+from tests.authorization_server.concurrent_acts import run_concurrently
 
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
@@ -45,12 +45,12 @@ def live_tokens(service: Service) -> list[str]:
 
 
 def test_of_two_rotations_at_once_one_secret_is_left(service: Service, acting: Acting):
-    overlapping(service, *[lambda uow: account_secrets.rotate(uow, "reports")] * 2)
+    run_concurrently(service, *[lambda uow: account_secrets.rotate(uow, "reports")] * 2)
     assert live_secrets(service) == 1
 
 
 def test_two_rotations_with_overlap_at_once_leave_one_secret_without_an_end(service: Service, acting: Acting):
-    overlapping(service, *[lambda uow: account_secrets.rotate(uow, "reports", overlap=60)] * 2)
+    run_concurrently(service, *[lambda uow: account_secrets.rotate(uow, "reports", overlap=60)] * 2)
     with service.look(Actor.console()) as uow:
         ends = sorted(str(one.expires_at) for one in account_secrets.find(uow, "reports"))
     assert ends == sorted(["None", str(service.now() + 60)])
@@ -58,14 +58,14 @@ def test_two_rotations_with_overlap_at_once_leave_one_secret_without_an_end(serv
 
 def test_of_two_rotations_of_one_app_token_at_once_one_succeeds(service: Service, acting: Acting):
     old = acting(app_tokens.create, **ORDER).app_token
-    first, second = overlapping(service, *[lambda uow: app_tokens.rotate(uow, old.id)] * 2)
+    first, second = run_concurrently(service, *[lambda uow: app_tokens.rotate(uow, old.id)] * 2)
     assert isinstance(second, Conflict)
     assert live_tokens(service) == [first.app_token.id]
 
 
 def test_a_token_that_is_revoked_at_this_moment_has_no_successor(service: Service, acting: Acting):
     old = acting(app_tokens.create, **ORDER).app_token
-    _, second = overlapping(
+    _, second = run_concurrently(
         service, lambda uow: app_tokens.revoke(uow, old.id), lambda uow: app_tokens.rotate(uow, old.id)
     )
     assert isinstance(second, Conflict)
@@ -83,7 +83,7 @@ def test_a_token_that_is_revoked_at_this_moment_has_no_successor(service: Servic
     ids=["account disabled", "scope taken from the account", "scope removed", "API disabled"],
 )
 def test_no_app_token_slips_past_what_ends_it(service: Service, acting: Acting, end: Any):
-    _, made = overlapping(service, end, lambda uow: app_tokens.create(uow, **ORDER))
+    _, made = run_concurrently(service, end, lambda uow: app_tokens.create(uow, **ORDER))
     assert isinstance(made, ServiceError)
     assert live_tokens(service) == []
 
@@ -98,7 +98,7 @@ def test_no_app_token_slips_past_what_ends_it(service: Service, acting: Acting, 
     ids=["account disabled", "scope taken from the account", "scope removed"],
 )
 def test_a_token_that_is_being_made_ends_with_what_it_was_made_for(service: Service, acting: Acting, end: Any):
-    made, ended = overlapping(service, lambda uow: app_tokens.create(uow, **ORDER), end)
+    made, ended = run_concurrently(service, lambda uow: app_tokens.create(uow, **ORDER), end)
     assert made.app_token.id
     assert not isinstance(ended, Exception), ended
     assert live_tokens(service) == []
@@ -109,7 +109,7 @@ def test_a_token_is_collected_once(service: Service, acting: Acting):
     acting(service_accounts.change, "reports", owner_id="usr_dev")
     asked = acting(token_requests.request, **ORDER, by=developer)
     collect = lambda uow: token_requests.collect(uow, asked.id)  # noqa: E731
-    _, second = overlapping(service, collect, collect, by=(developer, developer))
+    _, second = run_concurrently(service, collect, collect, by=(developer, developer))
     assert isinstance(second, Conflict)
     assert len(live_tokens(service)) == 1
 
@@ -117,7 +117,7 @@ def test_a_token_is_collected_once(service: Service, acting: Acting):
 def test_a_request_is_approved_or_withdrawn_and_never_both(service: Service, acting: Acting):
     developer, approver = acting.user("dev", "developer"), acting.user("eve", "approver")
     asked = acting(token_requests.request, **ORDER, by=developer)
-    _, second = overlapping(
+    _, second = run_concurrently(
         service,
         lambda uow: token_requests.withdraw(uow, asked.id),
         lambda uow: token_requests.approve(uow, asked.id),
@@ -127,7 +127,7 @@ def test_a_request_is_approved_or_withdrawn_and_never_both(service: Service, act
 
 
 def test_tokens_that_are_made_at_once_have_different_places_in_the_status_list(service: Service, acting: Acting):
-    overlapping(service, *[lambda uow: app_tokens.create(uow, **ORDER)] * 2)
+    run_concurrently(service, *[lambda uow: app_tokens.create(uow, **ORDER)] * 2)
     with service.look(Actor.console()) as uow:
         places = uow.connection.scalars(select(app_tokens_table.c.status_index)).all()
         assert sorted(places) == [0, 1]

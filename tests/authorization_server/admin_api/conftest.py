@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from tests.authorization_server.accounts.conftest import Acting
-from tests.authorization_server.served import served
+from tests.authorization_server.running_service import running_service
 
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.service import Service
@@ -69,5 +69,5 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
-    with served(tmp_path / "service", clock) as service, httpx2.Client(timeout=30) as http:
+    with running_service(tmp_path / "service", clock) as service, httpx2.Client(timeout=30) as http:
         yield House(service, Acting(service), http)

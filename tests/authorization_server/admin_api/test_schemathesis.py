@@ -9,7 +9,7 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from tests.authorization_server.accounts.conftest import Acting
 from tests.authorization_server.admin_api.conftest import House
-from tests.authorization_server.served import served
+from tests.authorization_server.running_service import running_service
 
 from roomkey.authorization_server.admin_api.openapi import document
 from roomkey.authorization_server.admin_api.routes import OPERATIONS
@@ -33,7 +33,7 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]
     from roomkey.testing import FakeClock
 
     data = tmp_path_factory.mktemp("service")
-    with served(data / "data", FakeClock()) as service, httpx2.Client() as http:
+    with running_service(data / "data", FakeClock()) as service, httpx2.Client() as http:
         house = House(service, Acting(service), http)
         house.acting.api()
         house.acting.account()

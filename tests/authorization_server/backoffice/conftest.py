@@ -1,22 +1,22 @@
-"""A front desk for each test, and a busy one."""
+"""A front backoffice for each test, and a busy one."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.authorization_server.backoffice.desk import Desk, Known, fill, open_desk
+from tests.authorization_server.backoffice.backoffice_service import Backoffice, Known, fill, open_backoffice
 
 from roomkey.testing import FakeClock
 
 
 @pytest.fixture
-def desk(tmp_path: Path, clock: FakeClock) -> Iterator[Desk]:
+def backoffice(tmp_path: Path, clock: FakeClock) -> Iterator[Backoffice]:
     """A new service."""
-    with open_desk(tmp_path / "data", clock) as desk:
-        yield desk
+    with open_backoffice(tmp_path / "data", clock) as backoffice:
+        yield backoffice
 
 
 @pytest.fixture
-def known(desk: Desk) -> Known:
+def known(backoffice: Backoffice) -> Known:
     """What the service knows once it has been in use for some months."""
-    return fill(desk)
+    return fill(backoffice)

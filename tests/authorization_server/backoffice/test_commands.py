@@ -5,7 +5,7 @@ import re
 import shlex
 
 import typer
-from tests.authorization_server.backoffice.desk import Desk, Known, pages
+from tests.authorization_server.backoffice.backoffice_service import Backoffice, Known, pages
 
 from roomkey.cli.app import app
 
@@ -27,8 +27,8 @@ def _check(line: str) -> None:
     assert len([word for word in words[:required] if not word.startswith("--")]) == required, line
 
 
-def test_every_page_tells_a_command_that_there_is(desk: Desk, known: Known):
-    browser = desk.browser(known.alice)
+def test_every_page_tells_a_command_that_there_is(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.alice)
     seen = set()
     for name, path in pages(known).items():
         found = _FOOTER.search(browser.get(path).text)
@@ -39,8 +39,8 @@ def test_every_page_tells_a_command_that_there_is(desk: Desk, known: Known):
     assert len(seen) > 25
 
 
-def test_the_page_of_a_secret_tells_one_too(desk: Desk, known: Known):
-    browser = desk.browser(known.alice)
+def test_the_page_of_a_secret_tells_one_too(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.alice)
     browser.get("/account")
     browser.submit(f"/app-tokens/{known.token}/rotate", overlap="0")
     found = _FOOTER.search(browser.follow().text)

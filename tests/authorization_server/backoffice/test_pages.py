@@ -3,8 +3,8 @@
 import html
 import re
 
-from tests.authorization_server.backoffice.desk import CONSOLE, Desk, Known
-from tests.authorization_server.issued import revoked_tokens
+from tests.authorization_server.backoffice.backoffice_service import CONSOLE, Backoffice, Known
+from tests.authorization_server.sample_tokens import revoked_tokens
 
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts
 from roomkey.authorization_server.audit import search
@@ -25,17 +25,17 @@ def _text(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
-def test_nobody_answers_their_own_request(desk: Desk, known: Known):
-    desk.act(users.change, known.carol.id, roles=["developer", "approver"])
-    browser = desk.browser(desk.act(users.get, "carol"))
+def test_nobody_answers_their_own_request(backoffice: Backoffice, known: Known):
+    backoffice.act(users.change, known.carol.id, roles=["developer", "approver"])
+    browser = backoffice.browser(backoffice.act(users.get, "carol"))
     assert ">Answer<" not in browser.get("/token-requests").text
     browser.submit(f"/token-requests/{known.request}", decision="approve", answer="")
     assert browser.page.status_code == 403
     assert "Nobody decides on a request of their own" in browser.page.text
 
 
-def test_a_request_is_approved_collected_once_and_counted_on_the_way(desk: Desk, known: Known):
-    bob, carol = desk.browser(known.bob), desk.browser(known.carol)
+def test_a_request_is_approved_collected_once_and_counted_on_the_way(backoffice: Backoffice, known: Known):
+    bob, carol = backoffice.browser(known.bob), backoffice.browser(known.carol)
     assert '<span class="count">1<' in bob.get("/").text
     assert '<span class="count">' not in carol.get("/").text
     bob.get(f"/token-requests/{known.request}")
@@ -50,8 +50,8 @@ def test_a_request_is_approved_collected_once_and_counted_on_the_way(desk: Desk,
     assert carol.page.status_code == 409
 
 
-def test_a_refused_form_says_why_and_keeps_what_was_typed(desk: Desk, known: Known):
-    browser = desk.browser(known.alice)
+def test_a_refused_form_says_why_and_keeps_what_was_typed(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.alice)
     browser.get("/apis/~new")
     fields = {"audience": "bad name", "description": "Kept", "scopes": "a  b", "token_lifetime": "300"}
     browser.submit("/apis/~new", **fields, longest_app_token="3600", token_format="jwt", algorithm="ES256")
@@ -63,8 +63,8 @@ def test_a_refused_form_says_why_and_keeps_what_was_typed(desk: Desk, known: Kno
     assert 'value="Kept"' in text
 
 
-def test_a_password_is_never_sent_back(desk: Desk, known: Known):
-    browser = desk.browser(known.alice)
+def test_a_password_is_never_sent_back(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.alice)
     browser.get("/users/~new")
     browser.submit("/users/~new", username="erin", password="short", roles="developer")
     assert browser.page.status_code == 422
@@ -73,36 +73,36 @@ def test_a_password_is_never_sent_back(desk: Desk, known: Known):
     assert 'value="short"' not in browser.page.text
 
 
-def test_what_breaks_is_said_before_it_is_done(desk: Desk, known: Known):
-    browser = desk.browser(known.alice)
+def test_what_breaks_is_said_before_it_is_done(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.alice)
     text = _text(browser.get("/service-accounts/reports/disable").text)
     assert "reports is refused at the token endpoint from now on." in text
     assert "3 app tokens among them" in text
     browser.submit("/service-accounts/reports/disable", reason="A test")
     assert "Disabled." in browser.follow().text
-    with desk.service.look(CONSOLE) as uow:
+    with backoffice.service.look(CONSOLE) as uow:
         assert not service_accounts.get(uow, "reports").enabled
         assert not app_tokens.find(uow, client_id="reports", live=True).items
 
 
-def test_the_secret_of_an_account_is_rotated_with_an_overlap(desk: Desk, known: Known):
-    browser = desk.browser(known.carol)
+def test_the_secret_of_an_account_is_rotated_with_an_overlap(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.carol)
     browser.get("/service-accounts/reports/rotate-secret")
     browser.submit("/service-accounts/reports/rotate-secret", overlap="3600")
     assert _SECRET.search(browser.follow().text)
-    with desk.service.look(CONSOLE) as uow:
+    with backoffice.service.look(CONSOLE) as uow:
         ends = [secret.expires_at for secret in account_secrets.find(uow, "reports")]
-    assert ends == [None, desk.service.now() + 3600]
+    assert ends == [None, backoffice.service.now() + 3600]
 
 
-def test_scopes_of_an_api_are_changed_line_by_line(desk: Desk, known: Known):
-    browser = desk.browser(known.alice)
+def test_scopes_of_an_api_are_changed_line_by_line(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.alice)
     text = html.unescape(browser.get("/apis/orders-api/edit").text)
     assert "orders:read  Read all orders\norders:write  Change and cancel orders" in text
     fields = {"token_lifetime": "600", "longest_app_token": "3600", "token_format": "jwt", "algorithm": "ES256"}
     browser.submit("/apis/orders-api/edit", scopes="orders:read See them\r\n\r\norders:ship", **fields)
     assert "Saved." in browser.follow().text
-    with desk.service.look(CONSOLE) as uow:
+    with backoffice.service.look(CONSOLE) as uow:
         api = apis.get(uow, "orders-api")
     assert [(scope.name, scope.description) for scope in api.scopes] == [
         ("orders:read", "See them"),
@@ -111,34 +111,38 @@ def test_scopes_of_an_api_are_changed_line_by_line(desk: Desk, known: Known):
     assert (api.token_lifetime, api.needs_approval) == (600, False)
 
 
-def test_keys_walk_through_their_lanes(desk: Desk, known: Known):
-    browser = desk.browser(known.alice)
+def test_keys_walk_through_their_lanes(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.alice)
     browser.get("/keys/rotate")
     browser.submit("/keys/rotate", rotation="ES256 now")
     assert "Rotated." in browser.follow().text
-    with desk.service.look(CONSOLE) as uow:
+    with backoffice.service.look(CONSOLE) as uow:
         states = {one.key.kid: one.key.state for one in lanes(uow)}
     assert states[known.key] is KeyState.RETIRING
     browser.get(f"/keys/{known.key}/withdraw")
     assert "Every token that it signed dies" in browser.page.text
     browser.submit(f"/keys/{known.key}/withdraw")
-    with desk.service.look(CONSOLE) as uow:
+    with backoffice.service.look(CONSOLE) as uow:
         assert known.key not in {one.key.kid for one in lanes(uow)}
 
 
-def test_roles_are_changed_and_sessions_end(desk: Desk, known: Known):
-    browser, carol = desk.browser(known.alice), desk.browser(known.carol)
+def test_roles_are_changed_and_sessions_end(backoffice: Backoffice, known: Known):
+    browser, carol = backoffice.browser(known.alice), backoffice.browser(known.carol)
     assert carol.get("/").status_code == 200
     assert 'value="orders-clerk"' in browser.get(f"/users/{known.carol.id}/roles").text
     browser.submit(f"/users/{known.carol.id}/roles", roles="auditor", others="orders-clerk  packer")
     assert "Saved." in browser.follow().text
     assert carol.get("/").status_code == 303  # she signs in again
-    with desk.service.look(CONSOLE) as uow:
+    with backoffice.service.look(CONSOLE) as uow:
         assert users.get(uow, "carol").roles == ("auditor", "orders-clerk", "packer")
 
 
-def test_one_session_or_all_of_them_end(desk: Desk, known: Known):
-    browser, one, two = desk.browser(known.alice), desk.browser(known.carol), desk.browser(known.carol)
+def test_one_session_or_all_of_them_end(backoffice: Backoffice, known: Known):
+    browser, one, two = (
+        backoffice.browser(known.alice),
+        backoffice.browser(known.carol),
+        backoffice.browser(known.carol),
+    )
     listed = browser.get(f"/users/{known.carol.id}").text
     ids = re.findall(r'action="/users/usr_\w+/sessions/(ses_\w+)/end"', listed)
     assert len(ids) == 2
@@ -149,16 +153,16 @@ def test_one_session_or_all_of_them_end(desk: Desk, known: Known):
     assert [one.get("/").status_code, two.get("/").status_code] == [303, 303]
 
 
-def test_the_last_administrator_stays(desk: Desk, known: Known):
-    browser = desk.browser(known.alice)
+def test_the_last_administrator_stays(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.alice)
     browser.get(f"/users/{known.alice.id}/disable")
     browser.submit(f"/users/{known.alice.id}/disable")
     assert browser.page.status_code == 409
     assert "the last administrator" in browser.page.text
 
 
-def test_what_needs_attention_is_one_click_from_its_remedy(desk: Desk, known: Known):
-    text = desk.browser(known.alice).get("/").text
+def test_what_needs_attention_is_one_click_from_its_remedy(backoffice: Backoffice, known: Known):
+    text = backoffice.browser(known.alice).get("/").text
     for words, href in (
         ("carol asks for a token", f"/token-requests/{known.request}"),
         ("of reports ends", f"/app-tokens/{known.token}/rotate"),
@@ -169,69 +173,69 @@ def test_what_needs_attention_is_one_click_from_its_remedy(desk: Desk, known: Kn
         assert f'href="{href}"' in text
 
 
-def test_attention_finds_what_is_broken_gone_or_overdue(desk: Desk, known: Known):
-    with desk.service.unit_of_work(CONSOLE) as uow:  # behind the back of the service
+def test_attention_finds_what_is_broken_gone_or_overdue(backoffice: Backoffice, known: Known):
+    with backoffice.service.unit_of_work(CONSOLE) as uow:  # behind the back of the service
         uow.connection.execute(audit_events.update().where(audit_events.c.number == 5).values(actor="nobody"))
-    desk.act(users.disable, known.carol.id)
-    desk.act(account_secrets.rotate, "warehouse-sync", overlap=DAY)
-    with desk.service.look(known.alice.actor()) as uow:
+    backoffice.act(users.disable, known.carol.id)
+    backoffice.act(account_secrets.rotate, "warehouse-sync", overlap=DAY)
+    with backoffice.service.look(known.alice.actor()) as uow:
         found = {alert.kind: alert for alert in alerts.find(uow)}
     assert found[AlertKind.AUDIT_CHAIN].id == "5"
     assert AlertKind.SECRET_ENDS not in found  # the old secret is used by nobody
-    desk.clock.advance(95 * DAY)
-    with desk.service.look(known.alice.actor()) as uow:
+    backoffice.clock.advance(95 * DAY)
+    with backoffice.service.look(known.alice.actor()) as uow:
         assert AlertKind.KEY_OVERDUE in {alert.kind for alert in alerts.find(uow)}
-    browser = desk.browser(known.alice)
+    browser = backoffice.browser(known.alice)
     assert "does not hold at number 5" in browser.get("/").text
     browser.get("/audit")
     browser.submit("/audit/verify")
     assert "The chain is broken at number 5" in browser.page.text
 
 
-def test_a_deny_list_that_fills_up_is_told_of_before_it_is_full(desk: Desk, known: Known):
-    revoked_tokens(desk.service, int(0.8 * MOST))
-    with desk.service.look(known.alice.actor()) as uow:
+def test_a_deny_list_that_fills_up_is_told_of_before_it_is_full(backoffice: Backoffice, known: Known):
+    revoked_tokens(backoffice.service, int(0.8 * MOST))
+    with backoffice.service.look(known.alice.actor()) as uow:
         assert AlertKind.DENY_LIST_FILLS not in {alert.kind for alert in alerts.find(uow)}
-    revoked_tokens(desk.service, 1, first=MOST)
-    text = desk.browser(known.alice).get("/").text
+    revoked_tokens(backoffice.service, 1, first=MOST)
+    text = backoffice.browser(known.alice).get("/").text
     assert "The deny list fills up" in text
     assert "80 %" in text
 
 
-def test_attention_shows_nobody_what_is_not_theirs(desk: Desk, known: Known):
-    boss = desk.user("acme-boss", *Role, tenant="acme")
-    with desk.service.look(boss.actor()) as uow:
+def test_attention_shows_nobody_what_is_not_theirs(backoffice: Backoffice, known: Known):
+    boss = backoffice.user("acme-boss", *Role, tenant="acme")
+    with backoffice.service.look(boss.actor()) as uow:
         assert {alert.kind for alert in alerts.find(uow)} == {AlertKind.NO_SECOND_FACTOR}
         assert {alert.name for alert in alerts.find(uow)} == {"acme-boss"}
         counted = alerts.count(uow)
     assert (counted.app_tokens, counted.service_accounts, counted.apis, counted.users) == (0, 0, 0, 2)
 
 
-def test_the_audit_log_is_filtered_and_verified(desk: Desk, known: Known):
-    browser = desk.browser(known.bob)
+def test_the_audit_log_is_filtered_and_verified(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.bob)
     text = _text(browser.get("/audit?action=app_token.&subject=" + known.token).text)
     assert "app_token.created" in text
     assert "user.created" not in text
     browser.submit("/audit/verify")
     assert "The chain holds" in browser.page.text
-    with desk.service.look(CONSOLE) as uow:
+    with backoffice.service.look(CONSOLE) as uow:
         assert search.verify(uow).holds
 
 
-def test_somebody_without_a_role_sees_a_desk_and_nothing_behind_it(desk: Desk):
-    browser = desk.browser(desk.user("erin"))
+def test_somebody_without_a_role_sees_a_desk_and_nothing_behind_it(backoffice: Backoffice):
+    browser = backoffice.browser(backoffice.user("erin"))
     page = browser.get("/")
     assert page.status_code == 200
     assert "/service-accounts" not in page.text
     assert browser.get("/service-accounts").status_code == 403
 
 
-def test_an_explanation_goes_step_by_step_to_what_is_wrong(desk: Desk, known: Known):
+def test_an_explanation_goes_step_by_step_to_what_is_wrong(backoffice: Backoffice, known: Known):
     order = {"client_id": "warehouse-sync", "audience": "https://billing.example/v2", "scopes": ["invoices:read"]}
-    opaque = desk.act(app_tokens.create, **order, lifetime=600)
-    jwt = desk.act(app_tokens.create, **order, lifetime=600, token_format="jwt")
+    opaque = backoffice.act(app_tokens.create, **order, lifetime=600)
+    jwt = backoffice.act(app_tokens.create, **order, lifetime=600, token_format="jwt")
     token, value = opaque.minted.value, jwt.minted.value
-    browser = desk.browser(known.alice)
+    browser = backoffice.browser(known.alice)
 
     def verdict(shown: str) -> str:
         browser.get("/explain")
@@ -245,27 +249,27 @@ def test_an_explanation_goes_step_by_step_to_what_is_wrong(desk: Desk, known: Kn
     head, body, tail = value.split(".")
     assert verdict(f"{head}.{body}.{'A' * len(tail)}") == "The token's signature is wrong."
     assert "not a signed JWT" in verdict("a.b")
-    secret = desk.act(account_secrets.rotate, "warehouse-sync").client_secret.value
+    secret = backoffice.act(account_secrets.rotate, "warehouse-sync").client_secret.value
     assert "This is a client secret" in verdict(secret)
     assert secret not in browser.page.text
-    desk.act(app_tokens.revoke, opaque.app_token.id)
+    backoffice.act(app_tokens.revoke, opaque.app_token.id)
     assert verdict(token) == "It was revoked."
-    desk.act(service_accounts.disable, "warehouse-sync")
+    backoffice.act(service_accounts.disable, "warehouse-sync")
     assert verdict(value) == "It was revoked."
-    desk.clock.advance(601)
+    backoffice.clock.advance(601)
     assert verdict(value) == "It has ended."
 
 
-def test_an_explanation_tells_a_tenant_nothing_of_another(desk: Desk, known: Known):
+def test_an_explanation_tells_a_tenant_nothing_of_another(backoffice: Backoffice, known: Known):
     order = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": 3600}
-    made = desk.act(app_tokens.create, **order)
-    browser = desk.browser(desk.user("acme-boss", *Role, tenant="acme"))
+    made = backoffice.act(app_tokens.create, **order)
+    browser = backoffice.browser(backoffice.user("acme-boss", *Role, tenant="acme"))
     browser.get("/explain")
     browser.submit("/explain", token=made.minted.value)
     assert "This service has not issued it" in browser.page.text
 
 
-def test_settings_hide_what_is_secret(desk: Desk, known: Known):
-    text = _text(desk.browser(known.alice).get("/settings").text)
+def test_settings_hide_what_is_secret(backoffice: Backoffice, known: Known):
+    text = _text(backoffice.browser(known.alice).get("/settings").text)
     assert "access_token_lifetime 5 minutes" in text
     assert "issuer https://auth.example" in text

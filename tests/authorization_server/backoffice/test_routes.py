@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from starlette.routing import Route
-from tests.authorization_server.backoffice.desk import Desk, Known, fill
+from tests.authorization_server.backoffice.backoffice_service import Backoffice, Known, fill
 
 from roomkey.authorization_server.accounts import apis, service_accounts, tenants
 from roomkey.authorization_server.accounts.access import Access
@@ -54,8 +54,8 @@ def test_every_route_says_whom_it_lets_in():  # auth service 44
     assert len(EVERY) > 80
 
 
-def test_nobody_comes_in_without_a_session(desk: Desk):  # auth service 44
-    browser = desk.browser()
+def test_nobody_comes_in_without_a_session(backoffice: Backoffice):  # auth service 44
+    browser = backoffice.browser()
     browser.get("/sign-in")
     proof = browser.csrf
     for method, path, _ in OF_PEOPLE:
@@ -65,10 +65,12 @@ def test_nobody_comes_in_without_a_session(desk: Desk):  # auth service 44
 
 
 @pytest.mark.parametrize("roles", _ROLES, ids=lambda roles: next(iter(roles), "none"))
-def test_every_route_refuses_whoever_lacks_its_permission(desk: Desk, roles: frozenset[str]):  # auth service 44
-    known = fill(desk)
-    browser = desk.browser(desk.user("mallory", *roles))
-    before = len(desk.events("app_token.revoked"))
+def test_every_route_refuses_whoever_lacks_its_permission(
+    backoffice: Backoffice, roles: frozenset[str]
+):  # auth service 44
+    known = fill(backoffice)
+    browser = backoffice.browser(backoffice.user("mallory", *roles))
+    before = len(backoffice.events("app_token.revoked"))
     walked = 0
     for method, path, lets in OF_PEOPLE:
         if not lets.permissions or permissions_of(roles) & set(lets.permissions):
@@ -80,16 +82,16 @@ def test_every_route_refuses_whoever_lacks_its_permission(desk: Desk, roles: fro
         assert page.status_code == 403, (method, where, page.status_code)
         assert "ask an administrator" in page.text
     assert (walked == 0) if Role.ADMINISTRATOR in roles else (walked > 20)
-    assert len(desk.events("app_token.revoked")) == before
+    assert len(backoffice.events("app_token.revoked")) == before
 
 
-def test_what_belongs_to_another_tenant_is_not_there(desk: Desk, known: Known):  # auth service 44
-    desk.act(tenants.create, name="globex")
+def test_what_belongs_to_another_tenant_is_not_there(backoffice: Backoffice, known: Known):  # auth service 44
+    backoffice.act(tenants.create, name="globex")
     scopes = [Scope("stock:read")]
-    desk.act(apis.create, audience="stock-api", tenant="globex", scopes=scopes)
+    backoffice.act(apis.create, audience="stock-api", tenant="globex", scopes=scopes)
     access = [Access("stock-api", ("stock:read",))]
-    desk.act(service_accounts.create, client_id="stock-sync", tenant="globex", apis=access)
-    browser = desk.browser(desk.user("acme-boss", *Role, tenant="acme"))
+    backoffice.act(service_accounts.create, client_id="stock-sync", tenant="globex", apis=access)
+    browser = backoffice.browser(backoffice.user("acme-boss", *Role, tenant="acme"))
     walked = 0
     for method, path, _ in OF_PEOPLE:
         if "{" not in path or "{kid}" in path:
@@ -106,15 +108,15 @@ def test_what_belongs_to_another_tenant_is_not_there(desk: Desk, known: Known): 
 _API_FIELDS = {"scopes": "a", "token_lifetime": "300", "longest_app_token": "3600", "algorithm": "ES256"}
 
 
-def test_a_tenant_changes_nothing_that_is_everybodys(desk: Desk, known: Known):  # auth service 44
-    browser = desk.browser(desk.user("acme-boss", *Role, tenant="acme"))
+def test_a_tenant_changes_nothing_that_is_everybodys(backoffice: Backoffice, known: Known):  # auth service 44
+    browser = backoffice.browser(backoffice.user("acme-boss", *Role, tenant="acme"))
     for path in ("/apis/orders-api/disable", "/keys/rotate", f"/keys/{known.key}/withdraw"):
         browser.get("/account")
         assert browser.submit(path, rotation="ES256 now").status_code == 403, path
 
 
-def test_no_form_is_taken_without_its_proof(desk: Desk):  # auth service 30
-    browser = desk.browser(desk.user("alice", *Role))
+def test_no_form_is_taken_without_its_proof(backoffice: Backoffice):  # auth service 30
+    browser = backoffice.browser(backoffice.user("alice", *Role))
     browser.get("/account")
     proof = browser.csrf
     wrong = proof[:-1] + ("A" if proof[-1] != "A" else "B")

@@ -3,8 +3,8 @@
 import html
 import re
 
+from tests.authorization_server.backoffice.backoffice_service import Backoffice, Known, pages
 from tests.authorization_server.backoffice.browser import Browser
-from tests.authorization_server.backoffice.desk import Desk, Known, pages
 
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.settings import DAY
@@ -12,7 +12,7 @@ from roomkey.authorization_server.settings import DAY
 _SECRET = re.compile(r'<output id="secret"[^>]*>([^<]+)</output>')
 
 
-def _ask(browser: Browser, desk: Desk) -> None:
+def _ask(browser: Browser, backoffice: Backoffice) -> None:
     browser.get("/service-accounts/~new")
     fields = {"client_id": "importer", "grants": "client_credentials", "authentication": "client_secret_basic"}
     browser.submit("/service-accounts/~new", scope="orders-api orders:read", **fields)
@@ -25,9 +25,9 @@ def _shown(browser: Browser) -> str:
     return html.unescape(found[1])
 
 
-def test_a_secret_is_on_its_page_once(desk: Desk, known: Known):  # auth service 32, auth service 46
-    browser = desk.browser(known.alice)
-    _ask(browser, desk)
+def test_a_secret_is_on_its_page_once(backoffice: Backoffice, known: Known):  # auth service 32, auth service 46
+    browser = backoffice.browser(known.alice)
+    _ask(browser, backoffice)
     assert browser.page.status_code == 303
     assert browser.page.headers["location"] == "/shown-once"
     assert "rkcs_" not in browser.page.text + str(browser.page.headers)
@@ -38,9 +38,9 @@ def test_a_secret_is_on_its_page_once(desk: Desk, known: Known):  # auth service
     assert secret not in again.text
 
 
-def test_the_page_of_a_secret_is_kept_nowhere(desk: Desk, known: Known):  # auth service 32
-    browser = desk.browser(known.alice)
-    _ask(browser, desk)
+def test_the_page_of_a_secret_is_kept_nowhere(backoffice: Backoffice, known: Known):  # auth service 32
+    browser = backoffice.browser(known.alice)
+    _ask(browser, backoffice)
     headers = browser.follow().headers
     assert headers["cache-control"] == "no-store"
     assert headers["referrer-policy"] == "no-referrer"
@@ -50,35 +50,37 @@ def test_the_page_of_a_secret_is_kept_nowhere(desk: Desk, known: Known):  # auth
     assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
 
 
-def test_nothing_in_any_page_stands_inline(desk: Desk, known: Known):  # auth service 32
-    browser = desk.browser(known.alice)
+def test_nothing_in_any_page_stands_inline(backoffice: Backoffice, known: Known):  # auth service 32
+    browser = backoffice.browser(known.alice)
     for name, path in pages(known).items():
         text = browser.get(path).text
         assert not re.search(r"<style|<script(?! src=)| style=| on[a-z]+=|javascript:", text), name
         assert not re.search(r'(?:src|href|action)="(?!/|#)', text), name
 
 
-def test_another_session_of_the_same_person_does_not_see_it(desk: Desk, known: Known):  # auth service 46
-    browser, other = desk.browser(known.alice), desk.browser(known.alice)
-    _ask(browser, desk)
+def test_another_session_of_the_same_person_does_not_see_it(backoffice: Backoffice, known: Known):  # auth service 46
+    browser, other = backoffice.browser(known.alice), backoffice.browser(known.alice)
+    _ask(browser, backoffice)
     assert other.get("/shown-once").status_code == 404
     assert _shown(browser).startswith("rkcs_")
 
 
-def test_a_secret_is_in_no_list_log_export_or_error_page(desk: Desk, known: Known, leaks):  # auth service 46
-    browser = desk.browser(known.alice)
-    _ask(browser, desk)
+def test_a_secret_is_in_no_list_log_export_or_error_page(
+    backoffice: Backoffice, known: Known, leaks
+):  # auth service 46
+    browser = backoffice.browser(known.alice)
+    _ask(browser, backoffice)
     secret = _shown(browser)
     leaks.plant(secret)
     with leaks.watch():
         for path in [*pages(known).values(), "/service-accounts/importer", "/audit.csv"]:
             assert secret not in browser.get(path).text, path
-    leaks.assert_clean(desk.events("service_account.created"))
+    leaks.assert_clean(backoffice.events("service_account.created"))
     assert secret[-4:] in browser.get("/service-accounts/importer").text  # its hint
 
 
-def test_an_app_token_is_shown_once_with_what_one_needs(desk: Desk, known: Known):  # auth service 46
-    browser = desk.browser(known.alice)
+def test_an_app_token_is_shown_once_with_what_one_needs(backoffice: Backoffice, known: Known):  # auth service 46
+    browser = backoffice.browser(known.alice)
     browser.get("/app-tokens")
     browser.submit(f"/app-tokens/{known.token}/rotate", overlap="3600")
     token = _shown(browser)
@@ -93,17 +95,17 @@ def test_an_app_token_is_shown_once_with_what_one_needs(desk: Desk, known: Known
     assert browser.get("/shown-once").status_code == 404
 
 
-def test_the_secret_in_the_session_is_sealed(desk: Desk, known: Known):  # auth service 46
-    browser = desk.browser(known.alice)
-    _ask(browser, desk)
-    data = b"".join(path.read_bytes() for path in desk.service.settings.data.iterdir() if path.suffix != ".key")
+def test_the_secret_in_the_session_is_sealed(backoffice: Backoffice, known: Known):  # auth service 46
+    browser = backoffice.browser(known.alice)
+    _ask(browser, backoffice)
+    data = b"".join(path.read_bytes() for path in backoffice.service.settings.data.iterdir() if path.suffix != ".key")
     secret = _shown(browser)
     assert secret.encode() not in data
     assert b"importer" in data
 
 
-def test_the_lifetime_of_a_token_that_is_asked_for_is_capped(desk: Desk, known: Known):
-    browser = desk.browser(known.carol)
+def test_the_lifetime_of_a_token_that_is_asked_for_is_capped(backoffice: Backoffice, known: Known):
+    browser = backoffice.browser(known.carol)
     browser.get("/account")
     path = "/token-requests/~new?for=reports%20orders-api"
     browser.submit(path, scopes="orders:read", lifetime=str(91 * DAY), token_format="jwt")

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from tests.authorization_server.oauth_world import (
+from tests.authorization_server.oauth_service import (
     CONSOLE,
     KeyPair,
-    World,
+    OAuthService,
     asserted,
     both,
     error_of,
@@ -24,49 +24,49 @@ REFUSED = (401, "invalid_client")
 class Robot:
     """An account with a key, and what it sends."""
 
-    def __init__(self, world: World, client_id: str = "robot") -> None:
-        self.world, self.client_id, self.pair = world, client_id, KeyPair()
-        world.add_account(client_id, authentication="private_key_jwt", jwks=self.pair.jwks)
+    def __init__(self, oauth: OAuthService, client_id: str = "robot") -> None:
+        self.oauth, self.client_id, self.pair = oauth, client_id, KeyPair()
+        oauth.add_account(client_id, authentication="private_key_jwt", jwks=self.pair.jwks)
 
     @property
     def now(self) -> float:
-        return self.world.service.clock.wall()
+        return self.oauth.service.clock.wall()
 
     def proof(self, **claims: object) -> str:
-        issuer = self.world.service.settings.issuer
+        issuer = self.oauth.service.settings.issuer
         return self.pair.assertion(self.client_id, issuer, **({"now": self.now} | claims))
 
     def send(self, assertion: str, **fields: str) -> tuple[int, str]:
-        answer = self.world.post(TOKEN, asserted(assertion, **fields))
+        answer = self.oauth.post(TOKEN, asserted(assertion, **fields))
         return (200, "") if answer.status_code == 200 else error_of(answer)
 
 
 @pytest.fixture
-def robot(world: World) -> Robot:
-    return Robot(world)
+def robot(oauth: OAuthService) -> Robot:
+    return Robot(oauth)
 
 
-def test_an_assertion_is_good_once_on_all_nodes_together(any_world):  # auth service 5
-    robot = Robot(any_world)
-    with second_node(any_world.service) as other:
+def test_an_assertion_is_good_once_on_all_nodes_together(oauth_on_each_database):  # auth service 5
+    robot = Robot(oauth_on_each_database)
+    with second_node(oauth_on_each_database.service) as other:
         proof = asserted(robot.proof())
-        assert any_world.post(TOKEN, proof).status_code == 200
-        for node in (any_world, other, any_world):
+        assert oauth_on_each_database.post(TOKEN, proof).status_code == 200
+        for node in (oauth_on_each_database, other, oauth_on_each_database):
             assert error_of(node.post(TOKEN, proof)) == REFUSED
         assert other.post(TOKEN, asserted(robot.proof(jti="j-2"))).status_code == 200
 
 
-def test_of_an_assertion_sent_many_times_at_once_one_comes_through(any_world):  # auth service 5
-    robot = Robot(any_world)
-    with second_node(any_world.service) as other:
-        for number, node in enumerate((any_world, other, any_world)):
+def test_of_an_assertion_sent_many_times_at_once_one_comes_through(oauth_on_each_database):  # auth service 5
+    robot = Robot(oauth_on_each_database)
+    with second_node(oauth_on_each_database.service) as other:
+        for number, node in enumerate((oauth_on_each_database, other, oauth_on_each_database)):
             answers = node.together(8, None, **asserted(robot.proof(jti=f"burst-{number}")))
             statuses = [answer.status_code for answer in answers if answer.status_code != 401]
             assert statuses == [200], [answer.text for answer in answers]
 
 
-def test_a_jti_of_another_client_does_not_count(world):  # auth service 5
-    one, two = Robot(world), Robot(world, "other-robot")
+def test_a_jti_of_another_client_does_not_count(oauth):  # auth service 5
+    one, two = Robot(oauth), Robot(oauth, "other-robot")
     assert one.send(one.proof(jti="same"))[0] == two.send(two.proof(jti="same"))[0] == 200
 
 
@@ -109,7 +109,7 @@ def test_an_assertion_stays_used_as_long_as_it_lives(robot, clock):  # auth serv
     ids=str,
 )
 def test_a_claim_that_is_not_as_it_must_be_is_refused(robot, claims):  # auth service 5
-    robot.world.add_account("reports")
+    robot.oauth.add_account("reports")
     assert robot.send(robot.proof(**claims)) == REFUSED
     assert robot.send(robot.proof(jti="good"))[0] == 200
 
@@ -141,56 +141,58 @@ def test_no_algorithm_and_no_shared_secret_will_do(robot):  # auth service 5
     assert robot.send(f"{header}.{payload}.{'A' * 86}") == REFUSED
 
 
-def test_the_key_of_another_client_is_no_proof(world):  # auth service 5
-    robot, other = Robot(world), Robot(world, "other-robot")
-    stolen = other.pair.assertion("robot", world.service.settings.issuer, now=robot.now)
+def test_the_key_of_another_client_is_no_proof(oauth):  # auth service 5
+    robot, other = Robot(oauth), Robot(oauth, "other-robot")
+    stolen = other.pair.assertion("robot", oauth.service.settings.issuer, now=robot.now)
     assert robot.send(stolen) == REFUSED
     assert robot.send(other.proof(jti="x"), client_id="robot") == REFUSED
 
 
-def test_a_client_with_a_key_cannot_fall_back_to_a_secret(world):  # auth service 5
-    reports = world.add_account()
-    assert world.token(reports).status_code == 200
+def test_a_client_with_a_key_cannot_fall_back_to_a_secret(oauth):  # auth service 5
+    reports = oauth.add_account()
+    assert oauth.token(reports).status_code == 200
     pair = KeyPair()
-    world.act(service_accounts.change, "reports", authentication="private_key_jwt", jwks=pair.jwks)
-    assert error_of(world.token(reports)) == REFUSED
+    oauth.act(service_accounts.change, "reports", authentication="private_key_jwt", jwks=pair.jwks)
+    assert error_of(oauth.token(reports)) == REFUSED
     body = {"grant_type": "client_credentials", "client_id": "reports", "client_secret": reports.secret}
-    assert error_of(world.post(TOKEN, body)) == REFUSED
-    proof = pair.assertion("reports", world.service.settings.issuer, now=world.service.clock.wall())
-    assert world.post(TOKEN, asserted(proof)).status_code == 200
+    assert error_of(oauth.post(TOKEN, body)) == REFUSED
+    proof = pair.assertion("reports", oauth.service.settings.issuer, now=oauth.service.clock.wall())
+    assert oauth.post(TOKEN, asserted(proof)).status_code == 200
 
 
-def test_a_key_that_was_replaced_on_another_node_is_dead_here(world):  # auth service 5
-    robot = Robot(world)
+def test_a_key_that_was_replaced_on_another_node_is_dead_here(oauth):  # auth service 5
+    robot = Robot(oauth)
     assert robot.send(robot.proof())[0] == 200
     new = KeyPair()
-    with second_node(world.service) as other, other.service.unit_of_work(CONSOLE) as uow:
+    with second_node(oauth.service) as other, other.service.unit_of_work(CONSOLE) as uow:
         service_accounts.change(uow, "robot", jwks=new.jwks)
     assert robot.send(robot.proof(jti="j-2")) == REFUSED
-    fresh = new.assertion("robot", world.service.settings.issuer, now=robot.now, jti="j-3")
+    fresh = new.assertion("robot", oauth.service.settings.issuer, now=robot.now, jti="j-3")
     assert robot.send(fresh)[0] == 200
 
 
-def test_accounts_that_change_meanwhile_do_not_use_an_assertion_up_twice(world):
+def test_accounts_that_change_meanwhile_do_not_use_an_assertion_up_twice(oauth):
     """The request is judged anew; the assertion was used by this very request."""
-    robot = Robot(world)
+    robot = Robot(oauth)
     for number in range(3):
-        world.act(lambda uow: uow.bump_config_version())
+        oauth.act(lambda uow: uow.bump_config_version())
         assert robot.send(robot.proof(jti=f"j-{number}"))[0] == 200
 
 
-def test_introspection_and_revocation_take_assertions_too(world):
-    robot = Robot(world)
-    token = world.post(TOKEN, asserted(robot.proof())).json()["access_token"]
-    assert world.post("/oauth2/revoke", asserted(robot.proof(jti="j-2"), token=token)).status_code == 200
-    assert not world.active(world.api, token)
+def test_introspection_and_revocation_take_assertions_too(oauth):
+    robot = Robot(oauth)
+    token = oauth.post(TOKEN, asserted(robot.proof())).json()["access_token"]
+    assert oauth.post("/oauth2/revoke", asserted(robot.proof(jti="j-2"), token=token)).status_code == 200
+    assert not oauth.active(oauth.api, token)
 
 
-def test_two_at_once_on_two_nodes(any_world):  # auth service 5
+def test_two_at_once_on_two_nodes(oauth_on_each_database):  # auth service 5
     """Each node in a loop of its own would take turns; one loop over both applications does not."""
-    robot = Robot(any_world)
-    with second_node(any_world.service) as other:
+    robot = Robot(oauth_on_each_database)
+    with second_node(oauth_on_each_database.service) as other:
         proof = asserted(robot.proof())
-        sets = any_world.run(both(any_world.all_of(4, None, **proof), other.all_of(4, None, **proof)))
+        sets = oauth_on_each_database.run(
+            both(oauth_on_each_database.all_of(4, None, **proof), other.all_of(4, None, **proof))
+        )
         statuses = sorted(answer.status_code for answers in sets for answer in answers)
         assert statuses == [200] + [401] * 7

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
-from tests.authorization_server.oauth_world import (
+from tests.authorization_server.oauth_service import (
     CONSOLE,
     FORM,
     KeyPair,
     Login,
-    World,
+    OAuthService,
     asserted,
     basic,
     error_of,
+    response_parts,
     second_node,
-    told,
 )
 
 from roomkey.authorization_server import secret_format
@@ -42,53 +42,53 @@ class Strangers:
     BY_SECRET = ("unknown", "wrong secret", "disabled", "wrong method", "an API")
     BY_KEY = ("wrong key", "key of nobody", "key for a secret", "unknown key")
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        world.add_account("reports")
+    def __init__(self, oauth: OAuthService) -> None:
+        self.oauth = oauth
+        oauth.add_account("reports")
         wrong = secret_format.new(secret_format.Kind.CLIENT_SECRET).value
         self.logins = {
             "unknown": Login("nobody", wrong),
             "wrong secret": Login("reports", wrong),
-            "disabled": world.add_account("disabled"),
-            "wrong method": world.add_account("by-post", authentication="client_secret_post"),
-            "an API": Login(world.api.client_id, wrong),
+            "disabled": oauth.add_account("disabled"),
+            "wrong method": oauth.add_account("by-post", authentication="client_secret_post"),
+            "an API": Login(oauth.api.client_id, wrong),
         }
-        world.act(service_accounts.disable, "disabled")
+        oauth.act(service_accounts.disable, "disabled")
         self.pair, self.other, self.unnamed = KeyPair(), KeyPair(), KeyPair("two")
-        world.add_account("by-key", authentication="private_key_jwt", jwks=self.pair.jwks)
+        oauth.add_account("by-key", authentication="private_key_jwt", jwks=self.pair.jwks)
 
     def send(self, name: str) -> httpx2.Response:
         if name in self.logins:
-            return self.world.token(self.logins[name])
+            return self.oauth.token(self.logins[name])
         pair, client_id = {
             "wrong key": (self.other, "by-key"),
             "key of nobody": (self.pair, "nobody"),
             "key for a secret": (self.pair, "reports"),
             "unknown key": (self.unnamed, "by-key"),
         }[name]
-        issuer, now = self.world.service.settings.issuer, self.world.service.clock.wall()
-        return self.world.post("/oauth2/token", asserted(pair.assertion(client_id, issuer, now=now)))
+        issuer, now = self.oauth.service.settings.issuer, self.oauth.service.clock.wall()
+        return self.oauth.post("/oauth2/token", asserted(pair.assertion(client_id, issuer, now=now)))
 
 
-def test_whatever_is_wrong_with_a_client_the_answer_is_the_same(any_world):  # auth service 1
-    strangers = Strangers(any_world)
-    answers = {name: told(strangers.send(name)) for name in (*Strangers.BY_SECRET, *Strangers.BY_KEY)}
+def test_whatever_is_wrong_with_a_client_the_answer_is_the_same(oauth_on_each_database):  # auth service 1
+    strangers = Strangers(oauth_on_each_database)
+    answers = {name: response_parts(strangers.send(name)) for name in (*Strangers.BY_SECRET, *Strangers.BY_KEY)}
     for name, fields in {
         "nothing": {},
         "a name alone": {"client_id": "reports"},
         "another's secret": {"client_id": "reports", "client_secret": strangers.logins["wrong method"].secret},
         "another type": {"client_assertion": "a.b.c", "client_assertion_type": "saml"},
     }.items():
-        answers[name] = told(any_world.post("/oauth2/token", TOKEN | fields))
+        answers[name] = response_parts(oauth_on_each_database.post("/oauth2/token", TOKEN | fields))
     assert len(set(answers.values())) == 1, answers
     assert next(iter(answers.values()))[0] == 401
 
 
 @pytest.mark.parametrize("names", [Strangers.BY_SECRET, Strangers.BY_KEY], ids=["secret", "key"])
 def test_whatever_is_wrong_with_a_client_the_same_is_read_and_checked(  # auth service 1
-    world, monkeypatch, names
+    oauth, monkeypatch, names
 ):
-    strangers, checked = Strangers(world), []
+    strangers, checked = Strangers(oauth), []
     check = assertion.check_signature
 
     def counted(compact, keys):
@@ -99,7 +99,7 @@ def test_whatever_is_wrong_with_a_client_the_same_is_read_and_checked(  # auth s
         assertion, "check_signature", lambda token, keys: (checked.append(len(keys)), check(token, keys))
     )
     uow = {}
-    with world.statements() as seen:
+    with oauth.statements() as seen:
         for name in names:
             assert error_of(strangers.send(name)) == REFUSED
             uow[name] = [*(statement.split("WHERE")[0] for statement in seen), *checked]
@@ -109,12 +109,12 @@ def test_whatever_is_wrong_with_a_client_the_same_is_read_and_checked(  # auth s
 
 
 @pytest.mark.parametrize("names", [Strangers.BY_SECRET, Strangers.BY_KEY], ids=["secret", "key"])
-def test_the_times_of_refusals_overlap(world, names):  # auth service 1
+def test_the_times_of_refusals_overlap(oauth, names):  # auth service 1
     """All distributions lie over each other but for their ends; taken in turns, so that a busy machine slows all."""
-    strangers = Strangers(world)
+    strangers = Strangers(oauth)
     times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(60):
-        world.service.clock.advance(60)  # so that nobody has failed too often
+        oauth.service.clock.advance(60)  # so that nobody has failed too often
         for name in random.sample(names, len(names)):
             begun = time.perf_counter()
             answer = strangers.send(name)
@@ -130,106 +130,108 @@ texts = st.text(max_size=40) | st.sampled_from(["\x00", "a\x00b", "é", "漢" * 
 @ONE_SERVICE
 @given(st.binary(max_size=60) | st.sampled_from([b"\x00:\x00", b"\xff\xfe:x", b"reports", b":", b"a" * 5000 + b":"]))
 @example(b"reports:%FF%00")
-def test_any_bytes_as_basic_credentials_are_a_client_that_fails(any_world, raw):  # auth service 2
-    any_world.service.clock.advance(5)
+def test_any_bytes_as_basic_credentials_are_a_client_that_fails(oauth_on_each_database, raw):  # auth service 2
+    oauth_on_each_database.service.clock.advance(5)
     for encoded in (base64.b64encode(raw), raw):
         words = [(b"authorization", b"Basic " + encoded), (b"content-type", FORM["content-type"].encode())]
-        answer = any_world.ask("POST", "/oauth2/token", content=urlencode(TOKEN).encode(), headers=words)
+        answer = oauth_on_each_database.ask("POST", "/oauth2/token", content=urlencode(TOKEN).encode(), headers=words)
         assert error_of(answer) == REFUSED
 
 
 @ONE_SERVICE
 @given(texts, texts)
-def test_any_text_as_credentials_in_the_body_is_a_client_that_fails(any_world, client_id, secret):  # auth service 2
-    any_world.service.clock.advance(5)
-    answer = any_world.post("/oauth2/token", TOKEN | {"client_id": client_id, "client_secret": secret})
+def test_any_text_as_credentials_in_the_body_is_a_client_that_fails(
+    oauth_on_each_database, client_id, secret
+):  # auth service 2
+    oauth_on_each_database.service.clock.advance(5)
+    answer = oauth_on_each_database.post("/oauth2/token", TOKEN | {"client_id": client_id, "client_secret": secret})
     assert error_of(answer) == REFUSED
 
 
 @pytest.mark.parametrize("words", ["Basic", "Basic ", "Basic ===", "Bearer abc", "basic cmVwb3J0cw==", "Negotiate x"])
-def test_what_is_no_basic_credential_fails(world, words):  # auth service 2
-    assert error_of(world.post("/oauth2/token", TOKEN, authorization=words)) == REFUSED
+def test_what_is_no_basic_credential_fails(oauth, words):  # auth service 2
+    assert error_of(oauth.post("/oauth2/token", TOKEN, authorization=words)) == REFUSED
 
 
-def test_a_secret_of_a_megabyte_is_refused_and_read_no_further_than_it_must_be(world):  # auth service 2
-    answer = world.post("/oauth2/token", TOKEN | {"client_id": "reports", "client_secret": "s" * 1_000_000})
+def test_a_secret_of_a_megabyte_is_refused_and_read_no_further_than_it_must_be(oauth):  # auth service 2
+    answer = oauth.post("/oauth2/token", TOKEN | {"client_id": "reports", "client_secret": "s" * 1_000_000})
     assert error_of(answer) == (413, "invalid_request")
 
 
 @pytest.mark.parametrize("secret", ["a:b", "a+b c", "100%", "%3A", "ü:%+", "a b"])
-def test_credentials_round_trip_whatever_characters_they_have(world, secret):  # auth service 3
-    world.add_account("reports")
-    with world.service.unit_of_work(CONSOLE) as uow:
+def test_credentials_round_trip_whatever_characters_they_have(oauth, secret):  # auth service 3
+    oauth.add_account("reports")
+    with oauth.service.unit_of_work(CONSOLE) as uow:
         uow.connection.execute(
             update(schema.account_secrets)
             .where(schema.account_secrets.c.client_id == "reports")
             .values(digest=secret_format.digest_of(secret))
         )
         uow.bump_config_version()
-    assert world.token(Login("reports", secret)).status_code == 200
+    assert oauth.token(Login("reports", secret)).status_code == 200
 
 
-def test_a_secret_as_it_was_shown_needs_no_encoding(world):  # auth service 3
-    reports = world.add_account()
+def test_a_secret_as_it_was_shown_needs_no_encoding(oauth):  # auth service 3
+    reports = oauth.add_account()
     assert quote_plus(reports.secret) == reports.secret
-    assert world.post("/oauth2/token", TOKEN, **basic("reports", reports.secret)).status_code == 200
+    assert oauth.post("/oauth2/token", TOKEN, **basic("reports", reports.secret)).status_code == 200
 
 
-def test_two_ways_of_authentication_are_one_too_many(world):  # auth service 4
-    reports = world.add_account()
+def test_two_ways_of_authentication_are_one_too_many(oauth):  # auth service 4
+    reports = oauth.add_account()
     pair = KeyPair()
     proof = asserted(pair.assertion("reports", "https://auth.example"))
     body = {"client_id": "reports", "client_secret": reports.secret}
     two_headers = [*FORM.items(), *reports.basic.items(), *reports.basic.items()]
     for answer in (
-        world.post("/oauth2/token", TOKEN | body, reports),
-        world.post("/oauth2/token", proof, reports),
-        world.post("/oauth2/token", proof | body),
-        world.ask("POST", "/oauth2/token", content=urlencode(TOKEN).encode(), headers=two_headers),
-        world.post("/oauth2/token", TOKEN | {"client_id": "another"}, reports),
+        oauth.post("/oauth2/token", TOKEN | body, reports),
+        oauth.post("/oauth2/token", proof, reports),
+        oauth.post("/oauth2/token", proof | body),
+        oauth.ask("POST", "/oauth2/token", content=urlencode(TOKEN).encode(), headers=two_headers),
+        oauth.post("/oauth2/token", TOKEN | {"client_id": "another"}, reports),
     ):
         assert error_of(answer) == (400, "invalid_request")
 
 
-def test_a_parameter_without_a_value_is_no_second_way(world):
+def test_a_parameter_without_a_value_is_no_second_way(oauth):
     """RFC 6749 section 3.2: it is as if it were not there; there are clients that send an empty secret along."""
-    reports = world.add_account()
+    reports = oauth.add_account()
     empty = {"client_id": "reports", "client_secret": "", "client_assertion": "", "client_assertion_type": ""}
-    assert world.post("/oauth2/token", TOKEN | empty, reports).status_code == 200
+    assert oauth.post("/oauth2/token", TOKEN | empty, reports).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"])
 @pytest.mark.parametrize("query", ["grant_type=client_credentials", "token=x", "client_secret=s", "x"])
-def test_nothing_is_taken_from_the_address(world, path, query):  # auth service 4
-    reports = world.add_account()
-    answer = world.post(f"{path}?{query}", TOKEN | {"token": "x"}, reports)
+def test_nothing_is_taken_from_the_address(oauth, path, query):  # auth service 4
+    reports = oauth.add_account()
+    answer = oauth.post(f"{path}?{query}", TOKEN | {"token": "x"}, reports)
     assert error_of(answer) == (400, "invalid_request")
 
 
-def test_an_account_without_a_secret_is_nobody(world):  # auth service 6
-    world.add_account()
-    world.act(
+def test_an_account_without_a_secret_is_nobody(oauth):  # auth service 6
+    oauth.add_account()
+    oauth.act(
         lambda uow: (uow.connection.execute(delete(schema.account_secrets)), uow.bump_config_version()),
     )
     for secret in ("", "null", "None", "\x00" * 32):
-        assert error_of(world.token(Login("reports", secret))) == REFUSED
-        answer = world.post("/oauth2/token", TOKEN | {"client_id": "reports", "client_secret": secret})
+        assert error_of(oauth.token(Login("reports", secret))) == REFUSED
+        answer = oauth.post("/oauth2/token", TOKEN | {"client_id": "reports", "client_secret": secret})
         assert error_of(answer) == REFUSED
-    assert error_of(world.token(Login("roomkey-admin", ""))) == REFUSED
+    assert error_of(oauth.token(Login("roomkey-admin", ""))) == REFUSED
 
 
-def test_a_rotated_secret_dies_at_its_end_and_not_a_second_later(any_world, clock):  # auth service 7, 60
-    old = any_world.add_account()
-    assert any_world.token(old).status_code == 200
-    made = any_world.act(account_secrets.rotate, "reports", overlap=60)
+def test_a_rotated_secret_dies_at_its_end_and_not_a_second_later(oauth_on_each_database, clock):  # auth service 7, 60
+    old = oauth_on_each_database.add_account()
+    assert oauth_on_each_database.token(old).status_code == 200
+    made = oauth_on_each_database.act(account_secrets.rotate, "reports", overlap=60)
     new = Login("reports", made.client_secret.value)
     clock.advance(59)
-    assert any_world.token(old).status_code == any_world.token(new).status_code == 200
+    assert oauth_on_each_database.token(old).status_code == oauth_on_each_database.token(new).status_code == 200
     clock.advance(1)
     assert made.old_until == int(clock.wall())
-    assert error_of(any_world.token(old)) == REFUSED
-    assert any_world.token(new).status_code == 200
-    with any_world.service.look(CONSOLE) as uow:  # the row is still there: no cleaner did this
+    assert error_of(oauth_on_each_database.token(old)) == REFUSED
+    assert oauth_on_each_database.token(new).status_code == 200
+    with oauth_on_each_database.service.look(CONSOLE) as uow:  # the row is still there: no cleaner did this
         assert (
             len(
                 uow.connection.execute(
@@ -241,36 +243,38 @@ def test_a_rotated_secret_dies_at_its_end_and_not_a_second_later(any_world, cloc
 
 
 @pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"])
-def test_a_secret_that_was_replaced_at_once_is_dead_at_every_address(world, path):  # auth service 7
+def test_a_secret_that_was_replaced_at_once_is_dead_at_every_address(oauth, path):  # auth service 7
     """This node remembers the account with the secret that it had."""
-    old = world.api if path == "/oauth2/introspect" else world.add_account()
-    whose = world.add_account("another")
-    token = world.token(whose).json()["access_token"]
+    old = oauth.api if path == "/oauth2/introspect" else oauth.add_account()
+    whose = oauth.add_account("another")
+    token = oauth.token(whose).json()["access_token"]
     fields = TOKEN | {"token": token}
-    assert world.post(path, fields, old).status_code == 200
-    with second_node(world.service) as other, other.service.unit_of_work(CONSOLE) as uow:
-        if old is world.api:
+    assert oauth.post(path, fields, old).status_code == 200
+    with second_node(oauth.service) as other, other.service.unit_of_work(CONSOLE) as uow:
+        if old is oauth.api:
             apis.rotate_secret(uow, "orders-api", overlap=0)
         else:
             account_secrets.rotate(uow, old.client_id, overlap=0)
-    assert error_of(world.post(path, fields, old)) == REFUSED
+    assert error_of(oauth.post(path, fields, old)) == REFUSED
 
 
-def test_a_disabled_account_is_refused_at_once_on_every_node_and_cannot_enable_itself(any_world):  # auth service 8
-    reports = any_world.add_account()
-    with second_node(any_world.service) as other:
-        assert any_world.token(reports).status_code == other.token(reports).status_code == 200
-        any_world.act(service_accounts.disable, "reports")
-        for node in (any_world, other):
+def test_a_disabled_account_is_refused_at_once_on_every_node_and_cannot_enable_itself(
+    oauth_on_each_database,
+):  # auth service 8
+    reports = oauth_on_each_database.add_account()
+    with second_node(oauth_on_each_database.service) as other:
+        assert oauth_on_each_database.token(reports).status_code == other.token(reports).status_code == 200
+        oauth_on_each_database.act(service_accounts.disable, "reports")
+        for node in (oauth_on_each_database, other):
             assert error_of(node.token(reports)) == REFUSED
             assert error_of(node.post("/oauth2/token", TOKEN | {"enabled": "1", "disabled_at": ""}, reports)) == REFUSED
-        any_world.act(service_accounts.enable, "reports")
-        assert any_world.token(reports).status_code == other.token(reports).status_code == 200
+        oauth_on_each_database.act(service_accounts.enable, "reports")
+        assert oauth_on_each_database.token(reports).status_code == other.token(reports).status_code == 200
 
 
-def test_a_secret_that_ends_while_it_is_judged_lets_nobody_in(world, monkeypatch):
+def test_a_secret_that_ends_while_it_is_judged_lets_nobody_in(oauth, monkeypatch):
     """Between the two readings of an account that is not remembered."""
-    reports = world.add_account()
+    reports = oauth.add_account()
     read = Directory.read
 
     async def rotated_first(directory, client_id):
@@ -278,11 +282,11 @@ def test_a_secret_that_ends_while_it_is_judged_lets_nobody_in(world, monkeypatch
         return await read(directory, client_id)
 
     monkeypatch.setattr(Directory, "read", rotated_first)
-    assert error_of(world.token(reports)) == REFUSED
+    assert error_of(oauth.token(reports)) == REFUSED
 
 
-def test_accounts_that_change_all_the_time_are_an_outage_and_no_refusal(world, monkeypatch):
-    reports = world.add_account()
+def test_accounts_that_change_all_the_time_are_an_outage_and_no_refusal(oauth, monkeypatch):
+    reports = oauth.add_account()
     read = Directory.read
 
     async def changed_after(directory, client_id):
@@ -291,55 +295,55 @@ def test_accounts_that_change_all_the_time_are_an_outage_and_no_refusal(world, m
         return client
 
     monkeypatch.setattr(Directory, "read", changed_after)
-    answer = world.token(reports)
+    answer = oauth.token(reports)
     assert error_of(answer) == (503, "temporarily_unavailable")
     assert answer.headers["retry-after"] == "2"
 
 
-def test_many_failures_from_one_address_are_slowed_down_and_stop_nobody_who_is_known(world, clock):
-    reports = world.add_account()
-    assert world.token(reports).status_code == 200
-    answers = [world.token(Login("nobody", "x")).status_code for _ in range(80)]
+def test_many_failures_from_one_address_are_slowed_down_and_stop_nobody_who_is_known(oauth, clock):
+    reports = oauth.add_account()
+    assert oauth.token(reports).status_code == 200
+    answers = [oauth.token(Login("nobody", "x")).status_code for _ in range(80)]
     assert answers == [401] * 60 + [429] * 20
-    assert world.token(reports).status_code == 200
+    assert oauth.token(reports).status_code == 200
     clock.advance(1)
-    assert [world.token(Login("nobody", "x")).status_code for _ in range(3)] == [401, 401, 429]
+    assert [oauth.token(Login("nobody", "x")).status_code for _ in range(3)] == [401, 401, 429]
 
 
-def test_many_good_clients_at_one_address_are_no_failures(world):
+def test_many_good_clients_at_one_address_are_no_failures(oauth):
     """After every change each account is read once; a fleet behind one address is not slowed down by that."""
-    reports = world.add_account()
+    reports = oauth.add_account()
     for _ in range(80):
-        world.act(lambda uow: uow.bump_config_version())
-        assert world.token(reports).status_code == 200
+        oauth.act(lambda uow: uow.bump_config_version())
+        assert oauth.token(reports).status_code == 200
     for number in range(80):
-        assert world.token(world.add_account(f"reports-{number}")).status_code == 200
+        assert oauth.token(oauth.add_account(f"reports-{number}")).status_code == 200
 
 
-def test_good_clients_that_come_together_to_a_node_that_knows_nobody_are_no_failures(world):
-    reports = world.add_account()
-    answers = world.together(64, reports, grant_type="client_credentials")
+def test_good_clients_that_come_together_to_a_node_that_knows_nobody_are_no_failures(oauth):
+    reports = oauth.add_account()
+    answers = oauth.together(64, reports, grant_type="client_credentials")
     assert {answer.status_code for answer in answers} == {200}
 
 
-def test_an_outage_is_no_failure_of_those_who_ask_meanwhile(world, monkeypatch):  # auth service 55
-    reports = world.add_account()
+def test_an_outage_is_no_failure_of_those_who_ask_meanwhile(oauth, monkeypatch):  # auth service 55
+    reports = oauth.add_account()
 
     async def failing(*_, **__):
         raise DatabaseUnavailable("The database cannot be used now.")
 
     with monkeypatch.context() as outage:
-        outage.setattr(type(world.service.database), "read", failing)
-        assert {world.token(reports).status_code for _ in range(80)} == {503}
-    assert world.token(reports).status_code == 200
+        outage.setattr(type(oauth.service.database), "read", failing)
+        assert {oauth.token(reports).status_code for _ in range(80)} == {503}
+    assert oauth.token(reports).status_code == 200
 
 
-def test_a_secret_that_came_in_the_wrong_way_was_not_used(world):
-    by_post = world.add_account("by-post", authentication="client_secret_post")
-    assert error_of(world.token(by_post)) == REFUSED
-    world.run(world.app.state.last_used.write())
-    assert world.act(account_secrets.find, "by-post")[0].last_used_at is None
+def test_a_secret_that_came_in_the_wrong_way_was_not_used(oauth):
+    by_post = oauth.add_account("by-post", authentication="client_secret_post")
+    assert error_of(oauth.token(by_post)) == REFUSED
+    oauth.run(oauth.app.state.last_used.write())
+    assert oauth.act(account_secrets.find, "by-post")[0].last_used_at is None
     fields = {"client_id": "by-post", "client_secret": by_post.secret}
-    assert world.post("/oauth2/token", TOKEN | fields).status_code == 200
-    world.run(world.app.state.last_used.write())
-    assert world.act(account_secrets.find, "by-post")[0].last_used_at == int(world.service.clock.wall())
+    assert oauth.post("/oauth2/token", TOKEN | fields).status_code == 200
+    oauth.run(oauth.app.state.last_used.write())
+    assert oauth.act(account_secrets.find, "by-post")[0].last_used_at == int(oauth.service.clock.wall())

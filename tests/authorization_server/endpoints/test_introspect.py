@@ -3,17 +3,17 @@
 import json
 
 import pytest
-from tests.authorization_server.oauth_world import (
+from tests.authorization_server.oauth_service import (
     CONSOLE,
     KeyPair,
     Login,
-    World,
+    OAuthService,
     asserted,
     claims_of,
     error_of,
-    told,
+    response_parts,
 )
-from tests.authorization_server.served import served
+from tests.authorization_server.running_service import running_service
 
 import roomkey
 from roomkey.authorization_server import secret_format
@@ -37,29 +37,29 @@ def jwt(**claims):
 
 
 @pytest.fixture
-def token(world):
-    return world.token(world.add_account()).json()["access_token"]
+def token(oauth):
+    return oauth.token(oauth.add_account()).json()["access_token"]
 
 
-def inactive(world: World) -> dict[str, str]:
+def inactive(oauth: OAuthService) -> dict[str, str]:
     """Tokens of which the API must learn nothing, by what is wrong with them."""
-    other = world.add_api("billing-api", "billing:read")
-    assert other.client_id != world.api.client_id
+    other = oauth.add_api("billing-api", "billing:read")
+    assert other.client_id != oauth.api.client_id
     access = [
         Access("orders-api", ("orders:read",), ("orders:read",)),
         Access("billing-api", ("billing:read",), ("billing:read",)),
     ]
-    reports = world.add_account("reports", apis=access)
-    world.add_user()
-    app = world.add_app()
+    reports = oauth.add_account("reports", apis=access)
+    oauth.add_user()
+    app = oauth.add_app()
 
     def new(**fields):
-        return world.token(reports, **fields).json()["access_token"]
+        return oauth.token(reports, **fields).json()["access_token"]
 
     expired = new(resource="orders-api")
-    world.service.clock.advance(300)
+    oauth.service.clock.advance(300)
     revoked, of_another = new(resource="orders-api"), new(resource="billing-api")
-    assert world.revoke(reports, revoked).status_code == 200
+    assert oauth.revoke(reports, revoked).status_code == 200
     live = new(resource="orders-api")
     return {
         "another's": of_another,
@@ -67,14 +67,14 @@ def inactive(world: World) -> dict[str, str]:
         "revoked": revoked,
         "unknown": secret_format.new(secret_format.Kind.ACCESS_TOKEN).value,
         "changed": live[:-2] + ("AA" if live[-2:] != "AA" else "BB"),
-        "refresh": world.tokens(app)["refresh_token"],
-        "secret": world.api.secret,
+        "refresh": oauth.tokens(app)["refresh_token"],
+        "secret": oauth.api.secret,
         "junk": "junk",
         "nul": "\x00",
         "letters": "é漢",
         "long": "a" * 60_000,
         "long dots": "a." * 2 + "a" * 60_000,
-        "own": jwt(iss=world.service.settings.issuer, iat=1_700_000_300, aud="orders-api"),
+        "own": jwt(iss=oauth.service.settings.issuer, iat=1_700_000_300, aud="orders-api"),
         "huge iat": jwt(iat=10**19),
         "huger iat": jwt(iat=1 << 40),
         "negative iat": jwt(iat=-1),
@@ -89,17 +89,20 @@ def inactive(world: World) -> dict[str, str]:
     }
 
 
-def test_of_any_token_that_is_not_its_own_an_api_learns_nothing(any_world):  # auth service 23, 24
-    answers = {name: any_world.introspect(any_world.api, token) for name, token in inactive(any_world).items()}
+def test_of_any_token_that_is_not_its_own_an_api_learns_nothing(oauth_on_each_database):  # auth service 23, 24
+    answers = {
+        name: oauth_on_each_database.introspect(oauth_on_each_database.api, token)
+        for name, token in inactive(oauth_on_each_database).items()
+    }
     assert {answer.content for answer in answers.values()} == {INACTIVE}
-    assert len({told(answer) for answer in answers.values()}) == 1
+    assert len({response_parts(answer) for answer in answers.values()}) == 1
     assert answers["junk"].status_code == 200
 
 
-def test_the_signed_form_tells_as_little(world):  # auth service 23, 27
+def test_the_signed_form_tells_as_little(oauth):  # auth service 23, 27
     claims = set()
-    for token in inactive(world).values():
-        answer = world.introspect(world.api, token, accept=SIGNED)
+    for token in inactive(oauth).values():
+        answer = oauth.introspect(oauth.api, token, accept=SIGNED)
         assert answer.headers["content-type"] == SIGNED
         payload = answer.text.split(".")[1]
         claims.add((payload, len(answer.content), answer.text.split(".")[0]))
@@ -107,54 +110,54 @@ def test_the_signed_form_tells_as_little(world):  # auth service 23, 27
     assert claims_of(answer.text)["token_introspection"] == {"active": False}
 
 
-def test_a_signed_answer_is_for_its_caller_and_no_access_token(world, token, clock):  # auth service 27
-    answer = world.introspect(world.api, token, accept=f"application/json;q=0.5, {SIGNED}")
+def test_a_signed_answer_is_for_its_caller_and_no_access_token(oauth, token, clock):  # auth service 27
+    answer = oauth.introspect(oauth.api, token, accept=f"application/json;q=0.5, {SIGNED}")
     seen = read_unverified(answer.text)
     assert seen.header["typ"] == "token-introspection+jwt"
     claims = dict(seen.claims)
-    assert claims["aud"] == world.api.client_id
-    assert claims["iss"] == world.service.settings.issuer
+    assert claims["aud"] == oauth.api.client_id
+    assert claims["iss"] == oauth.service.settings.issuer
     assert claims["iat"] == int(clock.wall())
     assert not {"exp", "sub", "scope", "client_id"} & claims.keys()
-    assert claims["token_introspection"] == world.introspect(world.api, token).json()
-    keys = roomkey.KeySet.static(world.ask("GET", "/oauth2/jwks").json())
+    assert claims["token_introspection"] == oauth.introspect(oauth.api, token).json()
+    keys = roomkey.KeySet.static(oauth.ask("GET", "/oauth2/jwks").json())
     roomkey.jose.verify_compact(answer.text, keys, algorithms=["ES256"])
-    for audience in ("orders-api", world.api.client_id):
+    for audience in ("orders-api", oauth.api.client_id):
         for profile in ("at+jwt", "jwt"):
-            issuer = world.service.settings.issuer
+            issuer = oauth.service.settings.issuer
             validator = roomkey.TokenValidator(
                 issuer=issuer, audience=audience, keys=keys, profile=profile, clock=clock
             )
             with pytest.raises(roomkey.InvalidToken) as refused:
                 validator.validate(answer.text)
             assert refused.value.reason == "wrong_type"
-    assert not world.active(world.api, answer.text)
+    assert not oauth.active(oauth.api, answer.text)
 
 
-def test_whoever_asks_must_be_an_api(world, token):  # auth service 22
-    reports = world.add_account("others")
+def test_whoever_asks_must_be_an_api(oauth, token):  # auth service 22
+    reports = oauth.add_account("others")
     bearer = {"authorization": f"Bearer {token}"}
-    for headers, login in (({}, None), (bearer, None), ({}, Login(world.api.client_id, "x"))):
-        assert error_of(world.post(PATH, {"token": token}, login, **headers)) == (401, "invalid_client")
-    assert error_of(world.introspect(reports, token)) == (403, "unauthorized_client")
+    for headers, login in (({}, None), (bearer, None), ({}, Login(oauth.api.client_id, "x"))):
+        assert error_of(oauth.post(PATH, {"token": token}, login, **headers)) == (401, "invalid_client")
+    assert error_of(oauth.introspect(reports, token)) == (403, "unauthorized_client")
 
 
-def test_an_api_sees_by_who_it_is_and_not_by_what_it_says(world, token):  # auth service 23
-    other = world.add_api("billing-api", "billing:read")
-    assert world.active(world.api, token)
+def test_an_api_sees_by_who_it_is_and_not_by_what_it_says(oauth, token):  # auth service 23
+    other = oauth.add_api("billing-api", "billing:read")
+    assert oauth.active(oauth.api, token)
     for fields in ({"audience": "orders-api"}, {"resource": "orders-api"}, {"client_id": other.client_id}):
-        assert world.post(PATH, {"token": token} | fields, other).content == INACTIVE
-    assert error_of(world.post(PATH, {"token": token, "client_id": world.api.client_id}, other)) == (
+        assert oauth.post(PATH, {"token": token} | fields, other).content == INACTIVE
+    assert error_of(oauth.post(PATH, {"token": token, "client_id": oauth.api.client_id}, other)) == (
         400,
         "invalid_request",
     )
 
 
-def test_junk_is_told_by_its_look_and_reads_nothing(world, token):  # auth service 24
-    assert world.active(world.api, token)
+def test_junk_is_told_by_its_look_and_reads_nothing(oauth, token):  # auth service 24
+    assert oauth.active(oauth.api, token)
     whole = secret_format.new(secret_format.Kind.ACCESS_TOKEN).value
-    with world.statements() as seen:
-        world.introspect(world.api, token)
+    with oauth.statements() as seen:
+        oauth.introspect(oauth.api, token)
         assert seen
         seen.clear()
         for junk in (
@@ -165,107 +168,107 @@ def test_junk_is_told_by_its_look_and_reads_nothing(world, token):  # auth servi
             jwt(),
             "x" * 60_000,
         ):
-            assert world.introspect(world.api, junk).content == INACTIVE
+            assert oauth.introspect(oauth.api, junk).content == INACTIVE
         assert seen == []
-        assert world.introspect(world.api, whole).content == INACTIVE
+        assert oauth.introspect(oauth.api, whole).content == INACTIVE
         assert seen
 
 
-def test_a_look_costs_one_statement(world, token):
-    assert world.active(world.api, token)
-    with world.statements() as seen:
-        assert world.active(world.api, token)
+def test_a_look_costs_one_statement(oauth, token):
+    assert oauth.active(oauth.api, token)
+    with oauth.statements() as seen:
+        assert oauth.active(oauth.api, token)
         seen.clear()
-        assert world.active(world.api, token)
+        assert oauth.active(oauth.api, token)
         assert [one.split()[0] for one in seen] == ["SELECT"]
 
 
-def test_a_megabyte_is_as_inactive_as_any_junk_and_more_is_too_large(world):  # auth service 24, 59
-    assert world.introspect(world.api, "junk").content == INACTIVE  # the caller is remembered from now on
-    with world.statements() as seen:
-        assert world.introspect(world.api, "a" * 1_000_000).content == INACTIVE
+def test_a_megabyte_is_as_inactive_as_any_junk_and_more_is_too_large(oauth):  # auth service 24, 59
+    assert oauth.introspect(oauth.api, "junk").content == INACTIVE  # the caller is remembered from now on
+    with oauth.statements() as seen:
+        assert oauth.introspect(oauth.api, "a" * 1_000_000).content == INACTIVE
         assert seen == []
-    assert error_of(world.introspect(world.api, "a" * 3_000_000)) == (413, "invalid_request")
+    assert error_of(oauth.introspect(oauth.api, "a" * 3_000_000)) == (413, "invalid_request")
 
 
-def test_guessing_is_slowed_down_for_the_one_who_guesses(world, token, clock, monkeypatch):  # auth service 24
-    other = world.add_api("billing-api", "billing:read")
+def test_guessing_is_slowed_down_for_the_one_who_guesses(oauth, token, clock, monkeypatch):  # auth service 24
+    other = oauth.add_api("billing-api", "billing:read")
     statuses = []
     while 429 not in statuses and len(statuses) < 6000:
         statuses.append(
-            world.introspect(world.api, secret_format.new(secret_format.Kind.ACCESS_TOKEN).value).status_code
+            oauth.introspect(oauth.api, secret_format.new(secret_format.Kind.ACCESS_TOKEN).value).status_code
         )
     assert statuses[-1] == 429
     assert len(statuses) > 1000
-    answer = world.introspect(world.api, token)
+    answer = oauth.introspect(oauth.api, token)
     assert error_of(answer) == (429, "temporarily_unavailable")
     assert answer.headers["retry-after"] == "1"
-    assert world.introspect(world.api, "junk").content == INACTIVE  # no guess at all
-    assert world.introspect(other, token).content == INACTIVE
+    assert oauth.introspect(oauth.api, "junk").content == INACTIVE  # no guess at all
+    assert oauth.introspect(other, token).content == INACTIVE
     clock.advance(1)
-    assert world.active(world.api, token)
+    assert oauth.active(oauth.api, token)
 
 
 @pytest.mark.parametrize("hint", ["refresh_token", "access_token", "pat", "", "\x00", "é"])
-def test_a_wrong_hint_finds_the_token_all_the_same(world, token, hint):  # auth service 25
-    answer = world.post(PATH, {"token": token, "token_type_hint": hint}, world.api)
+def test_a_wrong_hint_finds_the_token_all_the_same(oauth, token, hint):  # auth service 25
+    answer = oauth.post(PATH, {"token": token, "token_type_hint": hint}, oauth.api)
     assert answer.json()["active"] is True
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"])
-def test_only_post_is_served(world, token, path, method):  # auth service 25
-    headers = world.api.basic | {"x-http-method-override": "POST", "x-http-method": "POST"}
-    answer = world.ask(method, path, headers=headers)
+def test_only_post_is_served(oauth, token, path, method):  # auth service 25
+    headers = oauth.api.basic | {"x-http-method-override": "POST", "x-http-method": "POST"}
+    answer = oauth.ask(method, path, headers=headers)
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.content == b""
 
 
-def test_nothing_that_is_told_of_a_token_is_kept_on_the_way(world, token):  # auth service 25
+def test_nothing_that_is_told_of_a_token_is_kept_on_the_way(oauth, token):  # auth service 25
     for answer in (
-        world.introspect(world.api, token),
-        world.introspect(world.api, "junk"),
-        world.introspect(world.api, token, accept=SIGNED),
-        world.introspect(Login("nobody", "x"), token),
-        world.revoke(world.api, "x"),
+        oauth.introspect(oauth.api, token),
+        oauth.introspect(oauth.api, "junk"),
+        oauth.introspect(oauth.api, token, accept=SIGNED),
+        oauth.introspect(Login("nobody", "x"), token),
+        oauth.revoke(oauth.api, "x"),
     ):
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_disabled_api_learns_nothing_more(any_world):
-    token = any_world.token(any_world.add_account()).json()["access_token"]
-    assert any_world.active(any_world.api, token)
-    any_world.act(apis.disable, "orders-api")
-    assert error_of(any_world.introspect(any_world.api, token)) == (401, "invalid_client")
+def test_a_disabled_api_learns_nothing_more(oauth_on_each_database):
+    token = oauth_on_each_database.token(oauth_on_each_database.add_account()).json()["access_token"]
+    assert oauth_on_each_database.active(oauth_on_each_database.api, token)
+    oauth_on_each_database.act(apis.disable, "orders-api")
+    assert error_of(oauth_on_each_database.introspect(oauth_on_each_database.api, token)) == (401, "invalid_client")
 
 
-def test_app_tokens_are_known_until_they_are_revoked(world):
-    world.add_account()
-    made = world.act(
+def test_app_tokens_are_known_until_they_are_revoked(oauth):
+    oauth.add_account()
+    made = oauth.act(
         app_tokens.create, client_id="reports", audience="orders-api", scopes=["orders:read"], lifetime=3600
     )
-    assert world.active(world.api, made.minted.value)
-    world.act(app_tokens.revoke, made.app_token.id)
-    assert not world.active(world.api, made.minted.value)
+    assert oauth.active(oauth.api, made.minted.value)
+    oauth.act(app_tokens.revoke, made.app_token.id)
+    assert not oauth.active(oauth.api, made.minted.value)
 
 
-def test_an_api_with_a_key_introspects_by_assertion(world, token):
+def test_an_api_with_a_key_introspects_by_assertion(oauth, token):
     """An API's account has a secret; a request with an assertion for it is refused as any other."""
     pair = KeyPair()
-    proof = pair.assertion(world.api.client_id, world.service.settings.issuer, now=world.service.clock.wall())
-    answer = world.post(PATH, asserted(proof, token=token))
+    proof = pair.assertion(oauth.api.client_id, oauth.service.settings.issuer, now=oauth.service.clock.wall())
+    answer = oauth.post(PATH, asserted(proof, token=token))
     assert error_of(answer) == (401, "invalid_client")
 
 
 def test_an_api_that_keeps_answers_lets_no_token_outlive_its_end(tmp_path):  # auth service 26
     """A real validator with a cache of a minute, over HTTP, by a clock that both share."""
     clock = FakeClock()
-    with served(tmp_path / "data", clock) as service, World(service) as world:
-        world.api = world.add_api(token_lifetime=60)
-        token = world.token(world.add_account()).json()["access_token"]
-        looked = looking(world, clock, 300)
+    with running_service(tmp_path / "data", clock) as service, OAuthService(service) as oauth:
+        oauth.api = oauth.add_api(token_lifetime=60)
+        token = oauth.token(oauth.add_account()).json()["access_token"]
+        looked = looking(oauth, clock, 300)
         assert looked(token)
         clock.advance(59)
         assert looked(token)
@@ -275,10 +278,10 @@ def test_an_api_that_keeps_answers_lets_no_token_outlive_its_end(tmp_path):  # a
 
 def test_revocation_reaches_an_api_within_what_it_keeps(tmp_path):  # auth service 26
     clock = FakeClock()
-    with served(tmp_path / "data", clock) as service, World(service) as world:
-        world.api = world.add_api()
-        token = world.token(world.add_account()).json()["access_token"]
-        looked = looking(world, clock, 15)
+    with running_service(tmp_path / "data", clock) as service, OAuthService(service) as oauth:
+        oauth.api = oauth.add_api()
+        token = oauth.token(oauth.add_account()).json()["access_token"]
+        looked = looking(oauth, clock, 15)
         assert looked(token)
         with service.unit_of_work(CONSOLE) as uow:
             assert revoke_token(uow, find_ledger_key(token))
@@ -289,12 +292,12 @@ def test_revocation_reaches_an_api_within_what_it_keeps(tmp_path):  # auth servi
         assert kept, "the answer was kept at all, or this test says nothing"
 
 
-def looking(world, clock, ttl):
+def looking(oauth, clock, ttl):
     """Whether a real validator, which keeps answers for ``ttl`` seconds, takes a token."""
     account = roomkey.Introspection(
-        client_id=world.api.client_id, client_secret=world.api.secret, ttl=ttl, inactive_ttl=0
+        client_id=oauth.api.client_id, client_secret=oauth.api.secret, ttl=ttl, inactive_ttl=0
     )
-    issuer = world.service.settings.issuer
+    issuer = oauth.service.settings.issuer
     validator = roomkey.TokenValidator(
         issuer=issuer, audience="orders-api", introspection=account, leeway=0, clock=clock
     )

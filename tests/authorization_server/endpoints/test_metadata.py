@@ -8,9 +8,9 @@ PATHS = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configu
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_address_comes_from_the_settings_and_is_served(world, path):
-    issuer = world.service.settings.issuer
-    answer = world.ask("GET", path, headers={"x-forwarded-host": "evil.example", "x-forwarded-proto": "http"})
+def test_every_address_comes_from_the_settings_and_is_served(oauth, path):
+    issuer = oauth.service.settings.issuer
+    answer = oauth.ask("GET", path, headers={"x-forwarded-host": "evil.example", "x-forwarded-proto": "http"})
     assert answer.headers["content-type"] == "application/json"
     found = answer.json()
     assert found["issuer"] == issuer
@@ -20,19 +20,19 @@ def test_every_address_comes_from_the_settings_and_is_served(world, path):
     addresses.remove(issuer + "/oauth2/authorize")  # whose tests are its own
     for address in addresses:
         assert address.startswith(issuer + "/oauth2/")
-        assert world.ask("GET", address.removeprefix(issuer)).status_code != 404, address
+        assert oauth.ask("GET", address.removeprefix(issuer)).status_code != 404, address
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_it_is_kept_for_an_hour_and_asked_for_by_get_and_head_alone(world, path):
-    assert world.ask("GET", path).headers["cache-control"] == "public, max-age=3600"
-    assert world.ask("HEAD", path).status_code == 200
-    assert world.ask("POST", path).status_code == 405
+def test_it_is_kept_for_an_hour_and_asked_for_by_get_and_head_alone(oauth, path):
+    assert oauth.ask("GET", path).headers["cache-control"] == "public, max-age=3600"
+    assert oauth.ask("HEAD", path).status_code == 200
+    assert oauth.ask("POST", path).status_code == 405
 
 
-def test_it_says_what_clients_need(world):
+def test_it_says_what_clients_need(oauth):
     """RFC 8414 section 2."""
-    found = world.ask("GET", PATHS[1]).json()
+    found = oauth.ask("GET", PATHS[1]).json()
     assert found["response_types_supported"] == ["code"]
     assert found["code_challenge_methods_supported"] == ["S256"]
     assert "none" not in found["token_endpoint_auth_signing_alg_values_supported"]

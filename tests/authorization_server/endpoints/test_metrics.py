@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
-from tests.authorization_server.issued import revoked_tokens
+from tests.authorization_server.sample_tokens import revoked_tokens
 
 from roomkey import Secret
 from roomkey.authorization_server.endpoints.metrics import Metrics

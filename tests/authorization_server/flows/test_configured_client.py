@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from joserfc.jwk import ECKey, KeySet
 from tests.authorization_server.flows.processes import ROOMKEY, AuthService, auth_service, orders_api
-from tests.authorization_server.oauth_world import PASSWORD, Login, World, claims_of
+from tests.authorization_server.oauth_service import PASSWORD, Login, OAuthService, claims_of
 
 import roomkey
 from roomkey.authorization_server.service import Service
@@ -121,12 +121,12 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]
     data = tmp_path_factory.mktemp("configured") / "data"
     key = ECKey.generate_key("P-256", {"kid": "one"}, private=True)
     with auth_service(data) as running:
-        with Service.open(Settings.at(data, issuer=running.issuer)) as service, World(service) as world:
-            api, app = world.add_api(), world.add_app()
-            posting = world.add_account("posting", authentication="client_secret_post")
+        with Service.open(Settings.at(data, issuer=running.issuer)) as service, OAuthService(service) as oauth:
+            api, app = oauth.add_api(), oauth.add_app()
+            posting = oauth.add_account("posting", authentication="client_secret_post")
             jwks = json.dumps(KeySet([key]).as_dict(private=False))
-            world.add_account("keyed", authentication="private_key_jwt", jwks=jwks)
-            world.add_user()
+            oauth.add_account("keyed", authentication="private_key_jwt", jwks=jwks)
+            oauth.add_user()
         yield Registered(running, api, app, posting, key)
 
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import func, select
 from tests.authorization_server.admin_api.conftest import Robot
 from tests.authorization_server.flows.processes import ROOMKEY, two_nodes
-from tests.authorization_server.oauth_world import CONSOLE, PASSWORD, KeyPair, Login, World, asserted
+from tests.authorization_server.oauth_service import CONSOLE, PASSWORD, KeyPair, Login, OAuthService, asserted
 from tests.authorization_server.postgresql import Cluster
 
 from roomkey.authorization_server.accounts.access import Access
@@ -57,13 +57,13 @@ class Pair:
 
     one: Node
     other: Node
-    world: World
+    oauth: OAuthService
     robot: Login
     database: str
 
     @property
     def api(self) -> Login:
-        return self.world.api
+        return self.oauth.api
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +74,16 @@ def pair(postgresql: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         httpx2.Client(base_url=urls[0], timeout=30) as one,
         httpx2.Client(base_url=urls[1], timeout=30) as other,
         Service.open(Settings.at(data, database=database, issuer=urls[0])) as service,
-        World(service) as world,
+        OAuthService(service) as oauth,
     ):
-        world.api = world.add_api()
-        robot = world.add_account("robot", apis=ADMIN, roles=("administrator",))
-        world.add_user()
-        yield Pair(Node(one), Node(other), world, robot, database)
+        oauth.api = oauth.add_api()
+        robot = oauth.add_account("robot", apis=ADMIN, roles=("administrator",))
+        oauth.add_user()
+        yield Pair(Node(one), Node(other), oauth, robot, database)
 
 
 def test_a_token_of_one_node_is_known_and_ended_at_the_other(pair: Pair) -> None:  # auth service 26
-    app = pair.world.add_account("known")
+    app = pair.oauth.add_account("known")
     token = pair.one.token(app)["access_token"]
     assert pair.other.introspect(pair.api, token)["client_id"] == "known"
     assert pair.other.post("/oauth2/revoke", app, token=token).status_code == 200
@@ -92,7 +92,7 @@ def test_a_token_of_one_node_is_known_and_ended_at_the_other(pair: Pair) -> None
 
 
 def test_an_app_token_that_is_made_and_revoked_at_one_node_is_so_at_the_other(pair: Pair) -> None:
-    pair.world.add_account("machine")
+    pair.oauth.add_account("machine")
     robot = pair.one.robot(pair.robot)
     order = {"client_id": "machine", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": 3600}
     answer = robot("POST", "/app-tokens", order)
@@ -104,7 +104,7 @@ def test_an_app_token_that_is_made_and_revoked_at_one_node_is_so_at_the_other(pa
 
 
 def test_a_client_that_is_disabled_at_one_node_is_refused_at_the_other(pair: Pair) -> None:  # auth service 1, 9
-    app = pair.world.add_account("leaver")
+    app = pair.oauth.add_account("leaver")
     token = pair.other.token(app)["access_token"]
     robot = pair.one.robot(pair.robot)
     assert robot("POST", "/service-accounts/leaver/disable", {}).status_code == 200
@@ -117,7 +117,7 @@ def test_a_client_that_is_disabled_at_one_node_is_refused_at_the_other(pair: Pai
 
 
 def test_a_secret_that_is_rotated_at_one_node_is_dead_at_the_other(pair: Pair) -> None:  # auth service 7
-    app = pair.world.add_account("rotating")
+    app = pair.oauth.add_account("rotating")
     pair.other.token(app)
     answer = pair.one.robot(pair.robot)("POST", "/service-accounts/rotating/rotate-secret", {})
     renewed = Login("rotating", answer.json()["client_secret"])
@@ -126,7 +126,7 @@ def test_a_secret_that_is_rotated_at_one_node_is_dead_at_the_other(pair: Pair) -
 
 
 def test_a_key_that_is_rotated_at_both_nodes_at_once_is_one_and_signs_at_both(pair: Pair) -> None:  # auth service 52
-    app = pair.world.add_account("signed")
+    app = pair.oauth.add_account("signed")
     before = [kid(node.token(app)["access_token"]) for node in (pair.one, pair.other)]
     robots = [node.robot(pair.robot) for node in (pair.one, pair.other)]
     order = {"algorithm": "ES256", "now": True}
@@ -138,13 +138,13 @@ def test_a_key_that_is_rotated_at_both_nodes_at_once_is_one_and_signs_at_both(pa
     published = [node.http.get("/oauth2/jwks").json() for node in (pair.one, pair.other)]
     assert published[0] == published[1]
     assert {*before, new} <= {key["kid"] for key in published[0]["keys"]}
-    with pair.world.service.look(CONSOLE) as uow:
+    with pair.oauth.service.look(CONSOLE) as uow:
         signing = select(func.count()).where(signing_keys.c.state == "signing", signing_keys.c.algorithm == "ES256")
         assert uow.connection.scalar(signing) == 1
 
 
 def test_a_refresh_token_that_is_raced_at_both_nodes_has_one_successor(pair: Pair) -> None:  # auth service 10
-    app = pair.world.add_app("racer")
+    app = pair.oauth.add_app("racer")
     first = pair.one.token(app, "password", username="alice", password=PASSWORD)
     request = {"data": {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}, "headers": app.basic}
 
@@ -163,7 +163,7 @@ def test_a_refresh_token_that_is_raced_at_both_nodes_has_one_successor(pair: Pai
 
 
 def test_a_grandparent_that_comes_back_at_the_other_node_ends_the_family(pair: Pair) -> None:  # auth service 11, 12
-    app = pair.world.add_app("replayed")
+    app = pair.oauth.add_app("replayed")
     first = pair.one.token(app, "password", username="alice", password=PASSWORD)
     second = pair.other.token(app, "refresh_token", refresh_token=first["refresh_token"])
     third = pair.one.token(app, "refresh_token", refresh_token=second["refresh_token"])
@@ -177,7 +177,7 @@ def test_a_grandparent_that_comes_back_at_the_other_node_ends_the_family(pair: P
 def test_an_assertion_is_good_once_at_both_nodes_together(pair: Pair) -> None:  # auth service 5
     key = KeyPair()
     jwks = json.dumps({"keys": [key.jwk]})
-    pair.world.add_account("asserting", authentication="private_key_jwt", jwks=jwks)
+    pair.oauth.add_account("asserting", authentication="private_key_jwt", jwks=jwks)
     form = asserted(key.assertion("asserting", str(pair.one.http.base_url).rstrip("/")))
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda node: node.post("/oauth2/token", None, **form), (pair.one, pair.other)))
@@ -196,8 +196,8 @@ def test_one_api_that_reports_its_keys_to_both_nodes_at_once_is_heard_by_both(pa
 
 
 def test_what_is_changed_at_both_nodes_at_once_is_changed_by_both(pair: Pair) -> None:
-    pair.world.add_api("changing-api", "a")
-    pair.world.add_account("changing", apis=[Access("orders-api", ("orders:read",))])
+    pair.oauth.add_api("changing-api", "a")
+    pair.oauth.add_account("changing", apis=[Access("orders-api", ("orders:read",))])
     robots = [node.robot(pair.robot) for node in (pair.one, pair.other)]
     access = [{"audience": "orders-api", "scopes": ["orders:read"]}]
     scopes = [{"name": name, "description": ""} for name in ("a", "b")]
@@ -216,7 +216,7 @@ def test_what_is_changed_at_both_nodes_at_once_is_changed_by_both(pair: Pair) ->
 
 
 def test_while_the_database_is_away_both_nodes_say_so_and_then_go_on(pair: Pair, postgresql: Cluster) -> None:
-    app = pair.world.add_account("patient")
+    app = pair.oauth.add_account("patient")
     nodes = (pair.one, pair.other)
     token = pair.one.token(app)["access_token"]
     with postgresql.outage(pair.database):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
-from tests.authorization_server.oauth_world import CONSOLE, Node, claims_of, error_of, second_node
+from tests.authorization_server.oauth_service import CONSOLE, Node, claims_of, error_of, second_node
 
 import roomkey
 from roomkey.authorization_server.accounts import apis, service_accounts
@@ -22,18 +22,18 @@ SCOPE_REFUSED = (400, "invalid_scope")
 TARGET_REFUSED = (400, "invalid_target")
 
 
-def validator_of(world, clock, audience="orders-api"):
-    keys = world.ask("GET", "/oauth2/jwks").json()
-    issuer = world.service.settings.issuer
+def validator_of(oauth, clock, audience="orders-api"):
+    keys = oauth.ask("GET", "/oauth2/jwks").json()
+    issuer = oauth.service.settings.issuer
     return roomkey.TokenValidator(issuer=issuer, audience=audience, keys=roomkey.KeySet.static(keys), clock=clock)
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA", "HS256"])
-def test_a_token_has_the_shape_of_rfc_9068(world, clock, algorithm):  # auth service 20
-    world.add_api("billing-api", "billing:read", algorithm=algorithm, token_lifetime=600)
+def test_a_token_has_the_shape_of_rfc_9068(oauth, clock, algorithm):  # auth service 20
+    oauth.add_api("billing-api", "billing:read", algorithm=algorithm, token_lifetime=600)
     access = [Access("billing-api", ("billing:read",), ("billing:read",))]
-    reports = world.add_account("reports", apis=access, roles=["exporter"])
-    answer = world.token(reports)
+    reports = oauth.add_account("reports", apis=access, roles=["exporter"])
+    answer = oauth.token(reports)
     assert answer.headers["cache-control"] == "no-store"
     body = answer.json()
     assert {name: body[name] for name in ("token_type", "expires_in", "scope")} == {
@@ -50,7 +50,7 @@ def test_a_token_has_the_shape_of_rfc_9068(world, clock, algorithm):  # auth ser
     now = int(clock.wall())
     assert len(claims.pop("jti")) >= 22  # base64url of 128 bits
     assert claims == {
-        "iss": world.service.settings.issuer,
+        "iss": oauth.service.settings.issuer,
         "sub": "reports",
         "client_id": "reports",
         "aud": "billing-api",
@@ -62,66 +62,66 @@ def test_a_token_has_the_shape_of_rfc_9068(world, clock, algorithm):  # auth ser
     }
     assert all(type(claims[name]) is int for name in ("iat", "nbf", "exp"))
     if algorithm != "HS256":
-        assert validator_of(world, clock, "billing-api").validate(body["access_token"]).subject == "reports"
+        assert validator_of(oauth, clock, "billing-api").validate(body["access_token"]).subject == "reports"
 
 
-def test_an_opaque_token_says_nothing_by_itself(world):
-    world.add_api("billing-api", "billing:read", token_format="opaque")
-    api = world.act(apis.rotate_secret, "billing-api")
-    reports = world.add_account("reports", apis=[Access("billing-api", ("billing:read",), ("billing:read",))])
-    token = world.token(reports).json()["access_token"]
+def test_an_opaque_token_says_nothing_by_itself(oauth):
+    oauth.add_api("billing-api", "billing:read", token_format="opaque")
+    api = oauth.act(apis.rotate_secret, "billing-api")
+    reports = oauth.add_account("reports", apis=[Access("billing-api", ("billing:read",), ("billing:read",))])
+    token = oauth.token(reports).json()["access_token"]
     assert re.fullmatch(r"rkat_[0-9A-Za-z]{49}", token)
-    login = replace(world.api, client_id=api.client_id, secret=api.client_secret.value)
-    assert world.introspect(login, token).json()["sub"] == "reports"
+    login = replace(oauth.api, client_id=api.client_id, secret=api.client_secret.value)
+    assert oauth.introspect(login, token).json()["sub"] == "reports"
 
 
-def test_every_token_has_a_name_of_its_own(world):  # auth service 20
-    reports = world.add_account()
-    names = {claims_of(world.token(reports).json()["access_token"])["jti"] for _ in range(20)}
+def test_every_token_has_a_name_of_its_own(oauth):  # auth service 20
+    reports = oauth.add_account()
+    names = {claims_of(oauth.token(reports).json()["access_token"])["jti"] for _ in range(20)}
     assert len(names) == 20
 
 
-def test_the_algorithm_is_the_keys_own_whatever_is_asked_for(world):  # auth service 20
-    reports = world.add_account()
+def test_the_algorithm_is_the_keys_own_whatever_is_asked_for(oauth):  # auth service 20
+    reports = oauth.add_account()
     fields = {"alg": "none", "algorithm": "HS256", "kid": "x", "iss": "x", "sub": "root", "exp": "99999999999"}
-    token = world.token(reports, **fields).json()["access_token"]
+    token = oauth.token(reports, **fields).json()["access_token"]
     assert read_unverified(token).header["alg"] == "ES256"
     assert claims_of(token)["sub"] == "reports"
 
 
-def test_no_scope_is_the_accounts_default_and_never_all(world):  # auth service 17
-    reports = world.add_account(
+def test_no_scope_is_the_accounts_default_and_never_all(oauth):  # auth service 17
+    reports = oauth.add_account(
         "reports", apis=[Access("orders-api", ("orders:read", "orders:write"), ("orders:read",))]
     )
-    assert world.token(reports).json()["scope"] == "orders:read"
-    assert world.token(reports, scope="").json()["scope"] == "orders:read"
-    none = world.add_account("none", apis=[Access("orders-api", ("orders:read", "orders:write"))])
-    assert error_of(world.token(none)) == SCOPE_REFUSED
-    assert world.token(none, scope="orders:write").json()["scope"] == "orders:write"
+    assert oauth.token(reports).json()["scope"] == "orders:read"
+    assert oauth.token(reports, scope="").json()["scope"] == "orders:read"
+    none = oauth.add_account("none", apis=[Access("orders-api", ("orders:read", "orders:write"))])
+    assert error_of(oauth.token(none)) == SCOPE_REFUSED
+    assert oauth.token(none, scope="orders:write").json()["scope"] == "orders:write"
 
 
 @pytest.mark.parametrize(
     "scope", ["unknown", "orders:read unknown", "ORDERS:READ", 'a"b', "a\\b", "a\x00", "é", "x" * 129, "a\tb", "a\nb"]
 )
-def test_a_scope_that_is_not_the_clients_is_refused_whole(any_world, scope):  # auth service 17
-    assert error_of(any_world.token(any_world.add_account(), scope=scope)) == SCOPE_REFUSED
+def test_a_scope_that_is_not_the_clients_is_refused_whole(oauth_on_each_database, scope):  # auth service 17
+    assert error_of(oauth_on_each_database.token(oauth_on_each_database.add_account(), scope=scope)) == SCOPE_REFUSED
 
 
-def test_scopes_are_each_granted_once_in_the_order_of_asking(world):
-    reports = world.add_account()
+def test_scopes_are_each_granted_once_in_the_order_of_asking(oauth):
+    reports = oauth.add_account()
     asked = "orders:write  orders:read orders:write "
-    assert world.token(reports, scope=asked).json()["scope"] == "orders:write orders:read"
-    assert error_of(world.token(reports, scope=" ".join(f"s{n}" for n in range(101)))) == SCOPE_REFUSED
+    assert oauth.token(reports, scope=asked).json()["scope"] == "orders:write orders:read"
+    assert error_of(oauth.token(reports, scope=" ".join(f"s{n}" for n in range(101)))) == SCOPE_REFUSED
 
 
-def test_the_api_is_the_one_that_is_named_or_the_only_one_it_can_be(world):
-    world.add_api("billing-api", "billing:read", "orders:read")
+def test_the_api_is_the_one_that_is_named_or_the_only_one_it_can_be(oauth):
+    oauth.add_api("billing-api", "billing:read", "orders:read")
     names = ("orders-api", "billing-api")
     scopes = {"orders-api": ("orders:read", "orders:write"), "billing-api": ("billing:read", "orders:read")}
-    reports = world.add_account("reports", apis=[Access(name, scopes[name], scopes[name]) for name in names])
+    reports = oauth.add_account("reports", apis=[Access(name, scopes[name], scopes[name]) for name in names])
 
     def audience(**fields):
-        answer = world.token(reports, **fields)
+        answer = oauth.token(reports, **fields)
         return claims_of(answer.json()["access_token"])["aud"] if answer.status_code == 200 else error_of(answer)
 
     for name in names:
@@ -135,123 +135,125 @@ def test_the_api_is_the_one_that_is_named_or_the_only_one_it_can_be(world):
         assert audience(resource=wrong) == TARGET_REFUSED
 
 
-def test_an_account_lives_with_what_it_has_now(any_world):
+def test_an_account_lives_with_what_it_has_now(oauth_on_each_database):
     """A node that remembers it is told by the next request, whichever node changed it."""
-    reports = any_world.add_account()
-    with second_node(any_world.service) as other:
+    reports = oauth_on_each_database.add_account()
+    with second_node(oauth_on_each_database.service) as other:
         assert other.token(reports, scope="orders:write").status_code == 200
-        any_world.act(service_accounts.change, "reports", apis=[Access("orders-api", BOTH[:1], BOTH[:1])])
+        oauth_on_each_database.act(service_accounts.change, "reports", apis=[Access("orders-api", BOTH[:1], BOTH[:1])])
         assert error_of(other.token(reports, scope="orders:write")) == SCOPE_REFUSED
-        any_world.act(service_accounts.change, "reports", roles=["exporter"])
+        oauth_on_each_database.act(service_accounts.change, "reports", roles=["exporter"])
         assert claims_of(other.token(reports).json()["access_token"])["roles"] == ["exporter"]
-        any_world.act(apis.disable, "orders-api")
+        oauth_on_each_database.act(apis.disable, "orders-api")
         assert error_of(other.token(reports, resource="orders-api")) == TARGET_REFUSED
-        any_world.act(service_accounts.change, "reports", grants=["refresh_token"])
+        oauth_on_each_database.act(service_accounts.change, "reports", grants=["refresh_token"])
         assert error_of(other.token(reports)) == (400, "unauthorized_client")
 
 
-def test_what_an_account_was_just_given_it_has_at_once(any_world):
+def test_what_an_account_was_just_given_it_has_at_once(oauth_on_each_database):
     """A refusal is no more to be remembered than a right: nothing else of this account may come by for days."""
-    any_world.add_api("billing-api", "billing:read")
-    reports = any_world.add_account("reports", "orders:read", grants=["refresh_token"])
+    oauth_on_each_database.add_api("billing-api", "billing:read")
+    reports = oauth_on_each_database.add_account("reports", "orders:read", grants=["refresh_token"])
     granted = [Access("orders-api", BOTH), Access("billing-api", ("billing:read",), ("billing:read",))]
-    assert error_of(any_world.token(reports)) == (400, "unauthorized_client")
-    any_world.act(service_accounts.change, "reports", grants=["client_credentials"])
-    assert error_of(any_world.token(reports, scope="orders:write")) == SCOPE_REFUSED
-    with second_node(any_world.service) as other:
+    assert error_of(oauth_on_each_database.token(reports)) == (400, "unauthorized_client")
+    oauth_on_each_database.act(service_accounts.change, "reports", grants=["client_credentials"])
+    assert error_of(oauth_on_each_database.token(reports, scope="orders:write")) == SCOPE_REFUSED
+    with second_node(oauth_on_each_database.service) as other:
         assert error_of(other.token(reports, resource="billing-api")) == TARGET_REFUSED
-        any_world.act(service_accounts.change, "reports", apis=granted)
+        oauth_on_each_database.act(service_accounts.change, "reports", apis=granted)
         assert other.token(reports, resource="billing-api").status_code == 200
-    assert any_world.token(reports, scope="orders:write").status_code == 200
+    assert oauth_on_each_database.token(reports, scope="orders:write").status_code == 200
 
 
-def test_a_rotated_key_signs_the_next_token_on_every_node(any_world):
-    reports = any_world.add_account()
-    with second_node(any_world.service) as other:
+def test_a_rotated_key_signs_the_next_token_on_every_node(oauth_on_each_database):
+    reports = oauth_on_each_database.add_account()
+    with second_node(oauth_on_each_database.service) as other:
         before = read_unverified(other.token(reports).json()["access_token"]).header["kid"]
-        any_world.act(rotate, now=True)
-        any_world.act(rotate, now=True)
-        tokens = [node.token(reports).json()["access_token"] for node in (any_world, other)]
+        oauth_on_each_database.act(rotate, now=True)
+        oauth_on_each_database.act(rotate, now=True)
+        tokens = [node.token(reports).json()["access_token"] for node in (oauth_on_each_database, other)]
         after = {read_unverified(token).header["kid"] for token in tokens}
         assert len(after) == 1
         assert before not in after
 
 
-def test_no_lifetime_exceeds_a_maximum_that_was_lowered_since(world):  # auth service 20
-    world.add_api("slow-api", "slow", token_lifetime=3600)
-    reports = world.add_account("reports", apis=[Access("slow-api", ("slow",), ("slow",))])
-    assert world.token(reports).json()["expires_in"] == 3600
-    lowered = replace(world.service.settings, longest_access_token=600)
-    with Service.open(lowered, clock=world.service.clock) as service, Node(service) as node:
+def test_no_lifetime_exceeds_a_maximum_that_was_lowered_since(oauth):  # auth service 20
+    oauth.add_api("slow-api", "slow", token_lifetime=3600)
+    reports = oauth.add_account("reports", apis=[Access("slow-api", ("slow",), ("slow",))])
+    assert oauth.token(reports).json()["expires_in"] == 3600
+    lowered = replace(oauth.service.settings, longest_access_token=600)
+    with Service.open(lowered, clock=oauth.service.clock) as service, Node(service) as node:
         answer = node.token(reports).json()
         claims = claims_of(answer["access_token"])
         assert answer["expires_in"] == claims["exp"] - claims["iat"] == 600
 
 
-def test_a_token_ends_on_its_second(world, clock):  # auth service 60
-    token = world.token(world.add_account()).json()["access_token"]
+def test_a_token_ends_on_its_second(oauth, clock):  # auth service 60
+    token = oauth.token(oauth.add_account()).json()["access_token"]
     clock.advance(299)
-    assert world.active(world.api, token)
+    assert oauth.active(oauth.api, token)
     clock.advance(1)
-    assert not world.active(world.api, token)
+    assert not oauth.active(oauth.api, token)
 
 
-def test_an_account_that_is_disabled_before_the_commit_gets_nothing(any_world, monkeypatch):
+def test_an_account_that_is_disabled_before_the_commit_gets_nothing(oauth_on_each_database, monkeypatch):
     """Between authentication and the write, on another node."""
-    reports = any_world.add_account()
-    assert any_world.token(reports).status_code == 200
+    reports = oauth_on_each_database.add_account()
+    assert oauth_on_each_database.token(reports).status_code == 200
     mint = client_credentials.mint
 
     def disabled_first(*words, **named):
         monkeypatch.setattr(client_credentials, "mint", mint)
-        any_world.act(service_accounts.disable, "reports")
+        oauth_on_each_database.act(service_accounts.disable, "reports")
         return mint(*words, **named)
 
     monkeypatch.setattr(client_credentials, "mint", disabled_first)
-    assert error_of(any_world.token(reports)) == (401, "invalid_client")
+    assert error_of(oauth_on_each_database.token(reports)) == (401, "invalid_client")
 
 
-def test_the_accounts_of_apis_and_of_the_service_itself_get_no_tokens(world):
-    assert error_of(world.token(world.api)) == (400, "unauthorized_client")
+def test_the_accounts_of_apis_and_of_the_service_itself_get_no_tokens(oauth):
+    assert error_of(oauth.token(oauth.api)) == (400, "unauthorized_client")
 
 
 @pytest.mark.parametrize("grant", ["", "implicit", "client_credentials\x00", "urn:ietf:params:oauth:grant-type:x"])
-def test_a_grant_that_is_not_served_is_named_so(world, grant):
+def test_a_grant_that_is_not_served_is_named_so(oauth, grant):
     expected = "unsupported_grant_type" if grant else "invalid_request"
-    assert error_of(world.token(world.add_account(), grant)) == (400, expected)
+    assert error_of(oauth.token(oauth.add_account(), grant)) == (400, expected)
 
 
-def test_a_token_costs_one_reading_of_the_changes_and_one_row(world):
+def test_a_token_costs_one_reading_of_the_changes_and_one_row(oauth):
     """The statements of the busiest path; a second one in it is a second thought."""
-    reports = world.add_account()
-    world.token(reports)
-    with world.statements() as seen:
-        assert world.token(reports).status_code == 200
+    reports = oauth.add_account()
+    oauth.token(reports)
+    with oauth.statements() as seen:
+        assert oauth.token(reports).status_code == 200
         first = [one.split()[0] for one in seen if one.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE")]
         seen.clear()
-        assert world.token(reports).status_code == 200
+        assert oauth.token(reports).status_code == 200
         second = [one.split()[0] for one in seen if one.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE")]
     assert second == ["SELECT", "INSERT"], (first, second)
 
 
-def test_every_token_that_is_answered_stands_in_the_ledger_and_none_that_was_refused_on_the_way(any_world, monkeypatch):
+def test_every_token_that_is_answered_stands_in_the_ledger_and_none_that_was_refused_on_the_way(
+    oauth_on_each_database, monkeypatch
+):
     """Of requests that come together, some are judged by accounts that change before their tokens are written."""
-    reports, _ = any_world.add_account(), any_world.add_account("other")
-    assert any_world.token(reports).status_code == 200
+    reports, _ = oauth_on_each_database.add_account(), oauth_on_each_database.add_account("other")
+    assert oauth_on_each_database.token(reports).status_code == 200
     mint, minted = client_credentials.mint, []
 
     def changed_in_the_middle(*words, **named):
         minted.append(mint(*words, **named))
         if len(minted) == 6:
-            any_world.act(service_accounts.disable, "other")
+            oauth_on_each_database.act(service_accounts.disable, "other")
         return minted[-1]
 
     monkeypatch.setattr(client_credentials, "mint", changed_in_the_middle)
-    answers = any_world.together(12, reports, grant_type="client_credentials")
+    answers = oauth_on_each_database.together(12, reports, grant_type="client_credentials")
     assert [answer.status_code for answer in answers] == [200] * 12
     assert len(minted) >= 18
     given = {find_ledger_key(answer.json()["access_token"]) for answer in answers}
     assert len(given) == 12
-    with any_world.service.look(CONSOLE) as uow:
+    with oauth_on_each_database.service.look(CONSOLE) as uow:
         kept = {bytes(digest) for digest in uow.connection.scalars(select(access_tokens.c.digest))}
     assert given == kept & {one.digest for one in minted}

@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import update
-from tests.authorization_server.oauth_world import CONSOLE, claims_of, error_of, told
+from tests.authorization_server.oauth_service import CONSOLE, claims_of, error_of, response_parts
 
 from roomkey.authorization_server.accounts import service_accounts, tenants
 from roomkey.authorization_server.identity import users
@@ -12,115 +12,115 @@ from roomkey.authorization_server.schema.identity import users as users_table
 REFUSED = (400, "invalid_grant")
 
 
-def test_it_is_off_unless_it_was_switched_on(world):  # auth service 21
-    world.add_user()
-    assert error_of(world.sign_in(world.add_account())) == (400, "unauthorized_client")
+def test_it_is_off_unless_it_was_switched_on(oauth):  # auth service 21
+    oauth.add_user()
+    assert error_of(oauth.sign_in(oauth.add_account())) == (400, "unauthorized_client")
 
 
-def test_the_token_says_who_the_person_is_and_which_app_acts(world):
-    world.act(tenants.create, name="acme")
-    alice = world.add_user(tenant="acme", roles=("buyer",))
-    made = world.tokens(world.add_app())
+def test_the_token_says_who_the_person_is_and_which_app_acts(oauth):
+    oauth.act(tenants.create, name="acme")
+    alice = oauth.add_user(tenant="acme", roles=("buyer",))
+    made = oauth.tokens(oauth.add_app())
     claims = claims_of(made["access_token"])
     assert claims["sub"] == alice.id
     assert claims["username"] == "alice"
     assert claims["client_id"] == "app"
     assert claims["tenant"] == "acme"
     assert claims["roles"] == ["buyer"]
-    told_of = world.introspect(world.api, made["access_token"]).json()
+    told_of = oauth.introspect(oauth.api, made["access_token"]).json()
     assert {told_of[name] == claims[name] for name in ("sub", "username", "client_id", "tenant", "roles")} == {True}
 
 
-def test_whatever_is_wrong_with_a_person_the_answer_is_the_same(any_world):  # auth service 9, 21
-    app = any_world.add_app()
+def test_whatever_is_wrong_with_a_person_the_answer_is_the_same(oauth_on_each_database):  # auth service 9, 21
+    app = oauth_on_each_database.add_app()
     for name in ("alice", "disabled", "gone", "second-factor", "unknown-enrolment"):
-        any_world.add_user(name, roles=("approver",) if name == "unknown-enrolment" else ())
-    any_world.act(users.disable, "disabled")
-    any_world.act(users.remove, "gone")
-    second_factor(any_world, "second-factor")
-    answers = {name: any_world.sign_in(app, name) for name in ("disabled", "gone", "second-factor")}
-    answers["must enrol"] = any_world.sign_in(app, "unknown-enrolment")
-    answers["nobody"] = any_world.sign_in(app, "nobody")
-    answers["wrong"] = any_world.sign_in(app, "alice", "wrong wrong wrong")
-    answers["nul"] = any_world.sign_in(app, "ali\x00ce", "a\x00b")
-    answers["long"] = any_world.sign_in(app, "a" * 5000, "p" * 20_000)
-    assert len({told(answer) for answer in answers.values()}) == 1, {k: v.text for k, v in answers.items()}
+        oauth_on_each_database.add_user(name, roles=("approver",) if name == "unknown-enrolment" else ())
+    oauth_on_each_database.act(users.disable, "disabled")
+    oauth_on_each_database.act(users.remove, "gone")
+    second_factor(oauth_on_each_database, "second-factor")
+    answers = {name: oauth_on_each_database.sign_in(app, name) for name in ("disabled", "gone", "second-factor")}
+    answers["must enrol"] = oauth_on_each_database.sign_in(app, "unknown-enrolment")
+    answers["nobody"] = oauth_on_each_database.sign_in(app, "nobody")
+    answers["wrong"] = oauth_on_each_database.sign_in(app, "alice", "wrong wrong wrong")
+    answers["nul"] = oauth_on_each_database.sign_in(app, "ali\x00ce", "a\x00b")
+    answers["long"] = oauth_on_each_database.sign_in(app, "a" * 5000, "p" * 20_000)
+    assert len({response_parts(answer) for answer in answers.values()}) == 1, {k: v.text for k, v in answers.items()}
     assert error_of(answers["wrong"]) == REFUSED
 
 
-def second_factor(world, name):
-    with world.service.unit_of_work(CONSOLE) as uow:
+def second_factor(oauth, name):
+    with oauth.service.unit_of_work(CONSOLE) as uow:
         uow.connection.execute(
             update(users_table).where(users_table.c.username == name).values(totp_seed=b"x", totp_confirmed_at=uow.now)
         )
 
 
-def test_a_second_factor_is_asked_for_unless_a_policy_says_otherwise(world):  # auth service 21
-    world.add_user()
-    second_factor(world, "alice")
-    app = world.add_app()
-    assert error_of(world.sign_in(app)) == REFUSED
-    world.act(service_accounts.change, "app", allows_password_with_mfa=True)
-    assert world.sign_in(app).status_code == 200
-    world.act(service_accounts.change, "app", allows_password_with_mfa=False)
-    assert error_of(world.sign_in(app)) == REFUSED
+def test_a_second_factor_is_asked_for_unless_a_policy_says_otherwise(oauth):  # auth service 21
+    oauth.add_user()
+    second_factor(oauth, "alice")
+    app = oauth.add_app()
+    assert error_of(oauth.sign_in(app)) == REFUSED
+    oauth.act(service_accounts.change, "app", allows_password_with_mfa=True)
+    assert oauth.sign_in(app).status_code == 200
+    oauth.act(service_accounts.change, "app", allows_password_with_mfa=False)
+    assert error_of(oauth.sign_in(app)) == REFUSED
 
 
-def test_lockout_holds_here_too_and_ends_by_itself(world, clock):  # auth service 21
-    world.add_user()
-    app = world.add_app()
+def test_lockout_holds_here_too_and_ends_by_itself(oauth, clock):  # auth service 21
+    oauth.add_user()
+    app = oauth.add_app()
     for _ in range(5):
-        assert error_of(world.sign_in(app, password="wrong wrong wrong")) == REFUSED
-    assert error_of(world.sign_in(app)) == REFUSED
+        assert error_of(oauth.sign_in(app, password="wrong wrong wrong")) == REFUSED
+    assert error_of(oauth.sign_in(app)) == REFUSED
     clock.advance(30)
-    assert world.sign_in(app).status_code == 200
+    assert oauth.sign_in(app).status_code == 200
 
 
 @pytest.mark.parametrize("grants", [("password",), ("password", "refresh_token")])
-def test_there_is_a_refresh_token_where_the_client_may_refresh(world, grants):
-    world.add_user()
-    app = world.add_account("app", grants=grants)
-    assert ("refresh_token" in world.tokens(app)) == ("refresh_token" in grants)
+def test_there_is_a_refresh_token_where_the_client_may_refresh(oauth, grants):
+    oauth.add_user()
+    app = oauth.add_account("app", grants=grants)
+    assert ("refresh_token" in oauth.tokens(app)) == ("refresh_token" in grants)
 
 
-def test_what_a_person_may_bounds_what_the_app_gets(world):
-    world.add_user(scopes="orders:read")
-    app = world.add_app()
-    assert error_of(world.sign_in(app, scope="orders:read orders:write")) == (400, "invalid_scope")
-    assert world.tokens(app, scope="orders:read")["scope"] == "orders:read"
+def test_what_a_person_may_bounds_what_the_app_gets(oauth):
+    oauth.add_user(scopes="orders:read")
+    app = oauth.add_app()
+    assert error_of(oauth.sign_in(app, scope="orders:read orders:write")) == (400, "invalid_scope")
+    assert oauth.tokens(app, scope="orders:read")["scope"] == "orders:read"
 
 
-def test_a_person_who_was_disabled_has_no_live_token(any_world):  # auth service 9
-    any_world.add_user()
-    made = any_world.tokens(any_world.add_app())
-    assert any_world.active(any_world.api, made["access_token"])
-    any_world.act(users.disable, "alice")
-    assert not any_world.active(any_world.api, made["access_token"])
+def test_a_person_who_was_disabled_has_no_live_token(oauth_on_each_database):  # auth service 9
+    oauth_on_each_database.add_user()
+    made = oauth_on_each_database.tokens(oauth_on_each_database.add_app())
+    assert oauth_on_each_database.active(oauth_on_each_database.api, made["access_token"])
+    oauth_on_each_database.act(users.disable, "alice")
+    assert not oauth_on_each_database.active(oauth_on_each_database.api, made["access_token"])
 
 
-def test_more_sign_ins_than_can_be_checked_are_an_outage_that_passes(world, monkeypatch):
+def test_more_sign_ins_than_can_be_checked_are_an_outage_that_passes(oauth, monkeypatch):
     """A client that sees a bad request would never try again."""
-    app = world.add_app()
+    app = oauth.add_app()
 
     async def too_many(*_):
         raise TooManySignIns("Too many passwords wait.")
 
-    monkeypatch.setattr(type(world._hashing), "matches_async", too_many)
-    answer = world.sign_in(app)
+    monkeypatch.setattr(type(oauth._hashing), "matches_async", too_many)
+    answer = oauth.sign_in(app)
     assert error_of(answer) == (503, "temporarily_unavailable")
     assert answer.headers["retry-after"] == "2"
 
 
 @pytest.mark.parametrize("missing", ["username", "password"])
-def test_a_missing_parameter_is_named(world, missing):
+def test_a_missing_parameter_is_named(oauth, missing):
     fields = {"username": "alice", "password": "x", missing: ""}
-    answer = world.token(world.add_app(), "password", **fields)
+    answer = oauth.token(oauth.add_app(), "password", **fields)
     assert error_of(answer) == (400, "invalid_request")
     assert missing in answer.json()["error_description"]
 
 
-def test_the_password_stands_in_no_log(world, caplog, leaks):
-    world.add_user()
+def test_the_password_stands_in_no_log(oauth, caplog, leaks):
+    oauth.add_user()
     caplog.set_level(0)
-    world.sign_in(world.add_app(), password="a secret nobody sees")
+    oauth.sign_in(oauth.add_app(), password="a secret nobody sees")
     assert "a secret nobody sees" not in caplog.text

@@ -7,18 +7,18 @@ from dataclasses import replace
 import httpx2
 import pytest
 from sqlalchemy import func, select, update
-from tests.authorization_server.oauth_world import (
+from tests.authorization_server.oauth_service import (
     CONSOLE,
     Login,
     Node,
-    World,
+    OAuthService,
     both,
     claims_of,
     error_of,
+    response_parts,
     second_node,
-    told,
 )
-from tests.authorization_server.served import served
+from tests.authorization_server.running_service import running_service
 
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
@@ -35,15 +35,15 @@ DAY = 86_400
 
 
 @pytest.fixture
-def app(any_world: World) -> Login:
-    any_world.add_user()
-    return any_world.add_app()
+def app(oauth_on_each_database: OAuthService) -> Login:
+    oauth_on_each_database.add_user()
+    return oauth_on_each_database.add_app()
 
 
 @pytest.fixture
-def small_app(world: World) -> Login:
-    world.add_user()
-    return world.add_app()
+def small_app(oauth: OAuthService) -> Login:
+    oauth.add_user()
+    return oauth.add_app()
 
 
 def tokens_in(service: Service) -> int:
@@ -52,33 +52,39 @@ def tokens_in(service: Service) -> int:
 
 
 @pytest.mark.parametrize("count", [16, 32])
-def test_many_refreshes_at_once_have_one_successor_and_one_answer(any_world, app, count):  # auth service 10
-    first = any_world.tokens(app)
-    answers = any_world.together(count, app, grant_type="refresh_token", refresh_token=first["refresh_token"])
+def test_many_refreshes_at_once_have_one_successor_and_one_answer(
+    oauth_on_each_database, app, count
+):  # auth service 10
+    first = oauth_on_each_database.tokens(app)
+    answers = oauth_on_each_database.together(
+        count, app, grant_type="refresh_token", refresh_token=first["refresh_token"]
+    )
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
-    assert tokens_in(any_world.service) == 2
-    assert any_world.refresh(app, answers[0].json()["refresh_token"]).status_code == 200
+    assert tokens_in(oauth_on_each_database.service) == 2
+    assert oauth_on_each_database.refresh(app, answers[0].json()["refresh_token"]).status_code == 200
 
 
 @pytest.mark.parametrize("count", [16, 32])
-def test_many_refreshes_at_once_on_two_nodes_have_one_successor(any_world, app, count):  # auth service 10
-    first = any_world.tokens(app)
+def test_many_refreshes_at_once_on_two_nodes_have_one_successor(oauth_on_each_database, app, count):  # auth service 10
+    first = oauth_on_each_database.tokens(app)
     fields = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-    with second_node(any_world.service) as other:
-        sets = any_world.run(both(*(node.all_of(count // 2, app, **fields) for node in (any_world, other))))
+    with second_node(oauth_on_each_database.service) as other:
+        sets = oauth_on_each_database.run(
+            both(*(node.all_of(count // 2, app, **fields) for node in (oauth_on_each_database, other)))
+        )
     answers = [answer for answers in sets for answer in answers]
     assert [answer.status_code for answer in answers] == [200] * count
     assert len({answer.content for answer in answers}) == 1
-    assert tokens_in(any_world.service) == 2
+    assert tokens_in(oauth_on_each_database.service) == 2
 
 
 def test_many_refreshes_at_once_over_http(tmp_path, clock):  # auth service 10
-    with served(tmp_path / "data", clock) as service, World(service) as world:
-        world.api = world.add_api()
-        world.add_user()
-        app = world.add_app()
-        fields = {"grant_type": "refresh_token", "refresh_token": world.tokens(app)["refresh_token"]}
+    with running_service(tmp_path / "data", clock) as service, OAuthService(service) as oauth:
+        oauth.api = oauth.add_api()
+        oauth.add_user()
+        app = oauth.add_app()
+        fields = {"grant_type": "refresh_token", "refresh_token": oauth.tokens(app)["refresh_token"]}
 
         def send(_: int) -> httpx2.Response:
             return httpx2.post(service.settings.issuer + "/oauth2/token", data=fields, headers=app.basic)
@@ -89,226 +95,231 @@ def test_many_refreshes_at_once_over_http(tmp_path, clock):  # auth service 10
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_the_same_answer_comes_again_until_the_grace_ends(any_world, app, clock):  # auth service 10, 60
-    first = any_world.tokens(app)
-    answer = any_world.refresh(app, first["refresh_token"])
+def test_the_same_answer_comes_again_until_the_grace_ends(oauth_on_each_database, app, clock):  # auth service 10, 60
+    first = oauth_on_each_database.tokens(app)
+    answer = oauth_on_each_database.refresh(app, first["refresh_token"])
     clock.advance(29)
-    assert any_world.refresh(app, first["refresh_token"]).content == answer.content
+    assert oauth_on_each_database.refresh(app, first["refresh_token"]).content == answer.content
     clock.advance(1)
-    assert error_of(any_world.refresh(app, first["refresh_token"])) == REFUSED
+    assert error_of(oauth_on_each_database.refresh(app, first["refresh_token"])) == REFUSED
 
 
 @pytest.mark.parametrize("step", [-29, 29])
-def test_the_grace_holds_on_a_node_whose_clock_is_another(any_world, app, clock, step):
-    first = any_world.tokens(app)
-    answer = any_world.refresh(app, first["refresh_token"])
+def test_the_grace_holds_on_a_node_whose_clock_is_another(oauth_on_each_database, app, clock, step):
+    first = oauth_on_each_database.tokens(app)
+    answer = oauth_on_each_database.refresh(app, first["refresh_token"])
     clock.step_wall(step)
-    assert any_world.refresh(app, first["refresh_token"]).content == answer.content
+    assert oauth_on_each_database.refresh(app, first["refresh_token"]).content == answer.content
 
 
-def test_the_same_answer_comes_again_after_the_keys_have_changed(world, small_app):
+def test_the_same_answer_comes_again_after_the_keys_have_changed(oauth, small_app):
     """It is sealed under the refresh token, not under the keyring, and signed once."""
-    first = world.tokens(small_app)
-    answer = world.refresh(small_app, first["refresh_token"])
-    world.act(rotate, now=True)
-    world.act(rotate, now=True)
-    assert world.refresh(small_app, first["refresh_token"]).content == answer.content
+    first = oauth.tokens(small_app)
+    answer = oauth.refresh(small_app, first["refresh_token"])
+    oauth.act(rotate, now=True)
+    oauth.act(rotate, now=True)
+    assert oauth.refresh(small_app, first["refresh_token"]).content == answer.content
 
 
-def test_reuse_after_the_grace_ends_the_family_and_its_access_tokens(any_world, app, clock, caplog):  # auth service 11
-    first = any_world.tokens(app)
-    second = any_world.refresh(app, first["refresh_token"]).json()
-    third = any_world.refresh(app, second["refresh_token"]).json()
+def test_reuse_after_the_grace_ends_the_family_and_its_access_tokens(
+    oauth_on_each_database, app, clock, caplog
+):  # auth service 11
+    first = oauth_on_each_database.tokens(app)
+    second = oauth_on_each_database.refresh(app, first["refresh_token"]).json()
+    third = oauth_on_each_database.refresh(app, second["refresh_token"]).json()
     clock.advance(31)
     with caplog.at_level(logging.WARNING, "roomkey.authorization_server"):
-        assert error_of(any_world.refresh(app, first["refresh_token"])) == REFUSED
+        assert error_of(oauth_on_each_database.refresh(app, first["refresh_token"])) == REFUSED
     assert "used a second time" in caplog.text
     assert first["refresh_token"] not in caplog.text
     for one in (first, second, third):
-        assert not any_world.active(any_world.api, one["access_token"])
-        assert error_of(any_world.refresh(app, one["refresh_token"])) == REFUSED
-    assert any_world.actions().count("refresh_token.reused") == 1
+        assert not oauth_on_each_database.active(oauth_on_each_database.api, one["access_token"])
+        assert error_of(oauth_on_each_database.refresh(app, one["refresh_token"])) == REFUSED
+    assert oauth_on_each_database.actions().count("refresh_token.reused") == 1
 
 
 def test_reuse_is_known_after_a_restart(tmp_path, clock):  # auth service 11
     data = tmp_path / "data"
-    with served(data, clock) as service, World(service) as world:
-        world.api = world.add_api()
-        world.add_user()
-        app, api = world.add_app(), world.api
-        first = world.tokens(app)
-        second = world.refresh(app, first["refresh_token"]).json()
+    with running_service(data, clock) as service, OAuthService(service) as oauth:
+        oauth.api = oauth.add_api()
+        oauth.add_user()
+        app, api = oauth.add_app(), oauth.api
+        first = oauth.tokens(app)
+        second = oauth.refresh(app, first["refresh_token"]).json()
     clock.advance(31)
-    with served(data, clock) as service, Node(service) as node:
+    with running_service(data, clock) as service, Node(service) as node:
         assert error_of(node.refresh(app, first["refresh_token"])) == REFUSED
         assert not node.active(api, second["access_token"])
         assert error_of(node.refresh(app, second["refresh_token"])) == REFUSED
 
 
-def test_what_was_revoked_is_dead_inside_the_grace(any_world, app):  # auth service 12
-    first = any_world.tokens(app)
-    second = any_world.refresh(app, first["refresh_token"]).json()
-    assert any_world.revoke(app, second["refresh_token"]).status_code == 200
+def test_what_was_revoked_is_dead_inside_the_grace(oauth_on_each_database, app):  # auth service 12
+    first = oauth_on_each_database.tokens(app)
+    second = oauth_on_each_database.refresh(app, first["refresh_token"]).json()
+    assert oauth_on_each_database.revoke(app, second["refresh_token"]).status_code == 200
     for one in (first, second):
-        assert error_of(any_world.refresh(app, one["refresh_token"])) == REFUSED
+        assert error_of(oauth_on_each_database.refresh(app, one["refresh_token"])) == REFUSED
 
 
-def test_a_grandparent_inside_the_grace_ends_the_family(any_world, app):  # auth service 12
-    first = any_world.tokens(app)
-    second = any_world.refresh(app, first["refresh_token"]).json()
-    third = any_world.refresh(app, second["refresh_token"]).json()
-    assert error_of(any_world.refresh(app, first["refresh_token"])) == REFUSED
-    assert error_of(any_world.refresh(app, third["refresh_token"])) == REFUSED
-    assert not any_world.active(any_world.api, third["access_token"])
+def test_a_grandparent_inside_the_grace_ends_the_family(oauth_on_each_database, app):  # auth service 12
+    first = oauth_on_each_database.tokens(app)
+    second = oauth_on_each_database.refresh(app, first["refresh_token"]).json()
+    third = oauth_on_each_database.refresh(app, second["refresh_token"]).json()
+    assert error_of(oauth_on_each_database.refresh(app, first["refresh_token"])) == REFUSED
+    assert error_of(oauth_on_each_database.refresh(app, third["refresh_token"])) == REFUSED
+    assert not oauth_on_each_database.active(oauth_on_each_database.api, third["access_token"])
 
 
-def test_another_client_gets_nothing_and_ends_nothing(any_world, app, clock):  # auth service 13
-    other = any_world.add_app("other")
-    first = any_world.tokens(app)
-    unknown = any_world.refresh(other, secret_format.new(secret_format.Kind.REFRESH_TOKEN).value)
-    assert told(any_world.refresh(other, first["refresh_token"])) == told(unknown)
-    second = any_world.refresh(app, first["refresh_token"]).json()
+def test_another_client_gets_nothing_and_ends_nothing(oauth_on_each_database, app, clock):  # auth service 13
+    other = oauth_on_each_database.add_app("other")
+    first = oauth_on_each_database.tokens(app)
+    unknown = oauth_on_each_database.refresh(other, secret_format.new(secret_format.Kind.REFRESH_TOKEN).value)
+    assert response_parts(oauth_on_each_database.refresh(other, first["refresh_token"])) == response_parts(unknown)
+    second = oauth_on_each_database.refresh(app, first["refresh_token"]).json()
     for seconds in (0, 31):
         clock.advance(seconds)
-        assert told(any_world.refresh(other, first["refresh_token"])) == told(unknown)
-    assert any_world.active(any_world.api, second["access_token"])
-    assert any_world.refresh(app, second["refresh_token"]).status_code == 200
+        assert response_parts(oauth_on_each_database.refresh(other, first["refresh_token"])) == response_parts(unknown)
+    assert oauth_on_each_database.active(oauth_on_each_database.api, second["access_token"])
+    assert oauth_on_each_database.refresh(app, second["refresh_token"]).status_code == 200
 
 
-def test_a_refresh_narrows_the_access_token_and_never_widens(any_world, app):  # auth service 14
-    first = any_world.tokens(app, scope="orders:read orders:write")
-    second = any_world.refresh(app, first["refresh_token"], scope="orders:read").json()
+def test_a_refresh_narrows_the_access_token_and_never_widens(oauth_on_each_database, app):  # auth service 14
+    first = oauth_on_each_database.tokens(app, scope="orders:read orders:write")
+    second = oauth_on_each_database.refresh(app, first["refresh_token"], scope="orders:read").json()
     assert second["scope"] == "orders:read" == claims_of(second["access_token"])["scope"]
-    third = any_world.refresh(app, second["refresh_token"]).json()
+    third = oauth_on_each_database.refresh(app, second["refresh_token"]).json()
     assert third["scope"] == "orders:read orders:write"  # RFC 6749 section 6: the refresh token's own is the same
-    narrow = any_world.tokens(app, scope="orders:read")
+    narrow = oauth_on_each_database.tokens(app, scope="orders:read")
     for scope in ("orders:write", "orders:read orders:write", "unknown"):
-        assert error_of(any_world.refresh(app, narrow["refresh_token"], scope=scope)) == (400, "invalid_scope")
-    assert any_world.refresh(app, narrow["refresh_token"]).json()["scope"] == "orders:read"
+        assert error_of(oauth_on_each_database.refresh(app, narrow["refresh_token"], scope=scope)) == (
+            400,
+            "invalid_scope",
+        )
+    assert oauth_on_each_database.refresh(app, narrow["refresh_token"]).json()["scope"] == "orders:read"
 
 
-def test_audience_and_tenant_cannot_be_changed_by_a_refresh(world, small_app):  # auth service 14
-    world.add_api("billing-api", "orders:read")
+def test_audience_and_tenant_cannot_be_changed_by_a_refresh(oauth, small_app):  # auth service 14
+    oauth.add_api("billing-api", "orders:read")
     both_apis = [Access("orders-api", ("orders:read",)), Access("billing-api", ("orders:read",))]
-    world.act(service_accounts.change, "app", apis=both_apis)
-    first = world.tokens(small_app, resource="orders-api", scope="orders:read")
+    oauth.act(service_accounts.change, "app", apis=both_apis)
+    first = oauth.tokens(small_app, resource="orders-api", scope="orders:read")
     fields = {"resource": "billing-api", "audience": "billing-api", "tenant": "acme", "sub": "root"}
-    claims = claims_of(world.refresh(small_app, first["refresh_token"], **fields).json()["access_token"])
+    claims = claims_of(oauth.refresh(small_app, first["refresh_token"], **fields).json()["access_token"])
     assert claims["aud"] == "orders-api"
     assert "tenant" not in claims
     assert claims["sub"] == claims_of(first["access_token"])["sub"]
 
 
 @pytest.mark.parametrize("loser", ["client", "api", "user"])
-def test_scopes_that_were_lost_vanish_at_the_next_refresh(any_world, app, loser):  # auth service 14
-    first = any_world.tokens(app, scope="orders:read orders:write")
+def test_scopes_that_were_lost_vanish_at_the_next_refresh(oauth_on_each_database, app, loser):  # auth service 14
+    first = oauth_on_each_database.tokens(app, scope="orders:read orders:write")
     if loser == "client":
-        any_world.act(service_accounts.change, "app", apis=[Access("orders-api", ("orders:read",))])
+        oauth_on_each_database.act(service_accounts.change, "app", apis=[Access("orders-api", ("orders:read",))])
     elif loser == "api":
-        any_world.act(apis.remove_scopes, "orders-api", ["orders:write"])
+        oauth_on_each_database.act(apis.remove_scopes, "orders-api", ["orders:write"])
     else:
-        any_world.act(users.change, "alice", scopes="orders:read")
-    second = any_world.refresh(app, first["refresh_token"]).json()
+        oauth_on_each_database.act(users.change, "alice", scopes="orders:read")
+    second = oauth_on_each_database.refresh(app, first["refresh_token"]).json()
     assert second["scope"] == claims_of(second["access_token"])["scope"] == "orders:read"
     if loser == "client":
         everything = [Access("orders-api", ("orders:read", "orders:write"))]
-        any_world.act(service_accounts.change, "app", apis=everything)
-        assert any_world.refresh(app, second["refresh_token"]).json()["scope"] == "orders:read"
+        oauth_on_each_database.act(service_accounts.change, "app", apis=everything)
+        assert oauth_on_each_database.refresh(app, second["refresh_token"]).json()["scope"] == "orders:read"
 
 
 @pytest.mark.parametrize("lost", ["access", "api", "user", "gone", "grant", "account"])
-def test_whoever_lost_everything_gets_no_token_by_refreshing(any_world, app, lost):  # auth service 9
-    first = any_world.tokens(app)
-    assert any_world.refresh(app, first["refresh_token"]).status_code == 200
-    second = any_world.tokens(app)
+def test_whoever_lost_everything_gets_no_token_by_refreshing(oauth_on_each_database, app, lost):  # auth service 9
+    first = oauth_on_each_database.tokens(app)
+    assert oauth_on_each_database.refresh(app, first["refresh_token"]).status_code == 200
+    second = oauth_on_each_database.tokens(app)
     match lost:
         case "access":
-            any_world.act(service_accounts.change, "app", apis=[])
+            oauth_on_each_database.act(service_accounts.change, "app", apis=[])
         case "api":
-            any_world.act(apis.disable, "orders-api")
+            oauth_on_each_database.act(apis.disable, "orders-api")
         case "user":
-            any_world.act(users.disable, "alice")
+            oauth_on_each_database.act(users.disable, "alice")
         case "gone":
-            any_world.act(users.remove, "alice")
+            oauth_on_each_database.act(users.remove, "alice")
         case "grant":
-            any_world.act(service_accounts.change, "app", grants=["client_credentials"])
+            oauth_on_each_database.act(service_accounts.change, "app", grants=["client_credentials"])
         case "account":
-            any_world.act(service_accounts.disable, "app")
+            oauth_on_each_database.act(service_accounts.disable, "app")
     expected = {"grant": (400, "unauthorized_client"), "account": (401, "invalid_client")}.get(lost, REFUSED)
-    assert error_of(any_world.refresh(app, second["refresh_token"])) == expected
+    assert error_of(oauth_on_each_database.refresh(app, second["refresh_token"])) == expected
 
 
-def test_a_user_who_is_let_in_again_has_no_old_tokens(any_world, app):  # auth service 9
-    first = any_world.tokens(app)
-    any_world.act(users.disable, "alice")
-    any_world.act(users.enable, "alice")
-    assert error_of(any_world.refresh(app, first["refresh_token"])) == REFUSED
+def test_a_user_who_is_let_in_again_has_no_old_tokens(oauth_on_each_database, app):  # auth service 9
+    first = oauth_on_each_database.tokens(app)
+    oauth_on_each_database.act(users.disable, "alice")
+    oauth_on_each_database.act(users.enable, "alice")
+    assert error_of(oauth_on_each_database.refresh(app, first["refresh_token"])) == REFUSED
 
 
-def test_the_idle_end_comes_on_its_second(any_world, app, clock):  # auth service 15, 60
-    first, second = any_world.tokens(app), any_world.tokens(app)
+def test_the_idle_end_comes_on_its_second(oauth_on_each_database, app, clock):  # auth service 15, 60
+    first, second = oauth_on_each_database.tokens(app), oauth_on_each_database.tokens(app)
     clock.advance(14 * DAY - 1)
-    assert any_world.refresh(app, first["refresh_token"]).status_code == 200
+    assert oauth_on_each_database.refresh(app, first["refresh_token"]).status_code == 200
     clock.advance(1)
-    assert error_of(any_world.refresh(app, second["refresh_token"])) == REFUSED
+    assert error_of(oauth_on_each_database.refresh(app, second["refresh_token"])) == REFUSED
 
 
-def test_the_absolute_end_comes_however_often_is_refreshed(any_world, app, clock):  # auth service 15, 60
-    token = any_world.tokens(app)["refresh_token"]
+def test_the_absolute_end_comes_however_often_is_refreshed(oauth_on_each_database, app, clock):  # auth service 15, 60
+    token = oauth_on_each_database.tokens(app)["refresh_token"]
     for _ in range(8):
         clock.advance(11 * DAY)
-        token = any_world.refresh(app, token).json()["refresh_token"]
+        token = oauth_on_each_database.refresh(app, token).json()["refresh_token"]
     clock.advance(2 * DAY - 1)
-    answer = any_world.refresh(app, token)
+    answer = oauth_on_each_database.refresh(app, token)
     assert answer.status_code == 200
     clock.advance(1)
-    assert error_of(any_world.refresh(app, token)) == REFUSED  # not even the same answer again
-    assert error_of(any_world.refresh(app, answer.json()["refresh_token"])) == REFUSED
-    with any_world.service.look(CONSOLE) as uow:  # no cleaner did this
+    assert error_of(oauth_on_each_database.refresh(app, token)) == REFUSED  # not even the same answer again
+    assert error_of(oauth_on_each_database.refresh(app, answer.json()["refresh_token"])) == REFUSED
+    with oauth_on_each_database.service.look(CONSOLE) as uow:  # no cleaner did this
         assert uow.connection.scalar(select(func.count()).select_from(token_families)) == 1
 
 
-def test_when_and_how_a_person_signed_in_is_what_every_refresh_says(world, small_app, clock):
+def test_when_and_how_a_person_signed_in_is_what_every_refresh_says(oauth, small_app, clock):
     """RFC 9068 section 2.2.1: these claims stay as they are."""
-    first = world.tokens(small_app)
+    first = oauth.tokens(small_app)
     signed_in = claims_of(first["access_token"])["auth_time"]
     clock.advance(100)
-    second = world.refresh(small_app, first["refresh_token"]).json()
+    second = oauth.refresh(small_app, first["refresh_token"]).json()
     assert claims_of(second["access_token"])["auth_time"] == signed_in
-    assert world.introspect(world.api, second["access_token"]).json()["auth_time"] == signed_in
+    assert oauth.introspect(oauth.api, second["access_token"]).json()["auth_time"] == signed_in
 
 
 @pytest.mark.parametrize("token", ["", "x", "rkrt_", "\x00", "rkat_" + "a" * 49, "rkrt_" + "é" * 49, "a" * 60_000])
-def test_what_is_no_refresh_token_reads_nothing(world, small_app, token):
-    world.token(small_app)
-    with world.statements() as seen:
-        answer = world.refresh(small_app, token)
+def test_what_is_no_refresh_token_reads_nothing(oauth, small_app, token):
+    oauth.token(small_app)
+    with oauth.statements() as seen:
+        answer = oauth.refresh(small_app, token)
         assert error_of(answer) in (REFUSED, (400, "invalid_request"))
         assert seen == []
 
 
-def test_a_secret_that_was_replaced_gets_no_repeated_answer(world, small_app):
+def test_a_secret_that_was_replaced_gets_no_repeated_answer(oauth, small_app):
     """This node remembers the account as it was; what it reads of the token says that it is no more."""
-    first = world.tokens(small_app)
-    assert world.refresh(small_app, first["refresh_token"]).status_code == 200
-    with second_node(world.service) as other, other.service.unit_of_work(CONSOLE) as uow:
+    first = oauth.tokens(small_app)
+    assert oauth.refresh(small_app, first["refresh_token"]).status_code == 200
+    with second_node(oauth.service) as other, other.service.unit_of_work(CONSOLE) as uow:
         account_secrets.rotate(uow, "app", overlap=0)
-    assert error_of(world.refresh(small_app, first["refresh_token"])) == (401, "invalid_client")
+    assert error_of(oauth.refresh(small_app, first["refresh_token"])) == (401, "invalid_client")
 
 
-def test_a_damaged_answer_is_refused_and_forks_nothing(world, small_app):
-    first = world.tokens(small_app)
-    world.refresh(small_app, first["refresh_token"])
+def test_a_damaged_answer_is_refused_and_forks_nothing(oauth, small_app):
+    first = oauth.tokens(small_app)
+    oauth.refresh(small_app, first["refresh_token"])
     for damaged in (b"x" * 40, AnswerKey("another").seal(b"{}")):
-        world.act(lambda uow, answer=damaged: uow.connection.execute(update(refresh_tokens).values(answer=answer)))
-        assert error_of(world.refresh(small_app, first["refresh_token"])) == REFUSED
-    assert tokens_in(world.service) == 2
+        oauth.act(lambda uow, answer=damaged: uow.connection.execute(update(refresh_tokens).values(answer=answer)))
+        assert error_of(oauth.refresh(small_app, first["refresh_token"])) == REFUSED
+    assert tokens_in(oauth.service) == 2
 
 
-def test_nothing_that_was_issued_stands_in_the_database(world, small_app, tmp_path):  # auth service 54
-    first = world.tokens(small_app)
-    second = world.refresh(small_app, first["refresh_token"]).json()
-    world.ask("GET", "/oauth2/jwks")
+def test_nothing_that_was_issued_stands_in_the_database(oauth, small_app, tmp_path):  # auth service 54
+    first = oauth.tokens(small_app)
+    second = oauth.refresh(small_app, first["refresh_token"]).json()
+    oauth.ask("GET", "/oauth2/jwks")
     stored = b"".join(path.read_bytes() for path in tmp_path.rglob("roomkey.db*"))
     for one in (first, second):
         for secret in (one["access_token"], one["refresh_token"], one["access_token"].rpartition(".")[2]):

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import pytest
-from tests.authorization_server.overlapping import overlapping
+from tests.authorization_server.concurrent_acts import run_concurrently
 
 from roomkey.authorization_server.accounts import tenants
 from roomkey.authorization_server.actor import Actor
@@ -47,7 +47,7 @@ def test_two_administrators_who_end_each_other_leave_one(  # auth service 45
     with service.unit_of_work(CONSOLE) as uow:
         tenants.create(uow, name="acme")
     ann, bob = make("ann", "administrator"), make("bob", "administrator")
-    outcomes = overlapping(
+    outcomes = run_concurrently(
         service, lambda uow: first(uow, bob.id), lambda uow: second(uow, ann.id), by=(ann.actor(), bob.actor())
     )
     assert isinstance(outcomes[1], Conflict), outcomes
@@ -57,7 +57,7 @@ def test_two_administrators_who_end_each_other_leave_one(  # auth service 45
 
 def test_two_changes_of_roles_at_once_follow_one_another(service: Service, make: Callable[..., User]) -> None:
     eve = make("eve", "auditor")
-    outcomes = overlapping(
+    outcomes = run_concurrently(
         service,
         lambda uow: users.change(uow, eve.id, roles=["developer", "approver"]),
         lambda uow: users.change(uow, eve.id, roles=["developer"]),
@@ -99,7 +99,7 @@ def test_what_is_recorded_first_and_what_is_marked_first_do_not_wait_for_each_ot
 def test_one_link_of_two_starts_makes_the_first_administrator(  # auth service 49
     service: Service, hashing: PasswordHashing
 ) -> None:
-    links = overlapping(service, setup_links.create, setup_links.create)
+    links = run_concurrently(service, setup_links.create, setup_links.create)
     good = []
     with service.look(CONSOLE) as uow:
         for link in links:
@@ -112,7 +112,7 @@ def test_a_setup_link_is_used_once(service: Service, hashing: PasswordHashing) -
     with service.unit_of_work(CONSOLE) as uow:
         token = parse_qs(urlsplit(setup_links.create(uow)).query)["token"][0]
     ann, bob = (hashing.hash_new("seven green lanterns hum", username=name) for name in ("ann", "bob"))
-    _, second = overlapping(
+    _, second = run_concurrently(
         service,
         lambda uow: setup_links.use(uow, token, username="ann", password=ann),
         lambda uow: setup_links.use(uow, token, username="bob", password=bob),
@@ -135,13 +135,13 @@ def test_a_code_is_good_once(service: Service, make: Callable[..., User], kind: 
             return recovery_codes.matches(uow, alice, recovery)
         return totp.matches(uow, alice, now)
 
-    assert overlapping(service, use, use) == [True, False]
+    assert run_concurrently(service, use, use) == [True, False]
 
 
 def test_of_two_sets_of_recovery_codes_made_at_once_one_is_good(service: Service, make: Callable[..., User]) -> None:
     alice = make("alice")
     renew = lambda uow: recovery_codes.renew(uow, alice)  # noqa: E731
-    outcomes = overlapping(service, renew, renew, by=(alice.actor(), alice.actor()))
+    outcomes = run_concurrently(service, renew, renew, by=(alice.actor(), alice.actor()))
     with service.look(CONSOLE) as uow:
         assert recovery_codes.left(uow, alice) == 10
     with service.unit_of_work(CONSOLE) as uow:

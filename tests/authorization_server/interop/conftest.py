@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.authorization_server.interop.front_desk import FrontDesk, front_desk
+from tests.authorization_server.interop.auth_service import InteropService, interop_service
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDesk]:
-    with front_desk(tmp_path_factory.mktemp("desk") / "data") as running:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteropService]:
+    with interop_service(tmp_path_factory.mktemp("service") / "data") as running:
         yield running

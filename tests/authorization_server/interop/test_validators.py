@@ -7,7 +7,7 @@ from joserfc import jwt as joserfc_jwt
 from joserfc.errors import InvalidClaimError
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
-from tests.authorization_server.interop.front_desk import SIGNED, FrontDesk
+from tests.authorization_server.interop.auth_service import SIGNED, InteropService
 
 
 @pytest.fixture(params=list(SIGNED))
@@ -17,11 +17,11 @@ def audience(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def keys(desk: FrontDesk) -> jwt.PyJWKClient:
-    return jwt.PyJWKClient(desk.at("jwks"), cooldown_duration=0)
+def keys(service: InteropService) -> jwt.PyJWKClient:
+    return jwt.PyJWKClient(service.at("jwks"), cooldown_duration=0)
 
 
-def judged(desk: FrontDesk, keys: jwt.PyJWKClient, token: str, audience: str) -> dict[str, object]:
+def judged(service: InteropService, keys: jwt.PyJWKClient, token: str, audience: str) -> dict[str, object]:
     """What PyJWT reads in ``token`` as an API named ``audience`` would."""
     required = ["exp", "iat", "nbf", "iss", "aud", "sub", "jti", "client_id"]
     found = jwt.decode_complete(
@@ -29,7 +29,7 @@ def judged(desk: FrontDesk, keys: jwt.PyJWKClient, token: str, audience: str) ->
         keys.get_signing_key_from_jwt(token),
         algorithms=[SIGNED[audience]],
         audience=audience,
-        issuer=desk.issuer,
+        issuer=service.issuer,
         options={"require": required},
     )
     assert (found["header"]["typ"], found["header"]["alg"]) == ("at+jwt", SIGNED[audience])
@@ -38,15 +38,15 @@ def judged(desk: FrontDesk, keys: jwt.PyJWKClient, token: str, audience: str) ->
 
 
 def test_pyjwt_takes_a_token_for_its_api_and_no_other(  # auth service 20
-    desk: FrontDesk, keys: jwt.PyJWKClient, audience: str
+    service: InteropService, keys: jwt.PyJWKClient, audience: str
 ) -> None:
-    token = desk.token(audience)
-    assert judged(desk, keys, token, audience)["client_id"] == "by-basic"
+    token = service.token(audience)
+    assert judged(service, keys, token, audience)["client_id"] == "by-basic"
     key = keys.get_signing_key_from_jwt(token)
     with pytest.raises(jwt.InvalidAudienceError):
-        jwt.decode(token, key, algorithms=[SIGNED[audience]], audience="other-api", issuer=desk.issuer)
+        jwt.decode(token, key, algorithms=[SIGNED[audience]], audience="other-api", issuer=service.issuer)
     with pytest.raises(jwt.InvalidIssuerError):
-        jwt.decode(token, key, algorithms=[SIGNED[audience]], audience=audience, issuer=desk.issuer + "/")
+        jwt.decode(token, key, algorithms=[SIGNED[audience]], audience=audience, issuer=service.issuer + "/")
     head, _, tail = token.rpartition(".")
     forged = f"{head}.{'A' if tail[0] != 'A' else 'B'}{tail[1:]}"
     with pytest.raises(jwt.InvalidSignatureError):
@@ -54,26 +54,28 @@ def test_pyjwt_takes_a_token_for_its_api_and_no_other(  # auth service 20
 
 
 def test_pyjwt_finds_the_key_after_a_rotation(  # auth service 51
-    desk: FrontDesk, keys: jwt.PyJWKClient, audience: str
+    service: InteropService, keys: jwt.PyJWKClient, audience: str
 ) -> None:
-    before = desk.token(audience)
-    judged(desk, keys, before, audience)
-    desk.rotate(SIGNED[audience])
-    after = desk.token(audience)
+    before = service.token(audience)
+    judged(service, keys, before, audience)
+    service.rotate(SIGNED[audience])
+    after = service.token(audience)
     assert jwt.get_unverified_header(after)["kid"] != jwt.get_unverified_header(before)["kid"]
-    assert judged(desk, keys, after, audience)["aud"] == audience
-    assert judged(desk, keys, before, audience)["aud"] == audience
+    assert judged(service, keys, after, audience)["aud"] == audience
+    assert judged(service, keys, before, audience)["aud"] == audience
 
 
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")  # the service's validators know no newer name
-def test_joserfc_takes_a_token_for_its_api_and_no_other(desk: FrontDesk, audience: str) -> None:  # auth service 20
-    keys = KeySet.import_key_set(httpx2.get(desk.at("jwks")).json())
+def test_joserfc_takes_a_token_for_its_api_and_no_other(
+    service: InteropService, audience: str
+) -> None:  # auth service 20
+    keys = KeySet.import_key_set(httpx2.get(service.at("jwks")).json())
     name = SIGNED[audience]
-    token = joserfc_jwt.decode(desk.token(audience), keys, algorithms=[name])
+    token = joserfc_jwt.decode(service.token(audience), keys, algorithms=[name])
     assert token.header["typ"] == "at+jwt"
     for wanted, right in ((audience, True), ("other-api", False)):
         registry = JWTClaimsRegistry(
-            iss={"essential": True, "value": desk.issuer}, aud={"essential": True, "value": wanted}
+            iss={"essential": True, "value": service.issuer}, aud={"essential": True, "value": wanted}
         )
         if right:
             registry.validate(token.claims)

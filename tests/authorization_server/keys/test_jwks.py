@@ -8,8 +8,8 @@ import httpx2
 import jwt
 import pytest
 from sqlalchemy import select
-from tests.authorization_server.issued import CONSOLE, add_api, issue
-from tests.authorization_server.served import served
+from tests.authorization_server.running_service import running_service
+from tests.authorization_server.sample_tokens import CONSOLE, add_api, issue
 
 import roomkey
 from roomkey.authorization_server.column_encryption import PRIVATE_KEY
@@ -26,7 +26,7 @@ PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Service]:
-    with served(tmp_path / "data") as service:
+    with running_service(tmp_path / "data") as service:
         yield service
 
 

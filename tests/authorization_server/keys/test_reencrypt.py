@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import LargeBinary, insert, select, update
-from tests.authorization_server.issued import CONSOLE, add_api, issue, issue_app_token
+from tests.authorization_server.sample_tokens import CONSOLE, add_api, issue, issue_app_token
 
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.column_encryption import (

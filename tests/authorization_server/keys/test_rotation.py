@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 from sqlalchemy import select
-from tests.authorization_server.issued import CONSOLE, add_api, issue, issue_app_token
+from tests.authorization_server.sample_tokens import CONSOLE, add_api, issue, issue_app_token
 
 from roomkey.authorization_server.accounts import app_tokens
 from roomkey.authorization_server.actor import Actor, ActorKind

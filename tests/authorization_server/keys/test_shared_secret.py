@@ -3,7 +3,7 @@
 import jwt
 import pytest
 from sqlalchemy import select, update
-from tests.authorization_server.issued import CONSOLE, add_api, issue
+from tests.authorization_server.sample_tokens import CONSOLE, add_api, issue
 
 import roomkey
 from roomkey.authorization_server.actor import Actor, ActorKind

@@ -10,8 +10,15 @@ from pathlib import Path
 import httpx2
 import pytest
 from sqlalchemy import event, update
-from tests.authorization_server.issued import CONSOLE, add_api, issue, issue_app_token, revoked_tokens, skip_statuses
-from tests.authorization_server.served import served
+from tests.authorization_server.running_service import running_service
+from tests.authorization_server.sample_tokens import (
+    CONSOLE,
+    add_api,
+    issue,
+    issue_app_token,
+    revoked_tokens,
+    skip_statuses,
+)
 
 import roomkey
 from roomkey import DenyList, StatusLists
@@ -39,7 +46,7 @@ from roomkey.testing import FakeClock
 
 @pytest.fixture
 def running(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
-    with served(tmp_path / "data", clock) as service:
+    with running_service(tmp_path / "data", clock) as service:
         add_api(service)
         yield service
 
@@ -89,7 +96,7 @@ def follower(service: Service, kind: str, **others: object) -> roomkey.TokenVali
 @pytest.mark.parametrize("kind", ["deny_list", "status_list"])
 def test_a_revocation_reaches_an_api_within_the_promised_bound(tmp_path: Path, kind: str) -> None:
     # auth service 26
-    with served(tmp_path / "data", list_ttl=1) as service:
+    with running_service(tmp_path / "data", list_ttl=1) as service:
         add_api(service)
         revoked, good = issue_app_token(service), issue_app_token(service)
         validator = follower(service, kind)

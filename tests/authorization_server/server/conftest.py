@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.authorization_server.server.answering import ErrorResponses, read_all, serving
+from tests.authorization_server.server.server_in_thread import ServerInThread, read_all, serving
 
 from roomkey.authorization_server.server.http_limits import Bounds
 
@@ -134,7 +134,7 @@ def child(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
 
 
 @pytest.fixture
-def answering(tmp_path: Path) -> Iterator[Callable[..., ErrorResponses]]:
+def server_in_thread(tmp_path: Path) -> Iterator[Callable[..., ServerInThread]]:
     """Starts the server in a thread, around ``Stages``, with the bounds of a test."""
     with ExitStack() as ends:
         yield lambda **bounds: ends.enter_context(serving(tmp_path, Bounds(**bounds)))

@@ -4,7 +4,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from tests.authorization_server.server.answering import asks, read_all, reads
+from tests.authorization_server.server.server_in_thread import asks, read_all, reads
 
 CHUNKED = asks("/headers", b"transfer-encoding: chunked", method=b"POST")
 UPGRADE = b"connection: Upgrade, HTTP2-Settings", b"upgrade: h2c", b"http2-settings: AAMAAABkAAQCAAAAAAIAAAAA"
@@ -13,8 +13,10 @@ UPGRADE = b"connection: Upgrade, HTTP2-Settings", b"upgrade: h2c", b"http2-setti
 @pytest.mark.parametrize(
     "endless", [b"0\r\nx: ", b"0\r\n", b"1;"], ids=["a trailer's value", "a trailer's name", "a chunk's extension"]
 )
-def test_what_the_parser_keeps_to_itself_after_the_head_is_bounded_too(answering, endless: bytes):  # auth service 59
-    with answering(head_bytes=4096).connect() as connection:
+def test_what_the_parser_keeps_to_itself_after_the_head_is_bounded_too(
+    server_in_thread, endless: bytes
+):  # auth service 59
+    with server_in_thread(head_bytes=4096).connect() as connection:
         connection.sendall(CHUNKED + endless)
         sent = 0
         with suppress(OSError):
@@ -24,13 +26,13 @@ def test_what_the_parser_keeps_to_itself_after_the_head_is_bounded_too(answering
         assert sent < 10_000_000
 
 
-def test_trailers_that_are_too_large_together_are_answered_431(answering):  # auth service 59
-    answer = answering(head_bytes=4096).send(CHUNKED + b"0\r\n" + (b"x: " + b"a" * 500 + b"\r\n") * 12)
+def test_trailers_that_are_too_large_together_are_answered_431(server_in_thread):  # auth service 59
+    answer = server_in_thread(head_bytes=4096).send(CHUNKED + b"0\r\n" + (b"x: " + b"a" * 500 + b"\r\n") * 12)
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
-def test_a_body_is_no_head_however_large_it_is(answering):
-    server, body = answering(head_bytes=4096), b"a" * 300_000
+def test_a_body_is_no_head_however_large_it_is(server_in_thread):
+    server, body = server_in_thread(head_bytes=4096), b"a" * 300_000
     whole = asks("/echo", b"content-length: 300000", method=b"POST", last=True) + body
     assert server.send(whole).endswith(b"\r\n\r\n" + body)
     chunks = b"1000;x=y\r\n" + body[:4096] + b"\r\n" + b"1\r\nb\r\n" * 3000 + b"0\r\nx: y\r\n\r\n"
@@ -38,22 +40,22 @@ def test_a_body_is_no_head_however_large_it_is(answering):
     assert server.send(whole).endswith(b"\r\n\r\n" + body[:4096] + b"b" * 3000)
 
 
-def test_a_trailer_is_none_of_the_headers(answering):  # auth service 33
+def test_a_trailer_is_none_of_the_headers(server_in_thread):  # auth service 33
     """Whatever stands before the application has judged these alone."""
     sent = CHUNKED + b"1\r\na\r\n0\r\nauthorization: Basic x\r\nhost: evil.example\r\n\r\n"
-    with answering().connect() as connection:
+    with server_in_thread().connect() as connection:
         for _ in range(2):
             connection.sendall(sent)
             assert reads(connection, b"transfer-encoding").endswith(b"\r\n\r\nhost transfer-encoding")
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_wish_for_another_protocol_is_ignored_and_the_body_belongs_to_its_request(answering, at_once: bool):
+def test_a_wish_for_another_protocol_is_ignored_and_the_body_belongs_to_its_request(server_in_thread, at_once: bool):
     """Taken for a request of its own, a body could put words into the mouth of whoever shares a proxy's connection."""
     body = asks("/plain")
     head = asks("/echo", *UPGRADE, b"content-length: %d" % len(body), method=b"POST")
     expected = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
-    with answering().connect() as connection:
+    with server_in_thread().connect() as connection:
         for _ in range(2):
             for piece in (head + body,) if at_once else (head, body[:7], body[7:]):
                 connection.sendall(piece)
@@ -66,16 +68,16 @@ def test_a_wish_for_another_protocol_is_ignored_and_the_body_belongs_to_its_requ
     assert whole.endswith(b"\r\n\r\nhello")
 
 
-def test_a_head_with_such_a_wish_is_measured_as_any_other(answering):  # auth service 59
-    server = answering(head_bytes=4096)
+def test_a_head_with_such_a_wish_is_measured_as_any_other(server_in_thread):  # auth service 59
+    server = server_in_thread(head_bytes=4096)
     assert server.send(asks("/plain", *UPGRADE, b"x: " + b"a" * 4096)).startswith(b"HTTP/1.1 431 ")
     assert server.send(asks("/plain", *UPGRADE, b"x: " + b"a" * 3500, last=True)).endswith(b"hello")
 
 
 @pytest.mark.parametrize("target", [b"a:1", b"/plain", b"*"])
 @pytest.mark.parametrize("upgrade", [(), UPGRADE])
-def test_nobody_is_connected_through_the_server(answering, target: bytes, upgrade):
-    server = answering()
+def test_nobody_is_connected_through_the_server(server_in_thread, target: bytes, upgrade):
+    server = server_in_thread()
     request = asks(target.decode(), *upgrade, method=b"CONNECT") + asks("/plain")
     answer = server.send(request)
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -95,7 +97,7 @@ def test_nobody_is_connected_through_the_server(answering, target: bytes, upgrad
     ],
 )
 @pytest.mark.parametrize("upgrade", [(), UPGRADE])
-def test_a_request_whose_end_is_in_doubt_is_answered_400(answering, lines: tuple[bytes, ...], upgrade):
-    answer = answering().send(asks("/echo", *upgrade, *lines, method=b"POST") + b"0\r\n\r\n")
+def test_a_request_whose_end_is_in_doubt_is_answered_400(server_in_thread, lines: tuple[bytes, ...], upgrade):
+    answer = server_in_thread().send(asks("/echo", *upgrade, *lines, method=b"POST") + b"0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1

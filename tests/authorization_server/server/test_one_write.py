@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from tests.authorization_server.server.answering import HEADLIKE, PATIENCE, asks, read_all, reads, undated
+from tests.authorization_server.server.server_in_thread import HEADLIKE, PATIENCE, asks, read_all, reads, undated
 
 from roomkey.authorization_server.server.one_write import OneWrite
 
@@ -31,8 +31,8 @@ def segments(connection: socket.socket) -> int:
         ("/empty?304", b"GET", b"\r\n\r\n"),
     ],
 )
-def test_an_answer_is_one_packet(answering, path: str, method: bytes, ending: bytes):
-    with answering().connect() as connection:
+def test_an_answer_is_one_packet(server_in_thread, path: str, method: bytes, ending: bytes):
+    with server_in_thread().connect() as connection:
         for number in range(1, 4):
             connection.sendall(asks(path, method=method))
             assert reads(connection, ending).startswith(b"HTTP/1.1 ")
@@ -40,8 +40,8 @@ def test_an_answer_is_one_packet(answering, path: str, method: bytes, ending: by
 
 
 @pytest.mark.parametrize("last", [False, True])
-def test_answers_without_a_body_arrive_whether_the_connection_stays_or_ends(answering, last: bool):
-    server = answering()
+def test_answers_without_a_body_arrive_whether_the_connection_stays_or_ends(server_in_thread, last: bool):
+    server = server_in_thread()
     head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
     nothing = b"HTTP/1.1 204 No Content\r\n\r\n"
     unchanged = b"HTTP/1.1 304 Not Modified\r\n\r\n"
@@ -59,10 +59,10 @@ def test_answers_without_a_body_arrive_whether_the_connection_stays_or_ends(answ
                 assert reads(connection, b"\r\n\r\n") == expected
 
 
-def test_requests_sent_at_once_are_answered_in_their_order(answering):
+def test_requests_sent_at_once_are_answered_in_their_order(server_in_thread):
     paths = (("/plain", b"HEAD"), ("/empty?204", b"GET"), ("/plain", b"GET"), ("/chunked", b"HEAD"))
     whole = b"".join(asks(path, method=method) for path, method in paths) + asks("/views", last=True)
-    assert answering().send(whole) == (
+    assert server_in_thread().send(whole) == (
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
         b"HTTP/1.1 204 No Content\r\n\r\n"
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
@@ -71,8 +71,8 @@ def test_requests_sent_at_once_are_answered_in_their_order(answering):
     )
 
 
-def test_each_piece_of_an_answer_leaves_when_it_is_written_and_looks_like_what_it_may(answering):
-    server = answering()
+def test_each_piece_of_an_answer_leaves_when_it_is_written_and_looks_like_what_it_may(server_in_thread):
+    server = server_in_thread()
     with server.connect() as connection:
         connection.sendall(asks("/stepwise"))
         assert reads(connection, b"\r\n\r\n<") == b"HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n<"
@@ -82,26 +82,26 @@ def test_each_piece_of_an_answer_leaves_when_it_is_written_and_looks_like_what_i
         assert reads(connection, b">") == b">"
 
 
-def test_a_client_that_awaits_leave_to_send_its_body_gets_it(answering):
-    with answering().connect() as connection:
+def test_a_client_that_awaits_leave_to_send_its_body_gets_it(server_in_thread):
+    with server_in_thread().connect() as connection:
         connection.sendall(asks("/echo", b"expect: 100-continue", b"content-length: 3", method=b"POST"))
         assert reads(connection, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"abc")
         assert reads(connection, b"abc") == b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc"
 
 
-def test_a_large_answer_to_who_reads_slowly_comes_whole(answering):
-    answer = answering().send(asks("/large", last=True))
+def test_a_large_answer_to_who_reads_slowly_comes_whole(server_in_thread):
+    answer = server_in_thread().send(asks("/large", last=True))
     assert answer.partition(b"\r\n\r\n")[2] == b"x" * 4_000_000
 
 
-def test_an_answer_that_fails_after_its_head_ends_the_connection(answering):
-    assert answering().send(asks("/torn")) == b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
+def test_an_answer_that_fails_after_its_head_ends_the_connection(server_in_thread):
+    assert server_in_thread().send(asks("/torn")) == b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
-def test_an_answer_that_has_begun_is_finished_when_the_server_ends(answering, method: bytes):
-    server = answering()
+def test_an_answer_that_has_begun_is_finished_when_the_server_ends(server_in_thread, method: bytes):
+    server = server_in_thread()
     with server.connect() as connection:
         connection.sendall(asks("/stepwise", method=method))
         time.sleep(0.2)
@@ -112,8 +112,8 @@ def test_an_answer_that_has_begun_is_finished_when_the_server_ends(answering, me
         assert undated(read_all(connection)) == b"HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n" + whole
 
 
-def test_a_client_that_leaves_in_the_middle_of_an_answer_disturbs_nobody(answering):
-    server = answering()
+def test_a_client_that_leaves_in_the_middle_of_an_answer_disturbs_nobody(server_in_thread):
+    server = server_in_thread()
     for method in (b"GET", b"HEAD", b"GET"):
         with server.connect() as connection:
             connection.sendall(asks("/stepwise", method=method))
@@ -125,9 +125,9 @@ def test_a_client_that_leaves_in_the_middle_of_an_answer_disturbs_nobody(answeri
 @pytest.mark.parametrize(
     "junk", [b"no http at all\r\n\r\n", b"GET /" + b"a" * 5000, asks("/echo", b"content-length: 3", method=b"POST")]
 )
-def test_nothing_is_put_into_an_answer_that_has_begun(answering, junk: bytes):
+def test_nothing_is_put_into_an_answer_that_has_begun(server_in_thread, junk: bytes):
     """Neither for what is no HTTP (400), nor for what is too large (431) or too slow (408)."""
-    server = answering(head_bytes=4096, body_seconds=0.3)
+    server = server_in_thread(head_bytes=4096, body_seconds=0.3)
     with server.connect() as connection:
         connection.sendall(asks("/stepwise"))
         reads(connection, b"\r\n\r\n<")
@@ -137,8 +137,8 @@ def test_nothing_is_put_into_an_answer_that_has_begun(answering, junk: bytes):
 
 
 @pytest.mark.parametrize("junk", [b"no http at all\r\n\r\n", b"GET /" + b"a" * 5000])
-def test_after_an_answer_its_connection_is_told_what_is_wrong(answering, junk: bytes):
-    with answering(head_bytes=4096).connect() as connection:
+def test_after_an_answer_its_connection_is_told_what_is_wrong(server_in_thread, junk: bytes):
+    with server_in_thread(head_bytes=4096).connect() as connection:
         connection.sendall(asks("/plain"))
         reads(connection, b"hello")
         connection.sendall(junk)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.authorization_server.server.answering import read_all
+from tests.authorization_server.server.server_in_thread import read_all
 
 from roomkey.authorization_server.server.listener import listener
 from roomkey.authorization_server.server.server import run

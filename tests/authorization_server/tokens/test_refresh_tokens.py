@@ -5,7 +5,7 @@ import time
 
 import pytest
 from sqlalchemy import insert, select, text, update
-from tests.authorization_server.oauth_world import CONSOLE, Login, World, error_of
+from tests.authorization_server.oauth_service import CONSOLE, Login, OAuthService, error_of
 
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import service_accounts
@@ -20,30 +20,30 @@ from roomkey.authorization_server.tokens.refresh_tokens import consume, look_up
 from roomkey.authorization_server.unit_of_work import changes
 
 
-def family_of(world: World) -> str:
-    with world.service.look(CONSOLE) as uow:
+def family_of(oauth: OAuthService) -> str:
+    with oauth.service.look(CONSOLE) as uow:
         return uow.connection.scalar(select(token_families.c.id))
 
 
-def test_a_family_of_ten_thousand_tokens_ends_in_two_statements_by_an_index(world):  # auth service 16
-    world.add_user()
-    app = world.add_app()
-    made = world.tokens(app)
-    family = family_of(world)
-    with world.service.unit_of_work(CONSOLE) as uow:
+def test_a_family_of_ten_thousand_tokens_ends_in_two_statements_by_an_index(oauth):  # auth service 16
+    oauth.add_user()
+    app = oauth.add_app()
+    made = oauth.tokens(app)
+    family = family_of(oauth)
+    with oauth.service.unit_of_work(CONSOLE) as uow:
         row = uow.connection.execute(select(access_tokens)).mappings().first()
         for number in range(10_000):
             values = dict(row) | {"digest": number.to_bytes(32), "jti": str(number)}
             uow.connection.execute(insert(access_tokens), values)
-    with world.statements() as seen:
+    with oauth.statements() as seen:
         begun = time.perf_counter()
-        assert world.revoke(app, made["refresh_token"]).status_code == 200
+        assert oauth.revoke(app, made["refresh_token"]).status_code == 200
         took = time.perf_counter() - begun
         updates = [one for one in seen if one.startswith("UPDATE")]
     assert len([one for one in updates if "access_tokens" in one]) == 1
     assert len([one for one in updates if "token_families" in one]) == 1
     assert took < 5.0
-    with world.service.look(CONSOLE) as uow:
+    with oauth.service.look(CONSOLE) as uow:
         live = select(access_tokens.c.jti).where(
             access_tokens.c.family_id == family, access_tokens.c.revoked_at.is_(None)
         )
@@ -59,12 +59,12 @@ def new_token(uow, **values):
     return mint(grant, issuer="https://auth.example", now=uow.now, lifetime=300, signer=None)
 
 
-def meanwhile(world: World, act):
+def meanwhile(oauth: OAuthService, act):
     """``act`` in a transaction of its own, in another thread, which may have to wait."""
     done = threading.Event()
 
     def run():
-        world.act(act)
+        oauth.act(act)
         done.set()
 
     thread = threading.Thread(target=run)
@@ -73,72 +73,72 @@ def meanwhile(world: World, act):
 
 
 @pytest.mark.parametrize("ending", ["family", "account", "user"])
-def test_a_token_that_is_issued_while_its_like_are_ended_ends_with_them(any_world, ending):
+def test_a_token_that_is_issued_while_its_like_are_ended_ends_with_them(oauth_on_each_database, ending):
     """On PostgreSQL two transactions run side by side, and neither sees what the other has not committed."""
-    alice = any_world.add_user()
-    app: Login = any_world.add_app()
-    made = any_world.tokens(app)
-    family = family_of(any_world)
+    alice = oauth_on_each_database.add_user()
+    app: Login = oauth_on_each_database.add_app()
+    made = oauth_on_each_database.tokens(app)
+    family = family_of(oauth_on_each_database)
     digest = secret_format.digest_of(made["refresh_token"])
     act = {
         "family": lambda uow: revoke_family(uow, family, reason="test"),
         "account": lambda uow: service_accounts.disable(uow, "app"),
         "user": lambda uow: users.disable(uow, "alice"),
     }[ending]
-    with any_world.service.unit_of_work(CONSOLE) as uow:
+    with oauth_on_each_database.service.unit_of_work(CONSOLE) as uow:
         check(uow.connection, changes(uow.connection))
         token = new_token(uow, user_id=alice.id, family_id=family)
         if ending == "family":
             presented = look_up(uow.connection, digest)
             new = secret_format.new(secret_format.Kind.REFRESH_TOKEN)
             assert consume(uow, digest, presented, new, scope=("orders:read",), answer=b"")
-        thread, done = meanwhile(any_world, act)
+        thread, done = meanwhile(oauth_on_each_database, act)
         assert not done.wait(0.3)
         keep(uow.connection, token)
     thread.join(10)
     assert done.is_set()
-    assert not any_world.active(any_world.api, token.value)
+    assert not oauth_on_each_database.active(oauth_on_each_database.api, token.value)
     expected = (401, "invalid_client") if ending == "account" else (400, "invalid_grant")
-    assert error_of(any_world.refresh(app, made["refresh_token"])) == expected
+    assert error_of(oauth_on_each_database.refresh(app, made["refresh_token"])) == expected
 
 
-def test_whoever_issues_after_the_end_sees_that_something_has_changed(any_world):
-    any_world.add_user()
-    app = any_world.add_app()
-    any_world.tokens(app)
-    with any_world.service.look(CONSOLE) as uow:
+def test_whoever_issues_after_the_end_sees_that_something_has_changed(oauth_on_each_database):
+    oauth_on_each_database.add_user()
+    app = oauth_on_each_database.add_app()
+    oauth_on_each_database.tokens(app)
+    with oauth_on_each_database.service.look(CONSOLE) as uow:
         before = changes(uow.connection)
-    any_world.act(users.disable, "alice")
-    with any_world.service.unit_of_work(CONSOLE) as uow, pytest.raises(StaleConfig):
+    oauth_on_each_database.act(users.disable, "alice")
+    with oauth_on_each_database.service.unit_of_work(CONSOLE) as uow, pytest.raises(StaleConfig):
         check(uow.connection, before)
 
 
-def test_a_family_that_has_ended_has_no_successor(any_world):
-    any_world.add_user()
-    made = any_world.tokens(any_world.add_app())
+def test_a_family_that_has_ended_has_no_successor(oauth_on_each_database):
+    oauth_on_each_database.add_user()
+    made = oauth_on_each_database.tokens(oauth_on_each_database.add_app())
     digest = secret_format.digest_of(made["refresh_token"])
-    with any_world.service.look(CONSOLE) as uow:
+    with oauth_on_each_database.service.look(CONSOLE) as uow:
         presented = look_up(uow.connection, digest)
-    any_world.act(revoke_family, presented.family_id, reason="test")
+    oauth_on_each_database.act(revoke_family, presented.family_id, reason="test")
     new = secret_format.new(secret_format.Kind.REFRESH_TOKEN)
-    assert not any_world.act(consume, digest, presented, new, scope=(), answer=b"")
-    with any_world.service.look(CONSOLE) as uow:
+    assert not oauth_on_each_database.act(consume, digest, presented, new, scope=(), answer=b"")
+    with oauth_on_each_database.service.look(CONSOLE) as uow:
         assert len(uow.connection.execute(select(refresh_tokens.c.digest)).all()) == 1
 
 
 @pytest.mark.parametrize("ending", [users.disable, users.remove])
-def test_a_sign_in_and_the_end_of_its_user_never_wait_for_each_other(any_world, ending):
+def test_a_sign_in_and_the_end_of_its_user_never_wait_for_each_other(oauth_on_each_database, ending):
     """The sign-in holds the user's row before it issues, as ``password_login`` does."""
-    alice = any_world.add_user()
-    app = any_world.add_app()
-    any_world.tokens(app)
-    with any_world.service.unit_of_work(CONSOLE) as uow:
+    alice = oauth_on_each_database.add_user()
+    app = oauth_on_each_database.add_app()
+    oauth_on_each_database.tokens(app)
+    with oauth_on_each_database.service.unit_of_work(CONSOLE) as uow:
         uow.connection.execute(update(users_table).where(users_table.c.id == alice.id).values(last_seen_at=uow.now))
-        thread, done = meanwhile(any_world, lambda uow: ending(uow, "alice"))
+        thread, done = meanwhile(oauth_on_each_database, lambda uow: ending(uow, "alice"))
         assert not done.wait(0.3)
         check(uow.connection, changes(uow.connection))
         token = new_token(uow, user_id=alice.id)
         keep(uow.connection, token)
     thread.join(10)
     assert done.is_set()
-    assert not any_world.active(any_world.api, token.value)
+    assert not oauth_on_each_database.active(oauth_on_each_database.api, token.value)

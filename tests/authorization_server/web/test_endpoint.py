@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from tests.authorization_server.oauth_world import FORM, World, error_of
-from tests.authorization_server.served import served
+from tests.authorization_server.oauth_service import FORM, OAuthService, error_of
+from tests.authorization_server.running_service import running_service
 
 from roomkey.authorization_server.errors import DatabaseUnavailable, DatabaseUnsuitable
 from roomkey.authorization_server.web.oauth_error import CODES
@@ -21,14 +21,14 @@ TOKEN = {"grant_type": "client_credentials"}
 
 @pytest.fixture
 def running(tmp_path, clock):
-    with served(tmp_path / "data", clock) as service, World(service) as world:
-        world.api = world.add_api()
-        yield world
+    with running_service(tmp_path / "data", clock) as service, OAuthService(service) as oauth:
+        oauth.api = oauth.add_api()
+        yield oauth
 
 
-def raw(world, *pieces, pause=0.0, patience=5.0):
+def raw(oauth, *pieces, pause=0.0, patience=5.0):
     """What comes back for these bytes on a connection of their own."""
-    address = urlsplit(world.service.settings.issuer)
+    address = urlsplit(oauth.service.settings.issuer)
     with socket.create_connection((address.hostname, address.port), patience) as connection:
         for piece in pieces:
             connection.sendall(piece)
@@ -131,15 +131,15 @@ def test_a_caller_who_leaves_takes_nothing_along(running):
     ],
     ids=lambda one: type(one).__name__,
 )
-def test_what_goes_wrong_inside_is_told_nobody_outside(world, monkeypatch, caplog, error, expected):  # auth service 58
-    reports = world.add_account()
+def test_what_goes_wrong_inside_is_told_nobody_outside(oauth, monkeypatch, caplog, error, expected):  # auth service 58
+    reports = oauth.add_account()
 
     async def failing(*_, **__):
         raise error
 
-    monkeypatch.setattr(type(world.service.database), "read", failing)
+    monkeypatch.setattr(type(oauth.service.database), "read", failing)
     with caplog.at_level(logging.ERROR):
-        answer = world.token(reports)
+        answer = oauth.token(reports)
     assert error_of(answer) == expected
     for word in ("SELECT", "hunter2", "Traceback", "/etc", "disk"):
         assert word not in answer.text
@@ -148,22 +148,22 @@ def test_what_goes_wrong_inside_is_told_nobody_outside(world, monkeypatch, caplo
     assert "hunter2" not in caplog.text
 
 
-def test_an_outage_is_no_word_on_a_token(world, monkeypatch):  # auth service 55
+def test_an_outage_is_no_word_on_a_token(oauth, monkeypatch):  # auth service 55
     """An API that hears "inactive" would tell its caller that the token is bad."""
-    token = world.token(world.add_account()).json()["access_token"]
-    assert world.active(world.api, token)
+    token = oauth.token(oauth.add_account()).json()["access_token"]
+    assert oauth.active(oauth.api, token)
 
     async def failing(*_, **__):
         raise DatabaseUnavailable("The database cannot be used now.")
 
-    monkeypatch.setattr(type(world.service.database), "read_inline", failing)
-    answer = world.introspect(world.api, token)
+    monkeypatch.setattr(type(oauth.service.database), "read_inline", failing)
+    answer = oauth.introspect(oauth.api, token)
     assert error_of(answer) == (503, "temporarily_unavailable")
     assert int(answer.headers["retry-after"]) > 0
 
 
-def test_every_error_is_one_of_the_codes_and_a_sentence_of_our_own(world):  # auth service 34, 58
-    reports = world.add_account()
+def test_every_error_is_one_of_the_codes_and_a_sentence_of_our_own(oauth):  # auth service 34, 58
+    reports = oauth.add_account()
     evil = "<script>\r\nSet-Cookie: x=1\x1b[31m"
     for fields in (
         TOKEN | {"scope": evil},
@@ -172,7 +172,7 @@ def test_every_error_is_one_of_the_codes_and_a_sentence_of_our_own(world):  # au
         {evil: evil},
         {"grant_type": "refresh_token", "refresh_token": evil},
     ):
-        answer = world.post("/oauth2/token", fields, reports)
+        answer = oauth.post("/oauth2/token", fields, reports)
         body = json.loads(answer.content)
         assert body.keys() == {"error", "error_description"}
         assert body["error"] in CODES

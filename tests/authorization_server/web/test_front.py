@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
-from tests.authorization_server.oauth_world import FORM, error_of
+from tests.authorization_server.oauth_service import FORM, error_of
 
 from roomkey.authorization_server.server.access_log import ACCESS
 from roomkey.authorization_server.web.endpoint import Answer, Endpoint
@@ -37,10 +37,10 @@ def logged(caplog):
         ("/.well-known/openid-configuration", "GET, HEAD"),
     ],
 )
-def test_another_method_is_told_which_ones_there_are_and_logged_with_its_address(world, logged, path, allowed):
+def test_another_method_is_told_which_ones_there_are_and_logged_with_its_address(oauth, logged, path, allowed):
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
     for method in methods:
-        answer = world.ask(method, path)
+        answer = oauth.ask(method, path)
         assert (answer.status_code == 405) is (method not in allowed.split(", ")), method
         if answer.status_code == 405:
             assert (answer.headers["allow"], answer.headers["content-length"], answer.content) == (allowed, "0", b"")
@@ -67,27 +67,27 @@ def test_another_method_is_told_which_ones_there_are_and_logged_with_its_address
         "/oauth2/",
     ],
 )
-def test_an_address_that_is_none_is_answered_404_and_its_words_are_not_logged(world, logged, path):
-    answer = world.ask("GET", world.service.settings.issuer + path)
+def test_an_address_that_is_none_is_answered_404_and_its_words_are_not_logged(oauth, logged, path):
+    answer = oauth.ask("GET", oauth.service.settings.issuer + path)
     assert answer.status_code == 404
     assert [(line["route"], line["status"]) for line in logged()] == [("-", 404)]
 
 
-def test_what_an_address_is_asked_for_besides_is_no_part_of_it(world):
-    assert world.ask("GET", JWKS + "?x=1").json() == world.ask("GET", JWKS).json()
-    assert error_of(world.ask("POST", "/oauth2/token?x=1", content=b"a=1", headers=FORM)) == (400, "invalid_request")
+def test_what_an_address_is_asked_for_besides_is_no_part_of_it(oauth):
+    assert oauth.ask("GET", JWKS + "?x=1").json() == oauth.ask("GET", JWKS).json()
+    assert error_of(oauth.ask("POST", "/oauth2/token?x=1", content=b"a=1", headers=FORM)) == (400, "invalid_request")
 
 
-def test_all_other_addresses_are_the_routers(world, logged):
-    assert world.ask("GET", "/health").status_code == 200
-    assert world.ask("GET", "/oauth2/authorize").headers["content-type"].startswith("text/html")
+def test_all_other_addresses_are_the_routers(oauth, logged):
+    assert oauth.ask("GET", "/health").status_code == 200
+    assert oauth.ask("GET", "/oauth2/authorize").headers["content-type"].startswith("text/html")
     assert [line["route"] for line in logged()] == ["/health", "/oauth2/authorize"]
 
 
-def test_a_condition_that_holds_is_answered_without_a_body_and_its_length(world):
+def test_a_condition_that_holds_is_answered_without_a_body_and_its_length(oauth):
     """A cache would take the length for that of the document (RFC 9110 section 8.6)."""
-    etag = world.ask("GET", JWKS).headers["etag"]
-    answer = world.ask("GET", JWKS, headers={"if-none-match": etag})
+    etag = oauth.ask("GET", JWKS).headers["etag"]
+    answer = oauth.ask("GET", JWKS, headers={"if-none-match": etag})
     assert (answer.status_code, answer.content) == (304, b"")
     assert "content-length" not in answer.headers
 
@@ -104,27 +104,27 @@ def test_a_condition_that_holds_is_answered_without_a_body_and_its_length(world)
         ("/auth", "/auth", 404),
     ],
 )
-def test_a_prefix_is_no_part_of_the_address(world, prefix, path, status):
+def test_a_prefix_is_no_part_of_the_address(oauth, prefix, path, status):
     async def asked() -> httpx2.Response:
-        transport = httpx2.ASGITransport(app=world.app, root_path=prefix)
+        transport = httpx2.ASGITransport(app=oauth.app, root_path=prefix)
         async with httpx2.AsyncClient(transport=transport, base_url="http://a") as http:
             return await http.get(path)
 
-    assert world.run(asked()).status_code == status
+    assert oauth.run(asked()).status_code == status
 
 
-def test_a_mounted_service_is_served_and_logged_with_where_it_is(world, logged):
-    outer = Starlette(routes=[Mount("/auth", app=world.app)])
+def test_a_mounted_service_is_served_and_logged_with_where_it_is(oauth, logged):
+    outer = Starlette(routes=[Mount("/auth", app=oauth.app)])
 
     async def asked(path: str) -> int:
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=outer), base_url="http://a") as http:
             return (await http.get(path)).status_code
 
-    assert [world.run(asked(path)) for path in ("/auth/oauth2/jwks", "/oauth2/jwks")] == [200, 404]
+    assert [oauth.run(asked(path)) for path in ("/auth/oauth2/jwks", "/oauth2/jwks")] == [200, 404]
     assert [line["route"] for line in logged()] == ["/auth/oauth2/jwks"]
 
 
-def test_a_failure_outside_of_the_endpoints_own_care_is_answered_all_the_same(world, logged, caplog):  # auth service 58
+def test_a_failure_outside_of_the_endpoints_own_care_is_answered_all_the_same(oauth, logged, caplog):  # auth service 58
     sent = []
 
     async def receive():
@@ -134,14 +134,14 @@ def test_a_failure_outside_of_the_endpoints_own_care_is_answered_all_the_same(wo
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/oauth2/token", "query_string": b""}
-    world.run(world.app(scope | {"headers": [(b"host", b"a")]}, receive, send))
+    oauth.run(oauth.app(scope | {"headers": [(b"host", b"a")]}, receive, send))
     assert sent[0]["status"] == 500
     assert json.loads(sent[1]["body"])["error"] == "server_error"
     assert [(line["route"], line["status"]) for line in logged()] == [("/oauth2/token", 500)]
     assert "hunter2" not in caplog.text
 
 
-def test_what_is_no_request_goes_on(world):
+def test_what_is_no_request_goes_on(oauth):
     passed = []
 
     async def app(scope, receive, send):
@@ -152,5 +152,5 @@ def test_what_is_no_request_goes_on(world):
 
     front = Front(app, [Route("/a", Endpoint(nothing, methods=frozenset({"GET"})))])
     for kind in ("lifespan", "websocket"):
-        world.run(front({"type": kind, "path": "/a"}, None, None))
+        oauth.run(front({"type": kind, "path": "/a"}, None, None))
     assert passed == ["lifespan", "websocket"]

@@ -129,7 +129,7 @@ def _request(fields: Mapping[str, str] | bytes, login: Login | None, headers: Ma
     return {"content": body, "headers": FORM | (login.basic if login else {}) | dict(headers)}
 
 
-class World(Node):
+class OAuthService(Node):
     """A node, and the acts by which its service gets accounts and people."""
 
     api: Login
@@ -202,9 +202,9 @@ class World(Node):
 
 
 @contextmanager
-def world_of(service: Service) -> Iterator[World]:
-    """A world with the API ``orders-api``."""
-    with World(service) as made:
+def oauth_service(service: Service) -> Iterator[OAuthService]:
+    """A oauth with the API ``orders-api``."""
+    with OAuthService(service) as made:
         made.api = made.add_api()
         yield made
 
@@ -270,7 +270,7 @@ def asserted(assertion: str, **fields: str) -> dict[str, str]:
     } | fields
 
 
-def told(answer: httpx2.Response) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
+def response_parts(answer: httpx2.Response) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
     """All that an answer says: status, body, headers but for the request's own name."""
     headers = [header for header in answer.headers.raw if header[0].lower() != b"x-request-id"]
     return answer.status_code, answer.content, tuple(sorted(headers))

@@ -12,7 +12,7 @@ Act = Callable[[UnitOfWork], Any]
 _HEAD_START = 0.3  # seconds in which the second act comes as far as it can
 
 
-def overlapping(service: Service, first: Act, second: Act, *, by: tuple[Actor, Actor] | None = None) -> list[Any]:
+def run_concurrently(service: Service, first: Act, second: Act, *, by: tuple[Actor, Actor] | None = None) -> list[Any]:
     """What both returned; of one that failed, its exception."""
     actors = by or (Actor.console(), Actor.console())
     outcomes: list[Any] = [None, None]

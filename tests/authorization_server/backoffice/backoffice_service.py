@@ -34,7 +34,7 @@ CONSOLE = Actor.console()
 
 
 @dataclass
-class Desk:
+class Backoffice:
     """A service, its application, and browsers of people who are signed in."""
 
     service: Service
@@ -83,23 +83,23 @@ class Desk:
 
 
 @contextmanager
-def open_desk(folder: Path, clock: FakeClock, **settings: Any) -> Iterator[Desk]:
+def open_backoffice(folder: Path, clock: FakeClock, **settings: Any) -> Iterator[Backoffice]:
     """The application, asked without a network."""
     with Service.open(Settings.at(folder, **({"issuer": ISSUER} | settings)), clock=clock) as service:
-        desk = Desk(service, clock)
+        backoffice = Backoffice(service, clock)
         try:
-            yield desk
+            yield backoffice
         finally:
-            desk.close()
+            backoffice.close()
 
 
 @contextmanager
-def served_desk(folder: Path, clock: FakeClock) -> Iterator[Desk]:
+def served_backoffice(folder: Path, clock: FakeClock) -> Iterator[Backoffice]:
     """The application on a free port of loopback, in a thread."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        with open_desk(folder, clock, issuer=f"http://127.0.0.1:{port}", port=port) as desk:
-            server = uvicorn.Server(uvicorn.Config(desk.app, log_level="critical", lifespan="off"))
+        with open_backoffice(folder, clock, issuer=f"http://127.0.0.1:{port}", port=port) as backoffice:
+            server = uvicorn.Server(uvicorn.Config(backoffice.app, log_level="critical", lifespan="off"))
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
             try:
@@ -107,7 +107,7 @@ def served_desk(folder: Path, clock: FakeClock) -> Iterator[Desk]:
                 while not server.started and time.monotonic() < end:
                     time.sleep(0.005)
                 assert server.started
-                yield desk
+                yield backoffice
             finally:
                 server.should_exit = True
                 thread.join()
@@ -126,14 +126,14 @@ class Known:
     key: str
 
 
-def fill(desk: Desk) -> Known:
+def fill(backoffice: Backoffice) -> Known:
     """A service that has been in use for some months."""
-    act, clock = desk.act, desk.clock
+    act, clock = backoffice.act, backoffice.clock
     act(tenants.create, name="acme")
-    alice = desk.user("alice", "administrator", "developer")
-    bob = desk.user("bob", "approver", "auditor")
-    carol = desk.user("carol", "developer", "orders-clerk")
-    desk.user("dave", tenant="acme")
+    alice = backoffice.user("alice", "administrator", "developer")
+    bob = backoffice.user("bob", "approver", "auditor")
+    carol = backoffice.user("carol", "developer", "orders-clerk")
+    backoffice.user("dave", tenant="acme")
     scopes = [Scope("orders:read", "Read all orders"), Scope("orders:write", "Change and cancel orders")]
     act(apis.create, audience="orders-api", scopes=scopes, description="Orders of all shops", needs_approval=True)
     act(

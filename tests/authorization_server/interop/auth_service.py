@@ -12,7 +12,7 @@ import httpx2
 from joserfc.jwk import ECKey, KeySet
 from tests.authorization_server.backoffice.browser import Browser
 from tests.authorization_server.flows.processes import AuthService, auth_service
-from tests.authorization_server.oauth_world import PASSWORD, Login, World
+from tests.authorization_server.oauth_service import PASSWORD, Login, OAuthService
 
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.service import Service
@@ -25,7 +25,7 @@ SCOPES: Final = {"orders-api": "orders:read", "rooms-api": "rooms:read", "bills-
 
 
 @dataclass(frozen=True)
-class FrontDesk:
+class InteropService:
     """A running service and who is registered there.
 
     Attributes:
@@ -88,29 +88,29 @@ class FrontDesk:
 
 
 @contextmanager
-def front_desk(data: Path) -> Iterator[FrontDesk]:
+def interop_service(data: Path) -> Iterator[InteropService]:
     """``roomkey serve``, and what an administrator has made in it."""
     with auth_service(data) as running:
         key = ECKey.generate_key("P-256", {"kid": "one", "use": "sig"}, private=True)
-        with Service.open(Settings.at(data, issuer=running.issuer)) as service, World(service) as world:
-            registered = _registered(world, key)
-        yield FrontDesk(running, **registered, key=key)
+        with Service.open(Settings.at(data, issuer=running.issuer)) as service, OAuthService(service) as oauth:
+            registered = _registered(oauth, key)
+        yield InteropService(running, **registered, key=key)
 
 
-def _registered(world: World, key: ECKey) -> dict[str, Login]:
-    api = world.add_api("orders-api", "orders:read", "orders:write")
+def _registered(oauth: OAuthService, key: ECKey) -> dict[str, Login]:
+    api = oauth.add_api("orders-api", "orders:read", "orders:write")
     others = [Access(audience, (scope,)) for audience, scope in SCOPES.items() if audience != "orders-api"]
     for one in others:
-        world.add_api(one.audience, *one.scopes, algorithm=SIGNED[one.audience])
+        oauth.add_api(one.audience, *one.scopes, algorithm=SIGNED[one.audience])
     everything = [Access("orders-api", ("orders:read", "orders:write"), ("orders:read",)), *others]
     codes: dict[str, Any] = {"grants": ("authorization_code", "refresh_token"), "redirect_uris": [BACK]}
     public = KeySet([key]).as_dict(private=False)
-    world.add_user()
+    oauth.add_user()
     return {
         "api": api,
-        "by_basic": world.add_app("by-basic", apis=everything),
-        "by_post": world.add_account("by-post", authentication="client_secret_post"),
-        "by_key": world.add_account("by-key", authentication="private_key_jwt", jwks=json.dumps(public)),
-        "phone": world.add_account("phone", authentication="none", **codes),
-        "site": world.add_account("site", **codes),
+        "by_basic": oauth.add_app("by-basic", apis=everything),
+        "by_post": oauth.add_account("by-post", authentication="client_secret_post"),
+        "by_key": oauth.add_account("by-key", authentication="private_key_jwt", jwks=json.dumps(public)),
+        "phone": oauth.add_account("phone", authentication="none", **codes),
+        "site": oauth.add_account("site", **codes),
     }

@@ -77,7 +77,7 @@ class Stages:
                 await body(words)
 
 
-class ErrorResponses:
+class ServerInThread:
     """The server around ``app``, in a thread of the test."""
 
     def __init__(self, app: Stages, port: int, ending: threading.Event) -> None:
@@ -96,7 +96,7 @@ class ErrorResponses:
 
 
 @contextmanager
-def serving(folder: Path, bounds: Bounds) -> Iterator[ErrorResponses]:
+def serving(folder: Path, bounds: Bounds) -> Iterator[ServerInThread]:
     settings, app = Settings.at(folder, port=0), Stages()
     ready, ending = threading.Event(), threading.Event()
     with listener(settings) as taken:
@@ -104,7 +104,7 @@ def serving(folder: Path, bounds: Bounds) -> Iterator[ErrorResponses]:
         thread = threading.Thread(target=run, args=(settings, app, taken), kwargs=named, daemon=True)
         thread.start()
         assert ready.wait(20)
-        yield ErrorResponses(app, taken.getsockname()[1], ending)
+        yield ServerInThread(app, taken.getsockname()[1], ending)
         ending.set()
         thread.join(25)
         assert not thread.is_alive()

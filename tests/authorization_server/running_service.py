@@ -17,7 +17,7 @@ from roomkey.clock import Clock
 
 
 @contextmanager
-def served(data: Path, clock: Clock | None = None, **settings: object) -> Iterator[Service]:
+def running_service(data: Path, clock: Clock | None = None, **settings: object) -> Iterator[Service]:
     """A service that answers at ``service.settings.issuer``."""
     listener = socket.create_server(("127.0.0.1", 0))
     with Service.open(Settings.at(data, port=listener.getsockname()[1], **settings), clock=clock) as service:
