@@ -1,8 +1,11 @@
 """What ``import roomkey`` loads, and that every public name is there."""
 
+import importlib
 import json
 import subprocess
 import sys
+
+import pytest
 
 import roomkey
 import roomkey.jose
@@ -54,3 +57,15 @@ def test_every_public_name_is_there_and_documented() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(roomkey, "Nothing")
+
+
+@pytest.mark.parametrize("old", roomkey.RENAMED)
+def test_an_old_name_is_the_new_one_and_warns_where_it_is_used(old: str) -> None:
+    module, _, name = old.rpartition(".")
+    with pytest.warns(DeprecationWarning, match=f"{old} is now") as warned:
+        value = getattr(importlib.import_module(module), name)
+    assert value is getattr(importlib.import_module(module), roomkey.RENAMED[old])
+    assert {each.filename for each in warned} == {__file__}
+    with pytest.warns(DeprecationWarning, match="the old name will be removed"):
+        exec(f"from {module} import {name}")
+    assert name not in dir(importlib.import_module(module))

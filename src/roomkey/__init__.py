@@ -46,8 +46,11 @@ if TYPE_CHECKING:
     from roomkey.http.transport import Transport as Transport
     from roomkey.integrations.call import CallOptions as CallOptions
     from roomkey.integrations.call import CallReport as CallReport
+    from roomkey.jose.key_fetch import KeySetLimits as KeySetLimits
     from roomkey.jose.key_set import KeySet as KeySet
+    from roomkey.oauth.answer_paths import AnswerPaths as AnswerPaths
     from roomkey.oauth.custom_login import CustomLogin as CustomLogin
+    from roomkey.oauth.custom_login import LoginCall as LoginCall
     from roomkey.oauth.grants import ClientCredentials as ClientCredentials
     from roomkey.oauth.grants import Password as Password
     from roomkey.oauth.private_key_jwt import PrivateKeyJWT as PrivateKeyJWT
@@ -74,7 +77,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_PLACES = {
+_MODULES = {
     "client.access_token": "AccessToken",
     "client.acquisition": "Limits",
     "client.credential": "Credential RejectOutcome",
@@ -92,8 +95,10 @@ _PLACES = {
         "ValidationUnavailable"
     ),
     "integrations.call": "CallOptions CallReport",
+    "jose.key_fetch": "KeySetLimits",
     "jose.key_set": "KeySet",
-    "oauth.custom_login": "CustomLogin",
+    "oauth.answer_paths": "AnswerPaths",
+    "oauth.custom_login": "CustomLogin LoginCall",
     "oauth.grants": "ClientCredentials Password",
     "oauth.private_key_jwt": "PrivateKeyJWT",
     "oauth.service_account_token": "ServiceAccountToken",
@@ -116,19 +121,43 @@ _PLACES = {
     "stores.memory": "MemoryStore",
     "stores.sqlite": "SQLiteStore",
 }
-_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names.split()}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
 
-__all__ = sorted(_PLACE_OF)  # noqa: PLE0605 - one list of names, above
+RENAMED = {
+    "roomkey.Answering": "ErrorResponses",
+    "roomkey.PresentedProof": "DPoPRequest",
+    "roomkey.Rejection": "RejectOutcome",
+    "roomkey.jose.RefusedKey": "RejectedKey",
+}
+"""Public names of 0.1.0 and their new names in the same module; an old one works for one version, with a warning."""
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - one list of names, above
+
+
+def renamed(module: str, name: str) -> str | None:
+    """Return the new name of ``module``'s old ``name`` and warn (DeprecationWarning), or None where it is no old name.
+
+    For a module's ``__getattr__``; the warning points to the code that asked for the name.
+    """
+    new = RENAMED.get(f"{module}.{name}")
+    if new is not None:
+        import warnings
+
+        message = f"{module}.{name} is now {module}.{new}; the old name will be removed in the next version"
+        warnings.warn(message, DeprecationWarning, stacklevel=3)
+    return new
 
 
 def __getattr__(name: str) -> "Any":
-    place = _PLACE_OF.get(name)
-    if place is None:
+    module = _MODULE_OF.get(name)
+    if module is not None:
+        value = globals()[name] = getattr(import_module(f"roomkey.{module}"), name)
+        return value
+    new = renamed("roomkey", name)
+    if new is None:
         raise AttributeError(f"module 'roomkey' has no attribute {name!r}")
-    value = getattr(import_module(f"roomkey.{place}"), name)
-    globals()[name] = value
-    return value
+    return __getattr__(new)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PLACE_OF})
+    return sorted({*globals(), *_MODULE_OF})

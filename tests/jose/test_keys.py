@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.jose.tokens import ALGORITHM_OF, ANY, CURVES, SECRET, Absent, Key, encode, integer, mac, secret_jwk
 
 import roomkey
-from roomkey.jose import KeySet, KeySetState, RefusedKey, verify_compact
+from roomkey.jose import KeySet, KeySetState, RejectedKey, verify_compact
 from roomkey.jose.key_policy import edwards_problem, rsa_problem
 from roomkey.testing import LeakDetector
 
@@ -308,10 +308,10 @@ def test_a_set_says_which_keys_it_refuses_and_why_and_shows_no_key(
     status = keys.status()
     assert (status.state, status.keys) == (KeySetState.FIXED, 1)
     assert status.refused == (
-        RefusedKey(0, "short\r\nforged line", "weak_key"),
-        RefusedKey(2, None, "malformed"),
-        RefusedKey(3, None, "malformed"),
-        RefusedKey(4, "rsa", "private_key"),
+        RejectedKey(0, "short\r\nforged line", "weak_key"),
+        RejectedKey(2, None, "malformed"),
+        RejectedKey(3, None, "malformed"),
+        RejectedKey(4, "rsa", "private_key"),
     )
     assert len(caplog.records) == 4
     assert "forged line" not in caplog.text

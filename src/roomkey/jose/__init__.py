@@ -1,4 +1,4 @@
-"""Signed tokens, judged strictly: the envelope, the keys, the signature, the claims (RFC 7515, 7517, 7519, 8725).
+"""Signed tokens, verified strictly: compact form, keys, signature, claims (RFC 7515, 7517, 7519, 8725).
 
 ``verify_compact`` and ``KeySet`` are loaded when they are first used: the rest of roomkey reads JSON from here without
 cryptography.
@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from roomkey.jose.jwks.local import RefusedKey as RefusedKey
+    from roomkey.jose.jwks.local import RejectedKey as RejectedKey
     from roomkey.jose.key_fetch import KeySetLimits as KeySetLimits
     from roomkey.jose.key_set import KeySet as KeySet
     from roomkey.jose.key_set_status import KeySetState as KeySetState
@@ -16,20 +16,21 @@ if TYPE_CHECKING:
     from roomkey.jose.verify import verify_compact as verify_compact
     from roomkey.jose.verify import verify_compact_async as verify_compact_async
 
-_PLACE_OF: Final = {
+_MODULE_OF: Final = {
     "KeySet": "key_set",
     "KeySetLimits": "key_fetch",
     "KeySetState": "key_set_status",
     "KeySetStatus": "key_set_status",
-    "RefusedKey": "jwks.local",
+    "RejectedKey": "jwks.local",
     "verify_compact": "verify",
     "verify_compact_async": "verify",
 }
 
-__all__ = sorted(_PLACE_OF)  # noqa: PLE0605 - one list of names, above
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - one list of names, above
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACE_OF:
+    known = name if name in _MODULE_OF else import_module("roomkey").renamed(__name__, name)
+    if known is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACE_OF[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[known]}"), known)

@@ -18,7 +18,7 @@ from roomkey.jose.jwks.local import Keys
 from roomkey.jose.jwks.remote import RemoteKeys
 from roomkey.jose.key_fetch import KeyFetch, KeySetLimits
 from roomkey.jose.key_set_status import KeySetState, KeySetStatus
-from roomkey.jose.keys import KeyRefused, VerificationKey, read_pem, read_secret
+from roomkey.jose.keys import UnusableKey, VerificationKey, read_pem, read_secret
 from roomkey.secret import Secret
 
 _log = logging.getLogger("roomkey")
@@ -213,11 +213,11 @@ def _jwks(data: bytes) -> Keys | str:
 def _one(read: Callable[[str], VerificationKey], text: str) -> Keys | str:
     try:
         return Keys([read(text)])
-    except KeyRefused as refusal:
+    except UnusableKey as refusal:
         return f"The key cannot be used: {refusal.reason}."
 
 
 def _read_secret(text: str) -> VerificationKey:
     if text.lstrip().startswith(_NOT_SECRETS):
-        raise KeyRefused("malformed")  # a public key in the place of a secret would let anybody sign
+        raise UnusableKey("malformed")  # a public key in the place of a secret would let anybody sign
     return read_secret(text.encode("utf-8", "surrogatepass"))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from roomkey.jose.jwks.local import RefusedKey
+from roomkey.jose.jwks.local import RejectedKey
 
 
 class KeySetState(Enum):
@@ -43,7 +43,7 @@ class KeySetStatus:
     source: str
     state: KeySetState
     keys: int
-    refused: tuple[RefusedKey, ...]
+    refused: tuple[RejectedKey, ...]
     age: float | None = None
     refresh_in: float | None = None
     usable_for: float = float("inf")

@@ -35,7 +35,7 @@ _PRIVATE: Final = ("d", "p", "q", "dp", "dq", "qi", "oth")
 _LONGEST_NUMBER: Final = 2_048
 
 
-class KeyRefused(Exception):
+class UnusableKey(Exception):
     """A key that is not used; ``reason`` is a stable word, and nothing of the key stands in it.
 
     ``malformed``, ``unsupported_key_type``, ``unsupported_curve``, ``unsupported_algorithm``, ``algorithm_mismatch``,
@@ -68,82 +68,82 @@ class VerificationKey(Confidential):
 
 
 def read_jwk(jwk: object, *, published: bool) -> VerificationKey:
-    """The key in ``jwk``, a parsed JWK; raises KeyRefused.
+    """The key in ``jwk``, a parsed JWK; raises UnusableKey.
 
     ``published`` is True for one that comes from a URL: a shared secret has no business there.
     """
     if not isinstance(jwk, Mapping) or not all(isinstance(name, str) for name in jwk):
-        raise KeyRefused("malformed")
+        raise UnusableKey("malformed")
     kid, kty = _text(jwk, "kid"), _text(jwk, "kty")
     if kid is not None and len(kid) > LONGEST_KID:
-        raise KeyRefused("malformed")
+        raise UnusableKey("malformed")
     _check_purpose(jwk)
     algorithm = _text(jwk, "alg")
     if algorithm is not None and algorithm not in ALGORITHMS:
-        raise KeyRefused("unsupported_algorithm")
+        raise UnusableKey("unsupported_algorithm")
     if kty == "oct":
         if published:
-            raise KeyRefused("symmetric_key")
+            raise UnusableKey("symmetric_key")
         return _secret(_bytes(jwk, "k"), kid, algorithm)
     if any(name in jwk for name in _PRIVATE):
-        raise KeyRefused("private_key")
+        raise UnusableKey("private_key")
     return _public(_PUBLIC_KEYS.get(kty or "", _unknown)(jwk), kid, algorithm)
 
 
 def read_pem(text: str) -> VerificationKey:
-    """The public key in a PEM block (SubjectPublicKeyInfo); raises KeyRefused."""
+    """The public key in a PEM block (SubjectPublicKeyInfo); raises UnusableKey."""
     if "PRIVATE KEY" in text:
-        raise KeyRefused("private_key")
+        raise UnusableKey("private_key")
     try:
         key = load_pem_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if key is None:
-        raise KeyRefused("malformed")
+        raise UnusableKey("malformed")
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
         _no(rsa_problem(numbers.n, numbers.e))
     elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
         _no(edwards_problem(key.public_bytes_raw()))
     elif not isinstance(key, ec.EllipticCurvePublicKey):
-        raise KeyRefused("unsupported_key_type")
+        raise UnusableKey("unsupported_key_type")
     return _public(key, None, None)
 
 
 def read_secret(secret: bytes) -> VerificationKey:
-    """A shared secret, for HMAC with hashes that are no longer than it is; raises KeyRefused."""
+    """A shared secret, for HMAC with hashes that are no longer than it is; raises UnusableKey."""
     return _secret(secret, None, None)
 
 
 def _public(key: PublicKey, kid: str | None, algorithm: str | None) -> VerificationKey:
     known = suitable(key)
     if not known:
-        raise KeyRefused("unsupported_curve")
+        raise UnusableKey("unsupported_curve")
     if algorithm is not None and algorithm not in known:
-        raise KeyRefused("algorithm_mismatch")
+        raise UnusableKey("algorithm_mismatch")
     bound = known if algorithm is None else (algorithm,)
     return VerificationKey(kid, {name: verifier(key, name) for name in bound})
 
 
 def _secret(secret: bytes, kid: str | None, algorithm: str | None) -> VerificationKey:
     if algorithm is not None and algorithm not in SYMMETRIC:
-        raise KeyRefused("algorithm_mismatch")
+        raise UnusableKey("algorithm_mismatch")
     wanted = SYMMETRIC if algorithm is None else (algorithm,)
     bound = [name for name in wanted if len(secret) * 8 >= int(name[2:])]
     if not bound:
-        raise KeyRefused("weak_key")
+        raise UnusableKey("weak_key")
     return VerificationKey(kid, {name: secret_verifier(secret, name) for name in bound})
 
 
 def _check_purpose(jwk: Mapping[str, Any]) -> None:
     if _text(jwk, "use") not in {None, "sig"}:
-        raise KeyRefused("not_for_signatures")
+        raise UnusableKey("not_for_signatures")
     if "key_ops" in jwk:
         operations = jwk["key_ops"]
         if not isinstance(operations, list) or not all(isinstance(one, str) for one in operations):
-            raise KeyRefused("malformed")
+            raise UnusableKey("malformed")
         if "verify" not in operations:
-            raise KeyRefused("not_for_signatures")
+            raise UnusableKey("not_for_signatures")
 
 
 def _rsa(jwk: Mapping[str, Any]) -> PublicKey:
@@ -155,11 +155,11 @@ def _rsa(jwk: Mapping[str, Any]) -> PublicKey:
 def _elliptic(jwk: Mapping[str, Any]) -> PublicKey:
     name = _text(jwk, "crv") or ""
     if name not in JWK_CURVES:
-        raise KeyRefused("unsupported_curve")
+        raise UnusableKey("unsupported_curve")
     curve = JWK_CURVES[name]()
     x, y = _bytes(jwk, "x"), _bytes(jwk, "y")
     if not len(x) == len(y) == (curve.key_size + 7) // 8:
-        raise KeyRefused("malformed")
+        raise UnusableKey("malformed")
     numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve)
     return _made(numbers.public_key, "invalid_point")
 
@@ -167,17 +167,17 @@ def _elliptic(jwk: Mapping[str, Any]) -> PublicKey:
 def _edwards(jwk: Mapping[str, Any]) -> PublicKey:
     name = _text(jwk, "crv") or ""
     if name not in _EDWARDS:
-        raise KeyRefused("unsupported_curve")
+        raise UnusableKey("unsupported_curve")
     size, make = _EDWARDS[name]
     encoded = _bytes(jwk, "x")
     if len(encoded) != size:
-        raise KeyRefused("malformed")
+        raise UnusableKey("malformed")
     _no(edwards_problem(encoded))
     return _made(lambda: make(encoded), "invalid_point")
 
 
 def _unknown(_: Mapping[str, Any]) -> PublicKey:
-    raise KeyRefused("unsupported_key_type")
+    raise UnusableKey("unsupported_key_type")
 
 
 _PUBLIC_KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], PublicKey]]] = {
@@ -191,12 +191,12 @@ def _made(make: Callable[[], PublicKey], otherwise: str) -> PublicKey:
     try:
         return make()
     except (ValueError, UnsupportedAlgorithm):
-        raise KeyRefused(otherwise) from None
+        raise UnusableKey(otherwise) from None
 
 
 def _no(problem: str) -> None:
     if problem:
-        raise KeyRefused(problem)
+        raise UnusableKey(problem)
 
 
 def _text(jwk: Mapping[str, Any], name: str) -> str | None:
@@ -204,15 +204,15 @@ def _text(jwk: Mapping[str, Any], name: str) -> str | None:
         return None
     value = jwk[name]
     if not isinstance(value, str):
-        raise KeyRefused("malformed")
+        raise UnusableKey("malformed")
     return value
 
 
 def _bytes(jwk: Mapping[str, Any], name: str) -> bytes:
     value = _text(jwk, name)
     if value is None or len(value) > _LONGEST_NUMBER or not value.isascii():
-        raise KeyRefused("malformed")
+        raise UnusableKey("malformed")
     data = base64url.decode(value.encode())
     if data is None:
-        raise KeyRefused("malformed")
+        raise UnusableKey("malformed")
     return data

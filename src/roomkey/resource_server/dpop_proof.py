@@ -11,7 +11,7 @@ from roomkey.errors import DPoPNonceRequired, InvalidDPoPProof, InvalidToken
 from roomkey.jose import base64url
 from roomkey.jose.claims import read_text, read_time
 from roomkey.jose.compact import Compact, embedded_key, read_claims, read_compact
-from roomkey.jose.keys import KeyRefused, VerificationKey, read_jwk
+from roomkey.jose.keys import UnusableKey, VerificationKey, read_jwk
 from roomkey.jose.reasons import refused
 from roomkey.jose.thumbprint import thumbprint
 from roomkey.resource_server.dpop_nonces import Nonces
@@ -182,7 +182,7 @@ def _embedded_key(header: bytes) -> tuple[VerificationKey, str]:
     jwk = embedded_key(header)
     try:
         key = read_jwk(jwk, published=True)
-    except KeyRefused:
+    except UnusableKey:
         key = None
     if key is None or not isinstance(jwk, Mapping):
         raise invalid_proof("key_refused")

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from roomkey.authorization_server.errors import Invalid
 from roomkey.jose import strict_json
-from roomkey.jose.keys import KeyRefused, read_jwk
+from roomkey.jose.keys import UnusableKey, read_jwk
 
 _LARGEST: Final = 16_384
 _MOST: Final = 10
@@ -37,7 +37,7 @@ def _check(jwk: Any, position: int) -> None:
         )
     try:
         read_jwk(jwk, published=True)
-    except KeyRefused as refusal:
+    except UnusableKey as refusal:
         reason = refusal.reason
     else:
         return

@@ -9,7 +9,7 @@ from typing import Any, Final, final
 
 from roomkey.errors import InvalidToken
 from roomkey.jose.compact import LONGEST_KID, Header
-from roomkey.jose.keys import KeyRefused, VerificationKey, read_jwk
+from roomkey.jose.keys import UnusableKey, VerificationKey, read_jwk
 from roomkey.jose.reasons import refused
 from roomkey.secret import Confidential
 
@@ -18,13 +18,13 @@ _MOST_TRIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedKey:
+class RejectedKey:
     """A key of a set that is not used; holds no key material.
 
     Attributes:
         position: where in the set it stands, from 0.
         kid: the name that it bears, or None. It comes from outside: escape it wherever you show it.
-        reason: a stable word, such as ``weak_key``; ``roomkey.jose.keys.KeyRefused`` lists them.
+        reason: a stable word, such as ``weak_key``; ``roomkey.jose.keys.UnusableKey`` lists them.
     """
 
     position: int
@@ -43,7 +43,7 @@ class Keys(Confidential):
     __slots__ = ("_eligible", "_kids", "_marks", "keys", "members", "refused")
 
     def __init__(
-        self, keys: Iterable[VerificationKey] = (), refused: Iterable[RefusedKey] = (), marks: Iterable[bytes] = ()
+        self, keys: Iterable[VerificationKey] = (), refused: Iterable[RejectedKey] = (), marks: Iterable[bytes] = ()
     ) -> None:
         """``marks`` tell the JWKs that ``keys`` were read from apart, so that a later set can take them over."""
         self.keys = tuple(keys)
@@ -69,10 +69,10 @@ class Keys(Confidential):
             try:
                 key = read_jwk(jwk, published=published) if taken is None else taken
                 if key.kid is not None and secrets[key.kid] > 1:
-                    raise KeyRefused("ambiguous_kid")
+                    raise UnusableKey("ambiguous_kid")
                 keys[mark] = key
-            except KeyRefused as refusal:
-                put_aside.append(RefusedKey(position, _kid(jwk), refusal.reason))
+            except UnusableKey as refusal:
+                put_aside.append(RejectedKey(position, _kid(jwk), refusal.reason))
         return cls(keys.values(), put_aside, keys)
 
     def find(self, header: Header) -> tuple[VerificationKey, ...]:
