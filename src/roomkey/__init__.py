@@ -48,13 +48,13 @@ if TYPE_CHECKING:
     from roomkey.integrations.call import CallReport as CallReport
     from roomkey.jose.key_fetch import KeySetLimits as KeySetLimits
     from roomkey.jose.key_set import KeySet as KeySet
-    from roomkey.oauth.answer_paths import AnswerPaths as AnswerPaths
+    from roomkey.oauth.client_authentication import PrivateKeyJWT as PrivateKeyJWT
     from roomkey.oauth.custom_login import CustomLogin as CustomLogin
     from roomkey.oauth.custom_login import LoginCall as LoginCall
     from roomkey.oauth.grants import ClientCredentials as ClientCredentials
     from roomkey.oauth.grants import Password as Password
-    from roomkey.oauth.private_key_jwt import PrivateKeyJWT as PrivateKeyJWT
     from roomkey.oauth.service_account_token import ServiceAccountToken as ServiceAccountToken
+    from roomkey.oauth.token_response import AnswerPaths as AnswerPaths
     from roomkey.resource_server.claim_mapping import ClaimMapping as ClaimMapping
     from roomkey.resource_server.claims import Claims as Claims
     from roomkey.resource_server.deny_list import DenyList as DenyList
@@ -97,11 +97,11 @@ _MODULES = {
     "integrations.call": "CallOptions CallReport",
     "jose.key_fetch": "KeySetLimits",
     "jose.key_set": "KeySet",
-    "oauth.answer_paths": "AnswerPaths",
     "oauth.custom_login": "CustomLogin LoginCall",
     "oauth.grants": "ClientCredentials Password",
-    "oauth.private_key_jwt": "PrivateKeyJWT",
+    "oauth.client_authentication": "PrivateKeyJWT",
     "oauth.service_account_token": "ServiceAccountToken",
+    "oauth.token_response": "AnswerPaths",
     "resource_server.error_response": "ErrorResponses",
     "resource_server.claim_mapping": "ClaimMapping",
     "resource_server.claims": "Claims",

@@ -9,8 +9,8 @@ from tests.client.sources import client_credentials, password, settle
 
 import roomkey
 from roomkey.jose import KeySet
-from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.oauth.custom_login import LoginCall
+from roomkey.oauth.token_response import AnswerPaths
 from roomkey.testing import FakeClock, Issuer, LeakDetector, ProtectedAPI
 
 ANSWERS = {

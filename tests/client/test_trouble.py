@@ -14,7 +14,7 @@ from tests.client.sources import client_credentials
 
 import roomkey
 from roomkey.http.messages import Response
-from roomkey.oauth.token_response import TokenAnswer
+from roomkey.oauth.token_response import TokenResponse
 from roomkey.testing import Issuer
 
 
@@ -22,7 +22,7 @@ from roomkey.testing import Issuer
 class Mistaken(roomkey.ClientCredentials):
     """A source of somebody's own, with a mistake in it."""
 
-    def read_answer(self, response: Response, *, wall: float) -> TokenAnswer:
+    def read_response(self, response: Response, *, wall: float) -> TokenResponse:
         token = response.body.decode()
         raise LookupError(token)
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roomkey.http.headers import age, http_date, lifetime, retry_after, server_date
-from roomkey.http.messages import Response
+from roomkey.http.messages import Response, age, http_date, lifetime, retry_after, server_date
 
 
 def answer(*headers: tuple[str, str]) -> Response:

@@ -19,7 +19,7 @@ from tests.jose.tokens import ANY, Absent, Key, mac, secret_jwk
 import roomkey
 from roomkey.http.messages import Response
 from roomkey.jose import KeySet, KeySetLimits, KeySetState, verify_compact, verify_compact_async
-from roomkey.oauth.metadata import read_metadata
+from roomkey.oauth.discovery import read_metadata
 from roomkey.testing import FakeClock
 
 NEW = Key(kid="second")

@@ -6,14 +6,28 @@ from urllib.parse import parse_qsl, unquote_plus
 import pytest
 
 import roomkey
+from roomkey.http.messages import Request
 from roomkey.oauth.client_authentication import authenticated_request
+from roomkey.oauth.source import Moment, Revealed
 from roomkey.testing import Issuer
 
 ODD = ("client:1 %+ä", "s:e%c+r e€t")
 
 
+def authenticated(method: str, client_id: str, **secrets: str) -> Request:
+    return authenticated_request(
+        "https://a.example",
+        (),
+        authentication=method,  # type: ignore[arg-type]
+        client_id=client_id,
+        revealed=Revealed(secrets),
+        server="https://a.example",
+        moment=Moment(0.0, ""),
+    )
+
+
 def basic(method: str) -> str:
-    request = authenticated_request("https://a.example", (), method=method, client_id=ODD[0], client_secret=ODD[1])  # type: ignore[arg-type]
+    request = authenticated(method, ODD[0], client_secret=ODD[1])
     value = dict(request.headers)["Authorization"].removeprefix("Basic ")
     return base64.b64decode(value).decode()
 
@@ -54,5 +68,5 @@ def test_repeated_parameters_are_kept(issuer: Issuer) -> None:  # client 54
 
 
 def test_a_public_client_names_itself_in_the_form() -> None:
-    request = authenticated_request("https://a.example", (), method="none", client_id="app", client_secret=None)
+    request = authenticated("none", "app")
     assert parse_qsl(request.body.decode()) == [("client_id", "app")]

@@ -6,8 +6,8 @@ import pytest
 
 from roomkey.http.address import address_problem
 from roomkey.http.messages import Response
-from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.oauth.metadata import read_metadata, well_known_urls
+from roomkey.oauth.discovery import read_metadata, well_known_urls
+from roomkey.oauth.token_response import TokenEndpointError
 
 ISSUER = "https://auth.example/tenant"
 

@@ -9,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomkey.http.messages import Response
-from roomkey.oauth.answer_paths import AnswerPaths
-from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
+from roomkey.oauth.token_response import (
+    LONGEST_LIFETIME,
+    AnswerPaths,
+    TokenEndpointError,
+    TokenResponse,
+    read_token_response,
+)
 
 WALL = 1_800_000_000.0
 JSON = (("Content-Type", "application/json"),)
@@ -19,7 +23,7 @@ JSON = (("Content-Type", "application/json"),)
 
 def read(
     body: object, status: int = 200, headers: tuple[tuple[str, str], ...] = JSON, **settings: object
-) -> TokenAnswer:
+) -> TokenResponse:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return read_token_response(Response(status, headers, data), wall=WALL, **settings)  # type: ignore[arg-type]
 

@@ -14,8 +14,8 @@ from roomkey.client.shelf import Shelf
 from roomkey.clock import Budget, Clock
 from roomkey.errors import StoreUnavailable
 from roomkey.http.transport import TransportError
-from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.source import Revealed, Source
+from roomkey.oauth.token_response import TokenEndpointError
 from roomkey.secret import Secret
 
 _log = logging.getLogger("roomkey")

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from roomkey.clock import Budget, Clock
-from roomkey.http.headers import server_date
-from roomkey.http.messages import Request
+from roomkey.http.messages import Request, server_date
 from roomkey.http.transport import Answer, Transport, TransportError
 from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.source import Moment, Revealed, Source
-from roomkey.oauth.token_response import TokenAnswer
+from roomkey.oauth.token_response import TokenResponse
 from roomkey.secret import Secret
 
 _CLOCK_NOISE: Final = 5.0
@@ -26,7 +25,7 @@ class Granted:
         offset: seconds that the server's clock is ahead of this machine's; 0 where that is no more than noise.
     """
 
-    answer: TokenAnswer
+    answer: TokenResponse
     round_trip: float
     offset: float
 
@@ -104,4 +103,4 @@ class Exchange:
         date = server_date(answer.response)
         ahead = 0.0 if date is None else date - wall
         offset = ahead if abs(ahead) > _CLOCK_NOISE + answer.round_trip else 0.0
-        return Granted(source.read_answer(answer.response, wall=wall + offset), answer.round_trip, offset)
+        return Granted(source.read_response(answer.response, wall=wall + offset), answer.round_trip, offset)

@@ -7,12 +7,11 @@ from typing import Any, Final, cast
 
 from roomkey.config.secret_reference import FORM, PLACES, needed_secret, read_secret
 from roomkey.config.table import Table
-from roomkey.oauth.answer_paths import AnswerPaths
-from roomkey.oauth.client_authentication import METHODS, ClientAuthentication
+from roomkey.oauth.client_authentication import METHODS, ClientAuthentication, PrivateKeyJWT
 from roomkey.oauth.custom_login import CustomLogin, LoginCall, Value
 from roomkey.oauth.grants import ClientCredentials, Password
-from roomkey.oauth.private_key_jwt import PrivateKeyJWT
 from roomkey.oauth.service_account_token import ServiceAccountToken
+from roomkey.oauth.token_response import AnswerPaths
 
 MadeSource = ClientCredentials | Password | ServiceAccountToken | CustomLogin
 

@@ -8,13 +8,12 @@ from roomkey.clock import Budget, Clock
 from roomkey.concurrency.cached_document import Fetched
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.outage import FetchFailed
-from roomkey.http.headers import age, lifetime, retry_after, server_date
-from roomkey.http.messages import Request, Response
+from roomkey.http.messages import Request, Response, age, lifetime, retry_after, server_date
 from roomkey.http.transport import Transport, TransportError
 from roomkey.jose import strict_json
 from roomkey.jose.jwks.local import MOST_KEYS, Keys
 from roomkey.oauth.discovery import Discovery
-from roomkey.oauth.endpoint_error import TokenEndpointError
+from roomkey.oauth.token_response import TokenEndpointError
 
 _log = logging.getLogger("roomkey")
 

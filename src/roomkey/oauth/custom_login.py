@@ -9,9 +9,8 @@ from urllib.parse import urlencode, urlsplit
 from roomkey.errors import ConfigurationError
 from roomkey.http.address import check_endpoint_url
 from roomkey.http.messages import Request, Response
-from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed
-from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
+from roomkey.oauth.token_response import LONGEST_LIFETIME, AnswerPaths, TokenResponse, read_token_response
 from roomkey.secret import Secret
 
 Value = str | Secret
@@ -183,7 +182,7 @@ class CustomLogin:
         more = {self.refresh_field: refresh_token}
         return self.refresh.request("refresh", revealed, more, app_header=self.app_header)
 
-    def read_answer(self, response: Response, *, wall: float) -> TokenAnswer:
+    def read_response(self, response: Response, *, wall: float) -> TokenResponse:
         """The token in ``response``; raises TokenEndpointError."""
         return read_token_response(
             response, wall=wall, paths=self.answer, default_lifetime=self.default_lifetime, scheme=self.scheme

@@ -1,20 +1,70 @@
-"""Where an issuer's endpoints are: asked once, remembered for an hour (RFC 8414, OpenID Connect Discovery 1.0)."""
+"""Discovery of an issuer's endpoints: its metadata is fetched once and remembered for an hour.
+
+RFC 8414 and OpenID Connect Discovery 1.0.
+"""
 
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
-from roomkey.clock import Budget, Clock
-from roomkey.http.messages import Request
-from roomkey.http.transport import Answer, Transport, TransportError
-from roomkey.oauth.endpoint_error import TokenEndpointError
-from roomkey.oauth.metadata import ServerMetadata, read_metadata, well_known_urls
+from roomkey.clock import Clock
+from roomkey.http.address import address_problem
+from roomkey.http.messages import Request, Response
+from roomkey.http.transport import Transport, TransportError
+from roomkey.oauth.token_response import TokenEndpointError, read_fields
 
 _REMEMBERED_SECONDS: Final = 3600.0
 _ASK_AGAIN_SECONDS: Final = 60.0
 _MOST_ISSUERS: Final = 256
 _LARGEST_METADATA: Final = 262_144
+_ENDPOINTS: Final = ("token_endpoint", "jwks_uri", "introspection_endpoint")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerMetadata:
+    """The part of an issuer's metadata that roomkey uses; None for an endpoint without a URL that may be used."""
+
+    issuer: str
+    token_endpoint: str | None = None
+    jwks_uri: str | None = None
+    introspection_endpoint: str | None = None
+
+
+def well_known_urls(issuer: str) -> tuple[str, ...]:
+    """Where the metadata of ``issuer`` may be, the likeliest first: RFC 8414 section 3.1, then OpenID's place."""
+    parts = urlsplit(issuer)
+    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    return (
+        f"{origin}/.well-known/oauth-authorization-server{path}",
+        f"{origin}{path}/.well-known/openid-configuration",
+    )
+
+
+def read_metadata(response: Response, issuer: str) -> ServerMetadata:
+    """The metadata in ``response``; TokenEndpointError where it is not that of ``issuer`` (RFC 8414 section 3.3)."""
+    if response.status != 200:
+        raise TokenEndpointError(
+            "server_error" if response.status >= 500 else "no_metadata",
+            f"The issuer's metadata is not available (HTTP {response.status}); check issuer= or give token_endpoint=.",
+            status=response.status,
+        )
+    fields = read_fields(response)
+    if fields.at("issuer") != issuer:
+        raise TokenEndpointError(
+            "issuer_mismatch",
+            "The metadata belongs to another issuer; issuer= must be equal to it, letter for letter.",
+            status=response.status,
+        )
+    return ServerMetadata(issuer, **{name: _usable_url(fields.at(name), issuer) for name in _ENDPOINTS})
+
+
+def _usable_url(value: object, issuer: str) -> str | None:
+    # http is for loopback alone, and an issuer elsewhere has no say in what is asked there.
+    if not isinstance(value, str) or address_problem(value):
+        return None
+    return None if urlsplit(issuer).scheme == "https" != urlsplit(value).scheme else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +74,7 @@ class _Remembered:
 
 
 class Discovery:
-    """Finds endpoints by issuer; an answer that is an hour old is used on while no newer one can be had.
+    """Finds endpoints by issuer; metadata that is an hour old stays in use while none newer is available.
 
     Safe in any thread; blocks on I/O when an issuer is new.
     """
@@ -40,28 +90,29 @@ class Discovery:
     def token_endpoint(self, issuer: str, *, seconds: float) -> str:
         """The token endpoint of ``issuer``, asked for within ``seconds``.
 
-        Raises TransportError or TokenEndpointError where the issuer gives no usable answer and none is remembered.
+        Raises TransportError or TokenEndpointError where the issuer gives no usable metadata and none is remembered.
         """
-        return self._named(self._metadata(issuer, seconds).token_endpoint, issuer, "token_endpoint")
+        return self._named(issuer, "token_endpoint", seconds)
 
     def jwks_uri(self, issuer: str, *, seconds: float) -> str:
         """Where ``issuer`` publishes its keys; as ``token_endpoint``."""
-        return self._named(self._metadata(issuer, seconds).jwks_uri, issuer, "jwks_uri")
+        return self._named(issuer, "jwks_uri", seconds)
 
     def introspection_endpoint(self, issuer: str, *, seconds: float) -> str:
         """Where ``issuer`` is asked about tokens (RFC 7662); as ``token_endpoint``."""
-        return self._named(self._metadata(issuer, seconds).introspection_endpoint, issuer, "introspection_endpoint")
+        return self._named(issuer, "introspection_endpoint", seconds)
 
     def forget(self, issuer: str) -> None:
         """Ask ``issuer`` anew the next time: what it named did not work."""
         with self._lock:
             self._known.pop(issuer, None)
 
-    def _named(self, address: str | None, issuer: str, member: str) -> str:
-        if address is None:
+    def _named(self, issuer: str, name: str, seconds: float) -> str:
+        url: str | None = getattr(self._metadata(issuer, seconds), name)
+        if url is None:
             self.forget(issuer)
-            raise TokenEndpointError(f"no_{member}", f"The issuer's metadata names no {member} that may be used.")
-        return address
+            raise TokenEndpointError(f"no_{name}", f"The issuer's metadata names no {name} that may be used.")
+        return url
 
     def _metadata(self, issuer: str, seconds: float) -> ServerMetadata:
         with self._lock:
@@ -69,8 +120,8 @@ class Discovery:
         now = self._clock.monotonic()
         if known is None or now >= known.until:
             try:
-                # With an old answer in hand, half the time must be left for the token itself.
-                asked = self._ask(issuer, seconds if known is None else seconds / 2.0)
+                # With old metadata at hand, half the time must be left for the token itself.
+                asked = self._ask(issuer, now + (seconds if known is None else seconds / 2.0))
                 known = _Remembered(asked, now + _REMEMBERED_SECONDS)
             except (TransportError, TokenEndpointError):
                 if known is None:
@@ -83,17 +134,14 @@ class Discovery:
                     self._known.popitem(last=False)
         return known.metadata
 
-    def _ask(self, issuer: str, seconds: float) -> ServerMetadata:
-        budget = Budget(seconds, self._clock)
+    def _ask(self, issuer: str, deadline: float) -> ServerMetadata:
         for url in well_known_urls(issuer):
-            answer = self._send(url, budget.left)
-            if answer.response.status not in {400, 403, 404, 405}:
+            request = Request("GET", url, (("Accept", "application/json"),))
+            seconds = deadline - self._clock.monotonic()
+            response = self._transport.send(request, seconds=seconds, largest=_LARGEST_METADATA).response
+            if response.status not in {400, 403, 404, 405}:
                 break
-        return read_metadata(answer.response, issuer)
-
-    def _send(self, url: str, seconds: float) -> Answer:
-        request = Request("GET", url, (("Accept", "application/json"),))
-        return self._transport.send(request, seconds=seconds, largest=_LARGEST_METADATA)
+        return read_metadata(response, issuer)
 
     def reset_after_fork(self) -> None:
         """Make the lock anew in a child process, where another thread's hold on it would last for ever."""

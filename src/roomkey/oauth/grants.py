@@ -8,12 +8,15 @@ from urllib.parse import urlsplit
 from roomkey.errors import ConfigurationError
 from roomkey.http.address import check_endpoint_url
 from roomkey.http.messages import Request, Response
-from roomkey.oauth.answer_paths import AnswerPaths
-from roomkey.oauth.client_authentication import Form
-from roomkey.oauth.client_proof import Authentication, checked_authentication, proven_request
-from roomkey.oauth.private_key_jwt import PrivateKeyJWT
+from roomkey.oauth.client_authentication import (
+    Authentication,
+    Form,
+    PrivateKeyJWT,
+    authenticated_request,
+    checked_authentication,
+)
 from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed, words
-from roomkey.oauth.token_response import LONGEST_LIFETIME, TokenAnswer, read_token_response
+from roomkey.oauth.token_response import LONGEST_LIFETIME, AnswerPaths, TokenResponse, read_token_response
 from roomkey.secret import Secret
 
 Many = str | Iterable[str] | None
@@ -113,7 +116,7 @@ class _Grant:
         form: Form = (("grant_type", "refresh_token"), ("refresh_token", refresh_token))
         return self._request(endpoint, (*form, *self._asked()) if self.repeat_on_refresh else form, revealed, moment)
 
-    def read_answer(self, response: Response, *, wall: float) -> TokenAnswer:
+    def read_response(self, response: Response, *, wall: float) -> TokenResponse:
         """The token in ``response``; raises TokenEndpointError."""
         return read_token_response(response, wall=wall, paths=self.answer, default_lifetime=self.default_lifetime)
 
@@ -132,7 +135,7 @@ class _Grant:
 
     def _request(self, endpoint: str, form: Form, revealed: Revealed, moment: Moment) -> Request:
         assert self.authentication is not None  # noqa: S101 - set in __post_init__
-        return proven_request(
+        return authenticated_request(
             endpoint,
             form,
             authentication=self.authentication,

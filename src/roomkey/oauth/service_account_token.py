@@ -6,9 +6,8 @@ from typing import ClassVar, Self
 
 from roomkey.errors import ConfigurationError, LoginRequired
 from roomkey.jose.unverified import read_unverified
-from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.source import Parameters, Revealed
-from roomkey.oauth.token_response import TokenAnswer, checked_token
+from roomkey.oauth.token_response import TokenEndpointError, TokenResponse, checked_token
 from roomkey.secret import Secret
 
 
@@ -55,7 +54,7 @@ class ServiceAccountToken:
         """The token."""
         return (("token", self.token),)
 
-    def answer(self, revealed: Revealed, *, wall: float) -> TokenAnswer:
+    def answer(self, revealed: Revealed, *, wall: float) -> TokenResponse:
         """The token as an answer; its lifetime is ``exp`` less ``wall`` (second since 1970), endless for an opaque one.
 
         Raises LoginRequired when it has ended, ConfigurationError where it cannot be a token.
@@ -70,7 +69,7 @@ class ServiceAccountToken:
             )
         ends = _expiry(value)
         if ends is None:
-            return TokenAnswer(value)
+            return TokenResponse(value)
         left = ends - wall
         if left <= 0.0:
             raise LoginRequired(
@@ -80,7 +79,7 @@ class ServiceAccountToken:
         warnings: tuple[str, ...] = ()
         if left <= self.warn_before:
             warnings = (f"it ends in {_span(left)}; make a new one in the backoffice and put it there",)
-        return TokenAnswer(value, lifetime=left, lifetime_from="jwt", warnings=warnings)
+        return TokenResponse(value, lifetime=left, lifetime_from="jwt", warnings=warnings)
 
 
 def _expiry(token: str) -> float | None:

@@ -9,7 +9,7 @@ from roomkey.http.messages import Request, Response
 from roomkey.secret import Confidential, Secret, fingerprint
 
 if TYPE_CHECKING:
-    from roomkey.oauth.token_response import TokenAnswer
+    from roomkey.oauth.token_response import TokenResponse
 
 Parameters = tuple[tuple[str, tuple[str, ...]], ...]
 """(name, values) of everything in a source that shapes its token and is no secret."""
@@ -117,7 +117,7 @@ class Source(Protocol):
     def refresh_request(self, endpoint: str, revealed: Revealed, refresh_token: str, moment: Moment) -> Request:
         """The request that spends ``refresh_token``."""
 
-    def read_answer(self, response: Response, *, wall: float) -> "TokenAnswer":
+    def read_response(self, response: Response, *, wall: float) -> "TokenResponse":
         """The token in ``response``, which arrived at second ``wall`` of its server; raises TokenEndpointError."""
 
     def with_scope(self, scope: str) -> Self:

@@ -1,74 +1,168 @@
-"""A token endpoint's answer, parsed once, at the wall, into a value (RFC 6749 sections 5.1 and 5.2)."""
+"""The response of a token endpoint, parsed once into a value (RFC 6749 sections 5.1 and 5.2; pure)."""
 
+import json
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final, final
+from urllib.parse import parse_qsl
 
-from roomkey.http.headers import http_date, retry_after
-from roomkey.http.messages import Response
+from roomkey.errors import ConfigurationError, RoomkeyError
+from roomkey.http.messages import Response, http_date, retry_after
+from roomkey.jose import strict_json
 from roomkey.jose.unverified import read_unverified
-from roomkey.oauth.answer_paths import AnswerPaths, Members, read_cookie, read_members, read_text
-from roomkey.oauth.endpoint_error import TokenEndpointError, plain_code
 from roomkey.secret import Confidential
 
 LONGEST_LIFETIME: Final = 366 * 86_400.0
+_LARGEST_BODY: Final = 65_536
 _LONGEST_TOKEN: Final = 16_384
+_PERMANENT: Final = frozenset(
+    {
+        "access_denied",
+        "invalid_client",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+_ERROR_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,9})?")
 # Printable ASCII without spaces: what a header can carry as one word.
 _TOKEN: Final = re.compile(r"[!-~]+")
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]{0,31}")
+
+
+class TokenEndpointError(RoomkeyError):
+    """The endpoint answered, but with no token; nothing of the body but a plain error code stands in it.
+
+    Attributes:
+        error: the OAuth error code (RFC 6749 section 5.2) or a word of roomkey's, such as ``malformed_response``.
+        status: the HTTP status, or None.
+        permanent: True where the same request will be rejected again.
+        retry_after: seconds that the server asks to wait, or None.
+    """
+
+    code = "token_endpoint"
+
+    def __init__(
+        self, error: str, detail: str = "", *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(detail or f"The token endpoint answered {error}.")
+        self.error = error
+        self.status = status
+        self.permanent = error in _PERMANENT
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPaths:
+    """Declares the shape of a login's response: dotted paths into its JSON, such as ``data.token``, ``tokens.0.value``.
+
+    Parameters:
+        access_token: path of the token; ignored where one of the next three names another place.
+        token_header: name of a response header that is the token; a scheme such as ``Bearer`` before it is dropped.
+        token_cookie: name of a cookie that is the token.
+        whole_body: True where the body is the token, as plain text or as a JSON string.
+        expires_in: path of a lifetime in seconds.
+        expires_at: path of a date: ISO 8601 (without a zone it is UTC), or seconds or milliseconds since 1970.
+        refresh_token: path of a refresh token.
+        refresh_expires_in: path of its lifetime in seconds.
+        scope: path of the granted scope.
+        token_type: path of the token's type.
+    """
+
+    access_token: str = "access_token"  # noqa: S105 - a path
+    token_header: str | None = None
+    token_cookie: str | None = None
+    whole_body: bool = False
+    expires_in: str | None = "expires_in"
+    expires_at: str | None = None
+    refresh_token: str | None = "refresh_token"  # noqa: S105 - a path
+    refresh_expires_in: str | None = "refresh_expires_in"
+    scope: str | None = "scope"
+    token_type: str | None = "token_type"  # noqa: S105 - a path
+
+    def __post_init__(self) -> None:
+        if sum((self.token_header is not None, self.token_cookie is not None, self.whole_body)) > 1:
+            raise ConfigurationError("Declare one place for the token: token_header, token_cookie or whole_body.")
+        if not self.access_token:
+            raise ConfigurationError("access_token= is the path of the token in the response and cannot be empty.")
 
 
 @final
-class TokenAnswer(Confidential):
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TokenResponse(Confidential):
     """What an endpoint granted.
 
     Attributes:
         access_token: the token, one word of printable ASCII.
         token_type: the scheme to send it with.
         scope: what was granted, or None where the server did not say.
-        lifetime: seconds that it lives; zero or less where it has ended already, infinite where no end is known.
+        lifetime: seconds until it expires; zero or less where it has expired, infinite where no expiry is known.
         lifetime_from: ``expires_in``, ``expires_at``, ``jwt`` or ``default``.
         refresh_token: a new refresh token, or None.
-        refresh_lifetime: seconds that the refresh token lives, or None.
+        refresh_lifetime: seconds until the refresh token expires, or None.
         warnings: sentences about what was odd; nothing secret stands in them.
     """
 
-    __slots__ = (
-        "access_token",
-        "lifetime",
-        "lifetime_from",
-        "refresh_lifetime",
-        "refresh_token",
-        "scope",
-        "token_type",
-        "warnings",
-    )
-
-    def __init__(
-        self,
-        access_token: str,
-        *,
-        token_type: str = "Bearer",  # noqa: S107 - a scheme
-        scope: str | None = None,
-        lifetime: float = math.inf,
-        lifetime_from: str = "default",
-        refresh_token: str | None = None,
-        refresh_lifetime: float | None = None,
-        warnings: tuple[str, ...] = (),
-    ) -> None:
-        self.access_token = access_token
-        self.token_type = token_type
-        self.scope = scope
-        self.lifetime = lifetime
-        self.lifetime_from = lifetime_from
-        self.refresh_token = refresh_token
-        self.refresh_lifetime = refresh_lifetime
-        self.warnings = warnings
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - a scheme
+    scope: str | None = None
+    lifetime: float = math.inf
+    lifetime_from: str = "default"
+    refresh_token: str | None = None
+    refresh_lifetime: float | None = None
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"TokenAnswer({self.token_type}, lives {self.lifetime} s by {self.lifetime_from})"
+        return f"TokenResponse({self.token_type}, {self.lifetime} s by {self.lifetime_from})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ResponseFields(Confidential):
+    """The parsed body of a response; only paths lead into it."""
+
+    tree: Any
+
+    def at(self, path: str | None) -> Any:
+        """The value at the dotted ``path``, or None where there is none."""
+        if path is None:
+            return None
+        value = self.tree
+        for step in path.split("."):
+            if isinstance(value, Mapping):
+                value = value.get(step)
+            elif isinstance(value, list) and step.isascii() and step.isdigit() and int(step) < len(value):
+                value = value[int(step)]
+            else:
+                return None
+        return value
+
+    def __repr__(self) -> str:
+        return "ResponseFields(…)"
+
+
+def read_fields(response: Response, *, required: bool = True) -> ResponseFields:
+    """The fields of a JSON or form-encoded body; raises TokenEndpointError, never with anything of the body in it."""
+    kind = (response.header("content-type") or "").partition(";")[0].strip().lower()
+    tree: Any
+    if len(response.body) > _LARGEST_BODY:
+        tree = ValueError
+    elif kind == "application/x-www-form-urlencoded":
+        tree = _form(response.body)
+    else:
+        tree = _json(response.body)
+    if isinstance(tree, dict) or (not required and isinstance(tree, list)):
+        return ResponseFields(tree)
+    if not required:
+        return ResponseFields({})
+    raise TokenEndpointError(
+        "malformed_response", "The response is not a JSON object of at most 64 KiB.", status=response.status
+    )
 
 
 def read_token_response(
@@ -78,47 +172,49 @@ def read_token_response(
     paths: AnswerPaths | None = None,
     default_lifetime: float = 300.0,
     scheme: str | None = None,
-) -> TokenAnswer:
+) -> TokenResponse:
     """The token in ``response``, which arrived at second ``wall`` since 1970 on its server's clock.
 
-    ``default_lifetime`` (seconds) counts where neither the answer nor the token tells one; ``scheme`` overrules the
+    ``default_lifetime`` (seconds) counts where neither the response nor the token names one; ``scheme`` overrules the
     type that the server names. Raises TokenEndpointError for everything else than a token. Pure.
     """
     paths = AnswerPaths() if paths is None else paths
     if not 200 <= response.status < 300:
-        raise refusal(response, wall=wall)
+        raise endpoint_error(response, wall=wall)
     in_body = not (paths.whole_body or paths.token_header or paths.token_cookie)
-    members = Members({}) if paths.whole_body else read_members(response, required=in_body)
-    if members.at("error") and in_body:
-        raise refusal(response, wall=wall)
-    token = checked_token(_token(response, members, paths), status=response.status)
+    fields = ResponseFields({}) if paths.whole_body else read_fields(response, required=in_body)
+    if fields.at("error") and in_body:
+        raise endpoint_error(response, wall=wall)
+    token = checked_token(_token(response, fields, paths), status=response.status)
     warnings: list[str] = []
-    lifetime, lifetime_from = _lifetime(members, paths, token, wall, default_lifetime, warnings)
-    refresh_token = members.at(paths.refresh_token)
+    lifetime, lifetime_from = _lifetime(fields, paths, token, wall, default_lifetime, warnings)
+    refresh_token = fields.at(paths.refresh_token)
     if refresh_token is not None and not (isinstance(refresh_token, str) and _is_word(refresh_token)):
         refresh_token = None
         warnings.append("the refresh token is not a word of printable ASCII and was ignored")
-    scope = members.at(paths.scope)
-    return TokenAnswer(
+    scope = fields.at(paths.scope)
+    return TokenResponse(
         token,
-        token_type=scheme or _scheme(members.at(paths.token_type), warnings, response.status),
+        token_type=scheme or _scheme(fields.at(paths.token_type), warnings, response.status),
         scope=scope if isinstance(scope, str) and scope else None,
         lifetime=lifetime,
         lifetime_from=lifetime_from,
         refresh_token=refresh_token or None,
-        refresh_lifetime=_seconds(members.at(paths.refresh_expires_in)),
+        refresh_lifetime=_seconds(fields.at(paths.refresh_expires_in)),
         warnings=tuple(warnings),
     )
 
 
-def refusal(response: Response, *, wall: float) -> TokenEndpointError:
-    """The error that ``response`` stands for; of its body only a plain error code is kept."""
+def endpoint_error(response: Response, *, wall: float) -> TokenEndpointError:
+    """The error that ``response`` is; of its body only a plain error code is kept."""
     try:
-        error = plain_code(read_members(response).at("error"))
+        named = read_fields(response).at("error")
     except TokenEndpointError:
-        error = None
+        named = None
+    # Only a code of letters, digits and "_.-" may be shown.
+    error = named if isinstance(named, str) and _ERROR_CODE.fullmatch(named) else None
     if response.status >= 500 or response.status == 429:
-        error = None  # a server in trouble, or the gateway before it, says nothing of the client, whatever it writes
+        error = None  # a server in trouble, or the gateway before it, says nothing about the client, whatever it writes
     if 300 <= response.status < 400:
         error = "unexpected_redirect"
     elif error is None:
@@ -141,7 +237,7 @@ def checked_token(value: object, *, status: int | None) -> str:
         return value
     raise TokenEndpointError(
         "malformed_response",
-        "The answer holds no access token of printable ASCII without spaces, up to 16 KiB.",
+        "The response holds no access token of printable ASCII without spaces, up to 16 KiB.",
         status=status,
     )
 
@@ -150,15 +246,15 @@ def _is_word(value: str) -> bool:
     return len(value) <= _LONGEST_TOKEN and _TOKEN.fullmatch(value) is not None
 
 
-def _token(response: Response, members: Members, paths: AnswerPaths) -> object:
+def _token(response: Response, fields: ResponseFields, paths: AnswerPaths) -> object:
     if paths.whole_body:
-        return read_text(response)
+        return _text(response)
     if paths.token_header is not None:
         value = (response.header(paths.token_header) or "").strip()
         return value.rpartition(" ")[2]
     if paths.token_cookie is not None:
-        return read_cookie(response, paths.token_cookie)
-    return members.at(paths.access_token)
+        return _cookie(response, paths.token_cookie)
+    return fields.at(paths.access_token)
 
 
 def _scheme(named: object, warnings: list[str], status: int) -> str:
@@ -177,10 +273,10 @@ def _scheme(named: object, warnings: list[str], status: int) -> str:
 
 
 def _lifetime(
-    members: Members, paths: AnswerPaths, token: str, wall: float, default: float, warnings: list[str]
+    fields: ResponseFields, paths: AnswerPaths, token: str, wall: float, default: float, warnings: list[str]
 ) -> tuple[float, str]:
     for name, path, read in (("expires_in", paths.expires_in, _seconds), ("expires_at", paths.expires_at, _date)):
-        given = members.at(path)
+        given = fields.at(path)
         if given is None:
             continue
         value = read(given)
@@ -190,17 +286,17 @@ def _lifetime(
     lifetime = _jwt_lifetime(token)
     if lifetime is not None:
         return min(lifetime, LONGEST_LIFETIME), "jwt"
-    warnings.append(f"it does not say how long the token lives; {default:.0f} s are assumed")
+    warnings.append(f"it does not say how long the token is valid; {default:.0f} s are assumed")
     return default, "default"
 
 
 def _jwt_lifetime(token: str) -> float | None:
-    # exp alone would be judged by this machine's clock, which may be wrong; the difference is not.
+    # exp alone would be compared with this machine's clock, which may be wrong; the difference is not.
     jwt = read_unverified(token)
     if jwt is None:
         return None
-    ends, issued = _seconds(jwt.claims.get("exp")), _seconds(jwt.claims.get("iat"))
-    return None if ends is None or issued is None else ends - issued
+    expires, issued = _seconds(jwt.claims.get("exp")), _seconds(jwt.claims.get("iat"))
+    return None if expires is None or issued is None else expires - issued
 
 
 def _seconds(value: Any) -> float | None:
@@ -226,3 +322,48 @@ def _date(value: Any) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return http_date(value)
+
+
+def _text(response: Response) -> str:
+    """A body that is the token itself: a JSON string, or plain text."""
+    try:
+        text = response.body.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        return ""
+    if text.startswith('"'):
+        value = _json(response.body.strip())
+        return value if isinstance(value, str) else ""
+    return text
+
+
+def _cookie(response: Response, name: str) -> str:
+    for key, value in response.headers:
+        if key.lower() == "set-cookie":
+            jar: SimpleCookie = SimpleCookie()
+            try:
+                jar.load(value)
+            except CookieError:
+                continue
+            if name in jar:
+                return jar[name].value
+    return ""
+
+
+def _form(body: bytes) -> Any:
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=100)
+    except ValueError:
+        return ValueError
+    return dict(pairs) if len(dict(pairs)) == len(pairs) else ValueError
+
+
+def _json(body: bytes) -> Any:
+    # Plain variables of a frame that raises would stand in a traceback; so ValueError is returned here, not raised.
+    try:
+        return json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=strict_json.unique_members,
+            parse_constant=strict_json.no_constant,
+        )
+    except (ValueError, RecursionError):
+        return ValueError

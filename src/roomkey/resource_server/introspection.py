@@ -10,8 +10,12 @@ from roomkey.http.messages import Request, Response
 from roomkey.jose import strict_json
 from roomkey.jose.claims import LATEST_TIME, ClaimRules, check_audience, check_issuer, read_text, read_time
 from roomkey.jose.reasons import refused
-from roomkey.oauth.client_proof import Authentication, checked_authentication, proven_request
-from roomkey.oauth.private_key_jwt import PrivateKeyJWT
+from roomkey.oauth.client_authentication import (
+    Authentication,
+    PrivateKeyJWT,
+    authenticated_request,
+    checked_authentication,
+)
 from roomkey.oauth.source import Moment, Revealed
 from roomkey.secret import Secret
 
@@ -81,7 +85,7 @@ class Introspection:
     def request(self, endpoint: str, token: str, revealed: Revealed, moment: Moment, *, issuer: str) -> Request:
         """The question about ``token`` (section 2.1): a POST, so that the token stands in no address."""
         assert self.authentication is not None  # noqa: S101 - set in __post_init__
-        return proven_request(
+        return authenticated_request(
             endpoint,
             (("token", token), ("token_type_hint", "access_token")),
             authentication=self.authentication,

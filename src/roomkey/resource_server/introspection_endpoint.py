@@ -9,12 +9,11 @@ from roomkey.clock import Budget, Clock
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.outage import FetchFailed
 from roomkey.errors import ConfigurationError
-from roomkey.http.headers import retry_after
-from roomkey.http.messages import Response
+from roomkey.http.messages import Response, retry_after
 from roomkey.http.transport import Transport, TransportError
 from roomkey.oauth.discovery import Discovery
-from roomkey.oauth.endpoint_error import TokenEndpointError
 from roomkey.oauth.source import Moment, reveal
+from roomkey.oauth.token_response import TokenEndpointError
 from roomkey.resource_server.introspection import LARGEST_ANSWER, Introspection, read_introspection
 from roomkey.secret import Confidential
 

@@ -8,8 +8,7 @@ from roomkey.clock import Clock
 from roomkey.concurrency.cached_document import Fetched
 from roomkey.concurrency.outage import FetchFailed
 from roomkey.errors import InvalidToken, KeysUnavailable
-from roomkey.http.headers import retry_after
-from roomkey.http.messages import Request, Response
+from roomkey.http.messages import Request, Response, retry_after
 from roomkey.http.transport import Transport, TransportError
 from roomkey.jose.claims import read_text, read_time
 from roomkey.jose.compact import read_claims, read_compact
