@@ -94,7 +94,7 @@ def serve_issuer() -> None:
     with Issuer() as issuer:
         client = issuer.client
         told = {"url": issuer.url, "client_id": client.client_id, "client_secret": client.client_secret}
-        print(json.dumps(told | {"token": issuer.issue()}), flush=True)  # noqa: T201
+        print(json.dumps(told | {"token": issuer.issue()}), flush=True)
         sys.stdin.read()
 
 
@@ -111,7 +111,9 @@ def first_token(issuer: dict[str, str]) -> Callable[[], object]:
                 scope="orders:read",
             )
         )
-        answer = httpx2.MockTransport(lambda request: httpx2.Response(200 if "authorization" in request.headers else 401))
+        answer = httpx2.MockTransport(
+            lambda request: httpx2.Response(200 if "authorization" in request.headers else 401)
+        )
         with httpx2.Client(transport=answer, auth=BearerAuth(orders)) as api:
             api.get("https://orders.example/orders").raise_for_status()
 
@@ -126,7 +128,9 @@ def validation(issuer: dict[str, str]) -> Callable[[], object]:
 
 def main() -> None:
     chosen = [name for name in sys.argv[1:] if name in GOALS] or list(GOALS)
-    table = Table("Files and changes of file that one call takes its reader through", "", "files", "changes", "goal", "")
+    table = Table(
+        "Files and changes of file that one call takes its reader through", "", "files", "changes", "goal", ""
+    )
     with issuer_process() as issuer:
         for name in chosen:
             path = record(lambda name=name: globals()[name](issuer))  # type: ignore[misc]
