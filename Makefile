@@ -7,7 +7,7 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install --con
 .PHONY: demo test check bench docs fuzz clean
 
 demo: .venv/.runtime  # the auth service, APIs and an app at work, live
-	@$(BIN)/roomkey demo
+	@$(BIN)/python -m examples.demo
 
 test: .venv/.development tests/interop/node_modules/.ready tests/authorization_server/backoffice/node_modules/.ready tests/authorization_server/interop/node_modules/.ready  # every test
 	@$(BIN)/pytest --numprocesses auto --quiet

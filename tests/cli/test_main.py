@@ -20,7 +20,7 @@ from roomkey.cli.exit_code import ExitCode
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/command-line.md").read_text()
 COMMAND = (sys.executable, "-c", "import sys; from roomkey.cli.main import main; sys.exit(main())")
-COMMANDS = ("demo", "token", "call", "status", "inspect", "store")
+COMMANDS = ("token", "call", "status", "inspect", "store")
 
 
 def test_the_installed_command_is_this_one(home):
@@ -61,7 +61,7 @@ def test_the_pages_roomkey_toml_is_one(home, tmp_path):
     assert roomkey.load(home.file).source("orders").authentication.key_id == "2026-11"
 
 
-@pytest.mark.parametrize("command", ["token", "call", "status", "inspect", "demo", "store", "store clear"])
+@pytest.mark.parametrize("command", ["token", "call", "status", "inspect", "store", "store clear"])
 def test_every_command_explains_itself_without_a_configuration(home, command):
     home.file.unlink()
     done = home.call(*command.split(), "--help")

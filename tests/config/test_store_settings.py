@@ -79,8 +79,11 @@ def test_a_key_file_that_others_may_read_is_refused_by_name(read, folder):
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ('url = "redis://cache.example/0"', "comes with roomkey[redis] in a later version"),
-        ('url = "postgresql+psycopg://db.example/tokens"', "comes with roomkey[sql] in a later version"),
+        ('url = "redis://cache.example/0"', "names a redis store, which this version does not have"),
+        (
+            'url = "postgresql+psycopg://db.example/tokens"',
+            "names a postgresql store, which this version does not",
+        ),
         ('url = "sqlight:///t.db"', 'did you mean "sqlite"?'),
         ('url = "tokens.db"', "must be memory:, sqlite:///PATH"),
         ('url = "sqlite:tokens.db"', "must be memory:, sqlite:///PATH"),

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from roomkey.cli import call, demo, inspect, serve, status, store, token
+from roomkey.cli import call, inspect, serve, status, store, token
 from roomkey.cli.admin import app as admin
 from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.help import Command, Group
@@ -23,7 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _run, _words in (
-    (demo.demo, "Show a managed token at work, on this machine."),
     (token.token, "Get or reuse a token; show its expiry and claims."),
     (call.call, "Call an API with a credential's token."),
     (status.status, "Show what the store holds for each credential."),
@@ -53,7 +52,7 @@ def roomkey(
     """Token-based authentication for the REST APIs that you call.
 
     Credentials stand in roomkey.toml: the file that $ROOMKEY_CONFIG names, the one in this folder, or your own in
-    ~/.config/roomkey. Without one, begin with: roomkey demo
+    ~/.config/roomkey. Without one, begin with: roomkey serve --example
     """
 
 

@@ -35,7 +35,7 @@ class ExitCode(IntEnum):
 
 _MEANINGS = {
     ExitCode.OK: "done",
-    ExitCode.FAILED: "a step of the demo, the output or roomkey itself failed",
+    ExitCode.FAILED: "the output or roomkey itself failed",
     ExitCode.USAGE: "wrong arguments or configuration",
     ExitCode.NO_TOKEN: "no token can be had now",
     ExitCode.REJECTED: "the API refused the token (401, 403)",

@@ -36,7 +36,7 @@ def print_start(service: "Service", setup_link: str | None = None) -> None:
     console.print()
     if setup_link is not None:
         paragraph(console, Text("There is no administrator yet. Open this link within an hour; it works once:"))
-        console.print(Text(f"  {setup_link}", "key"), soft_wrap=True)  # in one piece, however narrow the terminal
+        console.print(Text(f"  {setup_link}", "accent"), soft_wrap=True)  # in one piece, however narrow the terminal
         console.print()
     if console.is_terminal:
         paragraph(console, Text("Ctrl+C ends it.", "quiet"))

@@ -98,7 +98,7 @@ def _expires(each: "StoredToken") -> "Text":
     from roomkey.cli.time_words import coarse
 
     text = Text("" if each.expires_in is None else f"in {coarse(each.expires_in)}")
-    return text.append(" ↻", style="key") if each.refreshable else text
+    return text.append(" ↻", style="accent") if each.refreshable else text
 
 
 def _next(each: "StoredToken") -> str:

@@ -55,7 +55,7 @@ def _row(line: Line) -> dict[str, str | Text]:
         "whose": shown(line.label),
         "gen.": f"{line.generation}",
         "bytes": f"{line.size}",
-        "sealed by": Text(line.sealed_by, "key"),
+        "sealed by": Text(line.sealed_by, "accent"),
         "": Text("✓ opens", "ok") if line.readable else Text("✗ unreadable", "bad"),
     }
 

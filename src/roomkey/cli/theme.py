@@ -1,4 +1,4 @@
-"""The look of the terminal: petrol for what is done, brass for keys, a shape and a word beside every colour."""
+"""The theme of the terminal: styles, tables and labelled lines; a shape and a word beside every colour."""
 
 import os
 import re
@@ -17,13 +17,13 @@ from rich.theme import Theme
 # sixteen colours of the terminal itself, those that people have chosen for themselves.
 _TONES: Final = {
     "action": "#1f918c",
-    "key": "#b58a2f",
+    "accent": "#b58a2f",
     "quiet": "#7d8683",
     "ok": "#2f9a58",
     "warn": "#b58a2f",
     "bad": "#d4564c",
 }
-_SIXTEEN: Final = {"action": "cyan", "key": "yellow", "quiet": "dim", "ok": "green", "warn": "yellow", "bad": "red"}
+_SIXTEEN: Final = {"action": "cyan", "accent": "yellow", "quiet": "dim", "ok": "green", "warn": "yellow", "bad": "red"}
 LEDGER: Final = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """Columns without frames: a hairline under the head, air for the rest."""
 
@@ -45,8 +45,8 @@ def errors() -> Console:
 def themed(console: Console) -> Console:
     """``console`` with the house's styles in as many colours as it has."""
     tones = _SIXTEEN if console.color_system == "standard" else _TONES
-    json = {"key": tones["action"], "str": "none", "number": tones["key"], "brace": tones["quiet"]}
-    json |= dict.fromkeys(("bool_true", "bool_false", "null"), tones["key"])
+    json = {"key": tones["action"], "str": "none", "number": tones["accent"], "brace": tones["quiet"]}
+    json |= dict.fromkeys(("bool_true", "bool_false", "null"), tones["accent"])
     console.push_theme(
         Theme({"title": "bold", "alarm": f"bold {tones['bad']}", **tones, **{f"json.{a}": b for a, b in json.items()}})
     )
@@ -147,8 +147,3 @@ def shown(value: str, *, lines: bool = False) -> str:
     Line ends and tabs are kept where ``lines`` says so.
     """
     return _CONTROL.sub(lambda found: found[0] if lines and found[0] in "\n\t" else f"\\u{ord(found[0]):04x}", value)
-
-
-def key(fingerprint: str) -> Text:
-    """A token as it is ever shown: its fingerprint."""
-    return Text(f"key {fingerprint}", style="key")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _KEYS: Final = ("url", "keys")
 _FORMS: Final = "memory:, sqlite:///PATH (relative to the file) or sqlite:////PATH (absolute)"
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,31}")
-_LATER: Final = {"redis": "redis", "rediss": "redis", "postgresql": "sql", "postgres": "sql", "mysql": "sql"}
+_UNSUPPORTED: Final = frozenset({"redis", "rediss", "postgresql", "postgres", "mysql"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,8 @@ def read_store(table: Table | None) -> StoreSettings:
 
 def _sqlite_path(table: Table, url: str) -> Path:
     scheme, _, rest = url.partition(":")
-    extra = _LATER.get(scheme.partition("+")[0])
-    if extra is not None:
-        raise table.problem(
-            "url",
-            f"names a {scheme.partition('+')[0]} store, which comes with roomkey[{extra}] in a later version; "
-            f"for now write {_FORMS}.",
-        )
+    if (kind := scheme.partition("+")[0]) in _UNSUPPORTED:
+        raise table.problem("url", f"names a {kind} store, which this version does not have; write {_FORMS}.")
     if scheme != "sqlite":
         near = suggestion(scheme, ("memory", "sqlite")) if _SCHEME.fullmatch(scheme) else ""
         raise table.problem("url", f"must be {_FORMS}; {near}" if near else f"must be {_FORMS}.")

@@ -29,7 +29,7 @@ def print_done(sentence: str, *pairs: tuple[str, str], secrets: Mapping[str, str
     for name, value in (secrets or {}).items():
         console.print()
         console.print(Text(f"{name}, shown this once:", "quiet"))
-        console.print(Text(value, "key"), soft_wrap=True)  # in one piece, as it has to be copied
+        console.print(Text(value, "accent"), soft_wrap=True)  # in one piece, as it has to be copied
 
 
 def print_facts(*pairs: tuple[str, str]) -> None:

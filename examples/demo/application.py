@@ -1,4 +1,4 @@
-"""The demo's applications: an HTTP client whose calls carry one credential's token, and what came of each call."""
+"""An application of the demo: an HTTP client whose calls carry one credential's token, and the result of each call."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from roomkey.cli.demo.outcome import Check, so
+from examples.demo.events import Check, holds
 
 if TYPE_CHECKING:
     import httpx2
@@ -26,10 +26,10 @@ class Call:
 
 
 class Application:
-    """What an application has: an HTTP client whose calls carry one credential's token.
+    """An HTTP client whose calls carry one credential's token.
 
     Attributes:
-        credential: that one.
+        credential: the source of its token.
         calls: the API calls that it made.
     """
 
@@ -39,7 +39,7 @@ class Application:
         self.calls: list[Call] = []
 
     def call(self, api: str = "") -> Call:
-        """Call the API once, or another one at the address ``api``; an error counts as status 0. Safe in any thread."""
+        """Call the API once, or another one at the URL ``api``; an error counts as status 0. Safe in any thread."""
         from httpx2 import HTTPError
 
         from roomkey.errors import RoomkeyError
@@ -55,7 +55,7 @@ class Application:
 
     @property
     def answered(self) -> int:
-        """How many of its calls got a 200."""
+        """The number of its calls that got a 200."""
         return sum(call.status == 200 for call in self.calls)
 
     @property
@@ -85,7 +85,7 @@ class Application:
             time.sleep(pause)
 
     def none_failed(self) -> Check:
-        """That each of its calls got a 200."""
+        """Check that each of its calls got a 200."""
         made = len(self.calls)
         failed = made - self.answered
-        return so(f"{failed} of {made} calls failed", failed == 0)
+        return holds(f"{failed} of {made} calls failed", failed == 0)

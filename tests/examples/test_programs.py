@@ -19,7 +19,7 @@ from roomkey.integrations.httpx2 import BearerAuth
 from roomkey.testing import Issuer, LeakDetector, ProtectedAPI
 from roomkey.testing.ledger import Client
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SERVERS = sorted(EXAMPLES.glob("protected_api_*.py"))
 CLIENTS = sorted(set(EXAMPLES.glob("*.py")) - set(SERVERS))
 

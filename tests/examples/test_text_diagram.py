@@ -1,9 +1,8 @@
 """The sequence diagram of the terminal: what is drawn where."""
 
 import pytest
-
-from roomkey.cli.demo.events import Arrow, Heading, Note, Party
-from roomkey.cli.demo.text_diagram import NARROWEST, WIDEST, TextDiagram
+from examples.demo.events import Arrow, Heading, Note, Party
+from examples.demo.text_diagram import NARROWEST, WIDEST, TextDiagram
 
 ALL = tuple(Party)
 
@@ -23,18 +22,18 @@ def test_a_request_points_from_its_sender_to_its_receiver_with_its_words_above()
     assert above[app + 2 :].startswith("GET /orders")
     assert line[app] == "├"
     assert line[api - 1 : api + 1] == "▶│"
-    assert " key 0a1b2c3d " in line[app:api]
+    assert " token 0a1b2c3d " in line[app:api]
     assert (line[person], line[auth]) == ("│", "│")
 
 
-def test_an_answer_points_back_and_bears_its_status():
+def test_a_response_points_back_with_its_status():
     _, auth, app, _ = places()
-    (line,) = rows(Arrow(Party.AUTH, Party.APP, "400 invalid_grant", 0.0, is_answer=True, good=False))
+    (line,) = rows(Arrow(Party.AUTH, Party.APP, "400 invalid_grant", 0.0, is_response=True, good=False))
     assert line[auth] == "├"
     assert line[app - 1 : app + 1] == "▶│"
     assert " 400 invalid_grant " in line
     assert "─" not in line
-    (line,) = rows(Arrow(Party.APP, Party.AUTH, "200", 0.0, is_answer=True))
+    (line,) = rows(Arrow(Party.APP, Party.AUTH, "200", 0.0, is_response=True))
     assert line[auth : auth + 2] == "│◀"
     assert line[app] == "┤"
 
@@ -52,9 +51,9 @@ def test_a_note_stands_beside_its_lifeline_and_within_the_picture():
     (line,) = rows(Note(Party.APP, "is configured with it", 4))
     assert line.startswith("  4 ")
     assert line[app : app + 23] == "● is configured with it"
-    (line,) = rows(Note(Party.API, "takes the key from the header"))
+    (line,) = rows(Note(Party.API, "reads the token from the header"))
     assert line[api] == "●"
-    assert line[:api].endswith(" takes the key from the header ")
+    assert line[:api].endswith(" reads the token from the header ")
 
 
 def test_long_notes_are_broken_into_lines_and_only_the_first_has_the_number():
@@ -65,9 +64,9 @@ def test_long_notes_are_broken_into_lines_and_only_the_first_has_the_number():
 
 
 def test_a_heading_stands_across_the_lifelines():
-    empty, line = rows(Heading("or step 8 by a JWK that was handed over"))
+    empty, line = rows(Heading("or step 8 with a static JWK"))
     assert empty.split() == ["│"] * 4
-    assert "or step 8 by a JWK that was handed over" in line
+    assert "or step 8 with a static JWK" in line
 
 
 @pytest.mark.parametrize("width", [20, 72, 80, 100, 120, 10_000])
@@ -80,6 +79,6 @@ def test_the_picture_takes_no_more_than_its_width(width, parties):
         for target in parties:
             if source is not target:
                 drawn += diagram.rows(Arrow(source, target, "POST /token-requests/~new", 0.0, "0a1b2c3d"))
-                drawn += diagram.rows(Arrow(source, target, "200", 0.0, "0a1b2c3d", is_answer=True))
+                drawn += diagram.rows(Arrow(source, target, "200", 0.0, "0a1b2c3d", is_response=True))
     most = min(max(width, NARROWEST), WIDEST)
     assert most * 0.9 < max(row.cell_len for row in drawn) <= most

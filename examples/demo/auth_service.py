@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self
 
+from examples.demo.relay import TOKEN, Relay
+
 from roomkey.authorization_server.accounts import apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
@@ -21,7 +23,6 @@ from roomkey.authorization_server.server.listener import bound, listener
 from roomkey.authorization_server.server.server import run
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
-from roomkey.cli.demo.relay import TOKEN, Relay
 from roomkey.secret import Confidential, Secret
 from roomkey.stores.keyring import Keyring
 
@@ -37,24 +38,24 @@ _PATIENCE: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Login(Confidential):
-    """A person who may sign in."""
+class User(Confidential):
+    """A user who may sign in."""
 
     id: str
     username: str
     password: str = field(repr=False)
 
 
-class Desk:
-    """The auth service and the API ``orders-api`` that it knows; a context manager that leaves nothing behind.
+class AuthService:
+    """The auth service with the API ``orders-api``; a context manager that leaves nothing behind.
 
     Attributes:
-        relay: what everybody reaches it by; it has the faults, and counts.
-        api_secret: by which the API itself may introspect.
+        relay: the proxy in front of it, which injects faults and counts.
+        api_secret: the client secret with which the API introspects.
     """
 
     def __init__(self, relay: Relay | None = None) -> None:
-        """A relay can be handed in, not yet started; by default it is made here."""
+        """``relay`` replaces the proxy, not yet started."""
         self.relay = relay or Relay()
         self.relay.delay = TOKEN_DELAY
         self.api_secret = ""
@@ -110,63 +111,63 @@ class Desk:
 
     @property
     def jwks_uri(self) -> str:
-        """The absolute URL of its published keys."""
+        """The absolute URL of the JWKS."""
         return f"{self.url}/oauth2/jwks"
 
     @property
     def introspection_endpoint(self) -> str:
-        """The absolute URL at which APIs ask about tokens."""
+        """The absolute URL of the introspection endpoint."""
         return f"{self.url}/oauth2/introspect"
 
     @property
     def deny_list_uri(self) -> str:
-        """The absolute URL of the list of ended tokens."""
+        """The absolute URL of the deny list."""
         return f"{self.url}/oauth2/deny-list"
 
     @property
     def jwk(self) -> "Mapping[str, Any]":
-        """The public key that it signs with, to be handed over. Reads the database."""
+        """The public key that it signs with. Reads the database."""
         with self._service.look(SERVICE) as uow:
             return self._service.keys.load(uow).published[0]
 
     @property
     def secret_values(self) -> tuple[str, ...]:
-        """Every secret that it has made or given out, for a leak detector."""
-        return (*self._made, *self.relay.passed)
+        """Every secret that it has created or issued, for a leak detector."""
+        return (*self._made, *self.relay.issued)
 
-    def account(
-        self, client_id: str, *, grants: Iterable[str] = ("client_credentials",), owner: Login | None = None
+    def add_account(
+        self, client_id: str, *, grants: Iterable[str] = ("client_credentials",), owner: User | None = None
     ) -> Secret:
-        """Make a service account that may ask for ``orders:read``, and return its client_secret. Blocks."""
+        """Create a service account with the scope ``orders:read``, and return its client secret. Blocks."""
         access = (Access(AUDIENCE, (SCOPE,)),)
         with self._service.unit_of_work(Actor.console()) as uow:
             made = service_accounts.create(
                 uow, client_id=client_id, apis=access, grants=grants, owner_id=None if owner is None else owner.id
             )
-        assert made.client_secret is not None  # noqa: S101 - it authenticates by one
+        assert made.client_secret is not None
         return Secret(self._keep(made.client_secret.value))
 
-    def public_account(self, client_id: str) -> None:
-        """Make a service account without a secret, whose people give it their passwords. Blocks."""
+    def add_public_account(self, client_id: str) -> None:
+        """Create a public client for the password grant. Blocks."""
         access = (Access(AUDIENCE, (SCOPE,)),)
         with self._service.unit_of_work(Actor.console()) as uow:
             service_accounts.create(uow, client_id=client_id, apis=access, grants=("password",), authentication="none")
 
-    def person(self, username: str, *roles: str) -> Login:
-        """Make a user with a random password. Blocks for some 30 ms."""
+    def add_user(self, username: str, *roles: str) -> User:
+        """Create a user with a random password. Blocks for some 30 ms."""
         password = self._keep(secrets.token_urlsafe(18))
         hashed = self._hashing.hash_new(password, username=username)
         with self._service.unit_of_work(Actor.console()) as uow:
-            return Login(users.create(uow, username=username, roles=roles, password=hashed).id, username, password)
+            return User(users.create(uow, username=username, roles=roles, password=hashed).id, username, password)
 
-    def end_tokens(self, client_id: str) -> None:
-        """End every token of an account, as an administrator does who disables it and enables it again. Blocks."""
+    def revoke_tokens(self, client_id: str) -> None:
+        """Revoke every token of an account: disable it and enable it again. Blocks."""
         with self._service.unit_of_work(Actor.console()) as uow:
             service_accounts.disable(uow, client_id)
             service_accounts.enable(uow, client_id)
 
     def outage(self) -> None:
-        """Answer 503 to every request for a token, and ask callers to wait a second before the next one."""
+        """Answer 503 with ``Retry-After: 1`` to every token request."""
         self.relay.outage(503, retry_after=1)
 
     def recover(self) -> None:

@@ -3,9 +3,8 @@
 import textwrap
 from typing import Final
 
+from examples.demo.events import Arrow, Event, Heading, LogLine, Note, Party, Repeat
 from rich.text import Text
-
-from roomkey.cli.demo.events import Arrow, Event, Heading, LogLine, Note, Party, Repeat
 
 NARROWEST: Final = 72
 WIDEST: Final = 112
@@ -36,7 +35,7 @@ class TextDiagram:
     def rows(self, event: Event) -> list[Text]:
         """What stands there for ``event``."""
         if isinstance(event, Arrow):
-            return self._answer(event) if event.is_answer else self._request(event)
+            return self._response(event) if event.is_response else self._request(event)
         if isinstance(event, Note):
             return self._note(event)
         if isinstance(event, Heading):
@@ -57,7 +56,7 @@ class TextDiagram:
         label.write(left + 2, arrow.words)
         return [label.text(), self._line(arrow, self._empty(), "─", "action").text()]
 
-    def _answer(self, arrow: Arrow) -> list[Text]:
+    def _response(self, arrow: Arrow) -> list[Text]:
         row = self._line(arrow, self._empty(arrow.number), "╌", "quiet", words=arrow.words)
         return [row.text()]
 
@@ -69,8 +68,8 @@ class TextDiagram:
         row.write(left + 1, stroke * (right - left - 1), style)
         row.write(right - 1 if to_the_right else left + 1, "▶" if to_the_right else "◀", style)
         pieces = [(words, "ok" if arrow.good else "bad")] if words else []
-        if arrow.key:
-            pieces.append((f"key {arrow.key}", "key"))
+        if arrow.token:
+            pieces.append((f"token {arrow.token}", "key"))
         if pieces:
             length = sum(len(piece) for piece, _ in pieces) + 2 * (len(pieces) - 1)
             place = left + max(3, (right - left - length) // 2 + 1)
