@@ -61,7 +61,7 @@ def skip_statuses(service: Service, number: int) -> None:
         uow.connection.execute(insert(counters).values(name="status_index", value=number))
 
 
-def revoked_tokens(service: Service, number: int, *, first: int = 0) -> None:
+def insert_revoked_tokens(service: Service, number: int, *, first: int = 0) -> None:
     """So many revoked access tokens of one account."""
     with service.unit_of_work(CONSOLE) as uow:
         rows = [

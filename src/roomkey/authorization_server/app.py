@@ -24,7 +24,7 @@ from roomkey.authorization_server.server.middleware import middleware
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
-from roomkey.authorization_server.web.front import Front
+from roomkey.authorization_server.web.exact_paths import ExactPaths
 
 
 def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> Starlette:
@@ -44,7 +44,7 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
         ],
         middleware=[
             *middleware(service.settings),
-            Middleware(Front, routes=oauth_routes(service, hashing, last_used)),
+            Middleware(ExactPaths, routes=oauth_routes(service, hashing, last_used)),
         ],
         exception_handlers={ServiceError: answer_error},
     )
@@ -57,14 +57,14 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
 
 def oauth_routes(service: Service, hashing: PasswordHashing, last_used: LastUsed) -> list[Route]:
     """What OAuth clients and APIs ask."""
-    directory, crowd = Directory(service), ConcurrencyLimit()
+    directory, limit = Directory(service), ConcurrencyLimit()
     clients = ClientAuthentication(service, directory, last_used)
     metadata = metadata_endpoint(service.settings)
     return [
-        Route("/oauth2/token", token_endpoint(service, clients, crowd, hashing)),
-        Route("/oauth2/introspect", introspection_endpoint(service, clients, crowd, last_used)),
-        Route("/oauth2/revoke", revocation_endpoint(service, clients, crowd)),
-        *key_endpoints.routes(service, clients, crowd),
+        Route("/oauth2/token", token_endpoint(service, clients, limit, hashing)),
+        Route("/oauth2/introspect", introspection_endpoint(service, clients, limit, last_used)),
+        Route("/oauth2/revoke", revocation_endpoint(service, clients, limit)),
+        *key_endpoints.routes(service, clients, limit),
         *list_endpoints.routes(service),
         Route("/.well-known/oauth-authorization-server", metadata),
         Route("/.well-known/openid-configuration", metadata),

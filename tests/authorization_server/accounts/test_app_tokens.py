@@ -14,7 +14,7 @@ from roomkey.authorization_server.accounts.app_token import presets
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.clients.client_cache import Directory
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
-from roomkey.authorization_server.lists.deny_list import ended_tokens
+from roomkey.authorization_server.lists.deny_list import revoked_tokens
 from roomkey.authorization_server.lists.status_list import statuses
 from roomkey.authorization_server.schema.tokens import app_tokens as table
 from roomkey.authorization_server.tokens.introspection import introspect
@@ -50,7 +50,7 @@ def _listed(small_service, made) -> tuple[bool, bool]:
     with small_service.look(Actor.console()) as uow:
         index = uow.connection.scalar(select(table.c.status_index).where(table.c.id == made.app_token.id))
         bit = statuses(uow)[index // 8] >> index % 8 & 1
-        return bool(bit), made.minted.jti in ended_tokens(uow)
+        return bool(bit), made.minted.jti in revoked_tokens(uow)
 
 
 def test_an_app_token_is_a_jwt_that_the_api_verifies_by_itself(token, small_service, clock):

@@ -4,7 +4,7 @@ import html
 import re
 
 from tests.authorization_server.backoffice.backoffice_service import CONSOLE, Backoffice, Known
-from tests.authorization_server.sample_tokens import revoked_tokens
+from tests.authorization_server.sample_tokens import insert_revoked_tokens
 
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts
 from roomkey.authorization_server.audit import search
@@ -13,7 +13,7 @@ from roomkey.authorization_server.health.alerts import AlertKind
 from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.keys.by_state import lanes
 from roomkey.authorization_server.keys.key_record import KeyState
-from roomkey.authorization_server.lists.deny_list import MOST
+from roomkey.authorization_server.lists.deny_list import MAX_DENIED
 from roomkey.authorization_server.permissions import Role
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.settings import DAY
@@ -193,10 +193,10 @@ def test_attention_finds_what_is_broken_gone_or_overdue(backoffice: Backoffice, 
 
 
 def test_a_deny_list_that_fills_up_is_told_of_before_it_is_full(backoffice: Backoffice, known: Known):
-    revoked_tokens(backoffice.service, int(0.8 * MOST))
+    insert_revoked_tokens(backoffice.service, int(0.8 * MAX_DENIED))
     with backoffice.service.look(known.alice.actor()) as uow:
         assert AlertKind.DENY_LIST_FILLS not in {alert.kind for alert in alerts.find(uow)}
-    revoked_tokens(backoffice.service, 1, first=MOST)
+    insert_revoked_tokens(backoffice.service, 1, first=MAX_DENIED)
     text = backoffice.browser(known.alice).get("/").text
     assert "The deny list fills up" in text
     assert "80 %" in text

@@ -8,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomkey.authorization_server.clients.credentials import Method, read_credentials
-from roomkey.authorization_server.web.endpoint import Received
 from roomkey.authorization_server.web.form import Form
 from roomkey.authorization_server.web.oauth_error import OAuthError
+from roomkey.authorization_server.web.request_response import BufferedRequest
 
 
 def read(*headers: bytes):
     named = [(b"authorization", header) for header in headers]
-    return read_credentials(Received({"method": "POST", "headers": named, "query_string": b""}, b""), Form({}))
+    return read_credentials(
+        BufferedRequest({"type": "http", "method": "POST", "headers": named, "query_string": b""}, b""), Form({})
+    )
 
 
 def basic(text: str) -> bytes:

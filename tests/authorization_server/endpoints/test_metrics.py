@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
-from tests.authorization_server.sample_tokens import revoked_tokens
+from tests.authorization_server.sample_tokens import insert_revoked_tokens
 
 from roomkey import Secret
 from roomkey.authorization_server.endpoints.metrics import Metrics
-from roomkey.authorization_server.lists.deny_list import MOST
+from roomkey.authorization_server.lists.deny_list import MAX_DENIED
 from roomkey.authorization_server.server.middleware import middleware
 from roomkey.authorization_server.service import Service
 
@@ -61,10 +61,10 @@ def test_it_counts_requests_by_template_method_and_status_and_tokens_by_grant(se
 
 
 def test_it_tells_how_full_the_deny_list_is(service: Service):
-    revoked_tokens(service, 7)
+    insert_revoked_tokens(service, 7)
     lines = _client(service).get("/metrics").text.splitlines()
     assert "roomkey_deny_list_tokens 7" in lines
-    assert f"roomkey_deny_list_most {MOST}" in lines
+    assert f"roomkey_deny_list_most {MAX_DENIED}" in lines
 
 
 def test_without_a_token_it_answers_this_machine_alone(small_service: Service):

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roomkey.authorization_server.grants.scope import read_scope
-from roomkey.authorization_server.web.form import LARGEST_BODY, Form
+from roomkey.authorization_server.web.form import MAX_BODY_BYTES, Form
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
 NQCHAR = frozenset(map(chr, (0x21, *range(0x23, 0x5C), *range(0x5D, 0x7F))))
@@ -49,7 +49,7 @@ def test_no_scope_is_none():
 @pytest.mark.parametrize("end", ["", '"', "\n", "x" * 129])
 @pytest.mark.parametrize("unit", ["a", " ", "a ", "a  ", "x" * 128 + " ", "x" * 127 + " " * 127, "\n", "é"])
 def test_a_scope_as_long_as_a_body_is_judged_at_once(unit, end):  # auth service 59
-    scope = (unit * LARGEST_BODY)[: LARGEST_BODY - len(end)] + end
+    scope = (unit * MAX_BODY_BYTES)[: MAX_BODY_BYTES - len(end)] + end
     began = time.thread_time()
     with suppress(OAuthError):
         read_scope(Form({"scope": scope}))

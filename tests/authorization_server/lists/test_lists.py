@@ -14,9 +14,9 @@ from tests.authorization_server.running_service import running_service
 from tests.authorization_server.sample_tokens import (
     CONSOLE,
     add_api,
+    insert_revoked_tokens,
     issue,
     issue_app_token,
-    revoked_tokens,
     skip_statuses,
 )
 
@@ -26,8 +26,8 @@ from roomkey.authorization_server.accounts import app_tokens
 from roomkey.authorization_server.accounts.app_tokens import NewAppToken
 from roomkey.authorization_server.keys.key_record import CLOCK_STEP
 from roomkey.authorization_server.keys.rotation import rotate
-from roomkey.authorization_server.lists.deny_list import MOST, count_ended_tokens, deny_list, ended_tokens
-from roomkey.authorization_server.lists.endpoints import Latest
+from roomkey.authorization_server.lists.deny_list import MAX_DENIED, count_revoked_tokens, deny_list, revoked_tokens
+from roomkey.authorization_server.lists.endpoints import ListCache
 from roomkey.authorization_server.lists.signed_list import LIFETIME
 from roomkey.authorization_server.lists.status_list import status_list, statuses
 from roomkey.authorization_server.purge_expired import clean
@@ -36,7 +36,7 @@ from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.issue import Minted
 from roomkey.authorization_server.tokens.issued_tokens import revoke_token
 from roomkey.authorization_server.unit_of_work import UnitOfWork
-from roomkey.authorization_server.web.cacheable import Published
+from roomkey.authorization_server.web.cacheable import CacheableDocument
 from roomkey.authorization_server.web.oauth_error import OAuthError
 from roomkey.jose.unverified import read_unverified
 from roomkey.resource_server.list_token import LARGEST_LIST
@@ -164,7 +164,7 @@ def test_an_entry_leaves_when_no_clock_lets_its_token_in_any_more(service: Servi
 
     def seen() -> tuple[set[str], int]:
         with service.look(CONSOLE) as uow:
-            return set(ended_tokens(uow)), statuses(uow)[0]
+            return set(revoked_tokens(uow)), statuses(uow)[0]
 
     assert seen() == ({token.jti, app_token.minted.jti}, 1)
     clock.advance(300 + service.settings.clock_leeway + CLOCK_STEP - 1)
@@ -217,12 +217,12 @@ def test_polling_is_cheap(running: Service, client: httpx2.Client, clock: FakeCl
 def test_a_list_that_takes_long_to_make_is_made_less_often(service: Service, clock: FakeClock) -> None:
     made = []
 
-    def make(uow: UnitOfWork) -> Published:
+    def make(uow: UnitOfWork) -> CacheableDocument:
         clock.advance(0.3)
         made.append(clock.monotonic())
         return deny_list(service.keys, uow)
 
-    latest = Latest(make, clock)
+    latest = ListCache(make, clock)
 
     async def look() -> None:
         for _ in range(10):
@@ -270,10 +270,10 @@ def test_each_api_has_a_deny_list_of_its_own(running: Service, client: httpx2.Cl
 
 
 def test_a_full_deny_list_is_one_that_validators_read(running: Service, clock: FakeClock) -> None:
-    revoked_tokens(running, MOST)
+    insert_revoked_tokens(running, MAX_DENIED)
     with running.look(CONSOLE) as uow:
         body = deny_list(running.keys, uow).body
-        assert count_ended_tokens(uow) == MOST
+        assert count_revoked_tokens(uow) == MAX_DENIED
     assert 0.9 * LARGEST_LIST < len(body) <= LARGEST_LIST
     validator = follower(running, "deny_list", clock=clock)
     assert not refused(validator, issue(running).value)
@@ -282,7 +282,7 @@ def test_a_full_deny_list_is_one_that_validators_read(running: Service, clock: F
 def test_a_list_that_would_be_too_long_is_refused_whole_and_told_of(
     running: Service, client: httpx2.Client, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    revoked_tokens(running, MOST + 1)
+    insert_revoked_tokens(running, MAX_DENIED + 1)
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             answer = client.get("/oauth2/deny-list")
@@ -316,7 +316,7 @@ def test_the_lists_need_no_full_reading_of_the_tokens(small_service: Service) ->
 
     with service.look(CONSOLE) as uow:
         event.listen(service.database.engines.reader, "before_cursor_execute", explain)
-        ended_tokens(uow)
+        revoked_tokens(uow)
         statuses(uow)
     event.remove(service.database.engines.reader, "before_cursor_execute", explain)
     assert plans

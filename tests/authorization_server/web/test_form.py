@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from roomkey.authorization_server.web.form import LARGEST_BODY, Form, read_form
+from roomkey.authorization_server.web.form import MAX_BODY_BYTES, Form, parse_form
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
 TYPE = b"application/x-www-form-urlencoded"
@@ -15,7 +15,7 @@ TYPE = b"application/x-www-form-urlencoded"
 
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=50), max_size=20))
 def test_what_was_encoded_comes_out_again(fields):
-    form = read_form(urlencode(fields).encode(), TYPE)
+    form = parse_form(urlencode(fields).encode(), TYPE)
     for name, value in fields.items():
         assert form.optional(name) == (value or None)
         assert name in form
@@ -24,7 +24,7 @@ def test_what_was_encoded_comes_out_again(fields):
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_form_or_a_bad_request(body):
     with suppress(OAuthError):
-        assert isinstance(read_form(body, TYPE), Form)
+        assert isinstance(parse_form(body, TYPE), Form)
 
 
 pieces = st.sampled_from(
@@ -46,10 +46,10 @@ def test_a_form_is_read_as_python_reads_it_or_refused(text):
         pairs = None
     if pairs is None or len(dict(pairs)) < len(pairs) or text.count("&") >= 64:
         with pytest.raises(OAuthError) as refused:
-            read_form(text.encode(), TYPE)
+            parse_form(text.encode(), TYPE)
         assert refused.value.error == "invalid_request"
     else:
-        form = read_form(text.encode(), TYPE)
+        form = parse_form(text.encode(), TYPE)
         assert {name: form.optional(name) for name, _ in pairs} == {name: value or None for name, value in pairs}
         assert repr(form) == repr(Form(dict(pairs)))  # no other names
 
@@ -66,26 +66,26 @@ def test_a_form_is_read_as_python_reads_it_or_refused(text):
         b"a=\xc3\x28",
         b"a=%ED%A0%80",  # half a surrogate pair
         b"&".join(b"p%d=1" % number for number in range(65)),
-        b"&" * LARGEST_BODY,
+        b"&" * MAX_BODY_BYTES,
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(body):  # auth service 4, 59
     with pytest.raises(OAuthError):
-        read_form(body, TYPE)
+        parse_form(body, TYPE)
 
 
 @pytest.mark.parametrize("media", [b"", b"application/json", b"text/plain", b"multipart/form-data", b"\xff"])
 def test_another_media_type_is_refused(media):
     with pytest.raises(OAuthError):
-        read_form(b"a=1", media)
+        parse_form(b"a=1", media)
 
 
 def test_the_media_type_is_compared_as_such_are():
-    assert read_form(b"a=1", b"Application/X-WWW-Form-URLencoded ; charset=UTF-8").optional("a") == "1"
+    assert parse_form(b"a=1", b"Application/X-WWW-Form-URLencoded ; charset=UTF-8").optional("a") == "1"
 
 
 def test_an_empty_value_is_none_and_a_required_one_is_named():
-    form = read_form(b"a=&b=%20&c", TYPE)
+    form = parse_form(b"a=&b=%20&c", TYPE)
     assert form.optional("a") is form.optional("c") is form.optional("d") is None
     assert form.optional("b") == " "
     with pytest.raises(OAuthError, match="parameter a is missing"):
@@ -93,7 +93,7 @@ def test_an_empty_value_is_none_and_a_required_one_is_named():
 
 
 def test_a_nul_stays_what_it_is():  # auth service 37
-    assert read_form(b"password=a%00b", TYPE).required("password") == "a\x00b"
+    assert parse_form(b"password=a%00b", TYPE).required("password") == "a\x00b"
 
 
 def test_its_repr_shows_names_alone():

@@ -15,15 +15,15 @@ from roomkey.authorization_server.schema.accounts import account_apis, service_a
 from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.tokens.issue import find_ledger_key
 from roomkey.authorization_server.unit_of_work import UnitOfWork
-from roomkey.authorization_server.web.endpoint import Received
+from roomkey.authorization_server.web.request_response import BufferedRequest
 
 _LONGEST: Final = 8192
 _BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 
-def token_key(received: Received) -> bytes:
+def token_key(request: BufferedRequest) -> bytes:
     """By what the one token in the Authorization header stands in the ledger; raises Unauthorized."""
-    values = received.values(b"authorization")
+    values = request.header_values(b"authorization")
     if not values:
         raise Unauthorized("A token is needed: Authorization: Bearer …", token=False)
     found = _BEARER.fullmatch(values[0]) if len(values) == 1 and len(values[0]) <= _LONGEST else None

@@ -15,8 +15,9 @@ from roomkey.authorization_server.plain import plain
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
-from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, json_answer
+from roomkey.authorization_server.web.endpoint import Endpoint
 from roomkey.authorization_server.web.oauth_error import OAuthError
+from roomkey.authorization_server.web.request_response import BufferedRequest, RawResponse, json_response
 
 _log = logging.getLogger("roomkey.authorization_server")
 _UNNAMED: Final = "There is nothing of this name."
@@ -29,12 +30,12 @@ class TooMany(ServiceError):
     status = 429
 
 
-def endpoint(service: Service, crowd: ConcurrencyLimit, operations: Mapping[str, Operation]) -> Endpoint:
+def endpoint(service: Service, limit: ConcurrencyLimit, operations: Mapping[str, Operation]) -> Endpoint:
     """What answers at one address; ``operations`` by their method."""
 
-    async def answer(received: Received) -> Answer:
+    async def answer(request: BufferedRequest) -> RawResponse:
         try:
-            return await _answered(service, crowd, operations[received.method], received)
+            return await _answered(service, limit, operations[request.method], request)
         except DatabaseUnavailable as error:
             _log.error("%s", error)
             return problem_answer(DatabaseUnavailable("The service cannot answer now."))
@@ -46,23 +47,25 @@ def endpoint(service: Service, crowd: ConcurrencyLimit, operations: Mapping[str,
     return Endpoint(answer, methods=frozenset(operations))
 
 
-async def _answered(service: Service, crowd: ConcurrencyLimit, operation: Operation, received: Received) -> Answer:
-    key = token_key(received)
+async def _answered(
+    service: Service, limit: ConcurrencyLimit, operation: Operation, request: BufferedRequest
+) -> RawResponse:
+    key = token_key(request)
 
     def job(uow: UnitOfWork) -> Any:
         # One transaction: whoever loses a right at this moment either has done this before, or does not do it.
-        actor = caller(uow, key, operation, address=received.address)
-        asked = _understood(operation, received)
+        actor = caller(uow, key, operation, address=request.address)
+        asked = _understood(operation, request)
         return plain(operation.act(dataclasses.replace(uow, actor=actor), asked))
 
     perform = service.view if operation.method == "GET" else service.perform
-    with crowd.place(key.hex()):
-        return json_answer(await perform(SERVICE, job), operation.status)
+    with limit.slot(key.hex()):
+        return json_response(await perform(SERVICE, job), operation.status)
 
 
-def _understood(operation: Operation, received: Received) -> Asked:
-    if any("\x00" in value for value in received.path.values()):
+def _understood(operation: Operation, request: BufferedRequest) -> Asked:
+    if any("\x00" in value for value in request.path_params.values()):
         raise NotFound(_UNNAMED)
-    types = received.values(b"content-type")
-    body: Any = read_body(operation.body, received.body, types[0] if len(types) == 1 else b"")
-    return Asked(received.path, read_query(operation.query, received.query), body)
+    types = request.header_values(b"content-type")
+    body: Any = read_body(operation.body, request.content, types[0] if len(types) == 1 else b"")
+    return Asked(request.path_params, read_query(operation.query, request.scope["query_string"]), body)

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from roomkey.authorization_server.errors import Invalid, NotAllowed, ServiceError
 from roomkey.authorization_server.plain import plain
-from roomkey.authorization_server.web.endpoint import NO_STORE, Answer, encoded
+from roomkey.authorization_server.web.request_response import NO_STORE, RawResponse, encode_json
 
 STATUSES: Final = {
     400: "The request cannot be read.",
@@ -70,7 +70,7 @@ class Problem:
     field: str | None
 
 
-def problem_answer(error: ServiceError) -> Answer:
+def problem_answer(error: ServiceError) -> RawResponse:
     """The answer that tells of ``error``."""
     field = error.field if isinstance(error, Invalid) else None
     problem = Problem("about:blank", HTTPStatus(error.status).phrase, error.status, str(error), error.code, field)
@@ -82,4 +82,4 @@ def problem_answer(error: ServiceError) -> Answer:
         headers.append((b"www-authenticate", challenge.encode("ascii")))
     if error.status in (429, 503):
         headers.append((b"retry-after", b"2"))
-    return Answer(error.status, encoded(plain(problem)), tuple(headers))
+    return RawResponse(error.status, encode_json(plain(problem)), tuple(headers))

@@ -23,7 +23,8 @@ from roomkey.authorization_server.admin_api.problem import problem_answer
 from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
-from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, encoded
+from roomkey.authorization_server.web.endpoint import Endpoint
+from roomkey.authorization_server.web.request_response import BufferedRequest, RawResponse, encode_json
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *apis.OPERATIONS,
@@ -57,21 +58,21 @@ register_url_convertor("whole", Whole())
 
 def routes(service: Service) -> list[BaseRoute]:
     """Everything below ``/api/v1``."""
-    crowd = ConcurrencyLimit()
+    limit = ConcurrencyLimit()
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    described = encoded(document(OPERATIONS, issuer=service.settings.issuer, version=__version__))
+    described = encode_json(document(OPERATIONS, issuer=service.settings.issuer, version=__version__))
 
-    async def describe(_: Received) -> Answer:
+    async def describe(_: BufferedRequest) -> RawResponse:
         headers = ((b"content-type", b"application/json"), (b"cache-control", b"public, max-age=300"))
-        return Answer(200, described, headers)
+        return RawResponse(200, described, headers)
 
-    async def refuse(_: Received) -> Answer:
+    async def refuse(_: BufferedRequest) -> RawResponse:
         return problem_answer(NotFound("There is nothing at this address; see /api/v1/openapi.json."))
 
     return [
         Route(f"{PREFIX}/openapi.json", Endpoint(describe, methods=frozenset({"GET"}))),
-        *(Route(PREFIX + path, endpoint(service, crowd, operations)) for path, operations in by_path.items()),
+        *(Route(PREFIX + path, endpoint(service, limit, operations)) for path, operations in by_path.items()),
         Route(PREFIX + "/{rest:whole}", Endpoint(refuse, methods=_METHODS)),
     ]

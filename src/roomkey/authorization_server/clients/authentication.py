@@ -14,10 +14,10 @@ from roomkey.authorization_server.identity.throttle import network
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
-from roomkey.authorization_server.web.endpoint import Received
 from roomkey.authorization_server.web.form import Form
-from roomkey.authorization_server.web.oauth_error import OAuthError, too_many
-from roomkey.authorization_server.web.token_bucket import Buckets, Rate
+from roomkey.authorization_server.web.oauth_error import OAuthError, too_many_requests
+from roomkey.authorization_server.web.request_response import BufferedRequest
+from roomkey.authorization_server.web.token_bucket import Rate, TokenBuckets
 
 Result = TypeVar("Result")
 _ATTEMPTS: Final = 4
@@ -37,20 +37,24 @@ class ClientAuthentication:
         self._service = service
         self._last_used = last_used
         self._directory = directory
-        self._failures = Buckets(_FAILURES)
+        self._failures = TokenBuckets(_FAILURES)
 
     async def serve(
-        self, received: Received, form: Form, crowd: ConcurrencyLimit, answer: Callable[[Client], Awaitable[Result]]
+        self,
+        request: BufferedRequest,
+        form: Form,
+        limit: ConcurrencyLimit,
+        answer: Callable[[Client], Awaitable[Result]],
     ) -> Result:
-        """What ``answer`` makes for the client that ``received`` comes from; made anew where the accounts have changed.
+        """What ``answer`` makes for the client that ``request`` comes from; made anew where the accounts have changed.
 
         No client is refused for what it was not allowed a while ago.
 
         Raises OAuthError, and DatabaseUnavailable where the accounts change all the time.
         """
-        client = await self.authenticate(received, form)
-        received.state["client_id"] = client.client_id
-        with crowd.place(client.client_id):
+        client = await self.authenticate(request, form)
+        request.state.client_id = client.client_id
+        with limit.slot(client.client_id):
             for _ in range(_ATTEMPTS):
                 try:
                     return await answer(client)
@@ -59,18 +63,18 @@ class ClientAuthentication:
                 except OAuthError as error:
                     if error.error not in _BY_ACCOUNT or await self._directory.is_current(client):
                         raise
-                client = await self._again(received, form)
+                client = await self._again(request, form)
         raise DatabaseUnavailable("The accounts change faster than requests can be judged by them.")
 
-    async def authenticate(self, received: Received, form: Form) -> Client:
-        """The client that ``received`` comes from, as far as this node remembers; raises OAuthError."""
-        presented = read_credentials(received, form)
+    async def authenticate(self, request: BufferedRequest, form: Form) -> Client:
+        """The client that ``request`` comes from, as far as this node remembers; raises OAuthError."""
+        presented = read_credentials(request, form)
         remembered = self._directory.remembered(presented.client_id)
         if remembered is not None and await self._proves(remembered.proof, presented):
             return remembered
-        caller, now = network(received.address), self._service.clock.monotonic()
-        if self._failures.left(caller, now) < 1.0:
-            raise too_many(1)
+        caller, now = network(request.address), self._service.clock.monotonic()
+        if self._failures.level(caller, now) < 1.0:
+            raise too_many_requests(1)
         try:
             proof = await self._directory.proof(presented.client_id)
             if not await self._proves(proof or _NOBODY, presented):
@@ -80,9 +84,9 @@ class ClientAuthentication:
             self._failures.take(caller, now)
             raise
 
-    async def _again(self, received: Received, form: Form) -> Client:
+    async def _again(self, request: BufferedRequest, form: Form) -> Client:
         """As ``authenticate``, for a request that came through it and whose accounts have changed since."""
-        return await self._read(read_credentials(received, form))
+        return await self._read(read_credentials(request, form))
 
     async def _read(self, presented: Credentials) -> Client:
         """The account as it is now, held against the very proof that it has now."""

@@ -5,9 +5,9 @@ import enum
 from typing import Final
 from urllib.parse import unquote_plus
 
-from roomkey.authorization_server.web.endpoint import Received
 from roomkey.authorization_server.web.form import Form
 from roomkey.authorization_server.web.oauth_error import OAuthError, invalid_request
+from roomkey.authorization_server.web.request_response import BufferedRequest
 from roomkey.jose.unverified import read_unverified
 from roomkey.secret import Confidential
 
@@ -43,9 +43,9 @@ def refused() -> OAuthError:
     return OAuthError("invalid_client", "The client is unknown, or its authentication failed.")
 
 
-def read_credentials(received: Received, form: Form) -> Credentials:
-    """The one way in which ``received`` proves its client; raises OAuthError where there is none, or more than one."""
-    headers = received.values(b"authorization")
+def read_credentials(request: BufferedRequest, form: Form) -> Credentials:
+    """The one way in which ``request`` proves its client; raises OAuthError where there is none, or more than one."""
+    headers = request.header_values(b"authorization")
     secret = form.optional("client_secret")
     asserted = form.optional("client_assertion") or form.optional("client_assertion_type")
     if len(headers) + (secret is not None) + (asserted is not None) > 1:

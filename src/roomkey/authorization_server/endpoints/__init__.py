@@ -1,1 +1,1 @@
-"""The addresses that OAuth clients and APIs know, one file for each."""
+"""HTTP endpoints for OAuth clients, APIs and operators, one file each."""

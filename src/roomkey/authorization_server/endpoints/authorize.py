@@ -26,7 +26,7 @@ from roomkey.authorization_server.identity import sessions
 from roomkey.authorization_server.identity.sessions import Session
 from roomkey.authorization_server.schema.accounts import api_scopes, apis, service_accounts
 from roomkey.authorization_server.unit_of_work import UnitOfWork
-from roomkey.authorization_server.web.form import Form, read_form
+from roomkey.authorization_server.web.form import Form, parse_form
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
 _PATH: Final = "/oauth2/authorize"
@@ -114,7 +114,7 @@ async def _read(visit: Visit) -> Asking | Response:
     if len(query) > _LONGEST_QUERY:
         return _stop(visit, "The address that the app has sent you to is too long.")
     try:
-        form = read_form(query, _FORM)
+        form = parse_form(query, _FORM)
     except OAuthError:
         return _stop(visit, "The address that the app has sent you to is no right request.")
     client_id, redirect_uri = form.optional("client_id"), form.optional("redirect_uri")

@@ -1,4 +1,4 @@
-"""What clients and APIs find out by themselves: the addresses and abilities of this service (RFC 8414)."""
+"""Authorization server metadata, as RFC 8414 and OpenID Connect clients look it up."""
 
 import json
 from typing import Any
@@ -7,25 +7,25 @@ from roomkey.authorization_server.clients.assertion import ALGORITHMS
 from roomkey.authorization_server.clients.credentials import Method
 from roomkey.authorization_server.endpoints.token import GRANTS
 from roomkey.authorization_server.settings import Settings
-from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received
+from roomkey.authorization_server.web.endpoint import Endpoint
+from roomkey.authorization_server.web.request_response import JSON, BufferedRequest, RawResponse
 
 
 def metadata_endpoint(settings: Settings) -> Endpoint:
-    """The endpoint of both well-known addresses; every link comes from the settings, none from the request."""
+    """Return the endpoint of both well-known URLs; every link comes from the settings, none from the request."""
     body = json.dumps(metadata(settings), indent=1).encode()
-    headers = ((b"content-type", b"application/json"), (b"cache-control", b"public, max-age=3600"))
 
-    async def answer(_: Received) -> Answer:
-        return Answer(200, body, headers)
+    async def handle(_: BufferedRequest) -> RawResponse:
+        return RawResponse(200, body, (JSON, (b"cache-control", b"public, max-age=3600")))
 
-    return Endpoint(answer, methods=frozenset({"GET", "HEAD"}))
+    return Endpoint(handle, methods=frozenset({"GET", "HEAD"}))
 
 
 def metadata(settings: Settings) -> dict[str, Any]:
-    """The metadata of a service with ``settings`` (pure).
+    """Return the metadata of a service with ``settings`` (pure).
 
-    The service issues no ID tokens: whatever OpenID Connect says of these is left out, also where OpenID clients look
-    (RFC 8414 section 5 lets any service be found there).
+    The service issues no ID tokens: what OpenID Connect says of these is left out, also at OpenID's own URL, which
+    RFC 8414 section 5 lets any authorization server use.
     """
     issuer = settings.issuer
     secret_or_key = [Method.BASIC, Method.POST, Method.PRIVATE_KEY_JWT]

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.endpoints.health import PATIENCE
 from roomkey.authorization_server.errors import DatabaseUnavailable
-from roomkey.authorization_server.lists.deny_list import MOST, count_ended_tokens
+from roomkey.authorization_server.lists.deny_list import MAX_DENIED, count_revoked_tokens
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.server.metrics import Labels, Measurements
 from roomkey.authorization_server.service import Service
@@ -81,5 +81,5 @@ def _keys(uow: UnitOfWork) -> Iterator[Gauge]:
 
 
 def _deny_list(uow: UnitOfWork) -> Iterator[Gauge]:
-    yield "roomkey_deny_list_tokens", "Tokens that the deny list names.", {}, count_ended_tokens(uow)
-    yield "roomkey_deny_list_most", "Tokens that it can name; with one more there is no list.", {}, MOST
+    yield "roomkey_deny_list_tokens", "Tokens that the deny list names.", {}, count_revoked_tokens(uow)
+    yield "roomkey_deny_list_most", "Tokens that it can name; with one more there is no list.", {}, MAX_DENIED

@@ -1,8 +1,8 @@
-"""``/oauth2/revoke``: a client says that it needs a token no more, or has lost it (RFC 7009)."""
+"""``/oauth2/revoke``: token revocation by the client that owns the token (RFC 7009)."""
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import select, update
 
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.actor import Actor, ActorKind
@@ -17,69 +17,64 @@ from roomkey.authorization_server.tokens.issued_tokens import revoke_family, rev
 from roomkey.authorization_server.tokens.refresh_tokens import look_up
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
-from roomkey.authorization_server.web.endpoint import NO_STORE, Answer, Endpoint, Received
+from roomkey.authorization_server.web.endpoint import Endpoint
+from roomkey.authorization_server.web.request_response import NO_STORE, BufferedRequest, RawResponse
 
 
-def revocation_endpoint(service: Service, clients: ClientAuthentication, crowd: ConcurrencyLimit) -> Endpoint:
-    """The endpoint, as an ASGI application. It answers 200 whether there was such a token or not (section 2.2)."""
+def revocation_endpoint(service: Service, clients: ClientAuthentication, limit: ConcurrencyLimit) -> Endpoint:
+    """Return the endpoint as an ASGI application. It answers 200 whether the token exists or not (section 2.2)."""
 
-    async def answer(received: Received) -> Answer:
-        form = received.form()
+    async def handle(request: BufferedRequest) -> RawResponse:
+        form = request.parse_form()
 
-        async def ended(client: Client) -> Answer:
-            act = _act(form.required("token"), client)
+        async def revoke(client: Client) -> RawResponse:
+            act = _revocation(form.required("token"), client)
             if act is not None:
-                actor = Actor(ActorKind.SERVICE_ACCOUNT, client.client_id, client.client_id, address=received.address)
+                actor = Actor(ActorKind.SERVICE_ACCOUNT, client.client_id, client.client_id, address=request.address)
                 await service.perform(actor, act)
-            return Answer(200, b"", (NO_STORE,))
+            return RawResponse(200, b"", (NO_STORE,))
 
-        return await clients.serve(received, form, crowd, ended)
+        return await clients.serve(request, form, limit, revoke)
 
-    return Endpoint(answer, methods=frozenset({"POST"}))
+    return Endpoint(handle, methods=frozenset({"POST"}))
 
 
-def _act(token: str, client: Client) -> Callable[[UnitOfWork], None] | None:
-    """What ends ``token``; None for what cannot be a token of this service."""
+def _revocation(token: str, client: Client) -> Callable[[UnitOfWork], None] | None:
+    """Return the act that revokes ``token``; None where it has not the form of this service's tokens."""
     if secret_format.is_whole(token, secret_format.Kind.REFRESH_TOKEN):
-        return lambda uow: _end_refresh_token(uow, secret_format.digest_of(token), client)
+        return lambda uow: _revoke_refresh_token(uow, secret_format.digest_of(token), client)
     digest = find_ledger_key(token)
-    return None if digest is None else lambda uow: _end_access_token(uow, digest, client)
+    return None if digest is None else lambda uow: _revoke_access_token(uow, digest, client)
 
 
-def _end_refresh_token(uow: UnitOfWork, digest: bytes, client: Client) -> None:
+def _revoke_refresh_token(uow: UnitOfWork, digest: bytes, client: Client) -> None:
     check(uow.connection, client.generation, issues=False)
-    presented = look_up(uow.connection, digest)
-    if presented is not None and presented.client_id == client.client_id:
-        _end_family(uow, presented.family_id)
+    stored = look_up(uow.connection, digest)
+    if stored is not None and stored.client_id == client.client_id:
+        _revoke_family(uow, stored.family_id)
 
 
-def _end_access_token(uow: UnitOfWork, digest: bytes, client: Client) -> None:
-    """End the token, and what it was refreshed with: whoever gives up the one has no use for the other."""
+def _revoke_access_token(uow: UnitOfWork, digest: bytes, client: Client) -> None:
+    """Revoke the token, and with it the refresh token of its family, of which the client has no more use."""
     check(uow.connection, client.generation, issues=False)
-    row = _owned(uow.connection, digest, client)
+    row = uow.connection.execute(
+        select(access_tokens.c.family_id, access_tokens.c.jti).where(
+            access_tokens.c.digest == digest, access_tokens.c.client_id == client.client_id
+        )
+    ).first()
     if row is None:
         return
-    family_id, jti = row
-    if family_id is not None:
-        _end_family(uow, family_id)
+    if row.family_id is not None:
+        _revoke_family(uow, row.family_id)
     elif revoke_token(uow, digest):
         uow.connection.execute(
             update(app_tokens)
             .where(app_tokens.c.digest == digest, app_tokens.c.revoked_at.is_(None))
             .values(revoked_at=uow.now)
         )
-        record_event(uow, "access_token.revoked", Subject("access_token", jti))
+        record_event(uow, "access_token.revoked", Subject("access_token", row.jti))
 
 
-def _owned(connection: Connection, digest: bytes, client: Client) -> tuple[str | None, str] | None:
-    row = connection.execute(
-        select(access_tokens.c.family_id, access_tokens.c.jti).where(
-            access_tokens.c.digest == digest, access_tokens.c.client_id == client.client_id
-        )
-    ).first()
-    return None if row is None else (row.family_id, row.jti)
-
-
-def _end_family(uow: UnitOfWork, family_id: str) -> None:
+def _revoke_family(uow: UnitOfWork, family_id: str) -> None:
     if revoke_family(uow, family_id, reason="revoked_by_client"):
         record_event(uow, "token_family.revoked", Subject("token_family", family_id))

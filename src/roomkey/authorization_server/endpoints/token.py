@@ -1,4 +1,4 @@
-"""``/oauth2/token``: who asks, which grant, and the answer (RFC 6749 section 3.2)."""
+"""``/oauth2/token``: client authentication, grant, token response (RFC 6749 section 3.2)."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -10,8 +10,9 @@ from roomkey.authorization_server.grants.token_request import TokenRequest
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
-from roomkey.authorization_server.web.endpoint import JSON, NO_STORE, Answer, Endpoint, Received
+from roomkey.authorization_server.web.endpoint import Endpoint
 from roomkey.authorization_server.web.oauth_error import OAuthError
+from roomkey.authorization_server.web.request_response import JSON, NO_STORE, BufferedRequest, RawResponse
 
 GRANTS: Final[Mapping[str, Callable[[TokenRequest], Awaitable[bytes]]]] = {
     authorization_code.NAME: authorization_code.authorization_code,
@@ -19,33 +20,33 @@ GRANTS: Final[Mapping[str, Callable[[TokenRequest], Awaitable[bytes]]]] = {
     refresh_token.NAME: refresh_token.refresh_token,
     password.NAME: password.password,
 }
-_HEADERS: Final = (JSON, NO_STORE, (b"pragma", b"no-cache"))
-"""RFC 6749 section 5.1 wants both of those that forbid to keep the answer."""
+_HEADERS: Final = (JSON, NO_STORE, (b"pragma", b"no-cache"))  # RFC 6749 section 5.1 wants both
 
 
 def token_endpoint(
-    service: Service, clients: ClientAuthentication, crowd: ConcurrencyLimit, hashing: PasswordHashing
+    service: Service, clients: ClientAuthentication, limit: ConcurrencyLimit, hashing: PasswordHashing
 ) -> Endpoint:
-    """The endpoint, as an ASGI application."""
+    """Return the endpoint as an ASGI application."""
 
-    async def answer(received: Received) -> Answer:
-        form = received.form()
+    async def handle(request: BufferedRequest) -> RawResponse:
+        form = request.parse_form()
 
-        async def issued(client: Client) -> Answer:
+        async def issue(client: Client) -> RawResponse:
             name = form.required("grant_type")
-            grant = _chosen(name, client.grants)
-            received.state["grant"] = name
-            return Answer(200, await grant(TokenRequest(service, hashing, client, form, received.address)), _HEADERS)
+            grant = _grant(name, client.grants)
+            request.state.grant = name
+            body = await grant(TokenRequest(service, hashing, client, form, request.address))
+            return RawResponse(200, body, _HEADERS)
 
-        return await clients.serve(received, form, crowd, issued)
+        return await clients.serve(request, form, limit, issue)
 
-    return Endpoint(answer, methods=frozenset({"POST"}))
+    return Endpoint(handle, methods=frozenset({"POST"}))
 
 
-def _chosen(name: str, allowed: frozenset[str]) -> Callable[[TokenRequest], Awaitable[bytes]]:
+def _grant(name: str, allowed: frozenset[str]) -> Callable[[TokenRequest], Awaitable[bytes]]:
     grant = GRANTS.get(name)
     if grant is None:
-        raise OAuthError("unsupported_grant_type", "This grant type is not served here.")
+        raise OAuthError("unsupported_grant_type", "This service does not support the grant type.")
     if name not in allowed:
         raise OAuthError("unauthorized_client", "The client may not use this grant type.")
     return grant

@@ -13,7 +13,7 @@ from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.identity import users as people
 from roomkey.authorization_server.keys.by_state import lanes
 from roomkey.authorization_server.keys.key_record import KeyState
-from roomkey.authorization_server.lists.deny_list import MOST, count_ended_tokens
+from roomkey.authorization_server.lists.deny_list import MAX_DENIED, count_revoked_tokens
 from roomkey.authorization_server.permissions import Permission, Role
 from roomkey.authorization_server.schema.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.schema.identity import passkeys, user_roles, users
@@ -189,11 +189,10 @@ def _keys(uow: UnitOfWork) -> Iterator[Alert]:
 
 def _deny_list(uow: UnitOfWork) -> Iterator[Alert]:
     if uow.actor.tenant is None:
-        ended = count_ended_tokens(uow)
-        if ended > _NEARLY_FULL * MOST:
-            yield Alert(
-                AlertKind.DENY_LIST_FILLS, str(100 * ended // MOST), "deny list", f"{ended:,} of {MOST:,} tokens"
-            )
+        ended = count_revoked_tokens(uow)
+        if ended > _NEARLY_FULL * MAX_DENIED:
+            about = f"{ended:,} of {MAX_DENIED:,} tokens"
+            yield Alert(AlertKind.DENY_LIST_FILLS, str(100 * ended // MAX_DENIED), "deny list", about)
 
 
 def _people(uow: UnitOfWork) -> Iterator[Alert]:

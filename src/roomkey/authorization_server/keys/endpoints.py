@@ -13,63 +13,64 @@ from roomkey.authorization_server.keys.adoption import report_held_keys
 from roomkey.authorization_server.keys.published_keys import KeysInUse
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.unit_of_work import UnitOfWork
-from roomkey.authorization_server.web.cacheable import METHODS, Published, published_answer
+from roomkey.authorization_server.web.cacheable import METHODS, CacheableDocument, cacheable_response
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
-from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received, json_answer
+from roomkey.authorization_server.web.endpoint import Endpoint
 from roomkey.authorization_server.web.oauth_error import OAuthError
+from roomkey.authorization_server.web.request_response import BufferedRequest, RawResponse, json_response
 
 PUBLIC_MEMBERS = frozenset({"kty", "kid", "use", "alg", "crv", "x", "y", "n", "e"})
 
 
-def routes(service: Service, clients: ClientAuthentication, crowd: ConcurrencyLimit) -> list[Route]:
+def routes(service: Service, clients: ClientAuthentication, limit: ConcurrencyLimit) -> list[Route]:
     """The addresses that have to do with keys."""
     return [
         Route("/oauth2/jwks", jwks_endpoint(service)),
-        Route("/oauth2/held-keys", held_keys_endpoint(service, clients, crowd)),
+        Route("/oauth2/held-keys", held_keys_endpoint(service, clients, limit)),
     ]
 
 
 def jwks_endpoint(service: Service) -> Endpoint:
     """Gives anybody the published keys; costs one small reading, and none of the keys while nothing has changed."""
-    latest: tuple[KeysInUse, Published] | None = None
+    latest: tuple[KeysInUse, CacheableDocument] | None = None
 
-    async def answer(received: Received) -> Answer:
+    async def answer(request: BufferedRequest) -> RawResponse:
         nonlocal latest
         keys = await service.view(SERVICE, service.keys.load)
         if latest is None or latest[0] is not keys:
             latest = keys, jwks(keys, max_age=service.settings.jwks_max_age)
-        return published_answer(received, latest[1])
+        return cacheable_response(request, latest[1])
 
     return Endpoint(answer, methods=METHODS)
 
 
-def jwks(keys: KeysInUse, *, max_age: int) -> Published:
+def jwks(keys: KeysInUse, *, max_age: int) -> CacheableDocument:
     """The JWK set of ``keys``: of each only the members that are known to be public (pure)."""
     members = [{name: value for name, value in jwk.items() if name in PUBLIC_MEMBERS} for jwk in keys.published]
     body = json.dumps({"keys": members}, separators=(",", ":")).encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    return Published(body, "application/jwk-set+json", etag, max_age)
+    return CacheableDocument(body, "application/jwk-set+json", etag, max_age)
 
 
-def held_keys_endpoint(service: Service, clients: ClientAuthentication, crowd: ConcurrencyLimit) -> Endpoint:
+def held_keys_endpoint(service: Service, clients: ClientAuthentication, limit: ConcurrencyLimit) -> Endpoint:
     """Takes from an API, by its own account, the names of the keys that it holds: ``kids``, separated by spaces."""
 
-    async def answer(received: Received) -> Answer:
-        form = received.form()
+    async def answer(request: BufferedRequest) -> RawResponse:
+        form = request.parse_form()
         kids = (form.optional("kids") or "").split()
 
-        async def reported(caller: Client) -> Answer:
+        async def reported(caller: Client) -> RawResponse:
             if not caller.is_api:
                 words = "Only an API's own account says which keys it holds."
                 raise OAuthError("unauthorized_client", words, status=403)
-            actor = Actor(ActorKind.SERVICE_ACCOUNT, caller.client_id, tenant=caller.tenant, address=received.address)
+            actor = Actor(ActorKind.SERVICE_ACCOUNT, caller.client_id, tenant=caller.tenant, address=request.address)
 
             def act(uow: UnitOfWork) -> tuple[str, ...]:
                 check(uow.connection, caller.generation, issues=False)
                 return report_held_keys(uow, kids=kids)
 
-            return json_answer({"kids": await service.perform(actor, act)})
+            return json_response({"kids": await service.perform(actor, act)})
 
-        return await clients.serve(received, form, crowd, reported)
+        return await clients.serve(request, form, limit, reported)
 
     return Endpoint(answer, methods=frozenset({"POST"}))

@@ -1,4 +1,4 @@
-"""``/oauth2/deny-list`` and ``/oauth2/status-list``: made anew once a second at most, however many look."""
+"""``/oauth2/deny-list`` and ``/oauth2/status-list``: each list is signed once a second at most, for all callers."""
 
 import logging
 import threading
@@ -16,20 +16,21 @@ from roomkey.authorization_server.lists.status_list import status_list
 from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.unit_of_work import UnitOfWork
-from roomkey.authorization_server.web.cacheable import METHODS, Published, published_answer
-from roomkey.authorization_server.web.endpoint import Answer, Endpoint, Received
+from roomkey.authorization_server.web.cacheable import METHODS, CacheableDocument, cacheable_response
+from roomkey.authorization_server.web.endpoint import Endpoint
 from roomkey.authorization_server.web.oauth_error import OAuthError, invalid_request
+from roomkey.authorization_server.web.request_response import BufferedRequest, RawResponse
 from roomkey.clock import Clock
 
-_log = logging.getLogger("roomkey.authorization_server")
-_EVERY: Final = 1.0
-_LONGEST: Final = 5.0
-_SHARE: Final = 10.0
-_MOST_AUDIENCES: Final = 64
+_log: Final = logging.getLogger("roomkey.authorization_server")
+_MIN_AGE: Final = 1.0  # seconds
+_MAX_AGE: Final = 5.0
+_AGE_PER_SIGNING: Final = 10.0  # seconds that a list is kept for each second that it took to make
+_MAX_AUDIENCES: Final = 64
 
 
 def routes(service: Service) -> list[Route]:
-    """The addresses of both lists."""
+    """Return the routes of both lists."""
     return [
         Route("/oauth2/deny-list", deny_list_endpoint(service)),
         Route("/oauth2/status-list", status_list_endpoint(service)),
@@ -37,85 +38,86 @@ def routes(service: Service) -> list[Route]:
 
 
 def deny_list_endpoint(service: Service) -> Endpoint:
-    """Gives anybody the list of all ended tokens, or with ``?audience=`` of those for one API."""
-    latest: dict[str | None, Latest] = {}
+    """Return the public endpoint of the deny list: of all revoked tokens, or with ``?audience=`` of one API's."""
+    lists: dict[str | None, ListCache] = {}
 
-    async def answer(received: Received) -> Answer:
-        audience = _audience(received)
-        if audience not in latest:
+    async def handle(request: BufferedRequest) -> RawResponse:
+        audience = _audience(request)
+        if audience not in lists:
             if not await service.view(SERVICE, partial(_is_api, audience=audience)):
                 raise OAuthError("invalid_target", "There is no such API.", status=404)
-            if len(latest) > _MOST_AUDIENCES:
-                latest.clear()
-            latest[audience] = Latest(partial(deny_list, service.keys, audience=audience), service.clock)
-        return published_answer(received, await latest[audience].document(service))
+            if len(lists) > _MAX_AUDIENCES:
+                lists.clear()
+            lists[audience] = ListCache(partial(deny_list, service.keys, audience=audience), service.clock)
+        return cacheable_response(request, await lists[audience].document(service))
 
-    return Endpoint(answer, methods=METHODS)
+    return Endpoint(handle, methods=METHODS)
 
 
 def status_list_endpoint(service: Service) -> Endpoint:
-    """Gives anybody the statuses of all app tokens."""
-    latest = Latest(partial(status_list, service.keys), service.clock)
+    """Return the public endpoint of the status list of all app tokens."""
+    cache = ListCache(partial(status_list, service.keys), service.clock)
 
-    async def answer(received: Received) -> Answer:
-        return published_answer(received, await latest.document(service))
+    async def handle(request: BufferedRequest) -> RawResponse:
+        return cacheable_response(request, await cache.document(service))
 
-    return Endpoint(answer, methods=METHODS)
+    return Endpoint(handle, methods=METHODS)
 
 
-class Latest:
-    """The newest form of a list, for a second: within it nobody reads the database or signs anything.
+class ListCache:
+    """Cache of one signed list for a second, in which nobody reads the database or signs anything.
 
-    A list of a size that takes long to make is kept for longer, up to 5 seconds: it takes a tenth of the time at most.
-    Each form is dated when it is made, on every node: a validator that is sent to another one gets no older list.
+    A list that takes long to make is kept for longer, up to 5 seconds, so that making it takes a tenth of the time at
+    most. Its dates are those of its making, on every node: a validator that reaches another node gets no older list.
     """
 
-    def __init__(self, make: Callable[[UnitOfWork], Published], clock: Clock) -> None:
+    def __init__(self, make: Callable[[UnitOfWork], CacheableDocument], clock: Clock) -> None:
         self._make = make
         self._clock = clock
-        self._lock = threading.Lock()  # of many that find it old at once, one makes it anew
-        self._made: tuple[Published, float] | None = None  # the list, and until when it counts
-        self._refused = False
+        self._lock = threading.Lock()  # of many threads that find it expired, one makes it anew
+        self._cached: tuple[CacheableDocument, float] | None = None  # the list, and when it expires
+        self._failed = False
 
-    async def document(self, service: Service) -> Published:
-        """The list, at most 5 seconds old; raises OAuthError (503) where it is too long to be published."""
-        at_hand = self._at_hand()
-        return at_hand if at_hand is not None else await service.view(SERVICE, self._newest)
+    async def document(self, service: Service) -> CacheableDocument:
+        """Return the list, at most 5 seconds old; raises OAuthError (503) where it is too long to be published."""
+        cached = self._fresh()
+        return cached if cached is not None else await service.view(SERVICE, self._renew)
 
-    def _at_hand(self) -> Published | None:
-        made = self._made
-        return made[0] if made is not None and self._clock.monotonic() < made[1] else None
+    def _fresh(self) -> CacheableDocument | None:
+        cached = self._cached
+        return cached[0] if cached is not None and self._clock.monotonic() < cached[1] else None
 
-    def _newest(self, uow: UnitOfWork) -> Published:
+    def _renew(self, uow: UnitOfWork) -> CacheableDocument:
         with self._lock:
-            document = self._at_hand()
+            document = self._fresh()
             if document is None:
-                began = self._clock.monotonic()
-                document = self._made_now(uow)
-                took = self._clock.monotonic() - began
-                self._made = document, began + min(max(_EVERY, _SHARE * took), _LONGEST)
+                started = self._clock.monotonic()
+                document = self._make_logged(uow)
+                took = self._clock.monotonic() - started
+                self._cached = document, started + min(max(_MIN_AGE, _AGE_PER_SIGNING * took), _MAX_AGE)
             return document
 
-    def _made_now(self, uow: UnitOfWork) -> Published:
+    def _make_logged(self, uow: UnitOfWork) -> CacheableDocument:
         try:
             document = self._make(uow)
         except OAuthError as error:
-            if not self._refused:
-                _log.error("A list of ended tokens cannot be published, and validators will refuse tokens: %s", error)
-            self._refused = True
+            if not self._failed:
+                _log.error("A revocation list cannot be published, and validators will reject tokens: %s", error)
+            self._failed = True
             raise
-        self._refused = False
+        self._failed = False
         return document
 
 
-def _audience(received: Received) -> str | None:
+def _audience(request: BufferedRequest) -> str | None:
+    query = request.scope["query_string"].decode("latin-1")
     try:
-        asked = parse_qsl(received.query.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=1)
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=1)
     except ValueError:
-        asked = []
-    if received.query and [name for name, _ in asked] != ["audience"]:
-        raise invalid_request("The deny list takes ?audience=, once, and nothing else.")
-    return asked[0][1] if asked else None
+        pairs = []
+    if query and ([name for name, _ in pairs] != ["audience"] or not query.isascii()):
+        raise invalid_request("The deny list takes one parameter, ?audience=, once.")
+    return pairs[0][1] if pairs else None
 
 
 def _is_api(uow: UnitOfWork, *, audience: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""The status list: one bit for each app token, set once it is ended (draft-ietf-oauth-status-list)."""
+"""Token Status List: one bit for each app token, set once it is revoked (draft-ietf-oauth-status-list)."""
 
 import zlib
 from typing import Any, Final
@@ -12,28 +12,27 @@ from roomkey.authorization_server.lists.signed_list import signed_list, too_long
 from roomkey.authorization_server.schema.tokens import app_tokens, ended_early
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
-from roomkey.authorization_server.web.cacheable import Published
+from roomkey.authorization_server.web.cacheable import CacheableDocument
 from roomkey.jose import base64url
 from roomkey.resource_server.status_list import LARGEST_INFLATED, STATUS_LIST
 
 _SPARE: Final = 1024
-"""Bytes beyond the newest token: one that is made after a validator has looked has its place in the list already."""
+"""Bytes beyond the newest token, so that a token issued after a validator's last poll has its bit in the list."""
 
 
 def status_list_uri(settings: Settings) -> str:
-    """Where the list is, as tokens and the list itself name it."""
+    """Return the list's URL, as tokens and the list itself name it."""
     return f"{settings.issuer}/oauth2/status-list"
 
 
 def status_claim(settings: Settings, status_index: int) -> dict[str, Any]:
-    """The ``status`` claim of the app token with ``status_index``."""
+    """Return the ``status`` claim of the app token with ``status_index``."""
     return {"status_list": {"idx": status_index, "uri": status_list_uri(settings)}}
 
 
-def status_list(keys: PublishedSigningKeys, uow: UnitOfWork) -> Published:
-    """The list as it is now; raises OAuthError (503) where validators would not read it (beyond 33 million tokens)."""
-    packed = statuses(uow)
-    lst = base64url.encode(zlib.compress(packed, 9)).decode()
+def status_list(keys: PublishedSigningKeys, uow: UnitOfWork) -> CacheableDocument:
+    """Return the signed list; raises OAuthError (503) above 33 million tokens, which validators would not read."""
+    lst = base64url.encode(zlib.compress(statuses(uow), 9)).decode()
     claims = {
         "iss": uow.settings.issuer,
         "sub": status_list_uri(uow.settings),
@@ -43,14 +42,14 @@ def status_list(keys: PublishedSigningKeys, uow: UnitOfWork) -> Published:
 
 
 def statuses(uow: UnitOfWork) -> bytes:
-    """The bits, the lowest of each byte first; 1 for an app token that ended before the end that it bears itself."""
+    """Return the bits, the lowest of each byte first; 1 for an app token that was revoked before its ``exp``."""
     newest = uow.connection.scalar(select(func.max(app_tokens.c.status_index)))
     size = (0 if newest is None else newest // 8) // _SPARE * _SPARE + 2 * _SPARE
     if size > LARGEST_INFLATED:
         raise too_long()
-    packed = bytearray(size)
+    bits = bytearray(size)
     since = uow.now - uow.settings.clock_leeway - CLOCK_STEP
-    ended = select(app_tokens.c.status_index).where(app_tokens.c.exp > since, ended_early, has_ended(uow.now))
-    for index in uow.connection.scalars(ended):
-        packed[index // 8] |= 1 << index % 8
-    return bytes(packed)
+    revoked = select(app_tokens.c.status_index).where(app_tokens.c.exp > since, ended_early, has_ended(uow.now))
+    for index in uow.connection.scalars(revoked):
+        bits[index // 8] |= 1 << index % 8
+    return bytes(bits)

@@ -1,1 +1,1 @@
-"""HTTP as the OAuth endpoints see it: strict forms in, small answers out."""
+"""HTTP for machines: Starlette's request and response with bounds, strict forms, rate and concurrency limits."""

@@ -1,23 +1,23 @@
-"""What the service publishes for everybody to keep for a while: a body, its ETag, and how long (RFC 9110, RFC 9111)."""
+"""Cacheable documents: a body with its ETag and lifetime, and 304 for a client that has it (RFC 9110, RFC 9111)."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from roomkey.authorization_server.web.endpoint import Answer, Received
+from roomkey.authorization_server.web.request_response import BufferedRequest, RawResponse
 
 METHODS: Final = frozenset({"GET", "HEAD"})
-_MOST_TAGS: Final = 4096
+_MAX_IF_NONE_MATCH: Final = 4096  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A document.
+class CacheableDocument:
+    """A public document.
 
     Attributes:
         body: its bytes.
-        media_type: what they are.
+        media_type: its content type.
         etag: its entity tag, with its quotes.
-        max_age: seconds that anybody may keep it.
+        max_age: seconds that any cache may keep it.
     """
 
     body: bytes
@@ -26,19 +26,19 @@ class Published:
     max_age: int
 
 
-def published_answer(received: Received, document: Published) -> Answer:
-    """``document``, or 304 without a body where whoever asks has it already."""
+def cacheable_response(request: BufferedRequest, document: CacheableDocument) -> RawResponse:
+    """Return ``document``, or 304 without a body where the client has it already."""
     headers = (
         (b"cache-control", b"public, max-age=%d" % document.max_age),
         (b"etag", document.etag.encode("ascii")),
     )
-    if _has(received, document.etag):
-        return Answer(304, b"", headers)
-    return Answer(200, document.body, ((b"content-type", document.media_type.encode("ascii")), *headers))
+    if _matches(request, document.etag):
+        return RawResponse(304, b"", headers)
+    return RawResponse(200, document.body, ((b"content-type", document.media_type.encode("ascii")), *headers))
 
 
-def _has(received: Received, etag: str) -> bool:
-    """RFC 9110 section 13.1.2, which compares weakly: a W/ in front does not matter."""
-    asked = b",".join(received.values(b"if-none-match"))[:_MOST_TAGS].decode("latin-1")
-    tags = [tag.strip().removeprefix("W/") for tag in asked.split(",")]
+def _matches(request: BufferedRequest, etag: str) -> bool:
+    """Compare If-None-Match weakly: a W/ prefix does not matter (RFC 9110 section 13.1.2)."""
+    received = b",".join(request.header_values(b"if-none-match"))[:_MAX_IF_NONE_MATCH].decode("latin-1")
+    tags = [tag.strip().removeprefix("W/") for tag in received.split(",")]
     return "*" in tags or etag.removeprefix("W/") in tags

@@ -1,4 +1,4 @@
-"""Forms as they are trusted: UTF-8, every parameter once, few of them (RFC 6749 section 3.2; pure)."""
+"""Strict form parsing: UTF-8, every parameter once, at most 64 of them (RFC 6749 section 3.2; pure)."""
 
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -6,8 +6,8 @@ from urllib.parse import unquote_to_bytes
 from roomkey.authorization_server.web.oauth_error import invalid_request
 from roomkey.secret import Confidential
 
-LARGEST_BODY: Final = 65_536
-_MOST: Final = 64
+MAX_BODY_BYTES: Final = 65_536
+_MAX_PARAMETERS: Final = 64
 _MEDIA_TYPE: Final = b"application/x-www-form-urlencoded"
 
 
@@ -20,11 +20,11 @@ class Form(Confidential):
         self._values = values
 
     def optional(self, name: str) -> str | None:
-        """The value of ``name``, or None where it is absent or empty, which is the same (RFC 6749 section 3.2)."""
+        """Return the value of ``name``, or None where it is absent or empty (RFC 6749 section 3.2)."""
         return self._values.get(name) or None
 
     def required(self, name: str) -> str:
-        """The value of ``name``; raises OAuthError where it is absent or empty."""
+        """Return the value of ``name``; raises OAuthError where it is absent or empty."""
         value = self._values.get(name)
         if not value:
             raise invalid_request(f"The parameter {name} is missing.")
@@ -37,19 +37,19 @@ class Form(Confidential):
         return f"Form({', '.join(sorted(self._values))})"
 
 
-def read_form(body: bytes, content_type: bytes) -> Form:
-    """The form in ``body``; raises OAuthError for another media type, a parameter twice, or what is no UTF-8."""
+def parse_form(body: bytes, content_type: bytes) -> Form:
+    """Return the form in ``body``; raises OAuthError for another media type, a repeated parameter, or invalid UTF-8."""
     if content_type != _MEDIA_TYPE and content_type.partition(b";")[0].strip().lower() != _MEDIA_TYPE:
         raise invalid_request("The body must be application/x-www-form-urlencoded.")
-    values = _parsed(body)
+    values = _parse(body)
     if isinstance(values, str):
         raise invalid_request(values)
     return Form(values)
 
 
-def _parsed(body: bytes) -> dict[str, str] | str:
-    if body.count(b"&") >= _MOST:
-        return "There are too many parameters."
+def _parse(body: bytes) -> dict[str, str] | str:
+    if body.count(b"&") >= _MAX_PARAMETERS:
+        return f"The body must have at most {_MAX_PARAMETERS} parameters."
     values: dict[str, str] = {}
     try:
         for pair in body.decode("utf-8").split("&"):
@@ -57,14 +57,14 @@ def _parsed(body: bytes) -> dict[str, str] | str:
                 continue
             name, _, value = pair.partition("=")
             if "%" in pair or "+" in pair:
-                name, value = _decoded(name), _decoded(value)
+                name, value = _decode(name), _decode(value)
             if name in values:
-                return "A parameter stands in the request twice."
+                return "A parameter is repeated; send each one once."
             values[name] = value
     except UnicodeDecodeError:
         return "The parameters must be UTF-8."
     return values
 
 
-def _decoded(text: str) -> str:
-    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8")
+def _decode(value: str) -> str:
+    return unquote_to_bytes(value.replace("+", " ")).decode("utf-8")

@@ -1,4 +1,4 @@
-"""The errors of RFC 6749 section 5.2 and their kin: a code, a fixed sentence, a status; never a word of the request."""
+"""OAuth errors (RFC 6749 section 5.2): a code, a fixed description and a status; nothing of the request is repeated."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ _STATUSES: Final = {"invalid_client": 401, "temporarily_unavailable": 503}
 
 
 class OAuthError(RoomkeyError):
-    """What an OAuth endpoint refuses.
+    """An error that an OAuth endpoint answers.
 
     Attributes:
         error: the code, one of ``CODES``.
@@ -40,12 +40,12 @@ class OAuthError(RoomkeyError):
 
 
 def invalid_request(description: str) -> OAuthError:
-    """The request itself is wrong: RFC 6749's ``invalid_request``."""
+    """Return RFC 6749's ``invalid_request``."""
     return OAuthError("invalid_request", description)
 
 
-def too_many(retry_after: int) -> OAuthError:
-    """More than one caller's share; it may try again after ``retry_after`` seconds (RFC 6585)."""
+def too_many_requests(retry_after: int) -> OAuthError:
+    """Return the error for a caller over its limit, who may retry after ``retry_after`` seconds (429, RFC 6585)."""
     return OAuthError(
         "temporarily_unavailable", "Too many requests; try again later.", status=429, retry_after=retry_after
     )

@@ -1,4 +1,4 @@
-"""OAuth's addresses, which no router and no handler of exceptions stands in front of: as they are written, or not."""
+"""The exact-path table: paths are served as they are written, or not at all; no router or exception handler around."""
 
 import json
 import logging
@@ -10,8 +10,9 @@ from starlette.routing import Mount, Route
 from tests.authorization_server.oauth_service import FORM, error_of
 
 from roomkey.authorization_server.server.access_log import ACCESS
-from roomkey.authorization_server.web.endpoint import Answer, Endpoint
-from roomkey.authorization_server.web.front import Front
+from roomkey.authorization_server.web.endpoint import Endpoint
+from roomkey.authorization_server.web.exact_paths import ExactPaths
+from roomkey.authorization_server.web.request_response import RawResponse
 
 JWKS = "/oauth2/jwks"
 
@@ -147,10 +148,10 @@ def test_what_is_no_request_goes_on(oauth):
     async def app(scope, receive, send):
         passed.append(scope["type"])
 
-    async def nothing(received):
-        return Answer(200)
+    async def nothing(request):
+        return RawResponse(200)
 
-    front = Front(app, [Route("/a", Endpoint(nothing, methods=frozenset({"GET"})))])
+    table = ExactPaths(app, [Route("/a", Endpoint(nothing, methods=frozenset({"GET"})))])
     for kind in ("lifespan", "websocket"):
-        oauth.run(front({"type": kind, "path": "/a"}, None, None))
+        oauth.run(table({"type": kind, "path": "/a"}, None, None))
     assert passed == ["lifespan", "websocket"]
