@@ -25,7 +25,7 @@ from roomkey.jose import KeySet, verify_compact
 from roomkey.jose.claims import ClaimRules, check_claims, check_type
 from roomkey.jose.compact import read_claims, read_compact
 from roomkey.jose.signing_key import SigningKey
-from roomkey.jose.verify import allowed_algorithms, check_algorithm, check_signature
+from roomkey.jose.verification_key import allowed_algorithms, check_algorithm, check_signature
 from table import Table, verdict
 from timing import Contestant, interleave, per_call
 

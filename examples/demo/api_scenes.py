@@ -12,7 +12,7 @@ from examples.demo.auth_service import AUDIENCE, AuthService
 from examples.demo.events import Check, Outcome, Party, exactly, holds
 from examples.demo.fixture import Fixture
 
-from roomkey.jose.key_set import KeySet
+from roomkey.jose.jwks.key_set import KeySet
 from roomkey.jose.signing_key import SigningKey
 from roomkey.resource_server.validator import TokenValidator
 from roomkey.testing import Issuer, ProtectedAPI, attack_tokens

@@ -16,7 +16,7 @@ from examples.demo.trace import ExchangeTable, LiveDiagram, Plan, Trace
 from roomkey.client.lifetime import RefreshWindow
 from roomkey.client.manager import TokenManager
 from roomkey.integrations.httpx2 import BearerAuth
-from roomkey.jose.key_set import KeySet
+from roomkey.jose.jwks.key_set import KeySet
 from roomkey.oauth.grants import ClientCredentials
 from roomkey.resource_server.introspection import Introspection
 from roomkey.resource_server.validator import TokenValidator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from roomkey.client.credential import Credential
     from roomkey.oauth.service_account_token import ServiceAccountToken
     from roomkey.oauth.source import Source
-    from roomkey.resource_server.deny_list import DenyList
+    from roomkey.resource_server.revocation import DenyList
     from roomkey.testing import APIRequest
 
 # Tokens live for five minutes; the manager of the scenes with a refresh is set to refresh after some 0.75 s of them.

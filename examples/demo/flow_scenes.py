@@ -11,7 +11,7 @@ from examples.demo.fixture import Fixture
 from examples.demo.trace import LiveDiagram, Plan, Route
 
 from roomkey.errors import ConfigurationError
-from roomkey.jose.key_set import KeySet
+from roomkey.jose.jwks.key_set import KeySet
 from roomkey.oauth.grants import Password
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.secret import Secret

@@ -11,9 +11,9 @@ from examples.demo.events import Outcome, Party, at_least, exactly, holds
 from examples.demo.fixture import Fixture
 from examples.demo.flow_scenes import app_token, credentials_only, user_with_app
 
-from roomkey.jose.key_set import KeySet
-from roomkey.resource_server.deny_list import DenyList
-from roomkey.resource_server.polled_list import ListPolicy
+from roomkey.jose.jwks.key_set import KeySet
+from roomkey.resource_server.revocation import DenyList
+from roomkey.resource_server.revocation_list import ListPolicy
 
 THREADS: Final = 64
 _LONGEST_SCENE: Final = 6.0

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from roomkey.http.transport import Transport as Transport
     from roomkey.integrations.call import CallOptions as CallOptions
     from roomkey.integrations.call import CallReport as CallReport
-    from roomkey.jose.key_fetch import KeySetLimits as KeySetLimits
-    from roomkey.jose.key_set import KeySet as KeySet
+    from roomkey.jose.jwks.key_set import KeySet as KeySet
+    from roomkey.jose.jwks.remote import KeySetLimits as KeySetLimits
     from roomkey.oauth.client_authentication import PrivateKeyJWT as PrivateKeyJWT
     from roomkey.oauth.custom_login import CustomLogin as CustomLogin
     from roomkey.oauth.custom_login import LoginCall as LoginCall
@@ -55,20 +55,20 @@ if TYPE_CHECKING:
     from roomkey.oauth.grants import Password as Password
     from roomkey.oauth.service_account_token import ServiceAccountToken as ServiceAccountToken
     from roomkey.oauth.token_response import AnswerPaths as AnswerPaths
-    from roomkey.resource_server.claim_mapping import ClaimMapping as ClaimMapping
+    from roomkey.resource_server.claims import ClaimMapping as ClaimMapping
     from roomkey.resource_server.claims import Claims as Claims
-    from roomkey.resource_server.deny_list import DenyList as DenyList
     from roomkey.resource_server.dpop import DPoP as DPoP
     from roomkey.resource_server.dpop_proof import DPoPRequest as DPoPRequest
     from roomkey.resource_server.error_response import ErrorResponses as ErrorResponses
     from roomkey.resource_server.introspection import Introspection as Introspection
-    from roomkey.resource_server.polled_list import ListPolicy as ListPolicy
+    from roomkey.resource_server.issuer import TrustedIssuer as TrustedIssuer
     from roomkey.resource_server.protected_resource import ProtectedResource as ProtectedResource
     from roomkey.resource_server.replay_store import MemoryReplayStore as MemoryReplayStore
     from roomkey.resource_server.replay_store import ReplayStore as ReplayStore
     from roomkey.resource_server.requirements import Requirements as Requirements
+    from roomkey.resource_server.revocation import DenyList as DenyList
+    from roomkey.resource_server.revocation_list import ListPolicy as ListPolicy
     from roomkey.resource_server.status_list import StatusLists as StatusLists
-    from roomkey.resource_server.trusted_issuer import TrustedIssuer as TrustedIssuer
     from roomkey.resource_server.validator import TokenValidator as TokenValidator
     from roomkey.secret import Secret as Secret
     from roomkey.stores.keyring import Keyring as Keyring
@@ -95,26 +95,25 @@ _MODULES = {
         "ValidationUnavailable"
     ),
     "integrations.call": "CallOptions CallReport",
-    "jose.key_fetch": "KeySetLimits",
-    "jose.key_set": "KeySet",
+    "jose.jwks.remote": "KeySetLimits",
+    "jose.jwks.key_set": "KeySet",
     "oauth.custom_login": "CustomLogin LoginCall",
     "oauth.grants": "ClientCredentials Password",
     "oauth.client_authentication": "PrivateKeyJWT",
     "oauth.service_account_token": "ServiceAccountToken",
     "oauth.token_response": "AnswerPaths",
     "resource_server.error_response": "ErrorResponses",
-    "resource_server.claim_mapping": "ClaimMapping",
-    "resource_server.claims": "Claims",
-    "resource_server.deny_list": "DenyList",
+    "resource_server.claims": "ClaimMapping Claims",
+    "resource_server.revocation": "DenyList",
     "resource_server.dpop": "DPoP",
     "resource_server.dpop_proof": "DPoPRequest",
     "resource_server.introspection": "Introspection",
-    "resource_server.polled_list": "ListPolicy",
+    "resource_server.revocation_list": "ListPolicy",
     "resource_server.status_list": "StatusLists",
     "resource_server.protected_resource": "ProtectedResource",
     "resource_server.replay_store": "MemoryReplayStore ReplayStore",
     "resource_server.requirements": "Requirements",
-    "resource_server.trusted_issuer": "TrustedIssuer",
+    "resource_server.issuer": "TrustedIssuer",
     "resource_server.validator": "TokenValidator",
     "secret": "Secret",
     "stores.keyring": "Keyring",

@@ -24,6 +24,12 @@ def _rebuild(kind: type[RoomkeyError], args: tuple[Any, ...], state: dict[str, A
     return error
 
 
+def without_traceback(error: RoomkeyError) -> RoomkeyError:
+    """Return ``error`` without cause, context and the frames that it came through: their variables may hold a token."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 def place_of(error: BaseException) -> str:
     """Where ``error`` was raised, as ``file:line`` from the outside in; its words and its frames may hold a secret."""
     places, trace = [], error.__traceback__

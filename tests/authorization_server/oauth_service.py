@@ -25,8 +25,8 @@ from roomkey.authorization_server.identity.passwords import Cost, PasswordHashin
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
+from roomkey.jose.compact import read_unverified
 from roomkey.jose.signing_key import SigningKey
-from roomkey.jose.unverified import read_unverified
 
 CONSOLE: Final = Actor.console()
 PASSWORD: Final = "seven green lanterns hum"

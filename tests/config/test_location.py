@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import roomkey
-from roomkey.config.location import find, user_folder
+from roomkey.config.file import find, user_folder
 
 
 def made(path: Path) -> Path:

@@ -13,8 +13,8 @@ import atheris
 with atheris.instrument_imports(include=["roomkey"]):
     import roomkey
     from roomkey.jose import KeySet, base64url, verify_compact
-    from roomkey.jose.signature import ALGORITHMS
-    from roomkey.jose.unverified import read_unverified
+    from roomkey.jose.compact import read_unverified
+    from roomkey.jose.verification_key import ALGORITHMS
     from roomkey.resource_server.validator import TokenValidator
 
 import hashlib

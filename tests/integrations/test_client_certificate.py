@@ -20,9 +20,9 @@ from fastapi import Depends, FastAPI
 import roomkey
 from roomkey.errors import ConfigurationError
 from roomkey.integrations.asgi import BearerTokenMiddleware
-from roomkey.integrations.client_certificate import CertificateProxies, client_certificate
 from roomkey.integrations.django import judge
 from roomkey.integrations.fastapi import BearerToken
+from roomkey.integrations.request_credentials import CertificateProxies, client_certificate
 from roomkey.testing import Issuer
 
 

@@ -9,8 +9,8 @@ import pytest
 
 import roomkey
 from roomkey.errors import ConfigurationError, TokenMissing
-from roomkey.integrations.presented import Presented
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
+from roomkey.integrations.request_credentials import Presented
 from roomkey.testing import Issuer
 
 VALIDATOR = roomkey.TokenValidator(issuer="https://auth.example", audience="orders-api")

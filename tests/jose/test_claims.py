@@ -20,7 +20,7 @@ from roomkey.jose.claims import (
     read_scopes,
     read_text,
 )
-from roomkey.jose.reasons import REASONS, refused
+from roomkey.jose.reasons import REASONS, invalid_token
 
 NOW = 1_700_000_000.0
 ISSUER = "https://auth.example"
@@ -284,7 +284,7 @@ def test_no_claim_causes_another_error(name: str, value: object, typ: str | None
 
 def test_every_reason_has_a_sentence_that_may_be_shown() -> None:  # validator 43
     for reason, sentence in REASONS.items():
-        error = refused(reason, "exp")
+        error = invalid_token(reason, "exp")
         assert (error.code, error.reason, error.claim, str(error)) == ("invalid_token", reason, "exp", sentence)
         assert re.fullmatch(r"[ -~]+\.", sentence)
         assert not set(sentence) & set('"\\')

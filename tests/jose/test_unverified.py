@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.jose.tokens import encode
 
-from roomkey.jose.compact import LARGEST_TOKEN
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import LARGEST_TOKEN, read_unverified
 from roomkey.testing import Issuer, LeakDetector
 
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import roomkey
 from roomkey.jose import KeySet
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 from roomkey.oauth.source import Moment, reveal
 from roomkey.testing import FakeClock, Issuer, LeakDetector
 

@@ -4,7 +4,7 @@ import pytest
 
 import roomkey
 from roomkey import ClaimMapping
-from roomkey.resource_server.claim_mapping import PRESETS, RFC_9068
+from roomkey.resource_server.claims import PRESETS, RFC_9068
 
 ORDERS = frozenset({"orders-api"})
 

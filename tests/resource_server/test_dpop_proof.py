@@ -12,8 +12,7 @@ from tests.resource_server.test_fuzz import VALUES
 
 import roomkey
 from roomkey.jose import base64url
-from roomkey.resource_server.dpop_proof import LARGEST_PROOF, ProofRules
-from roomkey.resource_server.request_target import RequestTarget, normal_path, read_target
+from roomkey.resource_server.dpop_proof import LARGEST_PROOF, ProofRules, RequestTarget, normal_path, read_target
 from roomkey.testing import DPoPKey, FakeClock
 from roomkey.testing.issuer_keys import ALGORITHMS
 
@@ -238,7 +237,7 @@ def test_no_arithmetic_is_done_with_a_key_that_the_token_is_not_bound_to(  # val
 
     stranger = DPoPKey(clock=api.clock).proof("GET", URI, api.token)
     api.get(api.proof())  # the token is known from here on
-    monkeypatch.setattr("roomkey.jose.signature.encode_dss_signature", verified)
+    monkeypatch.setattr("roomkey.jose.verification_key.encode_dss_signature", verified)
     assert reason(lambda: api.get(stranger)) == "bound_to_a_key"
     with pytest.raises(AssertionError):
         api.get(api.proof())

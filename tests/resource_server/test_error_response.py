@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import roomkey
-from roomkey.jose.reasons import REASONS, refused
+from roomkey.jose.reasons import REASONS, invalid_token
 from roomkey.oauth.challenge import parse_challenges
 
 PLAIN = roomkey.ErrorResponses()
@@ -67,7 +67,7 @@ NONCE = roomkey.DPoPNonceRequired("Use this nonce.", reason="nonce_missing", non
             f'Bearer realm="orders", resource_metadata="https://orders.example/m", {OFFERED}',
         ),
         (
-            refused("expired"),
+            invalid_token("expired"),
             "Bearer",
             (
                 'Bearer realm="orders", error="invalid_token", error_description="The access token is not valid.", '
@@ -124,9 +124,9 @@ def test_an_outage_is_a_503_that_says_when_to_come_back(seconds, said) -> None: 
 
 
 def test_all_bad_tokens_are_answered_alike_unless_debugging() -> None:  # validator 44
-    assert len({PLAIN.answer(refused(reason)) for reason in REASONS}) == 1
+    assert len({PLAIN.answer(invalid_token(reason)) for reason in REASONS}) == 1
     debug = roomkey.ErrorResponses(debug=True)
-    assert len({debug.answer(refused(reason)) for reason in REASONS}) == len(set(REASONS.values()))
+    assert len({debug.answer(invalid_token(reason)) for reason in REASONS}) == len(set(REASONS.values()))
 
 
 @given(some.text(max_size=700), some.text(max_size=40))

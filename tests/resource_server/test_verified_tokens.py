@@ -6,9 +6,9 @@ import pytest
 from tests.resource_server.refusals import reason
 
 import roomkey
-from roomkey.jose.verify import check_signature
+from roomkey.jose.verification_key import check_signature
 from roomkey.resource_server import validator as validator_module
-from roomkey.resource_server.trusted_issuer import NOT_NAMED
+from roomkey.resource_server.issuer import NOT_NAMED
 from roomkey.resource_server.verified_tokens import VerifiedTokens
 
 

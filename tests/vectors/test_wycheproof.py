@@ -8,7 +8,7 @@ import pytest
 
 import roomkey
 from roomkey.jose import KeySet, verify_compact
-from roomkey.jose.signature import ALGORITHMS
+from roomkey.jose.verification_key import ALGORITHMS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("WYCHEPROOF_DIR") or ROOT.parent / "shared" / "vectors" / "wycheproof")

@@ -14,8 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from roomkey.authorization_server.settings import DAY, Settings
-from roomkey.config.file import read_file
-from roomkey.config.location import find_any
+from roomkey.config.file import find_any, read_file
 from roomkey.config.secret_reference import needed_secret
 from roomkey.config.table import Table, suggestion
 from roomkey.errors import ConfigurationError

@@ -23,7 +23,7 @@ def inspect(
     A token is never taken as an argument: roomkey inspect < token.txt
     """
     from roomkey.cli.errors import complain
-    from roomkey.jose.unverified import read_unverified
+    from roomkey.jose.compact import read_unverified
 
     if arguments:
         complain(

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from roomkey.clock import Clock
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 from roomkey.secret import Confidential, fingerprint
 
 

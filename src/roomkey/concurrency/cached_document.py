@@ -128,7 +128,7 @@ class Refreshed(Forkable, Generic[Value]):
         self._landed = 0
         tell_of_forks(self)
 
-    def at_hand(self) -> Value | None:
+    def current(self) -> Value | None:
         """A document that may be used now, or None; looks for a newer one when that is due. Never blocks or raises."""
         ready = self._ready()
         return None if isinstance(ready, Flight) else ready

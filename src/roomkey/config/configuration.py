@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, final
 
 from roomkey.concurrency.fork import Forkable, tell_of_forks
-from roomkey.config.credential_settings import CredentialSettings, read_credential
-from roomkey.config.file import TABLES, read_file
-from roomkey.config.location import find
+from roomkey.config.credentials import CredentialSettings, read_credential
+from roomkey.config.file import TABLES, find, read_file
 from roomkey.config.store_settings import StoreSettings, read_store
 from roomkey.config.table import Table, suggestion
 from roomkey.errors import ConfigurationError

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any, Final, final
 
-from roomkey.integrations.asgi_request import presented_by
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Protection
+from roomkey.integrations.request_credentials import presented_by
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.error_response import Answer, ErrorResponses
 from roomkey.resource_server.protected_resource import ProtectedResource

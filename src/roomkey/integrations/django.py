@@ -33,9 +33,8 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from roomkey.errors import AccessError, ConfigurationError
-from roomkey.integrations.client_certificate import client_certificate
-from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
+from roomkey.integrations.request_credentials import Presented, client_certificate, presented_proof
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.error_response import Answer
 from roomkey.resource_server.requirements import Requirements

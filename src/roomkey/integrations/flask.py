@@ -14,8 +14,8 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from roomkey.errors import AccessError
-from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import Asked, Protection
+from roomkey.integrations.request_credentials import Presented, presented_proof
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.error_response import Answer, ErrorResponses
 from roomkey.resource_server.protected_resource import ProtectedResource

@@ -7,8 +7,7 @@ from typing import Final, Generic, TypedDict, TypeVar, final
 from urllib.parse import unquote_plus
 
 from roomkey.errors import AccessError, ConfigurationError, TokenMissing
-from roomkey.integrations.client_certificate import CertificateProxies
-from roomkey.integrations.presented import Presented
+from roomkey.integrations.request_credentials import CertificateProxies, Presented
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.dpop_proof import DPoPRequest
 from roomkey.resource_server.error_response import Answer, ErrorResponses

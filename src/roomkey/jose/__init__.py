@@ -8,19 +8,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from roomkey.jose.jwks.key_set import KeySet as KeySet
+    from roomkey.jose.jwks.local import KeySetState as KeySetState
+    from roomkey.jose.jwks.local import KeySetStatus as KeySetStatus
     from roomkey.jose.jwks.local import RejectedKey as RejectedKey
-    from roomkey.jose.key_fetch import KeySetLimits as KeySetLimits
-    from roomkey.jose.key_set import KeySet as KeySet
-    from roomkey.jose.key_set_status import KeySetState as KeySetState
-    from roomkey.jose.key_set_status import KeySetStatus as KeySetStatus
+    from roomkey.jose.jwks.remote import KeySetLimits as KeySetLimits
     from roomkey.jose.verify import verify_compact as verify_compact
     from roomkey.jose.verify import verify_compact_async as verify_compact_async
 
 _MODULE_OF: Final = {
-    "KeySet": "key_set",
-    "KeySetLimits": "key_fetch",
-    "KeySetState": "key_set_status",
-    "KeySetStatus": "key_set_status",
+    "KeySet": "jwks.key_set",
+    "KeySetLimits": "jwks.remote",
+    "KeySetState": "jwks.local",
+    "KeySetStatus": "jwks.local",
     "RejectedKey": "jwks.local",
     "verify_compact": "verify",
     "verify_compact_async": "verify",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
-from roomkey.jose.reasons import refused
+from roomkey.jose.reasons import invalid_token
 
 LONGEST_LEEWAY: Final = 300.0
 LATEST_TIME: Final[float] = 253_402_300_799
@@ -14,7 +14,7 @@ ACCESS_TOKEN: Final = "at+jwt"  # noqa: S105 - a type
 REQUIRED_OF_ACCESS_TOKENS: Final = ("sub", "client_id", "iat", "jti")
 """What RFC 9068 section 2.2 asks of every access token, beside what ``ClaimRules`` always asks for."""
 
-Claims = Mapping[str, Any]
+RawClaims = Mapping[str, Any]
 Life = tuple[float, float]
 """The seconds since 1970 from which on and until which a token is good, leeway included."""
 
@@ -63,7 +63,7 @@ class ClaimRules:
             raise ValueError("longest_age= is a number of seconds above 0, or None")
 
 
-def check_claims(claims: Claims, rules: ClaimRules, *, now: float) -> Life:
+def check_claims(claims: RawClaims, rules: ClaimRules, *, now: float) -> Life:
     """The life of a token with these ``claims``, which meet ``rules`` at ``now`` (in seconds since 1970).
 
     Raises InvalidToken, which names the claim. The type stands in the header and is judged by ``check_type``.
@@ -73,10 +73,10 @@ def check_claims(claims: Claims, rules: ClaimRules, *, now: float) -> Life:
     life = check_times(claims, rules, now=now)
     for name in rules.required:
         if claims.get(name) is None:
-            raise refused("claim_missing", name)
+            raise invalid_token("claim_missing", name)
     for name in _TEXTS:
         if not isinstance(claims.get(name, ""), str):
-            raise refused("claim_malformed", name)
+            raise invalid_token("claim_malformed", name)
     return life
 
 
@@ -86,17 +86,17 @@ def check_type(typ: str | None, *, access_tokens_only: bool) -> None:
         return
     kind = "" if typ is None else typ.lower().removeprefix("application/")
     if kind in _NEVER_ACCESS_TOKENS or (access_tokens_only and kind != ACCESS_TOKEN):
-        raise refused("wrong_type", "typ")
+        raise invalid_token("wrong_type", "typ")
 
 
-def check_issuer(claims: Claims, issuer: str) -> None:
+def check_issuer(claims: RawClaims, issuer: str) -> None:
     """Raise InvalidToken where ``iss`` is not exactly ``issuer``."""
     if claims.get("iss") != issuer:
         read_text(claims, "iss", required=True)
-        raise refused("wrong_issuer", "iss")
+        raise invalid_token("wrong_issuer", "iss")
 
 
-def check_audience(claims: Claims, audiences: frozenset[str] | None) -> None:
+def check_audience(claims: RawClaims, audiences: frozenset[str] | None) -> None:
     """Raise InvalidToken where ``aud`` is no text or list of texts, or names none of ``audiences``."""
     value = claims.get("aud")
     if audiences is not None and isinstance(value, str) and value in audiences:
@@ -104,42 +104,42 @@ def check_audience(claims: Claims, audiences: frozenset[str] | None) -> None:
     if value is None and "aud" not in claims:
         if audiences is None:
             return
-        raise refused("claim_missing", "aud")
+        raise invalid_token("claim_missing", "aud")
     named = [value] if isinstance(value, str) else value
     if not isinstance(named, list) or not named or not all(isinstance(one, str) and one for one in named):
-        raise refused("claim_malformed", "aud")
+        raise invalid_token("claim_malformed", "aud")
     if audiences is not None and audiences.isdisjoint(named):
-        raise refused("wrong_audience", "aud")
+        raise invalid_token("wrong_audience", "aud")
 
 
-def check_times(claims: Claims, rules: ClaimRules, *, now: float) -> Life:
+def check_times(claims: RawClaims, rules: ClaimRules, *, now: float) -> Life:
     """The life of the token, in which ``now`` lies; raises InvalidToken, also where a time is no number of seconds."""
     leeway = rules.leeway
     ends = read_time(claims, "exp")
     if ends is None:
-        raise refused("claim_missing", "exp")
+        raise invalid_token("claim_missing", "exp")
     if now >= ends + leeway:
-        raise refused("expired", "exp")
+        raise invalid_token("expired", "exp")
     begins = read_time(claims, "nbf", earliest=-LATEST_TIME)
     if begins is None:
         begins = -LATEST_TIME
     elif now < begins - leeway:
-        raise refused("not_yet_valid", "nbf")
+        raise invalid_token("not_yet_valid", "nbf")
     issued = read_time(claims, "iat")
     if issued is not None and not rules.issued_in_future:
         if now < issued - leeway:
-            raise refused("issued_in_future", "iat")
+            raise invalid_token("issued_in_future", "iat")
         begins = max(begins, issued)
     if rules.longest_age is not None:
         if issued is None:
-            raise refused("claim_missing", "iat")
+            raise invalid_token("claim_missing", "iat")
         if now >= issued + rules.longest_age + leeway:
-            raise refused("too_old", "iat")
+            raise invalid_token("too_old", "iat")
         ends = min(ends, issued + rules.longest_age)
     return begins - leeway, ends + leeway
 
 
-def read_time(claims: Claims, name: str, *, earliest: float = 0) -> float | None:
+def read_time(claims: RawClaims, name: str, *, earliest: float = 0) -> float | None:
     """The time in the claim ``name``, in seconds since 1970, or None where it is absent; raises InvalidToken."""
     if name not in claims:
         return None
@@ -147,22 +147,22 @@ def read_time(claims: Claims, name: str, *, earliest: float = 0) -> float | None
     kind = type(value)  # True is an int to isinstance
     if (kind is int or kind is float) and earliest <= value <= LATEST_TIME:
         return value  # type: ignore[no-any-return]
-    raise refused("claim_malformed", name)
+    raise invalid_token("claim_malformed", name)
 
 
-def read_text(claims: Claims, name: str, *, required: bool = False) -> str | None:
+def read_text(claims: RawClaims, name: str, *, required: bool = False) -> str | None:
     """The text in the claim ``name``, or None where it is absent; raises InvalidToken."""
     value = claims.get(name)
     if isinstance(value, str):
         return value
     if name in claims:
-        raise refused("claim_malformed", name)
+        raise invalid_token("claim_malformed", name)
     if required:
-        raise refused("claim_missing", name)
+        raise invalid_token("claim_missing", name)
     return None
 
 
-def read_scopes(claims: Claims, name: str = "scope", *, lists: bool = False) -> frozenset[str]:
+def read_scopes(claims: RawClaims, name: str = "scope", *, lists: bool = False) -> frozenset[str]:
     """The scopes in the claim ``name``: words with spaces between them (RFC 8693 section 4.2); none where it is absent.
 
     Words are printable ASCII without quotes and backslashes (RFC 6749 section 3.3). ``lists`` takes a list of words as
@@ -173,7 +173,7 @@ def read_scopes(claims: Claims, name: str = "scope", *, lists: bool = False) -> 
         value = " ".join(value)
     words = _words(value) if isinstance(value, str) else None
     if words is None:
-        raise refused("claim_malformed", name)
+        raise invalid_token("claim_malformed", name)
     return words
 
 

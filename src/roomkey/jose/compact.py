@@ -5,11 +5,11 @@ Nothing here knows a key: what comes out is well-formed and nothing more.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 from roomkey.jose import base64url, strict_json
-from roomkey.jose.reasons import refused
+from roomkey.jose.reasons import invalid_token
 from roomkey.secret import Confidential
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -83,19 +83,19 @@ def read_compact(token: str, *, largest: int = LARGEST_TOKEN) -> Compact:
     if not isinstance(token, str):
         raise TypeError(f"a token is a str, not {type(token).__name__}")
     if len(token) > largest:
-        raise refused("too_large")
+        raise invalid_token("too_large")
     if not token.isascii():
-        raise refused("malformed")
+        raise invalid_token("malformed")
     signed, _, tail = token.encode().rpartition(b".")
     head, dot, body = signed.partition(b".")
     if not dot or b"." in body:
-        raise refused("malformed")
+        raise invalid_token("malformed")
     header, new_header = _known.get(head), b""
     if header is None:
         header, new_header = _read_header(head), head
     payload, signature = base64url.decode(body), base64url.decode(tail)
     if payload is None or not signature:
-        raise refused("malformed")
+        raise invalid_token("malformed")
     return Compact(header, new_header, payload, signature, signed)
 
 
@@ -103,7 +103,7 @@ def read_claims(compact: Compact) -> dict[str, Any]:
     """The claims in the payload; raises InvalidToken where it is not a strict JSON object."""
     claims = strict_json.read_object(compact.payload)
     if claims is None:
-        raise refused("malformed_payload")
+        raise invalid_token("malformed_payload")
     return claims
 
 
@@ -132,18 +132,18 @@ _known: dict[bytes, Header] = {}
 
 def _read_header(segment: bytes) -> Header:
     if len(segment) > LARGEST_HEADER:
-        raise refused("too_large")
+        raise invalid_token("too_large")
     data = base64url.decode(segment)
     if not data:
-        raise refused("malformed")
+        raise invalid_token("malformed")
     members = strict_json.read_object(data)
     if members is None:
-        raise refused("malformed_header")
+        raise invalid_token("malformed_header")
     algorithm = _word(members, "alg", _LONGEST_WORD)
     if algorithm is None:
-        raise refused("malformed_header")
+        raise invalid_token("malformed_header")
     if any(name in members for name in _UNSUPPORTED):
-        raise refused("unsupported_header")
+        raise invalid_token("unsupported_header")
     return Header(algorithm, _word(members, "kid", LONGEST_KID), _word(members, "typ", _LONGEST_WORD))
 
 
@@ -152,5 +152,25 @@ def _word(members: dict[str, Any], name: str, longest: int) -> str | None:
         return None
     value = members[name]
     if not isinstance(value, str) or len(value) > longest:
-        raise refused("malformed_header")
+        raise invalid_token("malformed_header")
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """Header and claims as they stand in a token that nobody has verified."""
+
+    header: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any] = field(repr=False)
+
+
+def read_unverified(token: str) -> UnverifiedToken | None:
+    """Header and claims of ``token``, or None where it is not a JWT of at most 16 KiB; never raises, does no I/O.
+
+    The form is that of ``read_compact``, but any header will do, and a signature may be missing.
+    """
+    if len(token) > LARGEST_TOKEN or token.count(".") != 2 or not token.isascii():
+        return None
+    parts = [base64url.decode(segment) for segment in token.encode().split(b".")]
+    header, claims = (None if part is None else strict_json.read_object(part) for part in parts[:2])
+    return None if header is None or claims is None or parts[2] is None else UnverifiedToken(header, claims)

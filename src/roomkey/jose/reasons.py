@@ -33,6 +33,6 @@ REASONS: Final[Mapping[str, str]] = {
 }
 
 
-def refused(reason: str, claim: str | None = None) -> InvalidToken:
+def invalid_token(reason: str, claim: str | None = None) -> InvalidToken:
     """The error for ``reason``, one of ``REASONS``; ``claim`` is the name of the claim at fault, where there is one."""
     return InvalidToken(REASONS[reason], reason=reason, claim=claim)

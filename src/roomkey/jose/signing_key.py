@@ -1,8 +1,9 @@
 """A private key that signs compact JWTs (RFC 7515 section 3.1, RFC 7518 section 3)."""
 
+import hmac
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Self, cast, final
+from typing import Any, Final, NamedTuple, Self, cast, final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -12,8 +13,7 @@ from roomkey.errors import ConfigurationError, SecretUnavailable
 from roomkey.jose import base64url
 from roomkey.jose.compact import segment_of, write_compact
 from roomkey.jose.key_policy import rsa_problem
-from roomkey.jose.keys import JWK_CURVES
-from roomkey.jose.signature import HASHES, suitable
+from roomkey.jose.verification_key import HASHES, JWK_CURVES, suitable
 from roomkey.secret import Confidential, Secret
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
@@ -159,3 +159,57 @@ def _private_numbers(jwk: Mapping[str, Any]) -> PrivateKey | None:
 def _text(jwk: Mapping[str, Any], name: str) -> str | None:
     value = jwk.get(name)
     return value if isinstance(value, str) else None
+
+
+_CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521", "secp256k1": "secp256k1"}
+
+
+def public_jwk(key: PrivateKey) -> dict[str, Any]:
+    """The members that make the public key, without a name: no private member can get in."""
+    public = key.public_key()
+    if isinstance(public, rsa.RSAPublicKey):
+        numbers = public.public_numbers()
+        return {"kty": "RSA", "n": _integer(numbers.n), "e": _integer(numbers.e)}
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        size, point = (public.curve.key_size + 7) // 8, public.public_numbers()
+        crv = _CURVES[public.curve.name]
+        return {"kty": "EC", "crv": crv, "x": _integer(point.x, size), "y": _integer(point.y, size)}
+    crv = "Ed448" if isinstance(public, ed448.Ed448PublicKey) else "Ed25519"
+    return {"kty": "OKP", "crv": crv, "x": base64url.encode(public.public_bytes_raw()).decode()}
+
+
+def _integer(value: int, size: int | None = None) -> str:
+    return base64url.encode(value.to_bytes(size or (value.bit_length() + 7) // 8)).decode()
+
+
+_SHORTEST: Final = 32
+
+
+@final
+class SharedKey(Confidential):
+    """Signs by HS256; ``algorithm`` says so. It has no ``kid``: it is never published. Its repr shows nothing of it.
+
+    Safe in any thread; does no I/O.
+    """
+
+    __slots__ = ("_secret", "algorithm")
+
+    def __init__(self, secret: bytes) -> None:
+        """Sign with ``secret``, at least 32 bytes; raises ConfigurationError."""
+        self._secret = secret
+        self.algorithm = "HS256"
+        short = len(secret) < _SHORTEST
+        del secret
+        if short:
+            raise ConfigurationError(f"A shared secret for HS256 has at least {_SHORTEST} bytes.")
+
+    def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
+        """``claims`` as a compact JWT."""
+        return write_compact(segment_of({"alg": self.algorithm, "typ": typ}), claims, self.signature)
+
+    def signature(self, data: bytes) -> bytes:
+        """The HMAC of ``data``."""
+        return hmac.digest(self._secret, data, "sha256")
+
+    def __repr__(self) -> str:
+        return "SharedKey(HS256)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from roomkey.errors import ConfigurationError, LoginRequired
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 from roomkey.oauth.source import Parameters, Revealed
 from roomkey.oauth.token_response import TokenEndpointError, TokenResponse, checked_token
 from roomkey.secret import Secret

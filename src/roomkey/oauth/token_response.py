@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from roomkey.errors import ConfigurationError, RoomkeyError
 from roomkey.http.messages import Response, http_date, retry_after
 from roomkey.jose import strict_json
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 from roomkey.secret import Confidential
 
 LONGEST_LIFETIME: Final = 366 * 86_400.0

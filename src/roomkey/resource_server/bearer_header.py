@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, final
 
 from roomkey.errors import AccessError, InvalidRequest, TokenMissing
-from roomkey.jose.reasons import refused
+from roomkey.jose.reasons import invalid_token
 from roomkey.secret import Confidential
 
 Scheme = Literal["Bearer", "DPoP"]
@@ -62,7 +62,7 @@ def read_presented_token(
     if elsewhere:
         raise _of(scheme, _invalid("token_in_two_places", "The request has a token in more than one place."))
     if too_large:
-        raise _of(scheme, refused("too_large"))
+        raise _of(scheme, invalid_token("too_large"))
     token = value[len(scheme) + 1 :]
     if value[len(scheme) : len(scheme) + 1] != " " or not _B64TOKEN.fullmatch(token):
         wanted = f"The Authorization header is not {scheme}, one space and one token."

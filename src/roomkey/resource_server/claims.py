@@ -1,9 +1,13 @@
 """The claims of a token that was verified, and what they say of who may do what."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, final
 
+from roomkey.errors import ConfigurationError
+from roomkey.jose.claims import RawClaims, read_scopes, read_text
+from roomkey.jose.reasons import invalid_token
 from roomkey.secret import Confidential
 
 
@@ -92,3 +96,111 @@ def _thawed(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _thawed(inner) for name, inner in value.items()}
     return list(map(_thawed, value)) if isinstance(value, list | tuple) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimMapping:
+    """Paths to what authorization needs; a dotted path leads into nested objects, a whole name is looked for first.
+
+    Parameters:
+        scopes: the claim with the scopes.
+        scope_lists: True takes a list of scopes as well as one text with spaces between them.
+        roles: the claims with roles, lists of texts or one text (which is one role); all of them together count.
+        audience_roles: a claim whose members are audiences with ``roles`` of their own, or None; only those of the
+            API's own audiences count.
+        tenant: the claim with the tenant, or None.
+        client_id: the claims that may name the client; the first that is there counts.
+        expected: claims by which an issuer tells its access tokens from its other tokens, with the values that will do.
+    """
+
+    scopes: str = "scope"
+    scope_lists: bool = False
+    roles: tuple[str, ...] = ("roles",)
+    audience_roles: str | None = None
+    tenant: str | None = "tenant"
+    client_id: tuple[str, ...] = ("client_id",)
+    expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def read(self, claims: RawClaims, *, audiences: frozenset[str] | None = None) -> Claims:
+        """``claims`` with their meaning for the API that is called ``audiences``.
+
+        Raises InvalidToken where one of them has the wrong form, or the token is none for APIs.
+        """
+        for name, values in self.expected.items():
+            if claims.get(name) not in values:
+                raise invalid_token("wrong_type", name)
+        roles: tuple[str, ...] = ()
+        for path in self.roles:
+            named = _at(claims, path)
+            if named is not None:
+                roles += _roles(named, path)
+        if self.audience_roles is not None:
+            for audience in audiences or ():
+                named = _member(_member(_at(claims, self.audience_roles), audience), "roles")
+                if named is not None:
+                    roles += _roles(named, self.audience_roles)
+        client_id = None
+        for name in self.client_id:
+            if client_id := read_text(claims, name):
+                break
+        tenant = None if self.tenant is None else _tenant(claims, self.tenant)
+        subject, scopes = read_text(claims, "sub"), read_scopes(claims, self.scopes, lists=self.scope_lists)
+        return Claims(claims, subject, client_id or None, scopes, frozenset(roles), tenant)
+
+
+RFC_9068: Final = ClaimMapping()
+PRESETS: Final[Mapping[str, ClaimMapping]] = MappingProxyType(
+    {
+        # learn.microsoft.com/entra/identity-platform/access-token-claims-reference; appid is that of version 1.0
+        "entra": ClaimMapping(scopes="scp", tenant="tid", client_id=("azp", "appid")),
+        # Keycloak's oidc-usermodel-realm-role-mapper and oidc-usermodel-client-role-mapper; a role of another client
+        # says nothing here. Its ID and refresh tokens are signed by the same keys and differ in the claim typ.
+        "keycloak": ClaimMapping(
+            roles=("realm_access.roles",),
+            audience_roles="resource_access",
+            tenant=None,
+            client_id=("client_id", "azp"),
+            expected=MappingProxyType({"typ": ("Bearer", "DPoP")}),
+        ),
+        # docs.aws.amazon.com/cognito, Understanding the access token: there is no aud; token_use tells ID tokens apart
+        "cognito": ClaimMapping(
+            roles=("cognito:groups",), tenant=None, expected=MappingProxyType({"token_use": ("access",)})
+        ),
+        # auth0.com/docs/secure/tokens/access-tokens/access-token-profiles, and permissions of its RBAC
+        "auth0": ClaimMapping(roles=("permissions",), tenant="org_id", client_id=("client_id", "azp")),
+    }
+)
+
+
+def mapping_named(name: str) -> ClaimMapping:
+    """The preset ``name``; raises ConfigurationError."""
+    if name not in PRESETS:
+        raise ConfigurationError(f"claims= is a ClaimMapping or one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def _tenant(claims: RawClaims, path: str) -> str | None:
+    tenant = _at(claims, path)
+    if tenant is not None and not isinstance(tenant, str):
+        raise invalid_token("claim_malformed", path.partition(".")[0])
+    return tenant
+
+
+def _roles(value: Any, path: str) -> tuple[str, ...]:
+    roles = [value] if isinstance(value, str) else value
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise invalid_token("claim_malformed", path.partition(".")[0])
+    return tuple(roles)
+
+
+def _at(claims: RawClaims, path: str) -> Any:
+    if path in claims or "." not in path:
+        return claims.get(path)
+    value: Any = claims
+    for step in path.split("."):
+        value = _member(value, step)
+    return value
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None

@@ -12,12 +12,9 @@ from roomkey.concurrency.steps import Steps
 from roomkey.concurrency.workers import Workers
 from roomkey.errors import ConfigurationError, ReplayUnknown, StoreUnavailable
 from roomkey.jose.claims import LONGEST_LEEWAY
-from roomkey.jose.signature import ALGORITHMS, SYMMETRIC
-from roomkey.jose.verify import allowed_algorithms
-from roomkey.resource_server.dpop_nonces import Nonces
-from roomkey.resource_server.dpop_proof import DPoPRequest, Proof, ProofRules, invalid_proof
+from roomkey.jose.verification_key import ALGORITHMS, SYMMETRIC, allowed_algorithms
+from roomkey.resource_server.dpop_proof import DPoPRequest, Nonces, Proof, ProofRules, invalid_proof, read_origins
 from roomkey.resource_server.replay_store import MemoryReplayStore, ReplayStore
-from roomkey.resource_server.request_target import read_origins
 from roomkey.secret import Secret
 
 _log = logging.getLogger("roomkey")

@@ -3,20 +3,116 @@
 import functools
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
+from urllib.parse import unquote, urlsplit
 
-from roomkey.errors import DPoPNonceRequired, InvalidDPoPProof, InvalidToken
+from roomkey.errors import ConfigurationError, DPoPNonceRequired, InvalidDPoPProof, InvalidToken
+from roomkey.http.address import check_endpoint_url
 from roomkey.jose import base64url
 from roomkey.jose.claims import read_text, read_time
 from roomkey.jose.compact import Compact, embedded_key, read_claims, read_compact
-from roomkey.jose.keys import UnusableKey, VerificationKey, read_jwk
-from roomkey.jose.reasons import refused
-from roomkey.jose.thumbprint import thumbprint
-from roomkey.resource_server.dpop_nonces import Nonces
-from roomkey.resource_server.request_target import normal_path, read_target
+from roomkey.jose.reasons import invalid_token
+from roomkey.jose.verification_key import UnusableKey, VerificationKey, read_jwk, thumbprint
 from roomkey.secret import Confidential
+
+_LENGTH = 16
+
+
+@final
+class Nonces(Confidential):
+    """A new nonce every ``lifetime`` seconds; the one before and the one after are good too.
+
+    Processes with the same secret give out the same ones. A new secret is a new series: a client that comes with an old
+    nonce is told the new one.
+    """
+
+    __slots__ = ("_key", "_lifetime")
+
+    def __init__(self, secret: bytes, lifetime: float) -> None:
+        self._key = hmac.digest(secret, b"roomkey DPoP nonce", hashlib.sha256)
+        self._lifetime = lifetime
+
+    def current(self, now: float) -> str:
+        """The one to use at ``now``, in seconds since 1970."""
+        return self._numbered(self._number(now))
+
+    def good(self, nonce: str, now: float) -> bool:
+        """True for one that was current at ``now`` or shortly before, or is so where a clock goes ahead."""
+        number, given = self._number(now), nonce.encode()
+        return any(hmac.compare_digest(self._numbered(number + step).encode(), given) for step in (0, -1, 1))
+
+    def _number(self, now: float) -> int:
+        return int(now // self._lifetime)
+
+    def _numbered(self, number: int) -> str:
+        mac = hmac.digest(self._key, number.to_bytes(8, signed=True), hashlib.sha256)
+        return base64url.encode(mac[:_LENGTH]).decode()
+
+    def __repr__(self) -> str:
+        return "Nonces(…)"
+
+
+_PORTS: Final = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTarget:
+    """An address without query and fragment, in its normal form.
+
+    Attributes:
+        origin: scheme, host and port in lower case, the scheme's own port left out.
+        path: decoded, without dot segments, never empty.
+    """
+
+    origin: str
+    path: str
+
+
+def read_target(uri: str) -> RequestTarget | None:
+    """The target that ``uri`` names, or None where it is no absolute http or https address without a user in it."""
+    if not uri.isascii() or not uri.isprintable() or " " in uri:
+        return None
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return None
+    host = parts.hostname or ""
+    if parts.scheme not in _PORTS or not host or "@" in parts.netloc:
+        return None
+    name = f"[{host}]" if ":" in host else host
+    shown = "" if port in (None, _PORTS[parts.scheme]) else f":{port}"
+    return RequestTarget(f"{parts.scheme}://{name}{shown}", normal_path(unquote(parts.path)))
+
+
+def normal_path(path: str) -> str:
+    """``path``, decoded already, without dot segments (RFC 3986 section 5.2.4); an empty one is ``/``."""
+    kept: list[str] = []
+    segments = path.removeprefix("/").split("/")
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def read_origins(origins: str | Iterable[str]) -> frozenset[str]:
+    """``origins`` as targets have them; raises ConfigurationError for one with a path, a query or no https."""
+    found = set()
+    for text in (origins,) if isinstance(origins, str) else origins:
+        target = read_target(check_endpoint_url(text, "origins="))
+        if target is None or target.path != "/" or "?" in text:
+            raise ConfigurationError("origins= names an API by scheme, host and port, such as https://orders.example.")
+        found.add(target.origin)
+    if not found:
+        raise ConfigurationError("origins= names nothing; say how the API's callers address it, as in a proof's htu.")
+    return frozenset(found)
+
 
 LARGEST_PROOF: Final = 8_192
 _TYPE: Final = "dpop+jwt"
@@ -122,7 +218,7 @@ class ProofRules:
         if verify is None:
             raise invalid_proof("key_refused")
         if name not in keys:
-            raise refused("bound_to_a_key", "cnf")
+            raise invalid_token("bound_to_a_key", "cnf")
         if not verify(compact.signature, compact.signed):
             raise invalid_proof("bad_signature")
         try:

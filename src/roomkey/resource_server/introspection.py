@@ -9,7 +9,7 @@ from roomkey.http.address import check_endpoint_url
 from roomkey.http.messages import Request, Response
 from roomkey.jose import strict_json
 from roomkey.jose.claims import LATEST_TIME, ClaimRules, check_audience, check_issuer, read_text, read_time
-from roomkey.jose.reasons import refused
+from roomkey.jose.reasons import invalid_token
 from roomkey.oauth.client_authentication import (
     Authentication,
     PrivateKeyJWT,
@@ -120,14 +120,14 @@ def check_answer(answer: Mapping[str, Any], rules: ClaimRules, *, now: float, ve
         check_audience(answer, rules.audiences)
     expires = read_time(answer, "exp")
     if expires is not None and now >= expires + rules.leeway:
-        raise refused("expired", "exp")
+        raise invalid_token("expired", "exp")
     begins = read_time(answer, "nbf", earliest=-LATEST_TIME)
     if begins is not None and now < begins - rules.leeway:
-        raise refused("not_yet_valid", "nbf")
+        raise invalid_token("not_yet_valid", "nbf")
     read_time(answer, "iat")
     for name, known in (("token_type", _TYPES), ("token_use", _USES)):
         kind = read_text(answer, name)
         if kind is not None and kind.lower() not in known:
-            raise refused("wrong_type", name)
+            raise invalid_token("wrong_type", name)
     for name in ("sub", "jti", "client_id"):
         read_text(answer, name)

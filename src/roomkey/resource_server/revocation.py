@@ -1,15 +1,51 @@
 """Tokens that are good no more although they have not ended: looked up in lists at hand, without a call (DESIGN 11)."""
 
 from collections.abc import Mapping
-from typing import Any, final
+from dataclasses import dataclass
+from typing import Any, Final, final
 
 from roomkey.concurrency.steps import Steps
-from roomkey.jose.claims import read_text
-from roomkey.jose.reasons import refused
-from roomkey.resource_server.deny_list import DenyList
-from roomkey.resource_server.list_token import ListIssuer
-from roomkey.resource_server.polled_list import PolledList
+from roomkey.http.address import check_endpoint_url
+from roomkey.jose.claims import read_text, read_time
+from roomkey.jose.reasons import invalid_token
+from roomkey.resource_server.revocation_list import BY_DEFAULT, ListIssuer, ListPolicy, PolledList, followed_list
 from roomkey.resource_server.status_list import VALID, FollowedStatusLists, Statuses, StatusLists, StatusReference
+
+DENY_LIST: Final = "denylist+jwt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenyList:
+    """Where an issuer publishes its deny list.
+
+    Parameters:
+        url: its address, https or loopback.
+        policy: how it is followed, and what counts while it cannot be had.
+    """
+
+    url: str
+    policy: ListPolicy = BY_DEFAULT
+
+    def __post_init__(self) -> None:
+        check_endpoint_url(self.url, "url= of DenyList")
+
+    def followed(self, issuer: ListIssuer) -> PolledList[frozenset[str]]:
+        """The list, ready to be asked; does no I/O yet."""
+        return followed_list(issuer, self.url, typ=DENY_LIST, read=read_deny_list, policy=self.policy)
+
+
+def read_deny_list(claims: Mapping[str, Any]) -> frozenset[str]:
+    """The ``jti`` of every token on the list; raises InvalidToken where it is none (pure)."""
+    for name in ("iss", "exp"):
+        if name not in claims:
+            raise invalid_token("claim_missing", name)
+    read_text(claims, "iss")
+    named = claims.get("jti")
+    if not isinstance(named, Mapping):
+        raise invalid_token("claim_malformed", "jti")
+    for name in named:
+        read_time(named, name)
+    return frozenset(named)
 
 
 @final
@@ -72,7 +108,7 @@ class Standing:
         if denied is not None:
             named = yield from denied.course(lambda _: False)
             if named is not None and self._jti in named:
-                raise refused("revoked")
+                raise invalid_token("revoked")
         reference = self._reference
         followed = None if reference is None else self._lists.statuses(reference)
         if followed is not None and reference is not None:
@@ -80,6 +116,6 @@ class Standing:
             statuses = yield from followed.course(lambda statuses: statuses.at(reference.index) is None)
             status = VALID if statuses is None else statuses.at(reference.index)
             if status is None:
-                raise refused("claim_malformed", "status")
+                raise invalid_token("claim_malformed", "status")
             if status != VALID:
-                raise refused("revoked")
+                raise invalid_token("revoked")

@@ -11,9 +11,8 @@ from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.errors import ConfigurationError
 from roomkey.http.address import address_problem
 from roomkey.jose import base64url
-from roomkey.jose.reasons import refused
-from roomkey.resource_server.list_token import ListIssuer, followed_list
-from roomkey.resource_server.polled_list import BY_DEFAULT, ListPolicy, PolledList
+from roomkey.jose.reasons import invalid_token
+from roomkey.resource_server.revocation_list import BY_DEFAULT, ListIssuer, ListPolicy, PolledList, followed_list
 
 STATUS_LIST: Final = "statuslist+jwt"
 LARGEST_INFLATED: Final = 4_194_304
@@ -112,29 +111,29 @@ def read_reference(claims: Mapping[str, Any], *, required: bool, issuer: str) ->
     reference = status.get("status_list") if isinstance(status, Mapping) else None
     if reference is None:
         if required or (status is not None and not isinstance(status, Mapping)):
-            raise refused("claim_missing" if status is None else "claim_malformed", "status")
+            raise invalid_token("claim_missing" if status is None else "claim_malformed", "status")
         return None
     index = reference.get("idx") if isinstance(reference, Mapping) else None
     uri = reference.get("uri") if isinstance(reference, Mapping) else None
     if type(index) is not int or index < 0 or not isinstance(uri, str) or address_problem(uri):
-        raise refused("claim_malformed", "status")
+        raise invalid_token("claim_malformed", "status")
     if urlsplit(issuer).scheme == "https" != urlsplit(uri).scheme:
-        raise refused("claim_malformed", "status")
+        raise invalid_token("claim_malformed", "status")
     return StatusReference(uri, index)
 
 
 def read_status_list(claims: Mapping[str, Any], uri: str) -> Statuses:
     """The statuses in the claims of the list at ``uri`` (section 5.1); raises InvalidToken (pure)."""
     if claims.get("sub") != uri:
-        raise refused("claim_malformed", "sub")
+        raise invalid_token("claim_malformed", "sub")
     status_list = claims.get("status_list")
     bits = status_list.get("bits") if isinstance(status_list, Mapping) else None
     lst = status_list.get("lst") if isinstance(status_list, Mapping) else None
     if type(bits) is not int or bits not in (1, 2, 4, 8) or not isinstance(lst, str) or not lst.isascii():
-        raise refused("claim_malformed", "status_list")
+        raise invalid_token("claim_malformed", "status_list")
     packed = _inflated(base64url.decode(lst.encode()))
     if packed is None:
-        raise refused("claim_malformed", "status_list")
+        raise invalid_token("claim_malformed", "status_list")
     return Statuses(bits, packed)
 
 

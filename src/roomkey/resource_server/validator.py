@@ -6,27 +6,23 @@ from typing import Any, Final, final
 
 from roomkey.clock import Clock, SystemClock
 from roomkey.concurrency.steps import Steps, arun, run
-from roomkey.errors import AccessError, ConfigurationError, InvalidToken, RoomkeyError
+from roomkey.errors import AccessError, ConfigurationError, InvalidToken, RoomkeyError, without_traceback
 from roomkey.http.transport import Transport
 from roomkey.jose.claims import check_claims, check_type, read_text
 from roomkey.jose.compact import LARGEST_TOKEN, Compact, read_claims, read_compact
-from roomkey.jose.key_set import KeySet
-from roomkey.jose.keys import VerificationKey
-from roomkey.jose.reasons import refused
-from roomkey.jose.verify import check_algorithm, check_signature
+from roomkey.jose.jwks.key_set import KeySet
+from roomkey.jose.reasons import invalid_token
+from roomkey.jose.verification_key import VerificationKey, check_algorithm, check_signature
 from roomkey.resource_server.bearer_header import PresentedToken, read_presented_token
-from roomkey.resource_server.claim_mapping import RFC_9068, ClaimMapping
-from roomkey.resource_server.claims import Claims
-from roomkey.resource_server.confirmation import Confirmation, read_confirmation
-from roomkey.resource_server.deny_list import DenyList
+from roomkey.resource_server.claims import RFC_9068, ClaimMapping, Claims
 from roomkey.resource_server.dpop import DPoP
 from roomkey.resource_server.dpop_proof import DPoPRequest
 from roomkey.resource_server.introspection import Introspection
-from roomkey.resource_server.issuer import JudgingIssuer
+from roomkey.resource_server.issuer import NOT_NAMED, JudgingIssuer, Profile, TrustedIssuer
 from roomkey.resource_server.requirements import Requirements
-from roomkey.resource_server.sender_constraint import Sender, proving
+from roomkey.resource_server.revocation import DenyList
+from roomkey.resource_server.sender_constraint import Confirmation, Sender, proving, read_confirmation
 from roomkey.resource_server.status_list import StatusLists
-from roomkey.resource_server.trusted_issuer import NOT_NAMED, Profile, TrustedIssuer
 from roomkey.resource_server.verified_tokens import VerifiedToken, VerifiedTokens
 
 _NOTHING: Final = Requirements()
@@ -181,7 +177,7 @@ class TokenValidator:
             requirements.check(claims, now=self._wall(), tenant=tenant)
             return claims
         except RoomkeyError as error:
-            refusal = self._challenged(bare(error), token)
+            refusal = self._challenged(without_traceback(error), token)
         del authorization, token  # an error report with local variables shows no token
         raise refusal
 
@@ -206,7 +202,7 @@ class TokenValidator:
             requirements.check(claims, now=self._wall(), tenant=tenant)
             return claims
         except RoomkeyError as error:
-            refusal = self._challenged(bare(error), token)
+            refusal = self._challenged(without_traceback(error), token)
         del authorization, token
         raise refusal
 
@@ -243,7 +239,7 @@ class TokenValidator:
                 compact, raw, issuer = self._read(token)
                 if issuer.never_verified:
                     return (yield from self._unsigned(token, issuer, Sender(certificate, proof), fresh=fresh))
-                keys = issuer.keys.at_hand(compact.header) or (yield from issuer.keys.steps(compact.header))
+                keys = issuer.keys.find_cached(compact.header) or (yield from issuer.keys.find_steps(compact.header))
                 known = self._verified(digest, compact, raw, issuer, keys)
             if known.standing is not None:
                 yield from known.standing.course()
@@ -256,7 +252,7 @@ class TokenValidator:
                 yield from proving(token, bonds, Sender(certificate, proof), self.dpop, now=self._wall())
             return known.claims
         except RoomkeyError as error:
-            return bare(error)
+            return without_traceback(error)
 
     def _read(self, token: str) -> tuple[Compact, Mapping[str, Any], JudgingIssuer]:
         """The issuer is chosen here, before anything is asked for over the network; nothing is verified yet."""
@@ -264,7 +260,7 @@ class TokenValidator:
         raw = read_claims(compact)
         issuer = self._issuers.get(read_text(raw, "iss", required=True) or "")
         if issuer is None:
-            raise refused("wrong_issuer", "iss")
+            raise invalid_token("wrong_issuer", "iss")
         check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
         if not issuer.never_verified:
             check_algorithm(compact.header, issuer.algorithms)
@@ -290,9 +286,9 @@ class TokenValidator:
     def _unsigned(self, token: str, issuer: JudgingIssuer, sender: Sender, *, fresh: bool) -> Steps[Claims]:
         """The claims of a token that its auth service alone knows; no byte of it is trusted for anything else."""
         if len(token) > LARGEST_TOKEN:
-            raise refused("too_large")
+            raise invalid_token("too_large")
         if not _OPAQUE.fullmatch(token):
-            raise refused("malformed")
+            raise invalid_token("malformed")
         answer, confirmation = yield from issuer.asking(token, fresh=fresh, verified=False)
         claims = issuer.read(answer)
         yield from proving(token, _bonds(confirmation), sender, self.dpop, now=self._wall())
@@ -327,9 +323,3 @@ def _shown(token: PresentedToken, proof: DPoPRequest | None) -> DPoPRequest | No
     if token.scheme == "Bearer":
         return None
     return DPoPRequest((), method="", path="") if proof is None else proof
-
-
-def bare(error: RoomkeyError) -> RoomkeyError:
-    """``error`` without the frames it came through, whose local variables hold the token."""
-    error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)

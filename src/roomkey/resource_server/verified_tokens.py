@@ -11,11 +11,11 @@ from typing import final
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.jose.claims import Life
 from roomkey.jose.compact import LARGEST_TOKEN
-from roomkey.jose.keys import VerificationKey
+from roomkey.jose.verification_key import VerificationKey
 from roomkey.resource_server.claims import Claims
-from roomkey.resource_server.confirmation import Confirmation
 from roomkey.resource_server.issuer import JudgingIssuer
 from roomkey.resource_server.revocation import Standing
+from roomkey.resource_server.sender_constraint import Confirmation
 from roomkey.secret import Confidential
 
 _sha256 = hashlib.sha256

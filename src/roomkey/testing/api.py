@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlencode
 
 from roomkey.clock import Clock, SystemClock
 from roomkey.errors import AccessError
-from roomkey.integrations.presented import Presented, presented_proof
 from roomkey.integrations.protection import Protection
+from roomkey.integrations.request_credentials import Presented, presented_proof
 from roomkey.resource_server.requirements import Requirements
 from roomkey.testing.faults import FaultyServer
 from roomkey.testing.issuer import Issuer

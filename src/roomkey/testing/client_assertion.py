@@ -5,8 +5,8 @@ from collections.abc import Collection
 from typing import Final
 
 from roomkey.errors import InvalidToken
-from roomkey.jose.key_set import KeySet
-from roomkey.jose.signature import ALGORITHMS
+from roomkey.jose.jwks.key_set import KeySet
+from roomkey.jose.verification_key import ALGORITHMS
 from roomkey.jose.verify import verify_compact
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -8,7 +8,7 @@ from typing import Any, final
 from roomkey.clock import Clock, SystemClock
 from roomkey.jose import base64url
 from roomkey.jose.signing_key import SigningKey
-from roomkey.jose.thumbprint import thumbprint
+from roomkey.jose.verification_key import thumbprint
 from roomkey.secret import Confidential
 from roomkey.testing.issuer_keys import forged, jwk_of, new_private_key
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from roomkey.clock import Clock, SystemClock
-from roomkey.jose.key_set import KeySet
+from roomkey.jose.jwks.key_set import KeySet
 from roomkey.testing import custom_logins
 from roomkey.testing.access_tokens import access_claims, signed_access
 from roomkey.testing.api_endpoints import ENDPOINTS, answer_api

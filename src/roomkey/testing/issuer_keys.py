@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from roomkey.errors import InvalidToken
 from roomkey.jose import KeySet, base64url, verify_compact
 from roomkey.jose.signing_key import PrivateKey, SigningKey
-from roomkey.jose.thumbprint import thumbprint
+from roomkey.jose.verification_key import thumbprint
 
 ALGORITHMS: Final = ("ES256", "ES384", "RS256", "PS256", "EdDSA")
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from roomkey.jose.key_set import KeySet
+from roomkey.jose.jwks.key_set import KeySet
 from roomkey.secret import Confidential, fingerprint
 
 _MOST_TOKENS: Final = 200_000

@@ -5,7 +5,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from roomkey.jose import base64url
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 
 if TYPE_CHECKING:
     from roomkey.testing.issuer import Issuer

@@ -15,7 +15,7 @@ from tests.authorization_server.oauth_service import (
 
 from roomkey.authorization_server.accounts import service_accounts
 from roomkey.jose import base64url
-from roomkey.jose.hmac_key import SharedKey
+from roomkey.jose.signing_key import SharedKey
 
 TOKEN = "/oauth2/token"
 REFUSED = (401, "invalid_client")

@@ -20,7 +20,7 @@ from roomkey.authorization_server.identity.passwords import Cost, PasswordHashin
 from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 from roomkey.testing import FakeClock
 
 PASSWORD = "seven green lanterns hum"

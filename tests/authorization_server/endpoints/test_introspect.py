@@ -22,7 +22,7 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.tokens.issue import find_ledger_key
 from roomkey.authorization_server.tokens.issued_tokens import revoke_token
 from roomkey.jose import base64url
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 from roomkey.testing import FakeClock
 
 PATH = "/oauth2/introspect"

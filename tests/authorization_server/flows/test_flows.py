@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from tests.authorization_server.flows.processes import AuthService, app, auth_service, orders_api, secrets_in
 
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 
 PASSWORD = "four unrelated words, whatever they are"
 ORDERS = "{'orders': [{'id': 1, 'item': 'a room'}], 'for': 'reports'}\n"

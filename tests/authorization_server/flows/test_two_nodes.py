@@ -23,7 +23,7 @@ from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.cli.exit_code import ExitCode
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 
 ADMIN = [Access("roomkey-admin", ("admin:read", "admin:write")), Access("orders-api", ("orders:read", "orders:write"))]
 

@@ -15,7 +15,7 @@ from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.issue import find_ledger_key
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 
 BOTH = ("orders:read", "orders:write")
 SCOPE_REFUSED = (400, "invalid_scope")

@@ -14,7 +14,7 @@ from roomkey.authorization_server.schema.accounts import apis, tenants
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
 from roomkey.errors import ConfigurationError
-from roomkey.jose.hmac_key import SharedKey
+from roomkey.jose.signing_key import SharedKey
 from roomkey.testing import FakeClock
 
 

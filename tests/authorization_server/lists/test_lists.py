@@ -38,8 +38,8 @@ from roomkey.authorization_server.tokens.issued_tokens import revoke_token
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import CacheableDocument
 from roomkey.authorization_server.web.oauth_error import OAuthError
-from roomkey.jose.unverified import read_unverified
-from roomkey.resource_server.list_token import LARGEST_LIST
+from roomkey.jose.compact import read_unverified
+from roomkey.resource_server.revocation_list import LARGEST_LIST
 from roomkey.resource_server.status_list import LARGEST_INFLATED
 from roomkey.testing import FakeClock
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from roomkey.authorization_server.errors import Invalid
 from roomkey.jose import strict_json
-from roomkey.jose.keys import UnusableKey, read_jwk
+from roomkey.jose.verification_key import UnusableKey, read_jwk
 
 _LARGEST: Final = 16_384
 _MOST: Final = 10

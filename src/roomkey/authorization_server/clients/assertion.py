@@ -15,10 +15,8 @@ from roomkey.authorization_server.settings import Settings
 from roomkey.errors import InvalidToken
 from roomkey.jose.claims import read_text, read_time
 from roomkey.jose.compact import Header, read_claims, read_compact
-from roomkey.jose.key_set import KeySet
-from roomkey.jose.keys import VerificationKey
-from roomkey.jose.signature import verifier
-from roomkey.jose.verify import check_algorithm, check_signature
+from roomkey.jose.jwks.key_set import KeySet
+from roomkey.jose.verification_key import VerificationKey, check_algorithm, check_signature, verifier
 
 ALGORITHMS: Final = frozenset({"ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA", "Ed25519"})
 _LONGEST_LIFE: Final = 300

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from roomkey.authorization_server.tokens.issue import Signer
-from roomkey.jose.key_set import KeySet
+from roomkey.jose.jwks.key_set import KeySet
 
 
 @dataclass(frozen=True, slots=True)

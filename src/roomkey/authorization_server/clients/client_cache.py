@@ -23,7 +23,7 @@ from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.issued_tokens import hold_sweeps
 from roomkey.authorization_server.unit_of_work import UnitOfWork, changes
 from roomkey.errors import ConfigurationError
-from roomkey.jose.key_set import KeySet
+from roomkey.jose.jwks.key_set import KeySet
 
 _MOST: Final = 20_000
 

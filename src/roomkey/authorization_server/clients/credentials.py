@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 from roomkey.authorization_server.web.form import Form
 from roomkey.authorization_server.web.oauth_error import OAuthError, invalid_request
 from roomkey.authorization_server.web.request_response import BufferedRequest
-from roomkey.jose.unverified import read_unverified
+from roomkey.jose.compact import read_unverified
 from roomkey.secret import Confidential
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -13,7 +13,7 @@ from roomkey.authorization_server.column_encryption import PRIVATE_KEY
 from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
-from roomkey.jose.public_jwk import public_jwk
+from roomkey.jose.signing_key import public_jwk
 from roomkey.secret import Confidential
 
 if TYPE_CHECKING:

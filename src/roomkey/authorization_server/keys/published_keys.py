@@ -12,7 +12,7 @@ from roomkey.authorization_server.keys.key_record import KeyState, take_turn
 from roomkey.authorization_server.keys.new_key import add_key
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.unit_of_work import UnitOfWork, changes
-from roomkey.jose.key_set import KeySet
+from roomkey.jose.jwks.key_set import KeySet
 from roomkey.jose.signing_key import PrivateKey, SigningKey
 from roomkey.secret import Confidential
 

@@ -10,7 +10,7 @@ from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.sealing import Sealed
 from roomkey.authorization_server.unit_of_work import UnitOfWork
-from roomkey.jose.hmac_key import SharedKey
+from roomkey.jose.signing_key import SharedKey
 from roomkey.secret import Secret
 
 

@@ -4,8 +4,7 @@ from roomkey.authorization_server.errors import DatabaseUnsuitable
 from roomkey.authorization_server.keys.published_keys import KeysInUse
 from roomkey.authorization_server.keys.shared_secret import shared_key
 from roomkey.authorization_server.sealing import Sealed
-from roomkey.jose.hmac_key import SharedKey
-from roomkey.jose.signing_key import SigningKey
+from roomkey.jose.signing_key import SharedKey, SigningKey
 
 
 def signer(

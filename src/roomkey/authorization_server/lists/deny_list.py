@@ -12,8 +12,8 @@ from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.tokens.issue import JTI_LETTERS
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import CacheableDocument
-from roomkey.resource_server.deny_list import DENY_LIST
-from roomkey.resource_server.list_token import LARGEST_LIST
+from roomkey.resource_server.revocation import DENY_LIST
+from roomkey.resource_server.revocation_list import LARGEST_LIST
 
 _ENTRY: Final = math.ceil((JTI_LETTERS + len('"":1234567890,')) * 4 / 3)
 """Bytes that a token's ``jti`` and ``exp`` take in the signed list, which is base64url."""

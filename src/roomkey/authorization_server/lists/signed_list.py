@@ -9,7 +9,7 @@ from roomkey.authorization_server.keys.published_keys import PublishedSigningKey
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import CacheableDocument
 from roomkey.authorization_server.web.oauth_error import OAuthError
-from roomkey.resource_server.list_token import LARGEST_LIST
+from roomkey.resource_server.revocation_list import LARGEST_LIST
 
 LIFETIME: Final = 900
 """Seconds that a list may be used: long enough for an outage, and for a validator's clock that is 5 minutes off."""

@@ -18,9 +18,8 @@ from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.tokens.issue import find_ledger_key
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.errors import InvalidToken
-from roomkey.jose.compact import Compact, read_compact
-from roomkey.jose.unverified import read_unverified
-from roomkey.jose.verify import check_signature
+from roomkey.jose.compact import Compact, read_compact, read_unverified
+from roomkey.jose.verification_key import check_signature
 
 _TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 _OPAQUE: Final = {

@@ -5,12 +5,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final, final
 
 from roomkey.errors import InvalidToken
 from roomkey.jose.compact import LONGEST_KID, Header
-from roomkey.jose.keys import UnusableKey, VerificationKey, read_jwk
-from roomkey.jose.reasons import refused
+from roomkey.jose.reasons import invalid_token
+from roomkey.jose.verification_key import UnusableKey, VerificationKey, read_jwk
 from roomkey.secret import Confidential
 
 MOST_KEYS: Final = 100
@@ -24,7 +25,7 @@ class RejectedKey:
     Attributes:
         position: where in the set it stands, from 0.
         kid: the name that it bears, or None. It comes from outside: escape it wherever you show it.
-        reason: a stable word, such as ``weak_key``; ``roomkey.jose.keys.UnusableKey`` lists them.
+        reason: a stable word, such as ``weak_key``; ``roomkey.jose.verification_key.UnusableKey`` lists them.
     """
 
     position: int
@@ -92,8 +93,8 @@ class Keys(Confidential):
         if named or header.kid is None or not self._kids:
             candidates = [key for key in self.keys if key.kid == header.kid or not named]
             if any(header.algorithm in key.verifiers for key in candidates):
-                return refused("ambiguous_key")
-        return refused("key_mismatch" if named else "unknown_key")
+                return invalid_token("ambiguous_key")
+        return invalid_token("key_mismatch" if named else "unknown_key")
 
     def __repr__(self) -> str:
         return f"Keys({len(self.keys)} usable, {len(self.refused)} refused)"
@@ -115,3 +116,51 @@ def _eligible(keys: tuple[VerificationKey, ...]) -> Mapping[tuple[str | None, st
 def _kid(jwk: Any) -> str | None:
     kid = jwk.get("kid") if isinstance(jwk, Mapping) else None
     return kid[:LONGEST_KID] if isinstance(kid, str) else None
+
+
+class KeySetState(Enum):
+    """What a key set can do at one moment."""
+
+    FIXED = "fixed"
+    """It was given in code and never changes."""
+    EMPTY = "empty"
+    """Nobody has asked for a key yet, or none could be had."""
+    FRESH = "fresh"
+    """Its keys are in use."""
+    STALE = "stale"
+    """Its keys are used on while no newer set can be had, or until somebody asks for one."""
+    EXPIRED = "expired"
+    """Its keys are too old to be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySetStatus:
+    """A key set at one moment; nothing in it is secret.
+
+    Attributes:
+        source: where the keys come from.
+        state: what the set can do.
+        keys: how many keys are usable.
+        refused: the keys that are not used, and why.
+        age: seconds since the set was confirmed, or None.
+        refresh_in: seconds until a newer set is looked for, or None.
+        usable_for: seconds that the keys can be used if no newer set can be had; infinite for fixed keys.
+        fetches: attempts so far.
+        failures: how many of them failed.
+        unknown_kids: tokens so far that named a key which was not in the set.
+        last_error: why the last attempt failed, or "" where it did not.
+        next_attempt_in: seconds until the next attempt after a failure, or None.
+    """
+
+    source: str
+    state: KeySetState
+    keys: int
+    refused: tuple[RejectedKey, ...]
+    age: float | None = None
+    refresh_in: float | None = None
+    usable_for: float = float("inf")
+    fetches: int = 0
+    failures: int = 0
+    unknown_kids: int = 0
+    last_error: str = ""
+    next_attempt_in: float | None = None

@@ -1,15 +1,168 @@
 """An issuer's published keys, kept at hand: a known key of a fresh set is a comparison and a look-up (DESIGN 9)."""
 
+import logging
+from dataclasses import dataclass
 from typing import Final, final
 
-from roomkey.clock import Clock
-from roomkey.concurrency.cached_document import Held, Refreshed
+from roomkey.clock import Budget, Clock
+from roomkey.concurrency.cached_document import Fetched, Held, Refreshed
+from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.concurrency.outage import FetchFailed
 from roomkey.concurrency.steps import Steps
 from roomkey.errors import KeysUnavailable
+from roomkey.http.messages import Request, Response, age, lifetime, retry_after, server_date
+from roomkey.http.transport import Transport, TransportError
+from roomkey.jose import strict_json
 from roomkey.jose.compact import Header
-from roomkey.jose.key_fetch import KeyFetch, KeySetLimits, PublishedKeys
-from roomkey.jose.key_set_status import KeySetState, KeySetStatus
-from roomkey.jose.keys import VerificationKey
+from roomkey.jose.jwks.local import MOST_KEYS, Keys, KeySetState, KeySetStatus
+from roomkey.jose.verification_key import VerificationKey
+from roomkey.oauth.discovery import Discovery
+from roomkey.oauth.token_response import TokenEndpointError
+
+_log = logging.getLogger("roomkey")
+
+_SOFT_FRACTION: Final = 0.8
+LARGEST_SET: Final = 262_144
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySetLimits:
+    """How long published keys are used and how often they are asked for; all in seconds.
+
+    Parameters:
+        ttl: how long a set is used where its answer has no ``Cache-Control: max-age``.
+        shortest_ttl: the least that ``Cache-Control`` can ask for.
+        longest_ttl: the most that it can ask for.
+        stale_if_error: how much longer a set is used while no newer one can be had.
+        cooldown: the least time between two requests that tokens with unknown key names cause.
+        fetch: one whole attempt, discovery included.
+    """
+
+    ttl: float = 300.0
+    shortest_ttl: float = 60.0
+    longest_ttl: float = 86_400.0
+    stale_if_error: float = 3_600.0
+    cooldown: float = 30.0
+    fetch: float = 5.0
+
+    def __post_init__(self) -> None:
+        values = (self.ttl, self.shortest_ttl, self.longest_ttl, self.stale_if_error, self.cooldown, self.fetch)
+        if not all(0.0 <= value < float("inf") for value in values) or not self.fetch > 0.0:
+            raise ValueError("the limits of a key set are seconds, 0 or more; fetch is more than 0")
+        if not 0.0 < self.shortest_ttl <= self.longest_ttl:
+            raise ValueError("shortest_ttl of a key set lies above 0 and not above longest_ttl")
+
+    def lifetime_of(self, response: Response) -> float:
+        """How long the set in ``response`` is used."""
+        asked = lifetime(response)
+        return min(max(self.ttl if asked is None else asked, self.shortest_ttl), self.longest_ttl)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedKeys:
+    """A set as its issuer published it.
+
+    Attributes:
+        keys: the keys in it.
+        etag: the answer's ``ETag``, or None.
+        made: when its origin made the answer, in seconds since 1970, or None.
+    """
+
+    keys: Keys
+    etag: str | None
+    made: float | None
+
+
+@final
+class KeyFetch(Forkable):
+    """Asks for the set at ``url``, or at the address that the metadata of ``issuer`` names. Blocks on I/O.
+
+    ``jitter`` (0 to 1) spreads the times at which many processes look for a newer set.
+    """
+
+    __slots__ = ("_clock", "_discovery", "_issuer", "_limits", "_soft", "_transport", "_url")
+
+    def __init__(
+        self,
+        *,
+        url: str = "",
+        issuer: str = "",
+        limits: KeySetLimits,
+        transport: Transport,
+        clock: Clock,
+        jitter: float,
+    ) -> None:
+        self._url = url
+        self._issuer = issuer
+        self._limits = limits
+        self._transport = transport
+        self._clock = clock
+        self._soft = _SOFT_FRACTION - 0.1 * jitter
+        self._discovery = Discovery(transport, clock)
+        tell_of_forks(self)
+
+    @property
+    def source(self) -> str:
+        """The address that was configured."""
+        return self._url or self._issuer
+
+    def fetch(self, held: PublishedKeys | None) -> Fetched[PublishedKeys] | FetchFailed:
+        """What is published now, compared with what is ``held``; takes at most ``limits.fetch`` seconds in all."""
+        budget = Budget(self._limits.fetch, self._clock)
+        try:
+            url = self._url or self._discovery.jwks_uri(self._issuer, seconds=budget.left)
+            request = Request("GET", url, _headers(held))
+            response = self._transport.send(request, seconds=budget.left, largest=LARGEST_SET).response
+        except TransportError as error:
+            return FetchFailed(error.reason, error.detail)
+        except TokenEndpointError as error:
+            return FetchFailed(error.error, str(error), error.retry_after)
+        fetched = self._read(response, held)
+        if isinstance(fetched, FetchFailed) and self._issuer:
+            self._discovery.forget(self._issuer)  # the set may have moved
+        return fetched
+
+    def _read(self, response: Response, held: PublishedKeys | None) -> Fetched[PublishedKeys] | FetchFailed:
+        if response.status == 304 and held is not None:
+            return self._used(held, self._limits.lifetime_of(response))
+        if response.status != 200:
+            detail = f"the answer has the status {response.status}"
+            return FetchFailed("bad_status", detail, retry_after(response, wall=self._clock.wall()))
+        document = strict_json.read_object_of_objects(response.body)
+        jwks = None if document is None else document.get("keys")
+        if not isinstance(jwks, list):
+            return FetchFailed("malformed", "the answer is not a JWK set")
+        if len(jwks) > MOST_KEYS:
+            return FetchFailed("too_many_keys", f"the set has more than {MOST_KEYS} keys")
+        made = server_date(response)
+        if held is not None and age(response) > 0.0 and made is not None and held.made is not None and made < held.made:
+            return self._used(held, self._limits.shortest_ttl)  # a cache on the way still has an older set than ours
+        keys = Keys.read(jwks, published=True, known=None if held is None else held.keys)
+        if not keys.keys:
+            why = ", ".join(sorted({one.reason for one in keys.refused}))
+            return FetchFailed("no_usable_keys", f"the set has no usable key ({why or 'it is empty'})")
+        self._tell_of_refused(keys, held)
+        return self._used(PublishedKeys(keys, response.header("etag"), made), self._limits.lifetime_of(response))
+
+    def _used(self, published: PublishedKeys, lifetime: float) -> Fetched[PublishedKeys]:
+        usable = lifetime + self._limits.stale_if_error
+        return Fetched(value=published, refresh=lifetime * self._soft, fresh=lifetime, usable=usable)
+
+    def _tell_of_refused(self, keys: Keys, held: PublishedKeys | None) -> None:
+        """Say once what a person should look at; names of keys come from outside and do not stand there."""
+        if held is None or keys.refused != held.keys.refused:
+            for one in keys.refused:
+                _log.warning("Key %d of the set of %s is not used: %s.", one.position, self.source, one.reason)
+
+    def after_fork_in_child(self) -> None:
+        """Make the lock of the discovery anew in a child process."""
+        self._discovery.reset_after_fork()
+
+
+def _headers(held: PublishedKeys | None) -> tuple[tuple[str, str], ...]:
+    accept = (("Accept", "application/jwk-set+json, application/json"),)
+    return accept if held is None or held.etag is None else (*accept, ("If-None-Match", held.etag))
+
 
 _KNOWN_OUTAGE: Final = 60.0
 _SLACK: Final = 0.5
@@ -39,7 +192,7 @@ class RemoteKeys:
             clock=clock,
         )
 
-    def at_hand(self, header: Header) -> _Found:
+    def find_cached(self, header: Header) -> _Found:
         """The keys of a fresh set that may have signed a token with ``header``; empty where it takes more to tell."""
         held = self._document.held
         return held.value.keys.find(header) if self._now() < held.soft and held.value is not None else ()
@@ -47,7 +200,7 @@ class RemoteKeys:
     def holds(self, key: VerificationKey) -> bool:
         """True while ``key`` is one of the keys in use; never blocks, and looks for a newer set when that is due."""
         held = self._document.held
-        published = held.value if self._now() < held.soft else self._document.at_hand()
+        published = held.value if self._now() < held.soft else self._document.current()
         return published is not None and key in published.keys.members
 
     def status(self) -> KeySetStatus:

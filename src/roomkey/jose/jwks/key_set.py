@@ -14,11 +14,9 @@ from roomkey.http.address import check_endpoint_url
 from roomkey.http.transport import Transport
 from roomkey.jose import strict_json
 from roomkey.jose.compact import Header
-from roomkey.jose.jwks.local import Keys
-from roomkey.jose.jwks.remote import RemoteKeys
-from roomkey.jose.key_fetch import KeyFetch, KeySetLimits
-from roomkey.jose.key_set_status import KeySetState, KeySetStatus
-from roomkey.jose.keys import UnusableKey, VerificationKey, read_pem, read_secret
+from roomkey.jose.jwks.local import Keys, KeySetState, KeySetStatus
+from roomkey.jose.jwks.remote import KeyFetch, KeySetLimits, RemoteKeys
+from roomkey.jose.verification_key import UnusableKey, VerificationKey, read_pem, read_secret
 from roomkey.secret import Secret
 
 _log = logging.getLogger("roomkey")
@@ -27,7 +25,7 @@ _NOT_SECRETS: Final = ("-----BEGIN", "ssh-", "ecdsa-", "{")
 
 
 class _KeySource(Protocol):
-    def at_hand(self, header: Header) -> tuple[VerificationKey, ...]: ...
+    def find_cached(self, header: Header) -> tuple[VerificationKey, ...]: ...
     def find(self, header: Header) -> Steps[tuple[VerificationKey, ...]]: ...
     def holds(self, key: VerificationKey) -> bool: ...
     def status(self) -> KeySetStatus: ...
@@ -102,9 +100,9 @@ class KeySet:
         check_endpoint_url(issuer, "issuer")
         return cls(_published(issuer=issuer, limits=limits, transport=transport, clock=clock))
 
-    def at_hand(self, header: Header) -> tuple[VerificationKey, ...]:
+    def find_cached(self, header: Header) -> tuple[VerificationKey, ...]:
         """What ``find`` would return, where that takes no lock and no I/O; else empty. Never blocks or raises."""
-        return self._source.at_hand(header)
+        return self._source.find_cached(header)
 
     def find(self, header: Header) -> tuple[VerificationKey, ...]:
         """The one to four keys that may have signed a token with ``header``; never empty.
@@ -113,14 +111,14 @@ class KeySet:
         ``limits.fetch`` seconds. Raises InvalidToken where there is no such key, and KeysUnavailable where that cannot
         be known now.
         """
-        return self._source.at_hand(header) or run(self._source.find(header))
+        return self._source.find_cached(header) or run(self._source.find(header))
 
     async def find_async(self, header: Header) -> tuple[VerificationKey, ...]:
         """``find`` for asyncio and trio: never blocks the loop, and may be cancelled without harm to others."""
-        return self._source.at_hand(header) or await arun(self._source.find(header))
+        return self._source.find_cached(header) or await arun(self._source.find(header))
 
-    def steps(self, header: Header) -> Steps[tuple[VerificationKey, ...]]:
-        """``find`` as steps of a caller that has looked at ``at_hand`` already."""
+    def find_steps(self, header: Header) -> Steps[tuple[VerificationKey, ...]]:
+        """``find`` as steps of a caller that has looked at ``find_cached`` already."""
         return self._source.find(header)
 
     def holds(self, key: VerificationKey) -> bool:
@@ -143,7 +141,7 @@ class _FixedKeys:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def at_hand(self, header: Header) -> tuple[VerificationKey, ...]:
+    def find_cached(self, header: Header) -> tuple[VerificationKey, ...]:
         return self._keys.find(header)
 
     def find(self, header: Header) -> Steps[tuple[VerificationKey, ...]]:

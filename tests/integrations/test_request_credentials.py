@@ -18,7 +18,7 @@ from roomkey.integrations.asgi import BearerTokenMiddleware
 from roomkey.integrations.django import judge
 from roomkey.integrations.fastapi import BearerToken
 from roomkey.integrations.flask import BearerToken as FlaskBearerToken
-from roomkey.integrations.presented import Presented
+from roomkey.integrations.request_credentials import Presented
 from roomkey.testing import DPoPKey, Issuer
 
 ORIGIN = "https://orders.example"

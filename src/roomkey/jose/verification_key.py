@@ -1,25 +1,115 @@
 """One key to verify with, judged when it is loaded: a JWK, a PEM block or a shared secret (RFC 7517, 7518; pure)."""
 
-from collections.abc import Callable, Mapping
+import functools
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from roomkey.jose import base64url
-from roomkey.jose.compact import LONGEST_KID
+from roomkey.jose.compact import LONGEST_KID, Compact, Header, remember_header
 from roomkey.jose.key_policy import edwards_problem, rsa_problem
-from roomkey.jose.signature import (
-    ALGORITHMS,
-    SYMMETRIC,
-    PublicKey,
-    Verifier,
-    secret_verifier,
-    suitable,
-    verifier,
-)
+from roomkey.jose.reasons import invalid_token
 from roomkey.secret import Confidential
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
+Verifier = Callable[[bytes, bytes], bool]
+"""Takes a signature and what it is over; True where it is right. Raises nothing."""
+
+HASHES: Final[Mapping[str, type[hashes.HashAlgorithm]]] = {
+    "256": hashes.SHA256,
+    "384": hashes.SHA384,
+    "512": hashes.SHA512,
+}
+SYMMETRIC: Final = tuple(f"HS{size}" for size in HASHES)
+RSA: Final = tuple(f"{kind}{size}" for kind in ("RS", "PS") for size in HASHES)
+CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
+ED25519: Final = ("EdDSA", "Ed25519")
+ED448: Final = ("EdDSA", "Ed448")
+ALGORITHMS: Final = frozenset({*SYMMETRIC, *RSA, *CURVES.values(), *ED25519, *ED448})
+
+_WRONG: Final = (InvalidSignature, UnsupportedAlgorithm, ValueError)
+
+
+def suitable(key: PublicKey) -> tuple[str, ...]:
+    """The algorithms that ``key`` can be used with; none for a curve that is not in ``CURVES``."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return RSA
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return tuple(CURVES[name] for name in (key.curve.name,) if name in CURVES)
+    return ED25519 if isinstance(key, ed25519.Ed25519PublicKey) else ED448
+
+
+def verifier(key: PublicKey, algorithm: str) -> Verifier:
+    """What checks signatures of ``algorithm``, one of ``suitable(key)``, with ``key``."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return _rsa_verifier(key, algorithm)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return _ecdsa_verifier(key, HASHES[algorithm[2:5]]())
+    return _eddsa_verifier(key)
+
+
+def secret_verifier(secret: bytes, algorithm: str) -> Verifier:
+    """What checks HMACs of ``algorithm``, one of ``SYMMETRIC``, with ``secret``."""
+    name = f"sha{algorithm[2:]}"
+
+    def verify(signature: bytes, signed: bytes) -> bool:
+        return hmac.compare_digest(hmac.digest(secret, signed, name), signature)
+
+    return verify
+
+
+def _rsa_verifier(key: rsa.RSAPublicKey, algorithm: str) -> Verifier:
+    digest = HASHES[algorithm[2:]]()
+    if algorithm.startswith("PS"):
+        pad: padding.AsymmetricPadding = padding.PSS(padding.MGF1(digest), digest.digest_size)
+    else:
+        pad = padding.PKCS1v15()
+
+    def verify(signature: bytes, signed: bytes) -> bool:
+        try:
+            key.verify(signature, signed, pad, digest)
+        except _WRONG:
+            return False
+        return True
+
+    return verify
+
+
+def _ecdsa_verifier(key: ec.EllipticCurvePublicKey, digest: hashes.HashAlgorithm) -> Verifier:
+    half = (key.curve.key_size + 7) // 8
+    scheme = ec.ECDSA(digest)
+
+    def verify(signature: bytes, signed: bytes) -> bool:
+        if len(signature) != 2 * half:
+            return False
+        r, s = int.from_bytes(signature[:half]), int.from_bytes(signature[half:])
+        try:
+            key.verify(encode_dss_signature(r, s), signed, scheme)
+        except _WRONG:
+            return False
+        return True
+
+    return verify
+
+
+def _eddsa_verifier(key: ed25519.Ed25519PublicKey | ed448.Ed448PublicKey) -> Verifier:
+    def verify(signature: bytes, signed: bytes) -> bool:
+        try:
+            key.verify(signature, signed)
+        except _WRONG:
+            return False
+        return True
+
+    return verify
+
 
 JWK_CURVES: Final[Mapping[str, Callable[[], ec.EllipticCurve]]] = {
     "P-256": ec.SECP256R1,
@@ -216,3 +306,47 @@ def _bytes(jwk: Mapping[str, Any], name: str) -> bytes:
     if data is None:
         raise UnusableKey("malformed")
     return data
+
+
+_REQUIRED: Final = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
+
+
+def thumbprint(jwk: Mapping[str, Any]) -> str:
+    """The SHA-256 thumbprint of ``jwk``, in base64url; it must be one that ``read_jwk`` takes as a public key."""
+    required = {name: jwk[name] for name in _REQUIRED[jwk["kty"]]}
+    digest = hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest()
+    return base64url.encode(digest).decode()
+
+
+def allowed_algorithms(algorithms: Iterable[str]) -> frozenset[str]:
+    """``algorithms`` as a set of known names.
+
+    Raises TypeError for a single str, ValueError where a name is unknown (``none`` is) or there is none.
+    """
+    if isinstance(algorithms, str | bytes):
+        raise TypeError('algorithms= is a list of names, such as ["ES256"]')
+    return _allowed(tuple(algorithms))
+
+
+@functools.lru_cache(maxsize=64)
+def _allowed(algorithms: tuple[str, ...]) -> frozenset[str]:
+    unknown = [name for name in algorithms if name not in ALGORITHMS]
+    if unknown or not algorithms:
+        raise ValueError(f"algorithms= names at least one of {', '.join(sorted(ALGORITHMS))}, and no others")
+    return frozenset(algorithms)
+
+
+def check_algorithm(header: Header, allowed: frozenset[str]) -> None:
+    """Raise InvalidToken where the algorithm of ``header`` is not ``allowed``; before any key is looked for."""
+    if header.algorithm not in allowed:
+        raise invalid_token("algorithm_not_allowed")
+
+
+def check_signature(compact: Compact, keys: Iterable[VerificationKey]) -> VerificationKey:
+    """The one of ``keys`` that signed ``compact``; raises InvalidToken. ``keys`` come from ``KeySet.find``."""
+    for key in keys:
+        if key.verifiers[compact.header.algorithm](compact.signature, compact.signed):
+            if compact.new_header:
+                remember_header(compact)
+            return key
+    raise invalid_token("bad_signature")
