@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from roomkey.authorization_server.database.database import Database
-from roomkey.authorization_server.database.migrate import NEWEST, migrate
+from roomkey.authorization_server.database.migrate import NEWEST, _upgrade, migrate
 from roomkey.authorization_server.errors import DatabaseUnsuitable
 from roomkey.authorization_server.schema import metadata
 from roomkey.authorization_server.service import Service
@@ -35,17 +35,19 @@ def test_a_fresh_database_gets_every_table_and_a_second_start_changes_nothing(da
     database.close()
 
 
-def test_the_steps_lead_to_the_schema_that_the_tables_declare(database_url: str, tmp_path: Path):
-    assert _ran(database_url)
+def test_the_migrations_lead_to_the_schema_that_the_tables_declare(database_url: str, tmp_path: Path):
+    """A fresh database is created as declared; one that was upgraded step by step must not differ."""
     database = Database.open(database_url)
+    with database.writing() as connection:
+        _upgrade(connection, None)
+    assert _ran(database_url) is False
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     if database.file is not None:
-        declared = Database.open(f"sqlite:///{tmp_path / 'declared.db'}")
-        with declared.writing() as connection:
-            metadata.create_all(connection)
-        assert _statements(database) == _statements(declared)
-        declared.close()
+        fresh = Database.open(f"sqlite:///{tmp_path / 'fresh.db'}")
+        assert migrate(fresh) is True
+        assert _statements(database) == _statements(fresh)
+        fresh.close()
     database.close()
 
 

@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, text
 
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.locks import Lock, hold
 from roomkey.authorization_server.errors import DatabaseUnsuitable
+from roomkey.authorization_server.schema import metadata
 
 NEWEST: Final = "0001"
+_VERSION: Final = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 def migrate(database: Database) -> bool:
@@ -26,7 +28,10 @@ def migrate(database: Database) -> bool:
         found = _revision(connection)
         if found == NEWEST:
             return False
-        _upgrade(connection, found)
+        if found is None and not inspect(connection).get_table_names():
+            _create(connection)
+        else:
+            _upgrade(connection, found)
     return True
 
 
@@ -35,6 +40,16 @@ def _revision(connection: Connection) -> str | None:
         return None
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return revision
+
+
+def _create(connection: Connection) -> None:
+    """Create the tables as they are declared, which the tests compare with what the migrations make.
+
+    Alembic, and what it imports, would take 9 MiB of a process that serves for months.
+    """
+    metadata.create_all(connection)
+    _VERSION.create(connection)
+    connection.execute(insert(_VERSION).values(version_num=NEWEST))
 
 
 def _upgrade(connection: Connection, found: str | None) -> None:

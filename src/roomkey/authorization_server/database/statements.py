@@ -4,15 +4,14 @@ This goes past SQLAlchemy's own execution, which takes five times as long as SQL
 statements prepared. Values come and go as the drivers have them: texts, integers and bytes.
 """
 
+import importlib
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Select, Table, bindparam, insert
-from sqlalchemy.dialects import postgresql, sqlite
 
 Value = str | int | bytes | None
-_DIALECTS: Final[Mapping[str, Any]] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 _BY_NAME: Final = {"sqlite": "named", "postgresql": "pyformat"}
 _IN_ORDER: Final = {"sqlite": "qmark", "postgresql": "format"}
 
@@ -31,7 +30,7 @@ class Statement:
         dialect = connection.dialect.name
         text = self._texts.get(dialect)
         if text is None:
-            compiler = _DIALECTS[dialect](paramstyle=_BY_NAME[dialect])
+            compiler = _dialect(dialect)(paramstyle=_BY_NAME[dialect])
             text = self._texts[dialect] = str(self._question.compile(dialect=compiler))
         return cast("tuple[Any, ...] | None", driver(connection).execute(text, parameters).fetchone())
 
@@ -55,12 +54,16 @@ class PreparedInsert:
         driver(connection).execute(text, tuple(chain.from_iterable(rows)))
 
     def _text(self, dialect: str, count: int) -> str:
-        compiler = _DIALECTS[dialect](paramstyle=_IN_ORDER[dialect])
+        compiler = _dialect(dialect)(paramstyle=_IN_ORDER[dialect])
         names = [[f"{name}_{number}" for name in self._columns] for number in range(count)]
         rows: Any = [dict(zip(self._columns, map(bindparam, row), strict=True)) for row in names]
         compiled = insert(self._table).values(rows).compile(dialect=compiler)
         assert compiled.positiontup == sum(names, [])  # noqa: S101, RUF017 - the values are handed over in this order
         return str(compiled)
+
+
+def _dialect(name: str) -> Any:
+    return importlib.import_module(f"sqlalchemy.dialects.{name}").dialect  # the other one is never imported
 
 
 def driver(connection: Connection) -> Any:

@@ -2,26 +2,11 @@
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from webauthn import (
-    base64url_to_bytes,
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import bytes_to_base64url, parse_authentication_credential_json
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, Invalid, NotFound
@@ -31,6 +16,10 @@ from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.schema.identity import passkeys
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
+from roomkey.jose import base64url
+
+if TYPE_CHECKING:  # imported where they are used: 7 MiB that no service without passkeys needs
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerificationRequirement
 
 _MOST: Final = 20  # of one user
 _LONGEST_NAME: Final = 64
@@ -68,6 +57,9 @@ def relying_party(settings: Settings) -> RelyingParty | None:
 
 def registration_options(uow: UnitOfWork, user: User, session: Session) -> str:
     """What ``navigator.credentials.create`` is called with, as JSON; its challenge is this session's, once."""
+    from webauthn import generate_registration_options, options_to_json
+    from webauthn.helpers.structs import AuthenticatorSelectionCriteria, ResidentKeyRequirement
+
     second_factors.demand_own(uow, user)
     party = _party(uow)
     return options_to_json(
@@ -87,6 +79,8 @@ def registration_options(uow: UnitOfWork, user: User, session: Session) -> str:
 
 def register(uow: UnitOfWork, user: User, session: Session, *, name: str, answer: str) -> User:
     """Take the passkey that a browser has made, and end every other session; raises Invalid where it is not good."""
+    from webauthn import verify_registration_response
+
     second_factors.demand_own(uow, user)
     party, challenge = _party(uow), sessions.take_challenge(uow, session)
     shown = " ".join(name.split())[:_LONGEST_NAME] or "passkey"
@@ -125,6 +119,8 @@ def register(uow: UnitOfWork, user: User, session: Session, *, name: str, answer
 
 def authentication_options(uow: UnitOfWork, user: User, session: Session) -> str:
     """What ``navigator.credentials.get`` is called with, as JSON; its challenge is this session's, once."""
+    from webauthn import generate_authentication_options, options_to_json
+
     return options_to_json(
         generate_authentication_options(
             rp_id=_party(uow).id,
@@ -137,6 +133,9 @@ def authentication_options(uow: UnitOfWork, user: User, session: Session) -> str
 
 def matches(uow: UnitOfWork, user: User, session: Session, answer: str) -> bool:
     """Whether ``answer`` is that of one of the user's passkeys to this session's challenge, which is spent by it."""
+    from webauthn import verify_authentication_response
+    from webauthn.helpers import parse_authentication_credential_json
+
     party, challenge = _party(uow), sessions.take_challenge(uow, session)
     if challenge is None or len(answer) > _LONGEST_ANSWER:
         return False
@@ -176,7 +175,7 @@ def list_passkeys(uow: UnitOfWork, user: User) -> tuple[Passkey, ...]:
         select(passkeys).where(passkeys.c.user_id == user.id).order_by(passkeys.c.created_at, passkeys.c.credential_id)
     )
     return tuple(
-        Passkey(bytes_to_base64url(bytes(row.credential_id)), row.name, row.created_at, row.last_used_at)
+        Passkey(base64url.encode(bytes(row.credential_id)).decode(), row.name, row.created_at, row.last_used_at)
         for row in rows
     )
 
@@ -185,10 +184,7 @@ def remove(uow: UnitOfWork, user: User, passkey: str, *, session: str = "") -> U
     """Forget a passkey of the actor's own and end every other session than ``session``; raises NotFound, Conflict."""
     second_factors.demand_own(uow, user)
     second_factors.demand_another(user, left=user.passkeys - 1 + int(user.has_totp))
-    try:
-        credential_id = base64url_to_bytes(passkey)
-    except ValueError:
-        credential_id = b""
+    credential_id = base64url.decode(passkey.encode("utf-8", "replace")) or b""
     removed = uow.connection.execute(
         delete(passkeys).where(passkeys.c.credential_id == credential_id, passkeys.c.user_id == user.id)
     )
@@ -204,10 +200,14 @@ def _party(uow: UnitOfWork) -> RelyingParty:
     return party
 
 
-def _verification(user: User) -> UserVerificationRequirement:
+def _verification(user: User) -> "UserVerificationRequirement":
+    from webauthn.helpers.structs import UserVerificationRequirement
+
     return UserVerificationRequirement.REQUIRED if user.needs_second_factor else UserVerificationRequirement.PREFERRED
 
 
-def _descriptors(uow: UnitOfWork, user: User) -> list[PublicKeyCredentialDescriptor]:
+def _descriptors(uow: UnitOfWork, user: User) -> "list[PublicKeyCredentialDescriptor]":
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
+
     ids = uow.connection.scalars(select(passkeys.c.credential_id).where(passkeys.c.user_id == user.id))
     return [PublicKeyCredentialDescriptor(id=bytes(credential_id)) for credential_id in ids]

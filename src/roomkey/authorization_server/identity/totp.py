@@ -8,7 +8,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import pyotp
-import segno
 from sqlalchemy import select, update
 
 from roomkey.authorization_server.column_encryption import TOTP_PENDING, TOTP_SEED, SealedColumn
@@ -110,6 +109,8 @@ def remove(uow: UnitOfWork, user: User, *, session: str = "") -> User:
 
 
 def _enrolment(uow: UnitOfWork, user: User, seed: str) -> Enrolment:
+    import segno
+
     host = urlsplit(uow.settings.issuer).netloc
     uri = pyotp.TOTP(seed).provisioning_uri(name=user.username, issuer_name=f"roomkey {host}".replace(":", " "))
     picture = io.BytesIO()
