@@ -17,7 +17,7 @@ from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import DAY, HOUR, Settings
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "running-the-auth-service.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "how-to" / "run-the-auth-service.md"
 
 
 def _ids(service: Service, *, now: int | None = None, **changed: Any) -> list[str]:
