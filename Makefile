@@ -25,9 +25,10 @@ fuzz: .venv/.fuzz  # ten minutes of input that nobody thought of
 bench: .venv-bench/.ready benchmarks/node_modules/.ready  # the figures, beside the peers
 	@.venv-bench/bin/python benchmarks/run.py
 
-docs: .venv/.documentation  # the reference, made from the docstrings
-	@$(BIN)/pdoc --output-directory build/docs roomkey
-	@echo "The reference is in build/docs/index.html"
+docs: .venv/.documentation  # the site, with search, and the reference made from the docstrings
+	@$(BIN)/zensical build --clean --strict
+	@$(BIN)/pdoc --output-directory build/docs/api roomkey
+	@echo "The documentation is in build/docs/index.html, the reference in build/docs/api/index.html"
 
 clean:
 	rm -rf .venv .venv-bench build dist .cache tests/*/node_modules tests/*/*/node_modules benchmarks/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
