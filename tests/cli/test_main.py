@@ -19,6 +19,7 @@ import roomkey
 from roomkey.cli.exit_code import ExitCode
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/command-line.md").read_text()
+CONFIGURATION = (Path(__file__).parents[2] / "docs/how-to/configuration-file.md").read_text()
 COMMAND = (sys.executable, "-c", "import sys; from roomkey.cli.main import main; sys.exit(main())")
 COMMANDS = ("token", "call", "status", "inspect", "store")
 
@@ -53,7 +54,7 @@ def test_the_page_tells_the_same_exit_codes_and_commands():
 
 
 def test_the_pages_roomkey_toml_is_one(home, tmp_path):
-    first, pair, login = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    first, pair, login = re.findall(r"```toml\n(.*?)```", CONFIGURATION, re.DOTALL)
     home.file.write_text(first + login)
     done = home.call("status", "--json", ROOMKEY_KEYS=secrets.token_urlsafe(32))
     assert [each["kind"] for each in json.loads(done.stdout)["credentials"]] == ["client_credentials", "custom_login"]

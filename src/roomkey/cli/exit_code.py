@@ -37,12 +37,12 @@ _MEANINGS = {
     ExitCode.OK: "done",
     ExitCode.FAILED: "the output or roomkey itself failed",
     ExitCode.USAGE: "wrong arguments or configuration",
-    ExitCode.NO_TOKEN: "no token can be had now",
-    ExitCode.REJECTED: "the API refused the token (401, 403)",
-    ExitCode.STORE: "the store, or the service's database, cannot be used",
-    ExitCode.API_ERROR: "the API answered another error (4xx, 5xx)",
+    ExitCode.NO_TOKEN: "no token is available now",
+    ExitCode.REJECTED: "the API rejected the token (401, 403)",
+    ExitCode.STORE: "the store, or the service's database, is unavailable",
+    ExitCode.API_ERROR: "the API answered with another error (4xx, 5xx)",
     ExitCode.UNREACHABLE: "the API did not answer",
-    ExitCode.REFUSED: "the auth service refuses it: there is no such thing, or it is there already",
+    ExitCode.REFUSED: "the auth service rejected the act: there is no such object, or it exists already",
     ExitCode.INTERRUPTED: "interrupted",
 }
 
