@@ -29,8 +29,8 @@ from roomkey.authorization_server.server.server import run
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import mint
-from roomkey.authorization_server.tokens.issued_tokens import keep
+from roomkey.authorization_server.tokens.issue import create_access_token
+from roomkey.authorization_server.tokens.issued_tokens import record_tokens
 
 KNOWN = 20_000  # tokens that are asked about, spread among the others
 BATCH = 20_000
@@ -52,8 +52,10 @@ def fill(service: Service, count: int) -> list[str]:
         with service.unit_of_work(Actor.console()) as uow:
             now = uow.now
             for _ in range(BATCH // every):
-                minted = mint(GRANT, issuer=service.settings.issuer, now=now, lifetime=LIFETIME, signer=signer)
-                keep(uow.connection, minted)
+                minted = create_access_token(
+                    GRANT, issuer=service.settings.issuer, now=now, lifetime=LIFETIME, signer=signer
+                )
+                record_tokens(uow.connection, minted)
                 known.append(minted.value)
             # The others: issued in the last hour, in the order of their issue.
             row = {"client_id": "reports", "audience": "orders-api", "scope": "orders:read", "roles": ""}

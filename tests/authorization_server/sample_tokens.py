@@ -14,8 +14,8 @@ from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import JTI_LETTERS, Minted, mint
-from roomkey.authorization_server.tokens.issued_tokens import keep, revoke_account
+from roomkey.authorization_server.tokens.issue import JTI_LENGTH, NewAccessToken, create_access_token
+from roomkey.authorization_server.tokens.issued_tokens import record_tokens, revoke_account
 
 CONSOLE = Actor.console()
 
@@ -29,14 +29,16 @@ def add_api(service: Service, audience: str = "orders-api", **named: Any) -> api
     return made
 
 
-def issue(service: Service, audience: str = "orders-api", *, lifetime: int = 300) -> Minted:
+def issue(service: Service, audience: str = "orders-api", *, lifetime: int = 300) -> NewAccessToken:
     """An access token for the API."""
     grant = Grant(client_id=f"{audience}-client", audience=audience, scope=("orders:read",))
     with service.unit_of_work(CONSOLE) as uow:
-        api = read_api(uow, audience)
+        api = read_api(uow, service.keys.load(uow), audience)
         assert api is not None
-        minted = mint(grant, issuer=service.settings.issuer, now=uow.now, lifetime=lifetime, signer=api.signer)
-        keep(uow.connection, minted)
+        minted = create_access_token(
+            grant, issuer=service.settings.issuer, now=uow.now, lifetime=lifetime, signer=api.signer
+        )
+        record_tokens(uow.connection, minted)
     return minted
 
 
@@ -67,7 +69,7 @@ def insert_revoked_tokens(service: Service, number: int, *, first: int = 0) -> N
         rows = [
             {
                 "digest": index.to_bytes(32),
-                "jti": f"{index:0{JTI_LETTERS}d}",
+                "jti": f"{index:0{JTI_LENGTH}d}",
                 "client_id": "crowd",
                 "audience": "orders-api",
                 "scope": "",

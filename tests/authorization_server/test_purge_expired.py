@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, func, insert, select
 
-from roomkey.authorization_server import purge_expired
+from roomkey.authorization_server import purge_expired as purging
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.audit.record import Subject, record_event, verify
-from roomkey.authorization_server.purge_expired import BATCH, clean
+from roomkey.authorization_server.purge_expired import BATCH, purge_expired
 from roomkey.authorization_server.schema.accounts import account_secrets, apis, assertion_ids, service_accounts
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.schema.identity import attempts, sessions, setup_links, users
@@ -45,7 +45,7 @@ def _count(service: Service, table: Table) -> int:
 
 
 def _clean(service: Service) -> int:
-    return asyncio.run(clean(service))
+    return asyncio.run(purge_expired(service))
 
 
 @pytest.fixture
@@ -193,13 +193,13 @@ def test_no_transaction_takes_more_than_a_batch(stocked: Service, clock: FakeClo
     _add(stocked, access_tokens, *(_access_token(number, NOW) for number in range(2 * BATCH + 50)))
     clock.advance(DAY)
     taken: list[int] = []
-    honest = purge_expired.clean_table
+    honest = purging.purge_table
 
     def noted(uow: Any, **rest: Any) -> int:
         taken.append(honest(uow, **rest))
         return taken[-1]
 
-    monkeypatch.setattr(purge_expired, "clean_table", noted)
+    monkeypatch.setattr(purging, "purge_table", noted)
     assert _clean(stocked) == 2 * BATCH + 50
     assert [count for count in taken if count] == [BATCH, BATCH, 50]
 

@@ -18,14 +18,14 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.column_encryption import PRIVATE_KEY
-from roomkey.authorization_server.grants.authorization_code import Granted, new_code
+from roomkey.authorization_server.grants.authorization_code import CodeGrant, new_code
 from roomkey.authorization_server.identity import recovery_codes, sessions, setup_links, totp, users
 from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
-from roomkey.authorization_server.keys.by_state import lanes
-from roomkey.authorization_server.keys.reencrypt import rotate_seal
+from roomkey.authorization_server.keys.by_state import list_key_states
+from roomkey.authorization_server.keys.reencrypt import rotate_encryption_key
 from roomkey.authorization_server.keys.rotation import rotate
-from roomkey.authorization_server.keys.shared_secret import new_shared_secret
+from roomkey.authorization_server.keys.signer import new_shared_secret
 from roomkey.authorization_server.schema.base import metadata
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.server.backup import back_up
@@ -119,7 +119,7 @@ def _tokens(oauth: OAuthService, app: Login, clock: FakeClock) -> list[str]:
             issued += [made.minted.value, renewed.minted.value]
     alice = oauth.act(users.get, "alice")
     challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
-    granted = Granted(
+    granted = CodeGrant(
         client_id="app",
         user_id=alice.id,
         redirect_uri=BACK,
@@ -146,7 +146,7 @@ def _private(service: Service) -> list[str]:
     found = []
     with service.look(CONSOLE) as uow:
         for row in uow.connection.execute(select(signing_keys.c.kid, signing_keys.c.private_key)):
-            key = load_der_private_key(PRIVATE_KEY.open(uow.sealed, row.private_key, row=row.kid), password=None)
+            key = load_der_private_key(PRIVATE_KEY.decrypt(uow.keyring, row.private_key, row=row.kid), password=None)
             assert isinstance(key, ec.EllipticCurvePrivateKey)
             number = key.private_numbers().private_value.to_bytes(32)
             found += [number.hex(), base64.urlsafe_b64encode(number).decode().rstrip("="), number.decode("latin-1")]
@@ -163,7 +163,7 @@ def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
     issued = _tokens(oauth, app, clock)
     with service.unit_of_work(CONSOLE) as uow:
         rotate(uow, now=True)
-    rotate_seal(service, CONSOLE, only_node=True)
+    rotate_encryption_key(service, CONSOLE, only_node=True)
     key_file = (service.settings.data / "roomkey.key").read_text().split()
     keys = [word.rpartition(":")[2] for line in key_file for word in line.split(",") if len(word) > 40]
     assert len(keys) == 2
@@ -180,9 +180,9 @@ def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
             users.list_users(uow),
             sessions.list_sessions(uow, "boss"),
             search.find(uow, limit=200),
-            lanes(uow),
+            list_key_states(uow),
             service,
-            service.sealed,
+            service.keyring,
             uow,
         )
         shown += [repr(one) for one in lists]

@@ -8,7 +8,7 @@ from roomkey.authorization_server import admin_api
 from roomkey.authorization_server.backoffice.page import answer_error
 from roomkey.authorization_server.backoffice.routes import ROUTES as PAGES
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
-from roomkey.authorization_server.clients.client_cache import Directory
+from roomkey.authorization_server.clients.client_cache import ClientCache
 from roomkey.authorization_server.endpoints.authorize import ROUTES as AUTHORIZATION
 from roomkey.authorization_server.endpoints.health import Health
 from roomkey.authorization_server.endpoints.introspect import introspection_endpoint
@@ -57,7 +57,7 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
 
 def oauth_routes(service: Service, hashing: PasswordHashing, last_used: LastUsed) -> list[Route]:
     """What OAuth clients and APIs ask."""
-    directory, limit = Directory(service), ConcurrencyLimit()
+    directory, limit = ClientCache(service), ConcurrencyLimit()
     clients = ClientAuthentication(service, directory, last_used)
     metadata = metadata_endpoint(service.settings)
     return [

@@ -1,26 +1,37 @@
-"""Every column whose values are sealed, in one place: whoever seals, opens or re-wraps one goes by this list."""
+"""Encryption of columns at rest: every column that holds a secret, encrypted with the service's keyring (AES-256-GCM).
+
+A value decrypts in its own row, for its own purpose, and nowhere else.
+"""
 
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Column, Table
 
+from roomkey.authorization_server.errors import DatabaseUnsuitable
 from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.schema.audit import seals
 from roomkey.authorization_server.schema.identity import sessions, users
 from roomkey.authorization_server.schema.keys import signing_keys
-from roomkey.authorization_server.sealing import Sealed
+from roomkey.stores.encryption import Miss
+from roomkey.stores.keyring import Keyring
+
+_REASONS: Final = {
+    Miss.DAMAGED: "it was changed, or encrypted for another row or column.",
+    Miss.UNKNOWN_KEY: "the key that encrypted it is missing; put it back.",
+    Miss.NEWER_VERSION: "a newer version of roomkey encrypted it.",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class SealedColumn:
-    """A column of sealed values; each opens in its own row, for its own purpose, and nowhere else.
+class EncryptedColumn:
+    """A column of encrypted values.
 
     Attributes:
-        table: where it is.
-        name: the column.
-        row: the column, text and unique, that names the row.
-        purpose: what the values are for.
+        table: the table that has it.
+        name: the column's name.
+        row: the name of the unique string column that names the row.
+        purpose: the use of the values, authenticated with each of them.
     """
 
     table: Table
@@ -38,24 +49,37 @@ class SealedColumn:
         """The column that names the row."""
         return self.table.c[self.row]
 
-    def seal(self, sealed: Sealed, plaintext: bytes, *, row: str) -> bytes:
-        """``plaintext`` encrypted for ``row``. Raises KeyringError; may read the key file."""
-        return sealed.seal(plaintext, table=self.table.name, column=self.name, row=row, purpose=self.purpose)
+    def encrypt(self, keyring: Keyring, plaintext: bytes, *, row: str) -> bytes:
+        """Return ``plaintext`` encrypted for ``row``. Raises KeyringError; may read the key file."""
+        return keyring.seal(plaintext, key=self._associated_data(row))
 
-    def open(self, sealed: Sealed, value: bytes, *, row: str) -> bytes:
-        """What was sealed for ``row``; raises DatabaseUnsuitable where it was not. May read the key file."""
-        return sealed.open(bytes(value), table=self.table.name, column=self.name, row=row, purpose=self.purpose)
+    def decrypt(self, keyring: Keyring, value: bytes, *, row: str) -> bytes:
+        """Return the plaintext of ``row``'s value; raises DatabaseUnsuitable where it does not decrypt there.
 
-    def is_current(self, sealed: Sealed, value: bytes, *, row: str) -> bool:
-        """Whether the first key of the keyring has sealed it, and for ``row``."""
-        return sealed.is_current(bytes(value), table=self.table.name, column=self.name, row=row, purpose=self.purpose)
+        May read the key file.
+        """
+        opened = keyring.open(bytes(value), key=self._associated_data(row))
+        if isinstance(opened, Miss):
+            raise DatabaseUnsuitable(
+                f"The {self.name} of {self.table.name} {row} cannot be decrypted: {_REASONS[opened]} The keys come "
+                f"from {keyring.description}."
+            )
+        return opened.plaintext
+
+    def is_current(self, keyring: Keyring, value: bytes, *, row: str) -> bool:
+        """Return whether the first key of the keyring, not an older one, has encrypted ``value``, and for ``row``."""
+        opened = keyring.open(bytes(value), key=self._associated_data(row))
+        return not isinstance(opened, Miss) and opened.current
+
+    def _associated_data(self, row: str) -> str:
+        return "\x1f".join(("authorization_server", self.table.name, self.name, row, self.purpose))
 
 
-START_CHECK: Final = SealedColumn(seals, "sealed", "name", "start")
-PRIVATE_KEY: Final = SealedColumn(signing_keys, "private_key", "kid", "signing")
-SHARED_SECRET: Final = SealedColumn(apis, "shared_secret", "audience", "signing")
-TOTP_SEED: Final = SealedColumn(users, "totp_seed", "id", "totp")
-TOTP_PENDING: Final = SealedColumn(users, "totp_pending", "id", "totp")
-NOTICE: Final = SealedColumn(sessions, "notice", "id", "notice")
+START_CHECK: Final = EncryptedColumn(seals, "sealed", "name", "start")
+PRIVATE_KEY: Final = EncryptedColumn(signing_keys, "private_key", "kid", "signing")
+SHARED_SECRET: Final = EncryptedColumn(apis, "shared_secret", "audience", "signing")
+TOTP_SEED: Final = EncryptedColumn(users, "totp_seed", "id", "totp")
+TOTP_PENDING: Final = EncryptedColumn(users, "totp_pending", "id", "totp")
+NOTICE: Final = EncryptedColumn(sessions, "notice", "id", "notice")
 
-SEALED_COLUMNS: Final = (START_CHECK, PRIVATE_KEY, SHARED_SECRET, TOTP_SEED, TOTP_PENDING, NOTICE)
+ENCRYPTED_COLUMNS: Final = (START_CHECK, PRIVATE_KEY, SHARED_SECRET, TOTP_SEED, TOTP_PENDING, NOTICE)

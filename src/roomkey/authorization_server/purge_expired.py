@@ -30,10 +30,10 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 BATCH: Final = 200  # rows to a transaction: few enough that a token request hardly waits for them
 _KEPT: Final = HOUR  # seconds that a row outlives its end: longer than clocks differ
 _PAUSE: Final = 0.05  # seconds between two batches of a round
-Over = Callable[[int, Settings], ColumnElement[bool]]
+IsExpired = Callable[[int, Settings], ColumnElement[bool]]
 
 
-def _past(column: "Column[int]") -> Over:
+def _past(column: "Column[int]") -> IsExpired:
     return lambda now, _settings: column < now - _KEPT
 
 
@@ -68,7 +68,7 @@ def _attempts_over(now: int, _settings: Settings) -> ColumnElement[bool]:
     return and_(attempts.c.last_at < now - DAY, attempts.c.blocked_until < now)
 
 
-_TABLES: Final[tuple[tuple[Table, Over], ...]] = (
+_TABLES: Final[tuple[tuple[Table, IsExpired], ...]] = (
     (access_tokens, _access_tokens_over),
     (refresh_tokens, _refresh_tokens_over),
     (token_families, _families_over),
@@ -81,7 +81,7 @@ _TABLES: Final[tuple[tuple[Table, Over], ...]] = (
 )
 
 
-def clean_table(uow: UnitOfWork, table: Table, over: Over) -> int:
+def purge_table(uow: UnitOfWork, table: Table, over: IsExpired) -> int:
     """Take at most BATCH rows that are ``over`` out of ``table``; how many there were. Another node's rows are left."""
     key = list(table.primary_key.columns)
     found = uow.connection.execute(
@@ -93,12 +93,12 @@ def clean_table(uow: UnitOfWork, table: Table, over: Over) -> int:
     return uow.connection.execute(delete(table).where(chosen)).rowcount
 
 
-async def clean(service: Service) -> int:
+async def purge_expired(service: Service) -> int:
     """Take out everything that has ended, batch by batch; how many rows there were. Raises DatabaseUnavailable."""
     total = 0
     for table, over in _TABLES:
         while True:
-            count = await service.perform(SERVICE, partial(clean_table, table=table, over=over))
+            count = await service.perform(SERVICE, partial(purge_table, table=table, over=over))
             total += count
             if count < BATCH:
                 break

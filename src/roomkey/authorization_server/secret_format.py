@@ -16,7 +16,7 @@ _SHAPE: Final = re.compile(rf"rk(cs|at|rt|ac|se|su|rc|hs)_[0-9A-Za-z]{{{_RANDOM 
 LONGEST: Final = 5 + _RANDOM + _CHECKSUM
 
 
-class Kind(enum.StrEnum):
+class SecretKind(enum.StrEnum):
     """What a secret is for; its prefix."""
 
     CLIENT_SECRET = "rkcs_"  # noqa: S105 - a prefix
@@ -28,7 +28,7 @@ class Kind(enum.StrEnum):
     SHARED_SECRET = "rkhs_"  # noqa: S105
 
 
-class Opaque(Confidential):
+class GeneratedSecret(Confidential):
     """A secret that was just made, and what may be kept of it.
 
     Attributes:
@@ -48,14 +48,14 @@ class Opaque(Confidential):
         return f"Opaque({self.hint})"
 
 
-def new(kind: Kind) -> Opaque:
+def generate_secret(kind: SecretKind) -> GeneratedSecret:
     """A new secret of ``kind``, from the system's randomness."""
     number = int.from_bytes(secrets.token_bytes(32))
     body = kind.value + _in_letters(number, _RANDOM)
-    return Opaque(body + _checksum(body))
+    return GeneratedSecret(body + _checksum(body))
 
 
-def is_whole(value: str, kind: Kind) -> bool:
+def is_well_formed(value: str, kind: SecretKind) -> bool:
     """Whether ``value`` has the form of a secret of ``kind``, and its checksum is right; costs two microseconds."""
     return (
         len(value) == LONGEST

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import select
 
 from roomkey.authorization_server.actor import SERVICE
-from roomkey.authorization_server.database.upsert import insert_into
+from roomkey.authorization_server.database.statements import insert_into
 from roomkey.authorization_server.schema.audit import facts
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings

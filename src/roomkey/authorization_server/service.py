@@ -12,11 +12,11 @@ from roomkey.authorization_server.actor import SERVICE, Actor
 from roomkey.authorization_server.column_encryption import START_CHECK
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.migrate import migrate
-from roomkey.authorization_server.database.upsert import insert_into
+from roomkey.authorization_server.database.statements import insert_into
 from roomkey.authorization_server.errors import DatabaseUnsuitable
-from roomkey.authorization_server.keys.published_keys import PublishedSigningKeys
+from roomkey.authorization_server.keys.new_key import ensure_signing_key
+from roomkey.authorization_server.keys.published_keys import SigningKeyCache
 from roomkey.authorization_server.schema.audit import seals
-from roomkey.authorization_server.sealing import Sealed
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.clock import Clock, SystemClock
@@ -33,16 +33,16 @@ class Service:
     Attributes:
         settings: what it was told.
         database: where everything is.
-        sealed: seals what the database must not show.
+        keyring: the keys that encrypt the columns with secrets.
         keys: the signing keys in use.
         clock: the only clock that it goes by.
     """
 
-    def __init__(self, settings: Settings, database: Database, sealed: Sealed, clock: Clock) -> None:
+    def __init__(self, settings: Settings, database: Database, keyring: Keyring, clock: Clock) -> None:
         self.settings = settings
         self.database = database
-        self.sealed = sealed
-        self.keys = PublishedSigningKeys()
+        self.keyring = keyring
+        self.keys = SigningKeyCache()
         self.clock = clock
 
     @classmethod
@@ -56,10 +56,10 @@ class Service:
         try:
             migrate(database)
             ring = keyring or _key_file(settings.data, database)
-            service = cls(settings, database, Sealed(ring), clock or SystemClock())
+            service = cls(settings, database, ring, clock or SystemClock())
             service._check_keys()
             with service.unit_of_work(SERVICE) as uow:
-                service.keys.ensure(uow, "ES256")
+                ensure_signing_key(uow, "ES256")
                 ensure_built_in(uow)
         except BaseException:
             database.close()
@@ -92,24 +92,24 @@ class Service:
 
     def on(self, connection: Connection, actor: Actor) -> UnitOfWork:
         """Work for ``actor`` in the open transaction of ``connection``."""
-        return UnitOfWork(connection, self.now(), actor, self.sealed, self.settings, self.keys)
+        return UnitOfWork(connection, self.now(), actor, self.keyring, self.settings)
 
     def _check_keys(self) -> None:
         found = select(seals.c.sealed).where(seals.c.name == "check")
         with self.database.writing() as connection:
             sealed = connection.scalar(found)
             if sealed is None:  # of several nodes on a fresh database, the first one's keys are the database's
-                values = {"name": "check", "sealed": START_CHECK.seal(self.sealed, _CHECK, row="check")}
+                values = {"name": "check", "sealed": START_CHECK.encrypt(self.keyring, _CHECK, row="check")}
                 connection.execute(insert_into(connection, seals).values(values).on_conflict_do_nothing())
                 sealed = connection.scalar(found)
         assert sealed is not None  # noqa: S101 - it was there, or is now
         try:
-            right = START_CHECK.open(self.sealed, sealed, row="check") == _CHECK
+            right = START_CHECK.decrypt(self.keyring, sealed, row="check") == _CHECK
         except DatabaseUnsuitable:
             right = False
         if not right:
             raise DatabaseUnsuitable(
-                f"The keys from {self.sealed.keyring.description} are not those that this database was sealed with; "
+                f"The keys from {self.keyring.description} are not those that this database was sealed with; "
                 "put the right key file back. Nothing was changed."
             )
 

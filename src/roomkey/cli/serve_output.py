@@ -30,7 +30,7 @@ def print_start(service: "Service", setup_link: str | None = None) -> None:
             ("issuer", Text(settings.issuer, "bold")),
             ("listens on", f"{settings.host} port {settings.port}"),
             ("database", shown(str(database)) if database is not None else "PostgreSQL"),
-            ("keys", shown(service.sealed.keyring.description)),
+            ("keys", shown(service.keyring.description)),
         )
     )
     console.print()

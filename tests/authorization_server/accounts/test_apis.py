@@ -11,7 +11,7 @@ from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.permissions import Role
-from roomkey.authorization_server.unit_of_work import UnitOfWork, changes
+from roomkey.authorization_server.unit_of_work import UnitOfWork, config_version
 
 DEVELOPER = Actor(ActorKind.USER, "usr_d", "d", frozenset({Role.DEVELOPER.value}))
 
@@ -20,7 +20,7 @@ def test_a_new_api_has_an_account_of_its_own_that_may_only_introspect(acting):
     made = acting.api(description="Orders of our customers")
     assert made.api.scope_names == ("orders:read", "orders:write")
     assert (made.api.token_lifetime, made.api.token_format, made.api.algorithm) == (300, "jwt", "ES256")
-    assert secret_format.is_whole(made.client_secret.value, secret_format.Kind.CLIENT_SECRET)
+    assert secret_format.is_well_formed(made.client_secret.value, secret_format.SecretKind.CLIENT_SECRET)
     account = acting(service_accounts.get, made.api.client_id)
     assert (account.client_id, account.kind, account.grants, account.apis) == ("orders-api", "api", (), ())
     assert acting(apis.get, "orders-api") == made.api
@@ -142,7 +142,7 @@ def test_a_disabled_api_takes_its_account_along_until_it_is_enabled(acting):
 
 def test_every_change_is_audited_with_before_and_after_and_counted(acting, small_service):  # auth service 48
     with small_service.look(Actor.console()) as uow:
-        before = changes(uow.connection)
+        before = config_version(uow.connection)
     secret = acting.api().client_secret.value
     acting(apis.change, "orders-api", token_lifetime=600, needs_approval=True)
     events = acting.events()[-2:]
@@ -153,7 +153,7 @@ def test_every_change_is_audited_with_before_and_after_and_counted(acting, small
     assert details["after"]["needs_approval"] is True
     assert not any(secret in str(event) for event in events)
     with small_service.look(Actor.console()) as uow:
-        assert changes(uow.connection) != before
+        assert config_version(uow.connection) != before
 
 
 def test_a_change_that_cannot_be_audited_does_not_happen(acting, monkeypatch):  # auth service 48

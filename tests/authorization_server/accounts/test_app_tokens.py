@@ -12,7 +12,7 @@ from roomkey.authorization_server.accounts import apis, app_tokens, service_acco
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.app_token import presets
 from roomkey.authorization_server.actor import Actor, ActorKind
-from roomkey.authorization_server.clients.client_cache import Directory
+from roomkey.authorization_server.clients.client_cache import ClientCache
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.lists.deny_list import revoked_tokens
 from roomkey.authorization_server.lists.status_list import statuses
@@ -37,7 +37,7 @@ def token(acting):
 
 def _active(small_service, minted) -> dict:
     """What the API is told of the token."""
-    caller = asyncio.run(Directory(small_service).read("orders-api"))
+    caller = asyncio.run(ClientCache(small_service).read("orders-api"))
     with small_service.look(Actor.console()) as uow:
         members, _ = introspect(
             uow.connection, minted.digest, caller=caller, issuer=small_service.settings.issuer, now=small_service.now()
@@ -76,9 +76,11 @@ def test_each_app_token_has_a_place_of_its_own_in_the_status_list(token, small_s
 
 
 def test_an_opaque_token_is_made_on_request_or_where_the_api_wants_it(token, acting):
-    assert secret_format.is_whole(token(token_format="opaque").minted.value, secret_format.Kind.ACCESS_TOKEN)
+    assert secret_format.is_well_formed(
+        token(token_format="opaque").minted.value, secret_format.SecretKind.ACCESS_TOKEN
+    )
     acting(apis.change, "orders-api", token_format="opaque")
-    assert secret_format.is_whole(token().minted.value, secret_format.Kind.ACCESS_TOKEN)
+    assert secret_format.is_well_formed(token().minted.value, secret_format.SecretKind.ACCESS_TOKEN)
     assert token(token_format="jwt").minted.value.startswith("eyJ")
 
 

@@ -97,11 +97,11 @@ def test_a_token_for_another_api_or_of_a_person_is_refused(house):
 
     from roomkey.authorization_server.actor import Actor
     from roomkey.authorization_server.schema.tokens import access_tokens
-    from roomkey.authorization_server.tokens.issue import find_ledger_key
+    from roomkey.authorization_server.tokens.issue import lookup_digest
 
     house.acting.user("alice", "administrator")
     with house.service.unit_of_work(Actor.console()) as uow:
-        which = access_tokens.c.digest == find_ledger_key(good)
+        which = access_tokens.c.digest == lookup_digest(good)
         uow.connection.execute(update(access_tokens).where(which).values(user_id="usr_alice"))
     assert robot("GET", "/apis").status_code == 403
 
@@ -138,7 +138,7 @@ def test_an_api_an_account_and_a_token_are_made_used_rotated_and_ended(house):
     )
     assert made.status_code == 201
     assert made.headers["cache-control"] == "no-store"
-    assert secret_format.is_whole(made.json()["client_secret"], secret_format.Kind.CLIENT_SECRET)
+    assert secret_format.is_well_formed(made.json()["client_secret"], secret_format.SecretKind.CLIENT_SECRET)
     api = robot("GET", "/apis/https%3A%2F%2Forders.example%2Fv1").json()
     assert api == made.json()["api"]
     changed = robot("PATCH", "/apis/https://orders.example/v1", {"algorithm": "EdDSA", "disabled": True})

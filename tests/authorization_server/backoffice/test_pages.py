@@ -11,7 +11,7 @@ from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.health import alerts
 from roomkey.authorization_server.health.alerts import AlertKind
 from roomkey.authorization_server.identity import users
-from roomkey.authorization_server.keys.by_state import lanes
+from roomkey.authorization_server.keys.by_state import list_key_states
 from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.lists.deny_list import MAX_DENIED
 from roomkey.authorization_server.permissions import Role
@@ -117,13 +117,13 @@ def test_keys_walk_through_their_lanes(backoffice: Backoffice, known: Known):
     browser.submit("/keys/rotate", rotation="ES256 now")
     assert "Rotated." in browser.follow().text
     with backoffice.service.look(CONSOLE) as uow:
-        states = {one.key.kid: one.key.state for one in lanes(uow)}
+        states = {one.key.kid: one.key.state for one in list_key_states(uow)}
     assert states[known.key] is KeyState.RETIRING
     browser.get(f"/keys/{known.key}/withdraw")
     assert "Every token that it signed dies" in browser.page.text
     browser.submit(f"/keys/{known.key}/withdraw")
     with backoffice.service.look(CONSOLE) as uow:
-        assert known.key not in {one.key.kid for one in lanes(uow)}
+        assert known.key not in {one.key.kid for one in list_key_states(uow)}
 
 
 def test_roles_are_changed_and_sessions_end(backoffice: Backoffice, known: Known):

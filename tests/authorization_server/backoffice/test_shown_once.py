@@ -32,7 +32,7 @@ def test_a_secret_is_on_its_page_once(backoffice: Backoffice, known: Known):  # 
     assert browser.page.headers["location"] == "/shown-once"
     assert "rkcs_" not in browser.page.text + str(browser.page.headers)
     secret = _shown(browser)
-    assert secret_format.is_whole(secret, secret_format.Kind.CLIENT_SECRET)
+    assert secret_format.is_well_formed(secret, secret_format.SecretKind.CLIENT_SECRET)
     again = browser.get("/shown-once")
     assert again.status_code == 404
     assert secret not in again.text

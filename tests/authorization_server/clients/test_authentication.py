@@ -27,7 +27,7 @@ from tests.authorization_server.oauth_service import (
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.clients import assertion
-from roomkey.authorization_server.clients.client_cache import Directory
+from roomkey.authorization_server.clients.client_cache import ClientCache
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema import accounts as schema
 
@@ -45,7 +45,7 @@ class Strangers:
     def __init__(self, oauth: OAuthService) -> None:
         self.oauth = oauth
         oauth.add_account("reports")
-        wrong = secret_format.new(secret_format.Kind.CLIENT_SECRET).value
+        wrong = secret_format.generate_secret(secret_format.SecretKind.CLIENT_SECRET).value
         self.logins = {
             "unknown": Login("nobody", wrong),
             "wrong secret": Login("reports", wrong),
@@ -275,26 +275,26 @@ def test_a_disabled_account_is_refused_at_once_on_every_node_and_cannot_enable_i
 def test_a_secret_that_ends_while_it_is_judged_lets_nobody_in(oauth, monkeypatch):
     """Between the two readings of an account that is not remembered."""
     reports = oauth.add_account()
-    read = Directory.read
+    read = ClientCache.read
 
     async def rotated_first(directory, client_id):
         await directory._service.perform(CONSOLE, lambda uow: account_secrets.rotate(uow, "reports", overlap=0))
         return await read(directory, client_id)
 
-    monkeypatch.setattr(Directory, "read", rotated_first)
+    monkeypatch.setattr(ClientCache, "read", rotated_first)
     assert error_of(oauth.token(reports)) == REFUSED
 
 
 def test_accounts_that_change_all_the_time_are_an_outage_and_no_refusal(oauth, monkeypatch):
     reports = oauth.add_account()
-    read = Directory.read
+    read = ClientCache.read
 
     async def changed_after(directory, client_id):
         client = await read(directory, client_id)
         await directory._service.perform(CONSOLE, lambda uow: uow.bump_config_version())
         return client
 
-    monkeypatch.setattr(Directory, "read", changed_after)
+    monkeypatch.setattr(ClientCache, "read", changed_after)
     answer = oauth.token(reports)
     assert error_of(answer) == (503, "temporarily_unavailable")
     assert answer.headers["retry-after"] == "2"

@@ -27,7 +27,7 @@ def basic(text: str) -> bytes:
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_what_was_encoded_as_in_a_form_comes_out_again(client_id, secret):  # auth service 3
     found = read(basic(f"{quote_plus(client_id)}:{quote_plus(secret)}"))
-    assert (found.client_id, found.method, found.proof) == (client_id, Method.BASIC, secret)
+    assert (found.client_id, found.method, found.secret) == (client_id, Method.BASIC, secret)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_was_encoded_as_in_a_form_comes_out_again(client_id, secret):  # au
 )
 def test_the_first_colon_parts_them_before_anything_is_decoded(text, expected):
     found = read(basic(text))
-    assert (found.client_id, found.proof) == expected
+    assert (found.client_id, found.secret) == expected
 
 
 @pytest.mark.parametrize("header", [b"basic YTpi", b"BASIC YTpi", b"Basic    YTpi", b"Basic YTpi ", b"Basic YTpiYw=="])

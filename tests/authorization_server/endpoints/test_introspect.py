@@ -19,7 +19,7 @@ import roomkey
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import apis, app_tokens
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.tokens.issue import find_ledger_key
+from roomkey.authorization_server.tokens.issue import lookup_digest
 from roomkey.authorization_server.tokens.issued_tokens import revoke_token
 from roomkey.jose import base64url
 from roomkey.jose.compact import read_unverified
@@ -65,7 +65,7 @@ def inactive(oauth: OAuthService) -> dict[str, str]:
         "another's": of_another,
         "expired": expired,
         "revoked": revoked,
-        "unknown": secret_format.new(secret_format.Kind.ACCESS_TOKEN).value,
+        "unknown": secret_format.generate_secret(secret_format.SecretKind.ACCESS_TOKEN).value,
         "changed": live[:-2] + ("AA" if live[-2:] != "AA" else "BB"),
         "refresh": oauth.tokens(app)["refresh_token"],
         "secret": oauth.api.secret,
@@ -155,7 +155,7 @@ def test_an_api_sees_by_who_it_is_and_not_by_what_it_says(oauth, token):  # auth
 
 def test_junk_is_told_by_its_look_and_reads_nothing(oauth, token):  # auth service 24
     assert oauth.active(oauth.api, token)
-    whole = secret_format.new(secret_format.Kind.ACCESS_TOKEN).value
+    whole = secret_format.generate_secret(secret_format.SecretKind.ACCESS_TOKEN).value
     with oauth.statements() as seen:
         oauth.introspect(oauth.api, token)
         assert seen
@@ -196,7 +196,9 @@ def test_guessing_is_slowed_down_for_the_one_who_guesses(oauth, token, clock, mo
     statuses = []
     while 429 not in statuses and len(statuses) < 6000:
         statuses.append(
-            oauth.introspect(oauth.api, secret_format.new(secret_format.Kind.ACCESS_TOKEN).value).status_code
+            oauth.introspect(
+                oauth.api, secret_format.generate_secret(secret_format.SecretKind.ACCESS_TOKEN).value
+            ).status_code
         )
     assert statuses[-1] == 429
     assert len(statuses) > 1000
@@ -284,7 +286,7 @@ def test_revocation_reaches_an_api_within_what_it_keeps(tmp_path):  # auth servi
         looked = looking(oauth, clock, 15)
         assert looked(token)
         with service.unit_of_work(CONSOLE) as uow:
-            assert revoke_token(uow, find_ledger_key(token))
+            assert revoke_token(uow, lookup_digest(token))
         clock.advance(14)
         kept = looked(token)
         clock.advance(1)

@@ -51,7 +51,9 @@ def test_a_foreign_token_stays_and_nothing_is_told(oauth_on_each_database):  # a
     oauth_on_each_database.add_user()
     app, other = oauth_on_each_database.add_app(), oauth_on_each_database.add_app("other")
     made = oauth_on_each_database.tokens(app)
-    unknown = oauth_on_each_database.revoke(other, secret_format.new(secret_format.Kind.REFRESH_TOKEN).value)
+    unknown = oauth_on_each_database.revoke(
+        other, secret_format.generate_secret(secret_format.SecretKind.REFRESH_TOKEN).value
+    )
     before = oauth_on_each_database.actions()
     for kind in ("access_token", "refresh_token"):
         assert response_parts(oauth_on_each_database.revoke(other, made[kind])) == response_parts(unknown)
@@ -90,7 +92,10 @@ def test_an_app_token_that_is_given_up_is_given_up_in_the_backoffice_too(oauth):
 
 def test_a_public_client_gives_its_token_up_by_its_name(oauth):
     oauth.add_account("phone", grants=["refresh_token"], authentication="none")
-    fields = {"client_id": "phone", "token": secret_format.new(secret_format.Kind.REFRESH_TOKEN).value}
+    fields = {
+        "client_id": "phone",
+        "token": secret_format.generate_secret(secret_format.SecretKind.REFRESH_TOKEN).value,
+    }
     assert oauth.post("/oauth2/revoke", fields).status_code == 200
 
 

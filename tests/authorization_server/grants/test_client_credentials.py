@@ -14,7 +14,7 @@ from roomkey.authorization_server.grants import client_credentials
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.issue import find_ledger_key
+from roomkey.authorization_server.tokens.issue import lookup_digest
 from roomkey.jose.compact import read_unverified
 
 BOTH = ("orders:read", "orders:write")
@@ -200,14 +200,14 @@ def test_an_account_that_is_disabled_before_the_commit_gets_nothing(oauth_on_eac
     """Between authentication and the write, on another node."""
     reports = oauth_on_each_database.add_account()
     assert oauth_on_each_database.token(reports).status_code == 200
-    mint = client_credentials.mint
+    mint = client_credentials.create_access_token
 
     def disabled_first(*words, **named):
-        monkeypatch.setattr(client_credentials, "mint", mint)
+        monkeypatch.setattr(client_credentials, "create_access_token", mint)
         oauth_on_each_database.act(service_accounts.disable, "reports")
         return mint(*words, **named)
 
-    monkeypatch.setattr(client_credentials, "mint", disabled_first)
+    monkeypatch.setattr(client_credentials, "create_access_token", disabled_first)
     assert error_of(oauth_on_each_database.token(reports)) == (401, "invalid_client")
 
 
@@ -240,7 +240,7 @@ def test_every_token_that_is_answered_stands_in_the_ledger_and_none_that_was_ref
     """Of requests that come together, some are judged by accounts that change before their tokens are written."""
     reports, _ = oauth_on_each_database.add_account(), oauth_on_each_database.add_account("other")
     assert oauth_on_each_database.token(reports).status_code == 200
-    mint, minted = client_credentials.mint, []
+    mint, minted = client_credentials.create_access_token, []
 
     def changed_in_the_middle(*words, **named):
         minted.append(mint(*words, **named))
@@ -248,11 +248,11 @@ def test_every_token_that_is_answered_stands_in_the_ledger_and_none_that_was_ref
             oauth_on_each_database.act(service_accounts.disable, "other")
         return minted[-1]
 
-    monkeypatch.setattr(client_credentials, "mint", changed_in_the_middle)
+    monkeypatch.setattr(client_credentials, "create_access_token", changed_in_the_middle)
     answers = oauth_on_each_database.together(12, reports, grant_type="client_credentials")
     assert [answer.status_code for answer in answers] == [200] * 12
     assert len(minted) >= 18
-    given = {find_ledger_key(answer.json()["access_token"]) for answer in answers}
+    given = {lookup_digest(answer.json()["access_token"]) for answer in answers}
     assert len(given) == 12
     with oauth_on_each_database.service.look(CONSOLE) as uow:
         kept = {bytes(digest) for digest in uow.connection.scalars(select(access_tokens.c.digest))}

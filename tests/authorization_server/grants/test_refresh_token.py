@@ -173,7 +173,9 @@ def test_a_grandparent_inside_the_grace_ends_the_family(oauth_on_each_database, 
 def test_another_client_gets_nothing_and_ends_nothing(oauth_on_each_database, app, clock):  # auth service 13
     other = oauth_on_each_database.add_app("other")
     first = oauth_on_each_database.tokens(app)
-    unknown = oauth_on_each_database.refresh(other, secret_format.new(secret_format.Kind.REFRESH_TOKEN).value)
+    unknown = oauth_on_each_database.refresh(
+        other, secret_format.generate_secret(secret_format.SecretKind.REFRESH_TOKEN).value
+    )
     assert response_parts(oauth_on_each_database.refresh(other, first["refresh_token"])) == response_parts(unknown)
     second = oauth_on_each_database.refresh(app, first["refresh_token"]).json()
     for seconds in (0, 31):

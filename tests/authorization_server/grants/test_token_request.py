@@ -11,7 +11,7 @@ from roomkey.authorization_server.accounts.syntax import checked_scopes
 from roomkey.authorization_server.errors import Invalid
 from roomkey.authorization_server.grants.token_request import token_answer
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import mint
+from roomkey.authorization_server.tokens.issue import create_access_token
 
 SCOPES = st.lists(st.text(st.characters(max_codepoint=0x17F), min_size=1, max_size=12), max_size=5, unique=True)
 
@@ -20,8 +20,8 @@ SCOPES = st.lists(st.text(st.characters(max_codepoint=0x17F), min_size=1, max_si
 def test_whatever_may_be_a_scope_the_answer_is_json(scopes, refreshes):
     scope = tuple(filter(_may_be, scopes))
     grant = Grant(client_id="reports", audience="orders-api", scope=scope)
-    minted = mint(grant, issuer="https://auth.example", now=1_700_000_000.5, lifetime=300, signer=None)
-    refresh_token = secret_format.new(secret_format.Kind.REFRESH_TOKEN).value if refreshes else None
+    minted = create_access_token(grant, issuer="https://auth.example", now=1_700_000_000.5, lifetime=300, signer=None)
+    refresh_token = secret_format.generate_secret(secret_format.SecretKind.REFRESH_TOKEN).value if refreshes else None
     members = json.loads(token_answer(minted, refresh_token=refresh_token))
     assert members.pop("refresh_token", None) == refresh_token
     assert members == {

@@ -11,7 +11,7 @@ from roomkey.authorization_server.identity.password_login import SignInAttempt, 
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.identity.users import User
-from roomkey.authorization_server.purge_expired import clean
+from roomkey.authorization_server.purge_expired import purge_expired
 from roomkey.authorization_server.schema.identity import sessions as sessions_table
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import DAY
@@ -125,12 +125,12 @@ def test_who_is_known_here_is_so_for_weeks_though_ended_sessions_are_cleaned_awa
     with service.unit_of_work(boss.actor("198.51.100.7")) as uow:
         sessions.begin(uow, boss, stage=Stage.FULL)
     clock.advance(14 * DAY)
-    asyncio.run(clean(service))
+    asyncio.run(purge_expired(service))
     for number in range(60):
         attempt("boss", address=f"203.0.113.{number}")
     assert attempt("boss", PASSWORD, "198.51.100.7") == boss.id
     clock.advance(17 * DAY)
-    assert asyncio.run(clean(service)) > 0
+    assert asyncio.run(purge_expired(service)) > 0
     with service.look(CONSOLE) as uow:
         assert uow.connection.execute(select(sessions_table)).all() == []
 

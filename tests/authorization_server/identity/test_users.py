@@ -16,7 +16,7 @@ from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.schema.identity import users as table
 from roomkey.authorization_server.schema.tokens import access_tokens, authorization_codes, token_families
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.unit_of_work import changes
+from roomkey.authorization_server.unit_of_work import config_version
 
 CONSOLE = Actor.console()
 Make = Callable[..., User]
@@ -173,11 +173,11 @@ def test_other_roles_end_the_sessions(service: Service, make: Make) -> None:  # 
     with service.unit_of_work(alice.actor()) as uow:
         begun = sessions.begin(uow, alice, stage=Stage.FULL)
     with service.unit_of_work(CONSOLE) as uow:
-        before = changes(uow.connection)
+        before = config_version(uow.connection)
         changed = users.change(uow, "alice", roles=["auditor", "developer"], scopes="b a b")
         assert (changed.roles, changed.scopes) == (("auditor", "developer"), ("a", "b"))
         assert sessions.look_up(uow, begun.cookie.value) is None
-        assert changes(uow.connection) != before
+        assert config_version(uow.connection) != before
         assert users.change(uow, "alice", scopes="").scopes is None
 
 

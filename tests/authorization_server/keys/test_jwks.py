@@ -14,9 +14,9 @@ from tests.authorization_server.sample_tokens import CONSOLE, add_api, issue
 import roomkey
 from roomkey.authorization_server.column_encryption import PRIVATE_KEY
 from roomkey.authorization_server.keys.endpoints import jwks
-from roomkey.authorization_server.keys.published_keys import KeysInUse
+from roomkey.authorization_server.keys.published_keys import SigningKeys
 from roomkey.authorization_server.keys.rotation import rotate
-from roomkey.authorization_server.keys.shared_secret import new_shared_secret
+from roomkey.authorization_server.keys.signer import new_shared_secret
 from roomkey.authorization_server.schema.keys import held_keys, signing_keys
 from roomkey.authorization_server.service import Service
 from roomkey.jose import base64url
@@ -53,7 +53,7 @@ def test_no_private_member_and_no_private_byte_is_published(running: Service, cl
         assert f'"{name}"'.encode() not in body
     with running.look(CONSOLE) as uow:
         for row in uow.connection.execute(select(signing_keys)):
-            der = PRIVATE_KEY.open(uow.sealed, row.private_key, row=row.kid)
+            der = PRIVATE_KEY.decrypt(uow.keyring, row.private_key, row=row.kid)
             for start in range(0, len(der) - 24, 3):  # any 24 bytes of the private half, at any of the three offsets
                 piece = base64url.encode(der[start : start + 24])
                 assert piece not in body or piece.decode() in row.public_jwk
@@ -64,7 +64,7 @@ def test_no_private_member_and_no_private_byte_is_published(running: Service, cl
 def test_a_private_member_in_the_database_is_not_published_either() -> None:
     # auth service 50
     bad = {"kty": "oct", "kid": "a", "alg": "HS256", **dict.fromkeys(PRIVATE, "c2VjcmV0")}
-    body = jwks(KeysInUse(1, {}, (bad,)), max_age=300).body
+    body = jwks(SigningKeys(1, {}, (bad,)), max_age=300).body
     assert json.loads(body) == {"keys": [{"kty": "oct", "kid": "a", "alg": "HS256"}]}
 
 

@@ -8,21 +8,20 @@ from tests.authorization_server.sample_tokens import CONSOLE, add_api, issue, is
 
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.column_encryption import (
+    ENCRYPTED_COLUMNS,
     NOTICE,
     PRIVATE_KEY,
-    SEALED_COLUMNS,
     TOTP_PENDING,
     TOTP_SEED,
-    SealedColumn,
+    EncryptedColumn,
 )
 from roomkey.authorization_server.errors import Conflict, DatabaseUnsuitable, NotAllowed
-from roomkey.authorization_server.keys.reencrypt import rewrap, rewrap_step, rotate_seal
+from roomkey.authorization_server.keys.reencrypt import reencrypt_all, reencrypt_batch, rotate_encryption_key
 from roomkey.authorization_server.keys.rotation import rotate
-from roomkey.authorization_server.keys.shared_secret import new_shared_secret
+from roomkey.authorization_server.keys.signer import new_shared_secret
 from roomkey.authorization_server.schema import metadata
 from roomkey.authorization_server.schema.identity import sessions, users
 from roomkey.authorization_server.schema.keys import signing_keys
-from roomkey.authorization_server.sealing import Sealed
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.errors import KeyringError
@@ -40,14 +39,14 @@ def fill(service: Service, *, people: int = 1) -> None:
         for number in range(people):
             user, session = f"u{number:04}", f"s{number:04}"
             row = {"id": user, "username": user, "username_key": user, "created_at": uow.now}
-            seeds = {column.name: column.seal(uow.sealed, SEED, row=user) for column in (TOTP_SEED, TOTP_PENDING)}
+            seeds = {column.name: column.encrypt(uow.keyring, SEED, row=user) for column in (TOTP_SEED, TOTP_PENDING)}
             uow.connection.execute(insert(users).values(**row, **seeds))
             uow.connection.execute(
                 insert(sessions).values(
                     digest=session.encode(),
                     id=session,
                     stage="full",
-                    notice=NOTICE.seal(uow.sealed, b"shown once", row=session),
+                    notice=NOTICE.encrypt(uow.keyring, b"shown once", row=session),
                     created_at=uow.now,
                     last_seen_at=uow.now,
                     expires_at=uow.now + 60,
@@ -59,11 +58,11 @@ def outdated(service: Service) -> dict[str, int]:
     """How many values of each column an older key has sealed."""
     count = {}
     with service.look(CONSOLE) as uow:
-        for column in SEALED_COLUMNS:
+        for column in ENCRYPTED_COLUMNS:
             rows = uow.connection.execute(select(column.key, column.column).where(column.column.is_not(None))).all()
             assert rows, f"nothing in {column.table.name}.{column.name}: the test says nothing of it"
             count[f"{column.table.name}.{column.name}"] = sum(
-                not column.is_current(uow.sealed, value, row=name) for name, value in rows
+                not column.is_current(uow.keyring, value, row=name) for name, value in rows
             )
     return count
 
@@ -75,7 +74,7 @@ def test_every_column_of_bytes_is_a_digest_or_public_or_on_the_list() -> None:
         "answer",  # sealed under a key that follows from the token
         "credential_id", "public_key", "challenge",  # of passkeys; public
     }  # fmt: skip
-    sealed = {(column.table.name, column.name) for column in SEALED_COLUMNS}
+    sealed = {(column.table.name, column.name) for column in ENCRYPTED_COLUMNS}
     found = {
         (table.name, column.name)
         for table in metadata.sorted_tables
@@ -89,16 +88,16 @@ def test_a_new_sealing_key_seals_everything_anew(service: Service) -> None:
     # auth service 53
     fill(service)
     before = issue(service)
-    old = service.sealed.keyring.ids[0]
+    old = service.keyring.ids[0]
     if service.database.file is None:
         with pytest.raises(Conflict, match="Other nodes"):
-            rotate_seal(service, CONSOLE)
-        assert service.sealed.keyring.ids == (old,)
-    done = rotate_seal(service, CONSOLE, only_node=True)
-    assert done.key_id == service.sealed.keyring.ids[0] != old
+            rotate_encryption_key(service, CONSOLE)
+        assert service.keyring.ids == (old,)
+    done = rotate_encryption_key(service, CONSOLE, only_node=True)
+    assert done.key_id == service.keyring.ids[0] != old
     assert done.rewrapped == 6
     assert set(outdated(service).values()) == {0}
-    assert rotate_seal(service, CONSOLE, only_node=True).rewrapped == 6
+    assert rotate_encryption_key(service, CONSOLE, only_node=True).rewrapped == 6
     data = service.settings.data
     service.close()
     key_file = data / "roomkey.key"
@@ -112,45 +111,45 @@ def test_a_new_sealing_key_seals_everything_anew(service: Service) -> None:
 def test_a_rewrap_that_was_stopped_goes_on(service: Service) -> None:
     # auth service 53
     fill(service, people=7)
-    service.sealed.keyring.rotate()
+    service.keyring.rotate()
     with service.unit_of_work(CONSOLE) as uow:
-        step = rewrap_step(uow, TOTP_SEED, after="", limit=3)
+        step = reencrypt_batch(uow, TOTP_SEED, after="", limit=3)
     assert (step.rewrapped, step.after) == (3, "u0002")
     assert outdated(service)["users.totp_seed"] == 4  # and here the process was killed
-    assert rewrap(service, CONSOLE).rewrapped == 4 + 2 * 7 + 3
+    assert reencrypt_all(service, CONSOLE).rewrapped == 4 + 2 * 7 + 3
     assert set(outdated(service).values()) == {0}
-    assert rewrap(service, CONSOLE).rewrapped == 0
+    assert reencrypt_all(service, CONSOLE).rewrapped == 0
     with service.look(CONSOLE) as uow:
         for user, seed in uow.connection.execute(select(users.c.id, users.c.totp_seed)):
-            assert TOTP_SEED.open(uow.sealed, seed, row=user) == SEED
+            assert TOTP_SEED.decrypt(uow.keyring, seed, row=user) == SEED
 
 
 def test_what_another_node_writes_meanwhile_stays(
     postgresql_url: str, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = SealedColumn.open
+    decrypt = EncryptedColumn.decrypt
     with Service.open(Settings.at(tmp_path, database=postgresql_url), clock=clock) as service:
         fill(service)
 
-        def meanwhile(column: SealedColumn, sealed: Sealed, value: bytes, *, row: str) -> bytes:
+        def meanwhile(column: EncryptedColumn, keyring: Keyring, value: bytes, *, row: str) -> bytes:
             with service.unit_of_work(CONSOLE) as uow:
-                newer = TOTP_SEED.seal(uow.sealed, b"newer", row=row)
+                newer = TOTP_SEED.encrypt(uow.keyring, b"newer", row=row)
                 uow.connection.execute(update(users).values(totp_seed=newer))
-            return opened(column, sealed, value, row=row)
+            return decrypt(column, keyring, value, row=row)
 
-        service.sealed.keyring.rotate()
+        service.keyring.rotate()
         with monkeypatch.context() as patch, service.unit_of_work(CONSOLE) as uow:
-            patch.setattr(SealedColumn, "open", meanwhile)
-            assert rewrap_step(uow, TOTP_SEED, after="").rewrapped == 0
+            patch.setattr(EncryptedColumn, "decrypt", meanwhile)
+            assert reencrypt_batch(uow, TOTP_SEED, after="").rewrapped == 0
         with service.look(CONSOLE) as uow:
             seed = uow.connection.scalar(select(users.c.totp_seed))
-            assert TOTP_SEED.open(uow.sealed, seed, row="u0000") == b"newer"
+            assert TOTP_SEED.decrypt(uow.keyring, seed, row="u0000") == b"newer"
 
 
 def test_a_batch_may_be_smaller_than_what_there_is(service: Service) -> None:
     fill(service, people=205)
-    service.sealed.keyring.rotate()
-    assert rewrap(service, CONSOLE).rewrapped == 3 * 205 + 3
+    service.keyring.rotate()
+    assert reencrypt_all(service, CONSOLE).rewrapped == 3 * 205 + 3
     assert set(outdated(service).values()) == {0}
 
 
@@ -159,8 +158,8 @@ def test_a_sealed_value_opens_in_its_own_row_and_column_only(service: Service) -
     fill(service, people=2)
     with service.unit_of_work(CONSOLE) as uow:
         seed = uow.connection.scalar(select(users.c.totp_seed).where(users.c.id == "u0000"))
-        assert TOTP_SEED.open(uow.sealed, seed, row="u0000") == SEED
-        elsewhere = SealedColumn(users, "totp_seed", "id", "another purpose")
+        assert TOTP_SEED.decrypt(uow.keyring, seed, row="u0000") == SEED
+        elsewhere = EncryptedColumn(users, "totp_seed", "id", "another purpose")
         for column, row in (
             (TOTP_SEED, "u0001"),
             (TOTP_PENDING, "u0000"),
@@ -169,7 +168,7 @@ def test_a_sealed_value_opens_in_its_own_row_and_column_only(service: Service) -
             (elsewhere, "u0000"),
         ):
             with pytest.raises(DatabaseUnsuitable):
-                column.open(uow.sealed, seed, row=row)
+                column.decrypt(uow.keyring, seed, row=row)
         rotate(uow, now=True)
     with service.unit_of_work(CONSOLE) as uow:
         kids = uow.connection.scalars(select(signing_keys.c.kid).order_by(signing_keys.c.state)).all()
@@ -178,9 +177,9 @@ def test_a_sealed_value_opens_in_its_own_row_and_column_only(service: Service) -
         uow.bump_config_version()
     with service.look(CONSOLE) as uow, pytest.raises(DatabaseUnsuitable, match=kids[1]):
         service.keys.load(uow)
-    service.sealed.keyring.rotate()
+    service.keyring.rotate()
     with pytest.raises(DatabaseUnsuitable):  # and a re-wrap launders nothing
-        rewrap(service, CONSOLE)
+        reencrypt_all(service, CONSOLE)
 
 
 def test_with_other_keys_the_service_does_not_start_and_makes_none(tmp_path: Path, clock: FakeClock) -> None:
@@ -211,14 +210,14 @@ def test_with_other_keys_the_service_does_not_start_and_makes_none(tmp_path: Pat
 
 
 def test_only_administrators_of_the_whole_service_replace_the_sealing_key(service: Service) -> None:
-    before = service.sealed.keyring.ids
+    before = service.keyring.ids
     for actor in (
         Actor(ActorKind.USER, "u1", roles=frozenset({"developer"})),
         Actor(ActorKind.USER, "u2", roles=frozenset({"administrator"}), tenant="acme"),
     ):
         with pytest.raises(NotAllowed):
-            rotate_seal(service, actor)
-    assert service.sealed.keyring.ids == before
+            rotate_encryption_key(service, actor)
+    assert service.keyring.ids == before
 
 
 def test_the_database_holds_no_key_secret_or_token(small_service: Service) -> None:
@@ -229,7 +228,7 @@ def test_the_database_holds_no_key_secret_or_token(small_service: Service) -> No
     with service.unit_of_work(CONSOLE) as uow:
         shared = new_shared_secret(uow, "orders-api").reveal()
         private = [
-            PRIVATE_KEY.open(uow.sealed, value, row=kid)
+            PRIVATE_KEY.decrypt(uow.keyring, value, row=kid)
             for kid, value in uow.connection.execute(select(signing_keys.c.kid, signing_keys.c.private_key))
         ]
     tokens = [issue(service, "stock-api").value, issue_app_token(service, "stock-api").minted.value]

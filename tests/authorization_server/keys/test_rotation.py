@@ -15,9 +15,10 @@ from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.audit.record import verify
 from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
 from roomkey.authorization_server.keys.adoption import report_held_keys
-from roomkey.authorization_server.keys.by_state import lanes
-from roomkey.authorization_server.keys.key_record import CLOCK_STEP, KeyState, kept_keys
-from roomkey.authorization_server.keys.rotation import Advance, Rotation, advance, rotate, withdraw
+from roomkey.authorization_server.keys.by_state import list_key_states
+from roomkey.authorization_server.keys.key_record import CLOCK_STEP, KeyState, read_keys
+from roomkey.authorization_server.keys.new_key import ensure_signing_key
+from roomkey.authorization_server.keys.rotation import DueChanges, KeyRotation, apply_due_changes, rotate, withdraw
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.service import Service
@@ -27,19 +28,19 @@ from roomkey.stores.keyring import Keyring
 from roomkey.testing import FakeClock
 
 
-def turn(service: Service, **how: object) -> Rotation:
+def turn(service: Service, **how: object) -> KeyRotation:
     with service.unit_of_work(CONSOLE) as uow:
         return rotate(uow, **how)  # type: ignore[arg-type]
 
 
-def go_on(service: Service) -> Advance:
+def go_on(service: Service) -> DueChanges:
     with service.unit_of_work(CONSOLE) as uow:
-        return advance(uow)
+        return apply_due_changes(uow)
 
 
 def states(service: Service, algorithm: str = "ES256") -> list[str]:
     with service.look(CONSOLE) as uow:
-        return sorted(key.state.value for key in kept_keys(uow, removed=True) if key.algorithm == algorithm)
+        return sorted(key.state.value for key in read_keys(uow, removed=True) if key.algorithm == algorithm)
 
 
 def published(service: Service) -> set[str]:
@@ -66,7 +67,7 @@ def test_the_next_key_is_published_for_a_jwks_lifetime_before_it_signs(service: 
     assert signing(service) == old
     assert made.signs_from == service.now() + service.settings.jwks_max_age + CLOCK_STEP
     clock.advance(service.settings.jwks_max_age + CLOCK_STEP - 1)
-    assert go_on(service) == Advance()
+    assert go_on(service) == DueChanges()
     assert turn(service) == made  # asked for once more, it is still too new
     assert signing(service) == old
     clock.advance(1)
@@ -96,7 +97,7 @@ def test_a_retired_key_stays_until_its_last_token_has_ended_and_then_leaves(serv
     last = issue_app_token(service, lifetime=5 * DAY)
     turn(service, now=True)
     clock.advance(5 * DAY)
-    assert go_on(service) == Advance()
+    assert go_on(service) == DueChanges()
     assert old in published(service)
     verifies(service, last.minted.value)
     clock.advance(service.settings.clock_leeway + CLOCK_STEP)
@@ -148,10 +149,10 @@ def test_a_token_that_was_on_its_way_when_its_key_retired_keeps_the_key(service:
 def test_a_key_is_replaced_by_itself_when_it_is_old(service: Service, clock: FakeClock) -> None:
     old = signing(service)
     clock.advance(service.settings.signing_key_lifetime - 1)
-    assert go_on(service) == Advance()
+    assert go_on(service) == DueChanges()
     clock.advance(1)
     (made,) = go_on(service).created
-    assert go_on(service) == Advance()
+    assert go_on(service) == DueChanges()
     clock.advance(service.settings.jwks_max_age + CLOCK_STEP)
     go_on(service)
     assert signing(service) == made != old
@@ -162,7 +163,7 @@ def test_a_key_is_replaced_by_itself_when_it_is_old(service: Service, clock: Fak
 
 def test_each_algorithm_goes_its_own_way(service: Service, clock: FakeClock) -> None:
     with service.unit_of_work(CONSOLE) as uow:
-        service.keys.ensure(uow, "EdDSA")
+        ensure_signing_key(uow, "EdDSA")
     turn(service, algorithm="EdDSA", now=True)
     assert states(service, "EdDSA") == ["retiring", "signing"]
     assert states(service) == ["signing"]
@@ -205,7 +206,7 @@ def test_an_activation_in_time_warns_of_those_only_who_lack_the_key(service: Ser
         with service.unit_of_work(Actor(ActorKind.SERVICE_ACCOUNT, audience)) as uow:
             report_held_keys(uow, kids)
     with service.look(CONSOLE) as uow:
-        following = next(one for one in lanes(uow) if one.key.kid == made.kid)
+        following = next(one for one in list_key_states(uow) if one.key.kid == made.kid)
     assert (following.held_by, following.lacking) == (("orders-api",), ("stock-api",))
     assert turn(service).lacking == ("stock-api",)
 
@@ -320,7 +321,7 @@ def test_only_administrators_of_the_whole_service_move_keys(service: Service) ->
     of_a_tenant = Actor(ActorKind.USER, "u2", roles=frozenset({"administrator"}), tenant="acme")
     for actor in (developer, of_a_tenant):
         with service.unit_of_work(actor) as uow:
-            for act in (rotate, advance, lambda uow: withdraw(uow, "key")):
+            for act in (rotate, apply_due_changes, lambda uow: withdraw(uow, "key")):
                 with pytest.raises(NotAllowed):
                     act(uow)
     assert states(service) == ["signing"]
@@ -329,8 +330,8 @@ def test_only_administrators_of_the_whole_service_move_keys(service: Service) ->
 def test_the_hot_path_finds_the_keys_without_reading_until_something_changes(service: Service) -> None:
     with service.look(CONSOLE) as uow:
         keys = service.keys.load(uow)
-    assert service.keys.held(keys.generation) is keys
+    assert service.keys.cached(keys.config_version) is keys
     turn(service)
     with service.look(CONSOLE) as uow:
-        assert service.keys.load(uow).generation != keys.generation
-    assert service.keys.held(keys.generation) is None
+        assert service.keys.load(uow).config_version != keys.config_version
+    assert service.keys.cached(keys.config_version) is None

@@ -30,10 +30,10 @@ from roomkey.authorization_server.lists.deny_list import MAX_DENIED, count_revok
 from roomkey.authorization_server.lists.endpoints import ListCache
 from roomkey.authorization_server.lists.signed_list import LIFETIME
 from roomkey.authorization_server.lists.status_list import status_list, statuses
-from roomkey.authorization_server.purge_expired import clean
+from roomkey.authorization_server.purge_expired import purge_expired
 from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.issue import Minted
+from roomkey.authorization_server.tokens.issue import NewAccessToken
 from roomkey.authorization_server.tokens.issued_tokens import revoke_token
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import CacheableDocument
@@ -57,7 +57,7 @@ def client(running: Service) -> Iterator[httpx2.Client]:
         yield client
 
 
-def revoke(service: Service, token: Minted | NewAppToken) -> None:
+def revoke(service: Service, token: NewAccessToken | NewAppToken) -> None:
     with service.unit_of_work(CONSOLE) as uow:
         if isinstance(token, NewAppToken):
             app_tokens.revoke(uow, token.app_token.id)
@@ -144,7 +144,7 @@ def test_a_rotated_app_token_lives_until_its_overlap_is_over(running: Service, c
     clock.advance(1)
     assert refused(follower(running, kind, clock=clock), token.value)
     clock.advance(86400 - 3600 + 29)  # a validator with 30 seconds of leeway still takes its own exp
-    asyncio.run(clean(running))  # takes nothing out by which its name is known
+    asyncio.run(purge_expired(running))  # takes nothing out by which its name is known
     assert refused(follower(running, kind, clock=clock), token.value)
 
 

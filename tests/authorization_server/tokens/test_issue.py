@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import Minted, Signer, find_ledger_key, mint
+from roomkey.authorization_server.tokens.issue import NewAccessToken, Signer, create_access_token, lookup_digest
 from roomkey.jose import base64url
 from roomkey.jose.signing_key import SigningKey
 
@@ -20,19 +20,21 @@ SIGNERS: dict[str, Signer | None] = {
 GRANT = Grant(client_id="reports", audience="orders-api", scope=("orders:read",), roles=(), tenant=None)
 
 
-def _minted(signer: str = "ES256", now: float = 1_800_000_000.25, **named: Any) -> Minted:
-    return mint(GRANT, issuer="https://auth.example", now=now, lifetime=300, signer=SIGNERS[signer], **named)
+def _minted(signer: str = "ES256", now: float = 1_800_000_000.25, **named: Any) -> NewAccessToken:
+    return create_access_token(
+        GRANT, issuer="https://auth.example", now=now, lifetime=300, signer=SIGNERS[signer], **named
+    )
 
 
 @pytest.mark.parametrize("signer", SIGNERS)
 @pytest.mark.parametrize("now", [0.0, 1.5, 1_800_000_000.999, 2.0**40 - 1])
 def test_a_token_is_found_again_by_its_text(signer: str, now: float):
     made = _minted(signer, now)
-    assert find_ledger_key(made.value) == made.digest
+    assert lookup_digest(made.value) == made.digest
     assert len(made.digest) == 32
     if signer != "opaque":
         listed = _minted(signer, now, status={"status_list": {"idx": 7, "uri": "https://auth.example/list"}})
-        assert find_ledger_key(listed.value) == listed.digest
+        assert lookup_digest(listed.value) == listed.digest
 
 
 def test_tokens_of_one_moment_have_keys_of_their_own():
@@ -43,7 +45,7 @@ def test_later_tokens_have_later_keys_and_names_and_a_clock_that_goes_back_harms
     times = [1.0, 1.001, 2.0, 255.5, 256.0, 65_536.0, 1_800_000_000.0, 1_800_000_000.01, 2.0**32, 2.0**39]
     made = [_minted(now=now) for now in reversed(times)]
     assert sorted(one.digest for one in made) == [one.digest for one in reversed(made)]
-    assert all(find_ledger_key(one.value) == one.digest for one in made)
+    assert all(lookup_digest(one.value) == one.digest for one in made)
 
 
 @pytest.mark.parametrize("signer", SIGNERS)
@@ -52,16 +54,16 @@ def test_a_token_with_another_letter_anywhere_is_not_found(signer: str):
     for place, letter in enumerate(made.value):
         for other in "AB._é":
             if other != letter:
-                assert find_ledger_key(made.value[:place] + other + made.value[place + 1 :]) != made.digest
-    assert find_ledger_key(made.value[:-1]) != made.digest
-    assert find_ledger_key(made.value + "A") != made.digest
+                assert lookup_digest(made.value[:place] + other + made.value[place + 1 :]) != made.digest
+    assert lookup_digest(made.value[:-1]) != made.digest
+    assert lookup_digest(made.value + "A") != made.digest
 
 
 def test_a_foreign_token_under_the_same_name_is_not_found():
     made, other = _minted(), SIGNERS["EdDSA"]
     assert other is not None
     foreign = other.sign({"jti": made.jti, "iss": "https://auth.example"})
-    key = find_ledger_key(foreign)
+    key = lookup_digest(foreign)
     assert key is not None
     assert key[:7] == made.digest[:7]
     assert key != made.digest
@@ -72,5 +74,5 @@ def test_junk_has_no_place_and_breaks_nothing(text: str, claims: bytes, jti: str
     segment = base64url.encode(claims).decode()
     named = base64url.encode(f'{{"jti":"{jti}"'.encode("utf-8", "surrogatepass")).decode()
     for token in (text, f"{text}.{text}.{text}", f"e30.{segment}.AA", f"e30.{named}.AA", f"e30.{segment[:-1]}.", ".."):
-        key = find_ledger_key(token)
+        key = lookup_digest(token)
         assert key is None or len(key) == 32

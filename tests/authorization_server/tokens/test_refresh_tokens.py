@@ -9,15 +9,15 @@ from tests.authorization_server.oauth_service import CONSOLE, Login, OAuthServic
 
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import service_accounts
-from roomkey.authorization_server.clients.client_cache import StaleConfig, check
+from roomkey.authorization_server.clients.client_cache import StaleConfig, require_config_version
 from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.schema.identity import users as users_table
 from roomkey.authorization_server.schema.tokens import access_tokens, refresh_tokens, token_families
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import mint
-from roomkey.authorization_server.tokens.issued_tokens import keep, revoke_family
-from roomkey.authorization_server.tokens.refresh_tokens import consume, look_up
-from roomkey.authorization_server.unit_of_work import changes
+from roomkey.authorization_server.tokens.issue import create_access_token
+from roomkey.authorization_server.tokens.issued_tokens import record_tokens, revoke_family
+from roomkey.authorization_server.tokens.refresh_tokens import consume, find_refresh_token
+from roomkey.authorization_server.unit_of_work import config_version
 
 
 def family_of(oauth: OAuthService) -> str:
@@ -56,7 +56,7 @@ def test_a_family_of_ten_thousand_tokens_ends_in_two_statements_by_an_index(oaut
 
 def new_token(uow, **values):
     grant = Grant(**{"client_id": "app", "audience": "orders-api", "scope": ("orders:read",)} | values)
-    return mint(grant, issuer="https://auth.example", now=uow.now, lifetime=300, signer=None)
+    return create_access_token(grant, issuer="https://auth.example", now=uow.now, lifetime=300, signer=None)
 
 
 def meanwhile(oauth: OAuthService, act):
@@ -86,15 +86,15 @@ def test_a_token_that_is_issued_while_its_like_are_ended_ends_with_them(oauth_on
         "user": lambda uow: users.disable(uow, "alice"),
     }[ending]
     with oauth_on_each_database.service.unit_of_work(CONSOLE) as uow:
-        check(uow.connection, changes(uow.connection))
+        require_config_version(uow.connection, config_version(uow.connection))
         token = new_token(uow, user_id=alice.id, family_id=family)
         if ending == "family":
-            presented = look_up(uow.connection, digest)
-            new = secret_format.new(secret_format.Kind.REFRESH_TOKEN)
+            presented = find_refresh_token(uow.connection, digest)
+            new = secret_format.generate_secret(secret_format.SecretKind.REFRESH_TOKEN)
             assert consume(uow, digest, presented, new, scope=("orders:read",), answer=b"")
         thread, done = meanwhile(oauth_on_each_database, act)
         assert not done.wait(0.3)
-        keep(uow.connection, token)
+        record_tokens(uow.connection, token)
     thread.join(10)
     assert done.is_set()
     assert not oauth_on_each_database.active(oauth_on_each_database.api, token.value)
@@ -107,10 +107,10 @@ def test_whoever_issues_after_the_end_sees_that_something_has_changed(oauth_on_e
     app = oauth_on_each_database.add_app()
     oauth_on_each_database.tokens(app)
     with oauth_on_each_database.service.look(CONSOLE) as uow:
-        before = changes(uow.connection)
+        before = config_version(uow.connection)
     oauth_on_each_database.act(users.disable, "alice")
     with oauth_on_each_database.service.unit_of_work(CONSOLE) as uow, pytest.raises(StaleConfig):
-        check(uow.connection, before)
+        require_config_version(uow.connection, before)
 
 
 def test_a_family_that_has_ended_has_no_successor(oauth_on_each_database):
@@ -118,9 +118,9 @@ def test_a_family_that_has_ended_has_no_successor(oauth_on_each_database):
     made = oauth_on_each_database.tokens(oauth_on_each_database.add_app())
     digest = secret_format.digest_of(made["refresh_token"])
     with oauth_on_each_database.service.look(CONSOLE) as uow:
-        presented = look_up(uow.connection, digest)
+        presented = find_refresh_token(uow.connection, digest)
     oauth_on_each_database.act(revoke_family, presented.family_id, reason="test")
-    new = secret_format.new(secret_format.Kind.REFRESH_TOKEN)
+    new = secret_format.generate_secret(secret_format.SecretKind.REFRESH_TOKEN)
     assert not oauth_on_each_database.act(consume, digest, presented, new, scope=(), answer=b"")
     with oauth_on_each_database.service.look(CONSOLE) as uow:
         assert len(uow.connection.execute(select(refresh_tokens.c.digest)).all()) == 1
@@ -136,9 +136,9 @@ def test_a_sign_in_and_the_end_of_its_user_never_wait_for_each_other(oauth_on_ea
         uow.connection.execute(update(users_table).where(users_table.c.id == alice.id).values(last_seen_at=uow.now))
         thread, done = meanwhile(oauth_on_each_database, lambda uow: ending(uow, "alice"))
         assert not done.wait(0.3)
-        check(uow.connection, changes(uow.connection))
+        require_config_version(uow.connection, config_version(uow.connection))
         token = new_token(uow, user_id=alice.id)
-        keep(uow.connection, token)
+        record_tokens(uow.connection, token)
     thread.join(10)
     assert done.is_set()
     assert not oauth_on_each_database.active(oauth_on_each_database.api, token.value)

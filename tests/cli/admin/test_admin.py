@@ -51,7 +51,7 @@ def test_every_verb_explains_itself_and_can_answer_a_script(admin, noun, verb):
 def test_an_api_is_made_with_the_credentials_of_its_account(admin):
     made = admin.json("api", "create", "orders-api", "--scopes", "orders:read orders:write", "--token-lifetime", "5m")
     assert (made["audience"], made["client_id"], made["token_lifetime"]) == ("orders-api", "orders-api", 300)
-    assert secret_format.is_whole(made["client_secret"], secret_format.Kind.CLIENT_SECRET)
+    assert secret_format.is_well_formed(made["client_secret"], secret_format.SecretKind.CLIENT_SECRET)
     assert [scope["name"] for scope in made["scopes"]] == ["orders:read", "orders:write"]
     shown = admin.json("api", "show", "orders-api")
     assert shown == {name: value for name, value in made.items() if name != "client_secret"}
@@ -60,7 +60,7 @@ def test_an_api_is_made_with_the_credentials_of_its_account(admin):
 
 def test_an_api_that_shares_a_secret_gets_it_once(admin):
     made = admin.json("api", "create", "legacy", "--scopes", "a", "--algorithm", "HS256")
-    assert secret_format.is_whole(made["shared_secret"], secret_format.Kind.SHARED_SECRET)
+    assert secret_format.is_well_formed(made["shared_secret"], secret_format.SecretKind.SHARED_SECRET)
     new = admin.json("api", "rotate-shared-secret", "legacy")["shared_secret"]
     assert new != made["shared_secret"]
     assert new not in admin("api", "list").stdout + admin("audit", "list").stdout
@@ -125,7 +125,7 @@ def test_a_service_account_with_keys_of_its_own_has_no_secret(admin, tmp_path: P
 def test_a_service_account_is_changed_rotated_disabled_and_enabled(admin):
     admin.orders()
     new = admin.json("service-account", "rotate-secret", "reports", "--overlap", "1h")
-    assert secret_format.is_whole(new["client_secret"], secret_format.Kind.CLIENT_SECRET)
+    assert secret_format.is_well_formed(new["client_secret"], secret_format.SecretKind.CLIENT_SECRET)
     shown = admin.json("service-account", "show", "reports")
     assert shown["secrets"][0]["hint"] == secret_format.hint_of(new["client_secret"])
     assert len(shown["secrets"]) == 2
@@ -146,7 +146,7 @@ def test_an_app_token_is_made_listed_rotated_and_revoked(admin):
     made = admin.json(*words, "--expires", "30d")
     assert made["token"].startswith("eyJ")
     assert made["expires_at"] - made["created_at"] == 30 * 86_400
-    assert secret_format.is_whole(admin.json(*words, "--opaque")["token"], secret_format.Kind.ACCESS_TOKEN)
+    assert secret_format.is_well_formed(admin.json(*words, "--opaque")["token"], secret_format.SecretKind.ACCESS_TOKEN)
     new = admin.json("app-token", "rotate", made["id"], "--overlap", "1h")
     states = {one["id"]: one["state"] for one in admin.json("app-token", "list", "--account", "reports")["app_tokens"]}
     assert (states[made["id"]], states[new["id"]]) == ("replaced", "live")
@@ -239,7 +239,7 @@ def test_a_secret_is_printed_once_and_stands_in_no_list(admin):  # auth service 
             -1
         ],
     ]
-    assert secret_format.is_whole(made[0], secret_format.Kind.CLIENT_SECRET)
+    assert secret_format.is_well_formed(made[0], secret_format.SecretKind.CLIENT_SECRET)
     assert made[1].startswith("eyJ")
     lists = [admin(noun, verb).stdout for noun, verb in VERBS if verb == "list"]
     lists += [admin("service-account", "show", "reports").stdout, admin("app-token", "list", "--all", "--json").stdout]

@@ -18,7 +18,7 @@ from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import account_secrets
-from roomkey.authorization_server.secret_format import Kind, Opaque
+from roomkey.authorization_server.secret_format import GeneratedSecret, SecretKind
 from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
@@ -51,7 +51,7 @@ class NewSecret:
     """
 
     client_id: str
-    client_secret: Opaque
+    client_secret: GeneratedSecret
     old_until: int | None
 
 
@@ -60,9 +60,9 @@ def live(now: int) -> ColumnElement[bool]:
     return or_(account_secrets.c.expires_at.is_(None), account_secrets.c.expires_at > now)
 
 
-def add(uow: UnitOfWork, client_id: str) -> Opaque:
+def add(uow: UnitOfWork, client_id: str) -> GeneratedSecret:
     """A new secret for the account, kept as its digest; checks nothing and writes no audit event."""
-    made = secret_format.new(Kind.CLIENT_SECRET)
+    made = secret_format.generate_secret(SecretKind.CLIENT_SECRET)
     uow.connection.execute(
         insert(account_secrets).values(
             digest=made.digest, client_id=client_id, hint=made.hint, created_at=uow.now, expires_at=None

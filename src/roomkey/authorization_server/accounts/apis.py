@@ -31,11 +31,12 @@ from roomkey.authorization_server.accounts.syntax import (
 from roomkey.authorization_server.accounts.tenants import tenant_of_new
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, Invalid
-from roomkey.authorization_server.keys.shared_secret import new_shared_secret
+from roomkey.authorization_server.keys.new_key import ensure_signing_key
+from roomkey.authorization_server.keys.signer import new_shared_secret
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema import accounts as schema
 from roomkey.authorization_server.schema.accounts import api_scopes
-from roomkey.authorization_server.secret_format import Opaque
+from roomkey.authorization_server.secret_format import GeneratedSecret
 from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 from roomkey.secret import Secret
@@ -56,7 +57,7 @@ class NewApi:
     """
 
     api: Api
-    client_secret: Opaque
+    client_secret: GeneratedSecret
     shared_secret: Secret | None = None
 
 
@@ -301,7 +302,7 @@ def _ensure_key(uow: UnitOfWork, audience: str, algorithm: str, *, before: str =
     """What the service signs with by ``algorithm``; returned where it is a secret that the API must be told."""
     if algorithm == "HS256":
         return None if before == "HS256" else new_shared_secret(uow, audience)
-    uow.keys.ensure(uow, algorithm)
+    ensure_signing_key(uow, algorithm)
     return None
 
 

@@ -23,6 +23,7 @@ from roomkey.authorization_server.accounts.syntax import checked_seconds, checke
 from roomkey.authorization_server.actor import ActorKind
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, NotAllowed
+from roomkey.authorization_server.keys.published_keys import read_signing_keys
 from roomkey.authorization_server.keys.signer import signer
 from roomkey.authorization_server.lists.status_list import status_claim
 from roomkey.authorization_server.permissions import Permission
@@ -30,8 +31,8 @@ from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import Minted, mint
-from roomkey.authorization_server.tokens.issued_tokens import keep
+from roomkey.authorization_server.tokens.issue import NewAccessToken, create_access_token
+from roomkey.authorization_server.tokens.issued_tokens import record_tokens
 from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 
 LONGEST_OVERLAP: Final = 30 * DAY
@@ -42,7 +43,7 @@ class NewAppToken:
     """An app token that was just made; ``minted.value`` is the token, to be shown once."""
 
     app_token: AppToken
-    minted: Minted
+    minted: NewAccessToken
 
 
 def create(
@@ -82,14 +83,14 @@ def issue(uow: UnitOfWork, order: Order, *, owner_id: str | None) -> NewAppToken
         tenant=account.tenant,
     )
     status_index = uow.next_number("status_index") - 1
-    minted = mint(
+    minted = create_access_token(
         grant,
         issuer=uow.settings.issuer,
         now=uow.now,
         lifetime=order.lifetime,
         signer=signer(
-            uow.keys.load(uow),
-            uow.sealed,
+            read_signing_keys(uow),
+            uow.keyring,
             audience=api.audience,
             token_format=order.token_format,
             algorithm=api.algorithm,
@@ -97,7 +98,7 @@ def issue(uow: UnitOfWork, order: Order, *, owner_id: str | None) -> NewAppToken
         ),
         status=status_claim(uow.settings, status_index),
     )
-    keep(uow.connection, minted)
+    record_tokens(uow.connection, minted)
     id_ = new_id("tok")
     uow.connection.execute(
         insert(app_tokens).values(

@@ -31,7 +31,7 @@ from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema import accounts as schema
 from roomkey.authorization_server.schema.accounts import service_accounts
 from roomkey.authorization_server.schema.identity import users
-from roomkey.authorization_server.secret_format import Opaque
+from roomkey.authorization_server.secret_format import GeneratedSecret
 from roomkey.authorization_server.tokens.issued_tokens import revoke_account
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
@@ -46,7 +46,7 @@ class NewAccount:
     """
 
     account: ServiceAccount
-    client_secret: Opaque | None
+    client_secret: GeneratedSecret | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from roomkey.authorization_server.admin_api.problem import InsufficientScope, Un
 from roomkey.authorization_server.errors import NotAllowed
 from roomkey.authorization_server.schema.accounts import account_apis, service_accounts
 from roomkey.authorization_server.schema.tokens import access_tokens
-from roomkey.authorization_server.tokens.issue import find_ledger_key
+from roomkey.authorization_server.tokens.issue import lookup_digest
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.request_response import BufferedRequest
 
@@ -29,7 +29,7 @@ def token_key(request: BufferedRequest) -> bytes:
     found = _BEARER.fullmatch(values[0]) if len(values) == 1 and len(values[0]) <= _LONGEST else None
     if found is None:
         raise Unauthorized("The Authorization header does not hold one bearer token.", token=True)
-    key = find_ledger_key(found[1].decode("ascii"))
+    key = lookup_digest(found[1].decode("ascii"))
     if key is None:
         raise Unauthorized("The token is none of this service.", token=True)
     return key

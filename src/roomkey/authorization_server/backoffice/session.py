@@ -195,7 +195,7 @@ def set_cookie(response: Response, settings: Settings, value: str) -> None:
 
 def end_session(response: Response, visit: Visit) -> Response:
     """``response`` with another cookie, which stands for nothing."""
-    set_cookie(response, visit.service.settings, secret_format.new(secret_format.Kind.SESSION).value)
+    set_cookie(response, visit.service.settings, secret_format.generate_secret(secret_format.SecretKind.SESSION).value)
     return response
 
 
@@ -242,14 +242,14 @@ async def _arrive(request: Request) -> Visit:
     service: Service = request.app.state.service
     cookie = _sent(request)
     signed_in = None
-    if secret_format.is_whole(cookie, secret_format.Kind.SESSION):
+    if secret_format.is_well_formed(cookie, secret_format.SecretKind.SESSION):
         stranger = Actor(ActorKind.USER)
         signed_in = await service.view(stranger, lambda uow: sessions.look_up(uow, cookie))
         if signed_in is not None and sessions.needs_touch(signed_in.session, service.now()):
             session = signed_in.session
             await service.perform(stranger, lambda uow: sessions.touch(uow, session))
     else:
-        cookie = secret_format.new(secret_format.Kind.SESSION).value
+        cookie = secret_format.generate_secret(secret_format.SecretKind.SESSION).value
     return Visit(request, service, request.app.state.hashing, cookie, signed_in)
 
 

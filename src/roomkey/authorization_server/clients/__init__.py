@@ -1,1 +1,1 @@
-"""Who asks: service accounts as requests are judged by them, and how they prove themselves."""
+"""Clients: authentication, the cache of their configuration, the limit on failed authentications."""

@@ -1,4 +1,4 @@
-"""The proof of a client that has a key pair: a JWT for this server, for five minutes at most, good once (RFC 7523)."""
+"""Client assertions (private_key_jwt): a JWT for this server, valid once and for at most five minutes (RFC 7523)."""
 
 import functools
 import secrets
@@ -19,22 +19,22 @@ from roomkey.jose.jwks.key_set import KeySet
 from roomkey.jose.verification_key import VerificationKey, check_algorithm, check_signature, verifier
 
 ALGORITHMS: Final = frozenset({"ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA", "Ed25519"})
-_LONGEST_LIFE: Final = 300
-_LONGEST_JTI: Final = 256
+_MAX_LIFETIME: Final = 300
+_MAX_JTI: Final = 256
 
 
 def read_assertion(
     client_id: str, keys: KeySet | None, assertion: str, *, settings: Settings, now: float
 ) -> tuple[str, int] | None:
-    """The ``jti`` and the end of a right assertion of ``client_id``, or None for any other. Does no I/O.
+    """Return the ``jti`` and the expiry of a valid assertion of ``client_id``, or None for any other. No I/O.
 
-    A signature is verified in any case: whoever has no such ``keys`` is refused in the time of one who has.
+    A signature is verified in any case: a client without ``keys`` is rejected in the time of one that has some.
     """
     try:
         compact = read_compact(assertion)
         check_algorithm(compact.header, ALGORITHMS)
         found = _find(keys, compact.header)
-        check_signature(compact, found or (_strangers_key(compact.header.algorithm),))
+        check_signature(compact, found or (_unknown_key(compact.header.algorithm),))
         if not found:
             return None
         claims = read_claims(compact)
@@ -47,21 +47,21 @@ def read_assertion(
     if isinstance(audience, list) and len(audience) == 1:
         audience = audience[0]
     leeway = settings.clock_leeway
-    right = (
+    valid = (
         names == [client_id, client_id]
         and audience in (settings.issuer, settings.issuer + "/oauth2/token")
         and jti is not None
-        and 1 <= len(jti) <= _LONGEST_JTI
+        and 1 <= len(jti) <= _MAX_JTI
         and exp is not None
-        and now - leeway < exp <= now + _LONGEST_LIFE + leeway
+        and now - leeway < exp <= now + _MAX_LIFETIME + leeway
         and (iat is None or iat <= now + leeway)
         and (nbf is None or nbf <= now + leeway)
     )
-    return (jti, int(exp) + leeway) if right and jti is not None and exp is not None else None
+    return (jti, int(exp) + leeway) if valid and jti is not None and exp is not None else None
 
 
-def use_assertion(connection: Connection, client_id: str, jti: str, expires_at: int) -> bool:
-    """Use up the ``jti``; False where it was used before, on whichever node."""
+def consume_assertion(connection: Connection, client_id: str, jti: str, expires_at: int) -> bool:
+    """Record the ``jti`` as used; return False where it was used before, on whichever node (replay)."""
     row = {"client_id": client_id, "digest": secret_format.digest_of(jti), "expires_at": expires_at + 1}
     try:
         with connection.begin_nested():
@@ -79,8 +79,8 @@ def _find(keys: KeySet | None, header: Header) -> tuple[VerificationKey, ...]:
 
 
 @functools.cache
-def _strangers_key(algorithm: str) -> VerificationKey:
-    """A key that nobody has the other half of."""
+def _unknown_key(algorithm: str) -> VerificationKey:
+    """Return a key whose private half does not exist any more."""
     key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
     if algorithm in _CURVES:
         key = ec.generate_private_key(_CURVES[algorithm]).public_key()

@@ -1,4 +1,4 @@
-"""A service account and its APIs, as a request is judged by them (values)."""
+"""A client (service account), its authentication policy and the APIs that it may ask tokens for (values)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from roomkey.jose.jwks.key_set import KeySet
 
 
 @dataclass(frozen=True, slots=True)
-class KnownSecret:
-    """A secret that an account may prove itself with until ``expires_at`` (seconds since 1970, or None)."""
+class StoredSecret:
+    """The digest of a client secret, valid until ``expires_at`` (seconds since 1970, or None)."""
 
     digest: bytes
     expires_at: int | None
@@ -17,7 +17,7 @@ class KnownSecret:
 
 @dataclass(frozen=True, slots=True)
 class ClientAuthPolicy:
-    """How an account must prove itself.
+    """The way in which a client must authenticate itself.
 
     Attributes:
         authentication: the one method, as RFC 8414 names it.
@@ -26,20 +26,20 @@ class ClientAuthPolicy:
     """
 
     authentication: str
-    secrets: tuple[KnownSecret, ...] = ()
+    secrets: tuple[StoredSecret, ...] = ()
     keys: KeySet | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
-    """An API that tokens are for.
+class TargetApi:
+    """An API that tokens are issued for.
 
     Attributes:
         audience: its name in ``aud``.
         client_id: its own account, which may introspect its tokens.
         scopes: all that it knows.
         token_lifetime: of its access tokens, in seconds.
-        signer: what signs its tokens, or None where they are opaque.
+        signer: signs its tokens, or None where they are opaque.
     """
 
     audience: str
@@ -50,38 +50,38 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """What an account may ask for at one API, and what it gets where it asks for nothing."""
+class AllowedApi:
+    """The scopes that a client may ask for at one API, and those that it gets where it asks for none."""
 
-    api: Api
+    api: TargetApi
     scopes: frozenset[str]
     defaults: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """An account that is not disabled.
+    """A client that is not disabled.
 
     Attributes:
         client_id: its name.
-        generation: the mark of changes that all this is true for.
+        config_version: the version of the configuration that all this was read at.
         is_api: whether it is an API's own account, which may introspect and nothing else.
         grants: the grant types that it may use.
-        proof: how it must prove itself.
-        access: by audience.
+        auth_policy: the way in which it must authenticate itself.
+        access: what it may ask for, by audience.
         roles, tenant: what goes into its own tokens.
         audiences: of the APIs whose own account it is.
         redirect_uris: where authorization codes may go.
-        native: whether it runs on a person's machine, on any loopback port.
-        allows_password_with_mfa: whether the password grant serves people who have a second factor.
+        native: whether it runs on a user's machine, on any loopback port (RFC 8252).
+        allows_password_with_mfa: whether the password grant serves users who have a second factor.
     """
 
     client_id: str
-    generation: int
+    config_version: int
     is_api: bool
     grants: frozenset[str]
-    proof: ClientAuthPolicy
-    access: Mapping[str, Access] = field(default_factory=dict)
+    auth_policy: ClientAuthPolicy
+    access: Mapping[str, AllowedApi] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
     tenant: str | None = None
     audiences: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""The accounts that requests name, remembered until anything changes: one look-up in memory, or one reading."""
+"""Cache of clients by client_id, valid for one config version: a hit costs one look-up in memory."""
 
 import functools
 import json
@@ -9,8 +9,9 @@ from sqlalchemy import Connection, select
 
 from roomkey.authorization_server.accounts.syntax import is_name
 from roomkey.authorization_server.actor import SERVICE
-from roomkey.authorization_server.clients.client import Access, Api, Client, ClientAuthPolicy, KnownSecret
+from roomkey.authorization_server.clients.client import AllowedApi, Client, ClientAuthPolicy, StoredSecret, TargetApi
 from roomkey.authorization_server.errors import ServiceError
+from roomkey.authorization_server.keys.published_keys import SigningKeys
 from roomkey.authorization_server.keys.signer import signer
 from roomkey.authorization_server.schema.accounts import (
     account_apis,
@@ -20,81 +21,84 @@ from roomkey.authorization_server.schema.accounts import (
     service_accounts,
 )
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.issued_tokens import hold_sweeps
-from roomkey.authorization_server.unit_of_work import UnitOfWork, changes
+from roomkey.authorization_server.tokens.issued_tokens import block_bulk_revocation
+from roomkey.authorization_server.unit_of_work import UnitOfWork, config_version
 from roomkey.errors import ConfigurationError
 from roomkey.jose.jwks.key_set import KeySet
 
-_MOST: Final = 20_000
+_MAX_CLIENTS: Final = 20_000
 
 
 class StaleConfig(ServiceError):
-    """What is remembered is no longer true; whoever meets this asks again."""
+    """The configuration changed since it was cached; the caller reads it again and retries."""
 
     code = "outdated"
     status = 503
 
 
-class Directory:
-    """Accounts by client_id. For one event loop.
+class ClientCache:
+    """Clients by client_id. For one event loop.
 
-    What is remembered is good for one mark of changes: every transaction that acts on it compares that mark
-    first (``check``), so that a disabled account is refused at once, whichever process disabled it.
+    A cached client is valid for one config version: every transaction that acts on it compares that version first
+    (``require_config_version``), so that a disabled client is rejected at once, on whichever node it was disabled.
     """
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._clients: dict[str, Client] = {}
-        self._generation = -1
+        self._version = -1
 
-    def remembered(self, client_id: str) -> Client | None:
-        """The account, where it is remembered. No I/O."""
+    def cached(self, client_id: str) -> Client | None:
+        """Return the client if it is cached. No I/O."""
         return self._clients.get(client_id)
 
     async def is_current(self, client: Client) -> bool:
-        """Whether nothing has changed since ``client`` was read."""
-        return await self._service.database.read(lambda connection: changes(connection) == client.generation)
+        """Return whether nothing has changed since ``client`` was read."""
+        return await self._service.database.read(lambda connection: config_version(connection) == client.config_version)
 
-    async def proof(self, client_id: str) -> ClientAuthPolicy | None:
-        """How the account must prove itself, in one reading whether there is one or not; None where there is none."""
-        return await self._service.database.read(lambda connection: _proof(connection, client_id))
+    async def read_auth_policy(self, client_id: str) -> ClientAuthPolicy | None:
+        """Read the client's authentication policy; None, after the same one query, where there is no client."""
+        return await self._service.database.read(lambda connection: _auth_policy(connection, client_id))
 
     async def read(self, client_id: str) -> Client | None:
-        """The account as the database has it now, to be remembered; None where there is none, or it is disabled."""
+        """Read the client from the database and cache it; None where there is none, or it is disabled."""
 
-        def look(uow: UnitOfWork) -> tuple[Client | None, int]:
-            generation = changes(uow.connection)
-            return _client(uow, client_id, generation), generation
+        def read(uow: UnitOfWork) -> tuple[Client | None, int]:
+            version = config_version(uow.connection)
+            return _client(uow, self._service.keys.load(uow), client_id, version), version
 
-        client, generation = await self._service.view(SERVICE, look)
-        if generation != self._generation or len(self._clients) >= _MOST:
+        client, version = await self._service.view(SERVICE, read)
+        if version != self._version or len(self._clients) >= _MAX_CLIENTS:
             self._clients.clear()
-            self._generation = generation
+            self._version = version
         if client is not None:
             self._clients[client_id] = client
         return client
 
 
-def check(connection: Connection, generation: int, *, issues: bool = True) -> None:
-    """Raise Outdated unless ``generation`` is still the mark of the latest change.
+def require_config_version(connection: Connection, version: int, *, issues: bool = True) -> None:
+    """Raise StaleConfig unless ``version`` is the current config version.
 
-    Where the transaction ``issues`` tokens, nobody can end all those of an account or a person before it is over.
+    Where the transaction ``issues`` tokens, it also blocks the revocation of all tokens of a client or user until it
+    ends.
     """
-    (outdated,) = check_each(connection, [generation], issues=issues)
-    if outdated is not None:
-        raise outdated
+    (stale,) = compare_config_versions(connection, [version], issues=issues)
+    if stale is not None:
+        raise stale
 
 
-def check_each(connection: Connection, generations: Iterable[int], *, issues: bool = True) -> list[StaleConfig | None]:
-    """As ``check`` for each of ``generations``: None, or what it raises."""
+def compare_config_versions(
+    connection: Connection, versions: Iterable[int], *, issues: bool = True
+) -> list[StaleConfig | None]:
+    """Return, for each of ``versions``, None or the error that ``require_config_version`` raises for it."""
     if issues:
-        hold_sweeps(connection)
-    newest = changes(connection)
-    return [None if one == newest else StaleConfig("The accounts have changed.") for one in generations]
+        block_bulk_revocation(connection)
+    current = config_version(connection)
+    return [None if version == current else StaleConfig("The configuration has changed.") for version in versions]
 
 
-def _proof(connection: Connection, client_id: str) -> ClientAuthPolicy | None:
-    client_id = client_id if is_name(client_id) else ""  # which nobody is; PostgreSQL takes no NUL
+def _auth_policy(connection: Connection, client_id: str) -> ClientAuthPolicy | None:
+    client_id = client_id if is_name(client_id) else ""  # no client's name; PostgreSQL takes no NUL
     rows = connection.execute(
         select(
             service_accounts.c.authentication,
@@ -107,31 +111,31 @@ def _proof(connection: Connection, client_id: str) -> ClientAuthPolicy | None:
     ).all()
     if not rows:
         return None
-    secrets = tuple(KnownSecret(bytes(row.digest), row.expires_at) for row in rows if row.digest is not None)
+    secrets = tuple(StoredSecret(bytes(row.digest), row.expires_at) for row in rows if row.digest is not None)
     return ClientAuthPolicy(rows[0].authentication, secrets, _keys(rows[0].jwks))
 
 
-def _client(uow: UnitOfWork, client_id: str, generation: int) -> Client | None:
+def _client(uow: UnitOfWork, keys: SigningKeys, client_id: str, version: int) -> Client | None:
     connection = uow.connection
-    proof = _proof(connection, client_id)
+    policy = _auth_policy(connection, client_id)
     row = connection.execute(select(service_accounts).where(service_accounts.c.client_id == client_id)).first()
-    if proof is None or row is None:
+    if policy is None or row is None:
         return None
     own = connection.scalars(select(apis.c.audience).where(apis.c.client_id == client_id)).all()
     granted = connection.execute(select(account_apis).where(account_apis.c.client_id == client_id)).all()
     access = {}
     for one in granted:
-        api = read_api(uow, one.audience)
+        api = read_api(uow, keys, one.audience)
         if api is not None:
             scopes = frozenset(one.scopes.split()) & api.scopes
             defaults = tuple(scope for scope in one.default_scopes.split() if scope in scopes)
-            access[one.audience] = Access(api, scopes, defaults)
+            access[one.audience] = AllowedApi(api, scopes, defaults)
     return Client(
         client_id=client_id,
-        generation=generation,
+        config_version=version,
         is_api=row.kind == "api",
         grants=frozenset(row.grants.split()),
-        proof=proof,
+        auth_policy=policy,
         access=access,
         roles=tuple(row.roles.split()),
         tenant=row.tenant,
@@ -142,27 +146,27 @@ def _client(uow: UnitOfWork, client_id: str, generation: int) -> Client | None:
     )
 
 
-def read_api(uow: UnitOfWork, audience: str) -> Api | None:
-    """The API as the database has it now; None where there is none, or it is disabled."""
+def read_api(uow: UnitOfWork, keys: SigningKeys, audience: str) -> TargetApi | None:
+    """Read the API, which signs with one of ``keys``; None where there is none, or it is disabled."""
     row = uow.connection.execute(select(apis).where(apis.c.audience == audience, apis.c.disabled_at.is_(None))).first()
     if row is None:
         return None
     scopes = uow.connection.scalars(select(api_scopes.c.scope).where(api_scopes.c.audience == audience)).all()
     signs = signer(
-        uow.keys.load(uow),
-        uow.sealed,
+        keys,
+        uow.keyring,
         audience=audience,
         token_format=row.token_format,
         algorithm=row.algorithm,
         shared_secret=None if row.shared_secret is None else bytes(row.shared_secret),
     )
     lifetime = min(row.token_lifetime, uow.settings.longest_access_token)  # which may have been lowered since
-    return Api(audience, row.client_id, frozenset(scopes), lifetime, signs)
+    return TargetApi(audience, row.client_id, frozenset(scopes), lifetime, signs)
 
 
 @functools.lru_cache(maxsize=1024)
 def _keys(jwks: str | None) -> KeySet | None:
-    """The keys in ``jwks``, read once: else who is refused could see by the clock that there are some to read."""
+    """Parse ``jwks`` once: else the time of a rejection would show that the client has keys."""
     try:
         return None if jwks is None else KeySet.static(json.loads(jwks))
     except (ConfigurationError, ValueError):

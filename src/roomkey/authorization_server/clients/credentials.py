@@ -1,4 +1,4 @@
-"""How a client says who it is, as a request has it, not yet judged (RFC 6749 section 2.3, RFC 7521; pure)."""
+"""The client credentials of a request, read but not validated (RFC 6749 section 2.3, RFC 7521; pure)."""
 
 import binascii
 import enum
@@ -12,7 +12,7 @@ from roomkey.jose.compact import read_unverified
 from roomkey.secret import Confidential
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_LONGEST_HEADER: Final = 8192
+_MAX_HEADER: Final = 8192
 
 
 class Method(enum.StrEnum):
@@ -25,26 +25,26 @@ class Method(enum.StrEnum):
 
 
 class Credentials(Confidential):
-    """What a client presents: its name, the method, and the secret or assertion. Its repr shows no secret."""
+    """The client_id, the method, and the secret or assertion. The repr shows no secret."""
 
-    __slots__ = ("client_id", "method", "proof")
+    __slots__ = ("client_id", "method", "secret")
 
-    def __init__(self, client_id: str, method: Method, proof: str) -> None:
+    def __init__(self, client_id: str, method: Method, secret: str) -> None:
         self.client_id = client_id
         self.method = method
-        self.proof = proof
+        self.secret = secret
 
     def __repr__(self) -> str:
         return f"Credentials({self.method})"
 
 
-def refused() -> OAuthError:
-    """The one refusal of every client that is not known, or does not prove it: nobody learns which."""
+def invalid_client() -> OAuthError:
+    """Return the one error for a client that is unknown or not authenticated: it does not say which."""
     return OAuthError("invalid_client", "The client is unknown, or its authentication failed.")
 
 
 def read_credentials(request: BufferedRequest, form: Form) -> Credentials:
-    """The one way in which ``request`` proves its client; raises OAuthError where there is none, or more than one."""
+    """Read the credentials that ``request`` has; raises OAuthError where there are none, or more than one kind."""
     headers = request.header_values(b"authorization")
     secret = form.optional("client_secret")
     asserted = form.optional("client_assertion") or form.optional("client_assertion_type")
@@ -54,20 +54,20 @@ def read_credentials(request: BufferedRequest, form: Form) -> Credentials:
     if headers:
         found = _basic(headers[0])
         if found is None:
-            raise refused()
+            raise invalid_client()
         if client_id is not None and client_id != found.client_id:
             raise invalid_request("The client_id in the body is not the one in the header.")
         return found
     if asserted is not None:
-        return _asserted(form, client_id)
+        return _assertion(form, client_id)
     if client_id is None:
-        raise refused()
+        raise invalid_client()
     return Credentials(client_id, Method.NONE if secret is None else Method.POST, secret or "")
 
 
 def _basic(header: bytes) -> Credentials | None:
     scheme, _, encoded = header.partition(b" ")
-    if scheme.lower() != b"basic" or len(header) > _LONGEST_HEADER:
+    if scheme.lower() != b"basic" or len(header) > _MAX_HEADER:
         return None
     try:
         text = binascii.a2b_base64(encoded.strip(), strict_mode=True).decode("utf-8")
@@ -82,12 +82,12 @@ def _basic(header: bytes) -> Credentials | None:
     return Credentials(client_id, Method.BASIC, secret)
 
 
-def _asserted(form: Form, client_id: str | None) -> Credentials:
+def _assertion(form: Form, client_id: str | None) -> Credentials:
     if form.optional("client_assertion_type") != ASSERTION_TYPE:
-        raise refused()
+        raise invalid_client()
     assertion = form.optional("client_assertion") or ""
     seen = read_unverified(assertion)
     named = None if seen is None else seen.claims.get("sub")
     if not isinstance(named, str) or (client_id is not None and client_id != named):
-        raise refused()
+        raise invalid_client()
     return Credentials(named, Method.PRIVATE_KEY_JWT, assertion)

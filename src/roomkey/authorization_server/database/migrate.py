@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, text
 
 from roomkey.authorization_server.database.database import Database
-from roomkey.authorization_server.database.locks import Lock, hold
+from roomkey.authorization_server.database.transaction import Lock, acquire_lock
 from roomkey.authorization_server.errors import DatabaseUnsuitable
 from roomkey.authorization_server.schema import metadata
 
@@ -24,7 +24,7 @@ def migrate(database: Database) -> bool:
         if _revision(connection) == NEWEST:
             return False
     with database.writing() as connection:
-        hold(connection, Lock.SCHEMA)
+        acquire_lock(connection, Lock.SCHEMA)
         found = _revision(connection)
         if found == NEWEST:
             return False

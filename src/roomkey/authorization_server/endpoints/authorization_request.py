@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from roomkey.authorization_server.clients.client import Access, Client
+from roomkey.authorization_server.clients.client import AllowedApi, Client
 from roomkey.authorization_server.grants.scope import choose_access, read_scope
 from roomkey.authorization_server.web.form import Form
 from roomkey.authorization_server.web.oauth_error import OAuthError, invalid_request
@@ -29,7 +29,7 @@ class AuthorizationRequest:
         acr: in which ways the person may have signed in; empty: in any.
     """
 
-    access: Access
+    access: AllowedApi
     scope: tuple[str, ...]
     code_challenge: str
     prompts: frozenset[str]

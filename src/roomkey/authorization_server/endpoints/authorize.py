@@ -12,7 +12,7 @@ from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.backoffice.session import Visit, led_to_sign_in, requires, secured, see_other
 from roomkey.authorization_server.backoffice.sign_in.answer import page
 from roomkey.authorization_server.clients.client import Client
-from roomkey.authorization_server.clients.client_cache import Directory, check
+from roomkey.authorization_server.clients.client_cache import ClientCache, require_config_version
 from roomkey.authorization_server.endpoints.authorization_request import (
     AuthorizationRequest,
     ReturnAddress,
@@ -20,7 +20,7 @@ from roomkey.authorization_server.endpoints.authorization_request import (
     read_request,
 )
 from roomkey.authorization_server.errors import NotAllowed
-from roomkey.authorization_server.grants.authorization_code import Granted, new_code
+from roomkey.authorization_server.grants.authorization_code import CodeGrant, new_code
 from roomkey.authorization_server.grants.scope import granted_scope
 from roomkey.authorization_server.identity import sessions
 from roomkey.authorization_server.identity.sessions import Session
@@ -87,7 +87,7 @@ async def decide(visit: Visit) -> Response:
         return _go(visit, asking.back.with_error(error))
 
     def act(uow: UnitOfWork) -> str:
-        check(uow.connection, asking.client.generation)
+        require_config_version(uow.connection, asking.client.config_version)
         if sessions.look_up(uow, visit.cookie) is None:
             raise NotAllowed("Your session has ended; sign in again.")
         record_event(
@@ -118,7 +118,7 @@ async def _read(visit: Visit) -> Asking | Response:
     except OAuthError:
         return _stop(visit, "The address that the app has sent you to is no right request.")
     client_id, redirect_uri = form.optional("client_id"), form.optional("redirect_uri")
-    client = None if client_id is None or "\x00" in client_id else await Directory(visit.service).read(client_id)
+    client = None if client_id is None or "\x00" in client_id else await ClientCache(visit.service).read(client_id)
     if client is None or client.is_api:
         return _stop(visit, "The app that has sent you here is not known, or it is disabled.")
     if redirect_uri is None or not is_registered(client, redirect_uri):
@@ -168,8 +168,8 @@ def _scope(visit: Visit, client: Client, request: AuthorizationRequest) -> tuple
     return scope
 
 
-def _granted(visit: Visit, asking: Asking, request: AuthorizationRequest, scope: tuple[str, ...]) -> Granted:
-    return Granted(
+def _granted(visit: Visit, asking: Asking, request: AuthorizationRequest, scope: tuple[str, ...]) -> CodeGrant:
+    return CodeGrant(
         client_id=asking.client.client_id,
         user_id=visit.user.id,
         redirect_uri=asking.back.redirect_uri,

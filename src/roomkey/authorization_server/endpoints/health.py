@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.database.migrate import NEWEST
-from roomkey.authorization_server.database.upsert import insert_into
+from roomkey.authorization_server.database.statements import insert_into
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.service import Service

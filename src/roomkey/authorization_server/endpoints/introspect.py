@@ -8,7 +8,7 @@ from roomkey.authorization_server.clients.authentication import ClientAuthentica
 from roomkey.authorization_server.clients.client import Client
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.introspection import INACTIVE, introspect
-from roomkey.authorization_server.tokens.issue import find_ledger_key
+from roomkey.authorization_server.tokens.issue import lookup_digest
 from roomkey.authorization_server.tokens.last_used import LastUsed
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import Endpoint
@@ -31,7 +31,7 @@ def introspection_endpoint(
     async def describe(request: BufferedRequest, token: str, caller: Client) -> RawResponse:
         if not caller.audiences:
             raise OAuthError("unauthorized_client", "Only an API's own account may introspect.", status=403)
-        digest = find_ledger_key(token)
+        digest = lookup_digest(token)
         claims = INACTIVE
         if digest is not None:  # anything else has not the form of our tokens: no guess, and no database access
             at, now = service.clock.monotonic(), service.now()
@@ -69,5 +69,5 @@ async def _signed_response(service: Service, caller: Client, introspected: Mappi
         "iat": service.now(),
         "token_introspection": introspected,
     }
-    token = await service.view(SERVICE, lambda uow: uow.keys.load(uow).signing["ES256"].sign(claims, typ=SIGNED))
+    token = await service.view(SERVICE, lambda uow: service.keys.load(uow).signing["ES256"].sign(claims, typ=SIGNED))
     return RawResponse(200, token.encode(), ((b"content-type", f"application/{SIGNED}".encode()), NO_STORE))

@@ -9,12 +9,12 @@ from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.client import Client
-from roomkey.authorization_server.clients.client_cache import check
+from roomkey.authorization_server.clients.client_cache import require_config_version
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.issue import find_ledger_key
+from roomkey.authorization_server.tokens.issue import lookup_digest
 from roomkey.authorization_server.tokens.issued_tokens import revoke_family, revoke_token
-from roomkey.authorization_server.tokens.refresh_tokens import look_up
+from roomkey.authorization_server.tokens.refresh_tokens import find_refresh_token
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import Endpoint
@@ -41,22 +41,22 @@ def revocation_endpoint(service: Service, clients: ClientAuthentication, limit: 
 
 def _revocation(token: str, client: Client) -> Callable[[UnitOfWork], None] | None:
     """Return the act that revokes ``token``; None where it has not the form of this service's tokens."""
-    if secret_format.is_whole(token, secret_format.Kind.REFRESH_TOKEN):
+    if secret_format.is_well_formed(token, secret_format.SecretKind.REFRESH_TOKEN):
         return lambda uow: _revoke_refresh_token(uow, secret_format.digest_of(token), client)
-    digest = find_ledger_key(token)
+    digest = lookup_digest(token)
     return None if digest is None else lambda uow: _revoke_access_token(uow, digest, client)
 
 
 def _revoke_refresh_token(uow: UnitOfWork, digest: bytes, client: Client) -> None:
-    check(uow.connection, client.generation, issues=False)
-    stored = look_up(uow.connection, digest)
+    require_config_version(uow.connection, client.config_version, issues=False)
+    stored = find_refresh_token(uow.connection, digest)
     if stored is not None and stored.client_id == client.client_id:
         _revoke_family(uow, stored.family_id)
 
 
 def _revoke_access_token(uow: UnitOfWork, digest: bytes, client: Client) -> None:
     """Revoke the token, and with it the refresh token of its family, of which the client has no more use."""
-    check(uow.connection, client.generation, issues=False)
+    require_config_version(uow.connection, client.config_version, issues=False)
     row = uow.connection.execute(
         select(access_tokens.c.family_id, access_tokens.c.jti).where(
             access_tokens.c.digest == digest, access_tokens.c.client_id == client.client_id

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, insert, select, update
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.audit.record import Subject, record_event
-from roomkey.authorization_server.clients.client_cache import check
-from roomkey.authorization_server.grants.issue_for_user import issue_for_person
+from roomkey.authorization_server.clients.client_cache import require_config_version
+from roomkey.authorization_server.grants.issue_for_user import issue_tokens_for_user
 from roomkey.authorization_server.grants.token_request import TokenRequest
-from roomkey.authorization_server.grants.user_claims import Person, read_person
+from roomkey.authorization_server.grants.user_claims import UserClaims, read_user_claims
 from roomkey.authorization_server.schema.tokens import authorization_codes
 from roomkey.authorization_server.tokens.issued_tokens import revoke_family
 from roomkey.authorization_server.tokens.refresh_tokens import new_family_id
@@ -30,7 +30,7 @@ _log = logging.getLogger("roomkey.authorization_server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
+class CodeGrant:
     """What a person has granted a client, for a code to stand for; times in seconds since 1970."""
 
     client_id: str
@@ -43,10 +43,10 @@ class Granted:
     acr: str
 
 
-def new_code(uow: UnitOfWork, granted: Granted) -> secret_format.Opaque:
+def new_code(uow: UnitOfWork, granted: CodeGrant) -> secret_format.GeneratedSecret:
     """A code for ``granted``; part of the transaction in which the person agreed."""
-    code = secret_format.new(secret_format.Kind.AUTHORIZATION_CODE)
-    values = {name: getattr(granted, name) for name in Granted.__slots__}
+    code = secret_format.generate_secret(secret_format.SecretKind.AUTHORIZATION_CODE)
+    values = {name: getattr(granted, name) for name in CodeGrant.__slots__}
     uow.connection.execute(
         insert(authorization_codes).values(
             **values | {"scope": " ".join(granted.scope)}, digest=code.digest, expires_at=uow.now + LIFETIME
@@ -59,7 +59,7 @@ async def authorization_code(exchange: TokenRequest) -> bytes:
     """The answer with an access token for the person, and a refresh token where the client may use one."""
     form, service = exchange.form, exchange.service
     code, redirect_uri, verifier = (form.required(name) for name in ("code", "redirect_uri", "code_verifier"))
-    if not secret_format.is_whole(code, secret_format.Kind.AUTHORIZATION_CODE):
+    if not secret_format.is_well_formed(code, secret_format.SecretKind.AUTHORIZATION_CODE):
         raise _refused()
     digest = secret_format.digest_of(code)
     row, person = await service.database.read(lambda connection: _look(connection, digest))
@@ -78,12 +78,12 @@ async def authorization_code(exchange: TokenRequest) -> bytes:
     return answer
 
 
-def _look(connection: Connection, digest: bytes) -> tuple[Any, Person | None]:
+def _look(connection: Connection, digest: bytes) -> tuple[Any, UserClaims | None]:
     row = connection.execute(select(authorization_codes).where(authorization_codes.c.digest == digest)).first()
-    return row, None if row is None else read_person(connection, row.user_id)
+    return row, None if row is None else read_user_claims(connection, row.user_id)
 
 
-async def _redeem(exchange: TokenRequest, digest: bytes, row: Any, person: Person) -> bytes | None:
+async def _redeem(exchange: TokenRequest, digest: bytes, row: Any, person: UserClaims) -> bytes | None:
     client, service = exchange.client, exchange.service
     access = client.access.get(row.audience)
     if access is None:
@@ -95,11 +95,11 @@ async def _redeem(exchange: TokenRequest, digest: bytes, row: Any, person: Perso
     family_id = new_family_id()
 
     def write(connection: Connection) -> bytes | None:
-        check(connection, client.generation)
+        require_config_version(connection, client.config_version)
         uow = service.on(connection, SERVICE)
         if not _use_up(uow, digest, family_id):
             return None
-        return issue_for_person(
+        return issue_tokens_for_user(
             uow,
             client,
             access,

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from roomkey.authorization_server.clients.client_cache import StaleConfig, check_each
+from roomkey.authorization_server.clients.client_cache import StaleConfig, compare_config_versions
 from roomkey.authorization_server.grants.scope import choose_access, granted_scope, read_scope
 from roomkey.authorization_server.grants.token_request import TokenRequest, token_answer
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import Minted, mint
-from roomkey.authorization_server.tokens.issued_tokens import keep
+from roomkey.authorization_server.tokens.issue import NewAccessToken, create_access_token
+from roomkey.authorization_server.tokens.issued_tokens import record_tokens
 
 NAME = "client_credentials"
 
@@ -26,7 +26,7 @@ async def client_credentials(exchange: TokenRequest) -> bytes:
         roles=client.roles,
         tenant=client.tenant,
     )
-    minted = mint(
+    minted = create_access_token(
         grant,
         issuer=service.settings.issuer,
         now=service.clock.wall(),
@@ -35,12 +35,12 @@ async def client_credentials(exchange: TokenRequest) -> bytes:
     )
 
     # A power cut may take the record of such a token; its signature stays good, and the client gets another.
-    await service.database.record(_keep, (client.generation, minted))
+    await service.database.record(_keep, (client.config_version, minted))
     return token_answer(minted)
 
 
-def _keep(connection: Connection, issued: Sequence[tuple[int, Minted]]) -> list[StaleConfig | None]:
+def _keep(connection: Connection, issued: Sequence[tuple[int, NewAccessToken]]) -> list[StaleConfig | None]:
     """Write down those tokens that were minted by accounts as they still are."""
-    outdated = check_each(connection, (generation for generation, _ in issued))
-    keep(connection, *(minted for (_, minted), wrong in zip(issued, outdated, strict=True) if wrong is None))
+    outdated = compare_config_versions(connection, (generation for generation, _ in issued))
+    record_tokens(connection, *(minted for (_, minted), wrong in zip(issued, outdated, strict=True) if wrong is None))
     return outdated

@@ -1,21 +1,21 @@
 """The tokens of a person who has just signed in, for one app and one API: the beginning of a refresh family."""
 
-from roomkey.authorization_server.clients.client import Access, Client
+from roomkey.authorization_server.clients.client import AllowedApi, Client
 from roomkey.authorization_server.grants.scope import granted_scope
 from roomkey.authorization_server.grants.token_request import token_answer
-from roomkey.authorization_server.grants.user_claims import read_person
+from roomkey.authorization_server.grants.user_claims import read_user_claims
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import mint
-from roomkey.authorization_server.tokens.issued_tokens import keep
+from roomkey.authorization_server.tokens.issue import create_access_token
+from roomkey.authorization_server.tokens.issued_tokens import record_tokens
 from roomkey.authorization_server.tokens.refresh_tokens import new_family_id, start_family
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
 
-def issue_for_person(
+def issue_tokens_for_user(
     uow: UnitOfWork,
     client: Client,
-    access: Access,
+    access: AllowedApi,
     asked: tuple[str, ...],
     *,
     user_id: str,
@@ -28,7 +28,7 @@ def issue_for_person(
     There is a refresh token where the client may use that grant. Raises OAuthError where the person is disabled or
     may not have what is ``asked``.
     """
-    person = read_person(uow.connection, user_id)
+    person = read_user_claims(uow.connection, user_id)
     if person is None:
         raise OAuthError("invalid_grant", "The sign-in failed.")
     refreshes = "refresh_token" in client.grants
@@ -44,7 +44,7 @@ def issue_for_person(
         authenticated_at=uow.now if authenticated_at is None else authenticated_at,
         acr=acr,
     )
-    minted = mint(
+    minted = create_access_token(
         grant,
         issuer=uow.settings.issuer,
         now=uow.now,
@@ -52,5 +52,5 @@ def issue_for_person(
         signer=access.api.signer,
     )
     refresh_token = start_family(uow, grant).value if refreshes else None
-    keep(uow.connection, minted)
+    record_tokens(uow.connection, minted)
     return token_answer(minted, refresh_token=refresh_token)

@@ -3,8 +3,8 @@
 The token says who the person is (``sub``, ``username``) and which app acts (``client_id``).
 """
 
-from roomkey.authorization_server.clients.client_cache import check
-from roomkey.authorization_server.grants.issue_for_user import issue_for_person
+from roomkey.authorization_server.clients.client_cache import require_config_version
+from roomkey.authorization_server.grants.issue_for_user import issue_tokens_for_user
 from roomkey.authorization_server.grants.scope import choose_access, read_scope
 from roomkey.authorization_server.grants.token_request import TokenRequest
 from roomkey.authorization_server.identity.password_login import SignInAttempt, sign_in
@@ -23,10 +23,10 @@ async def password(exchange: TokenRequest) -> bytes:
     attempt = SignInAttempt(form.required("username"), form.required("password"), exchange.address)
 
     def issue(uow: UnitOfWork, user: User) -> bytes | None:
-        check(uow.connection, client.generation)
+        require_config_version(uow.connection, client.config_version)
         if user.must_enrol or (user.has_second_factor and not client.allows_password_with_mfa):
             return None
-        return issue_for_person(uow, client, access, asked, user_id=user.id)
+        return issue_tokens_for_user(uow, client, access, asked, user_id=user.id)
 
     answer = await sign_in(exchange.service, exchange.hashing, attempt, issue)
     if answer is None:  # nobody learns from here whose password it was, or that there is a second factor

@@ -11,15 +11,20 @@ from sqlalchemy import Connection
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.audit.record import Subject, record_event
-from roomkey.authorization_server.clients.client import Access
-from roomkey.authorization_server.clients.client_cache import check
+from roomkey.authorization_server.clients.client import AllowedApi
+from roomkey.authorization_server.clients.client_cache import require_config_version
 from roomkey.authorization_server.grants.scope import read_scope
 from roomkey.authorization_server.grants.token_request import TokenRequest, token_answer
-from roomkey.authorization_server.grants.user_claims import Person, read_person
+from roomkey.authorization_server.grants.user_claims import UserClaims, read_user_claims
 from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import mint
-from roomkey.authorization_server.tokens.issued_tokens import keep, revoke_family
-from roomkey.authorization_server.tokens.refresh_tokens import RefreshTokenStatus, StoredRefreshToken, consume, look_up
+from roomkey.authorization_server.tokens.issue import create_access_token
+from roomkey.authorization_server.tokens.issued_tokens import record_tokens, revoke_family
+from roomkey.authorization_server.tokens.refresh_tokens import (
+    RefreshTokenStatus,
+    StoredRefreshToken,
+    consume,
+    find_refresh_token,
+)
 from roomkey.authorization_server.tokens.sealed_answer import AnswerKey
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
@@ -31,7 +36,7 @@ _ATTEMPTS: Final = 3
 async def refresh_token(exchange: TokenRequest) -> bytes:
     """The answer with a new access token and the refresh token's successor."""
     token = exchange.form.required("refresh_token")
-    if not secret_format.is_whole(token, secret_format.Kind.REFRESH_TOKEN):
+    if not secret_format.is_well_formed(token, secret_format.SecretKind.REFRESH_TOKEN):
         raise _refused()
     digest = secret_format.digest_of(token)
     for _ in range(_ATTEMPTS):
@@ -56,15 +61,15 @@ async def refresh_token(exchange: TokenRequest) -> bytes:
 
 def _look(
     connection: Connection, exchange: TokenRequest, digest: bytes
-) -> tuple[StoredRefreshToken | None, Person | None]:
-    check(connection, exchange.client.generation, issues=False)
-    presented = look_up(connection, digest)
+) -> tuple[StoredRefreshToken | None, UserClaims | None]:
+    require_config_version(connection, exchange.client.config_version, issues=False)
+    presented = find_refresh_token(connection, digest)
     user_id = None if presented is None else presented.user_id
-    return presented, None if user_id is None else read_person(connection, user_id)
+    return presented, None if user_id is None else read_user_claims(connection, user_id)
 
 
 async def _renew(
-    exchange: TokenRequest, token: str, presented: StoredRefreshToken, person: Person | None
+    exchange: TokenRequest, token: str, presented: StoredRefreshToken, person: UserClaims | None
 ) -> bytes | None:
     """The answer, or None where another request was faster."""
     client, service = exchange.client, exchange.service
@@ -84,28 +89,28 @@ async def _renew(
         authenticated_at=presented.authenticated_at,
         acr=presented.acr,
     )
-    minted = mint(
+    minted = create_access_token(
         grant,
         issuer=service.settings.issuer,
         now=service.clock.wall(),
         lifetime=access.api.token_lifetime,
         signer=access.api.signer,
     )
-    successor = secret_format.new(secret_format.Kind.REFRESH_TOKEN)
+    successor = secret_format.generate_secret(secret_format.SecretKind.REFRESH_TOKEN)
     answer = token_answer(minted, refresh_token=successor.value)
     sealed, digest = AnswerKey(token).seal(answer), secret_format.digest_of(token)
 
     def write(connection: Connection) -> bool:
-        check(connection, exchange.client.generation)
+        require_config_version(connection, exchange.client.config_version)
         won = consume(service.on(connection, SERVICE), digest, presented, successor, scope=left, answer=sealed)
         if won:
-            keep(connection, minted)
+            record_tokens(connection, minted)
         return won
 
     return answer if await service.database.write(write) else None
 
 
-def _left(presented: StoredRefreshToken, access: Access, person: Person | None) -> tuple[str, ...]:
+def _left(presented: StoredRefreshToken, access: AllowedApi, person: UserClaims | None) -> tuple[str, ...]:
     """What the token has; what client, API or person have lost since is gone from it."""
     allowed = access.scopes if person is None or person.scopes is None else access.scopes & person.scopes
     return tuple(scope for scope in presented.scope if scope in allowed)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from roomkey.authorization_server.clients.client import Access, Client
+from roomkey.authorization_server.clients.client import AllowedApi, Client
 from roomkey.authorization_server.web.form import Form
 from roomkey.authorization_server.web.oauth_error import OAuthError
 
@@ -23,7 +23,7 @@ def read_scope(form: Form) -> tuple[str, ...]:
     return words
 
 
-def choose_access(client: Client, form: Form, scope: tuple[str, ...]) -> Access:
+def choose_access(client: Client, form: Form, scope: tuple[str, ...]) -> AllowedApi:
     """The one API that the request is for: the one that it names, the only one, or the only one with such scopes."""
     named = form.optional("resource") or form.optional("audience")
     if form.optional("resource") and form.optional("audience") not in (None, named):
@@ -45,7 +45,9 @@ def choose_access(client: Client, form: Form, scope: tuple[str, ...]) -> Access:
     return candidates[0]
 
 
-def granted_scope(access: Access, asked: tuple[str, ...], *, allowed: Iterable[str] | None = None) -> tuple[str, ...]:
+def granted_scope(
+    access: AllowedApi, asked: tuple[str, ...], *, allowed: Iterable[str] | None = None
+) -> tuple[str, ...]:
     """What is granted of ``asked``: all of it or nothing; the account's default where nothing is asked for.
 
     ``allowed`` is a second bound, such as what a person may. Raises OAuthError where nothing is asked for and there is

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from roomkey.authorization_server.clients.client import Client
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.issue import Minted
+from roomkey.authorization_server.tokens.issue import NewAccessToken
 from roomkey.authorization_server.web.form import Form
 
 
@@ -28,7 +28,7 @@ class TokenRequest:
     address: str
 
 
-def token_answer(minted: Minted, *, refresh_token: str | None = None) -> bytes:
+def token_answer(minted: NewAccessToken, *, refresh_token: str | None = None) -> bytes:
     """The body that hands a token over; ``expires_in`` counts from its issue.
 
     It is written as it is: no token and no scope (RFC 6749 section 3.3) has a letter that JSON would escape.

@@ -8,7 +8,7 @@ from roomkey.authorization_server.schema.identity import user_roles, users
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class UserClaims:
     """A user who is not disabled; ``scopes`` is the most that tokens for them may hold, or None for no such bound."""
 
     user_id: str
@@ -18,7 +18,7 @@ class Person:
     scopes: frozenset[str] | None
 
 
-def read_person(connection: Connection, user_id: str) -> Person | None:
+def read_user_claims(connection: Connection, user_id: str) -> UserClaims | None:
     """The user with ``user_id``; None where there is none, or they are disabled."""
     row = connection.execute(
         select(users.c.username, users.c.tenant, users.c.scopes).where(
@@ -31,4 +31,4 @@ def read_person(connection: Connection, user_id: str) -> Person | None:
         select(user_roles.c.role).where(user_roles.c.user_id == user_id).order_by(user_roles.c.role)
     ).all()
     scopes = None if row.scopes is None else frozenset(row.scopes.split())
-    return Person(user_id, row.username, row.tenant, tuple(roles), scopes)
+    return UserClaims(user_id, row.username, row.tenant, tuple(roles), scopes)

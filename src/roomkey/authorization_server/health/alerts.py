@@ -11,7 +11,7 @@ from roomkey.authorization_server.accounts import token_requests
 from roomkey.authorization_server.accounts.service_account import BUILT_IN
 from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.identity import users as people
-from roomkey.authorization_server.keys.by_state import lanes
+from roomkey.authorization_server.keys.by_state import list_key_states
 from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.lists.deny_list import MAX_DENIED, count_revoked_tokens
 from roomkey.authorization_server.permissions import Permission, Role
@@ -176,7 +176,7 @@ def _secrets(uow: UnitOfWork) -> Iterator[Alert]:
 def _keys(uow: UnitOfWork) -> Iterator[Alert]:
     if not uow.actor.may(Permission.CHANGE_KEYS) or uow.actor.tenant is not None:
         return
-    every = lanes(uow)
+    every = list_key_states(uow)
     waiting = {one.key.algorithm for one in every if one.key.state is KeyState.NEXT}
     for one in every:
         key, since = one.key, one.key.activated_at or one.key.created_at

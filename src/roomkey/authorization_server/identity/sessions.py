@@ -76,7 +76,7 @@ class NewSession:
     """A session that has just begun, and the value of its cookie."""
 
     session: Session
-    cookie: secret_format.Opaque
+    cookie: secret_format.GeneratedSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def begin(
     kept = before if before is not None and before.stage is Stage.FULL else None
     asked = uow.now if password_asked else None if before is None else before.password_at
     lifetime = uow.settings.session_absolute if stage is Stage.FULL else _HALF_WAY
-    cookie = secret_format.new(secret_format.Kind.SESSION)
+    cookie = secret_format.generate_secret(secret_format.SecretKind.SESSION)
     session = Session(
         id=new_id("ses"),
         user_id=user.id,
@@ -131,7 +131,7 @@ def begin(
 
 def look_up(uow: UnitOfWork, cookie: str) -> SignedIn | None:
     """Whose session the cookie's value stands for; None where it has ended, or the user is disabled. Reads only."""
-    if not secret_format.is_whole(cookie, secret_format.Kind.SESSION):
+    if not secret_format.is_well_formed(cookie, secret_format.SecretKind.SESSION):
         return None
     row = uow.connection.execute(
         select(sessions)
@@ -233,14 +233,14 @@ def take_challenge(uow: UnitOfWork, session: Session) -> bytes | None:
 
 def leave_notice(uow: UnitOfWork, session: Session, notice: bytes) -> None:
     """Keep ``notice``, sealed, for the next page of this session, such as a secret that is shown once."""
-    sealed = NOTICE.seal(uow.sealed, notice, row=session.id)
+    sealed = NOTICE.encrypt(uow.keyring, notice, row=session.id)
     uow.connection.execute(update(sessions).where(sessions.c.id == session.id).values(notice=sealed))
 
 
 def take_notice(uow: UnitOfWork, session: Session) -> bytes | None:
     """What was left for this session, once; a reload or the Back button finds nothing."""
     sealed = _take(uow, session, "notice")
-    return None if sealed is None else NOTICE.open(uow.sealed, sealed, row=session.id)
+    return None if sealed is None else NOTICE.decrypt(uow.keyring, sealed, row=session.id)
 
 
 def _take(uow: UnitOfWork, session: Session, name: str) -> bytes | None:

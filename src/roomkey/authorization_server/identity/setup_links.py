@@ -30,7 +30,7 @@ def create(uow: UnitOfWork) -> str:
     if users.administrators_exist(uow.connection):
         raise Conflict("There is an administrator already; make others with: roomkey admin user create")
     uow.connection.execute(update(setup_links).where(setup_links.c.used_at.is_(None)).values(used_at=uow.now))
-    link = secret_format.new(secret_format.Kind.SETUP)
+    link = secret_format.generate_secret(secret_format.SecretKind.SETUP)
     uow.connection.execute(
         insert(setup_links).values(digest=link.digest, created_at=uow.now, expires_at=uow.now + _LIFETIME)
     )
@@ -40,7 +40,9 @@ def create(uow: UnitOfWork) -> str:
 
 def is_valid(uow: UnitOfWork, token: str) -> bool:
     """Whether the link with this secret can still be used. Reads only."""
-    if not secret_format.is_whole(token, secret_format.Kind.SETUP) or users.administrators_exist(uow.connection):
+    if not secret_format.is_well_formed(token, secret_format.SecretKind.SETUP) or users.administrators_exist(
+        uow.connection
+    ):
         return False
     expires_at = uow.connection.scalar(
         select(setup_links.c.expires_at).where(

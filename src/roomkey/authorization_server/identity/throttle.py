@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import case, delete, select, tuple_, update
 
-from roomkey.authorization_server.database.upsert import insert_into
+from roomkey.authorization_server.database.statements import insert_into
 from roomkey.authorization_server.schema.identity import attempts
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pyotp
 from sqlalchemy import select, update
 
-from roomkey.authorization_server.column_encryption import TOTP_PENDING, TOTP_SEED, SealedColumn
+from roomkey.authorization_server.column_encryption import TOTP_PENDING, TOTP_SEED, EncryptedColumn
 from roomkey.authorization_server.errors import Conflict
 from roomkey.authorization_server.identity import second_factors
 from roomkey.authorization_server.identity.users import User
@@ -47,7 +47,7 @@ def begin(uow: UnitOfWork, user: User) -> Enrolment:
     uow.connection.execute(
         update(users)
         .where(users.c.id == user.id)
-        .values(totp_pending=TOTP_PENDING.seal(uow.sealed, seed.encode(), row=user.id))
+        .values(totp_pending=TOTP_PENDING.encrypt(uow.keyring, seed.encode(), row=user.id))
     )
     return _enrolment(uow, user, seed)
 
@@ -73,7 +73,7 @@ def confirm(uow: UnitOfWork, user: User, code: str, *, session: str = "") -> Use
         update(users)
         .where(users.c.id == user.id)
         .values(
-            totp_seed=TOTP_SEED.seal(uow.sealed, seed.encode(), row=user.id),
+            totp_seed=TOTP_SEED.encrypt(uow.keyring, seed.encode(), row=user.id),
             totp_pending=None,
             totp_confirmed_at=uow.now,
             totp_step=step,
@@ -139,6 +139,6 @@ def _step(seed: str, code: str, now: int) -> int | None:
     return found
 
 
-def _open(uow: UnitOfWork, user_id: str, of: SealedColumn) -> str | None:
+def _open(uow: UnitOfWork, user_id: str, of: EncryptedColumn) -> str | None:
     sealed = uow.connection.scalar(select(of.column).where(users.c.id == user_id))
-    return None if sealed is None else of.open(uow.sealed, sealed, row=user_id).decode()
+    return None if sealed is None else of.decrypt(uow.keyring, sealed, row=user_id).decode()

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select
 
 from roomkey.authorization_server.actor import ActorKind
 from roomkey.authorization_server.errors import Invalid, NotAllowed
-from roomkey.authorization_server.keys.key_record import kept_keys
+from roomkey.authorization_server.keys.key_record import read_keys
 from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.schema.keys import held_keys
 from roomkey.authorization_server.settings import DAY
@@ -30,7 +30,7 @@ def report_held_keys(uow: UnitOfWork, kids: Sequence[str]) -> tuple[str, ...]:
         raise NotAllowed("Only an API's own account says which keys the API holds.")
     if len(kids) > MOST_KIDS:
         raise Invalid(f"An API holds at most {MOST_KIDS} keys.", field="kids")
-    known = tuple(key.kid for key in kept_keys(uow) if key.kid in set(kids))
+    known = tuple(key.kid for key in read_keys(uow) if key.kid in set(kids))
     uow.connection.execute(delete(held_keys).where(held_keys.c.client_id == client_id))
     if known:
         rows = [{"client_id": client_id, "kid": kid, "reported_at": uow.now} for kid in known]

@@ -8,9 +8,9 @@ from starlette.routing import Route
 from roomkey.authorization_server.actor import SERVICE, Actor, ActorKind
 from roomkey.authorization_server.clients.authentication import ClientAuthentication
 from roomkey.authorization_server.clients.client import Client
-from roomkey.authorization_server.clients.client_cache import check
+from roomkey.authorization_server.clients.client_cache import require_config_version
 from roomkey.authorization_server.keys.adoption import report_held_keys
-from roomkey.authorization_server.keys.published_keys import KeysInUse
+from roomkey.authorization_server.keys.published_keys import SigningKeys
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import METHODS, CacheableDocument, cacheable_response
@@ -32,7 +32,7 @@ def routes(service: Service, clients: ClientAuthentication, limit: ConcurrencyLi
 
 def jwks_endpoint(service: Service) -> Endpoint:
     """Gives anybody the published keys; costs one small reading, and none of the keys while nothing has changed."""
-    latest: tuple[KeysInUse, CacheableDocument] | None = None
+    latest: tuple[SigningKeys, CacheableDocument] | None = None
 
     async def answer(request: BufferedRequest) -> RawResponse:
         nonlocal latest
@@ -44,7 +44,7 @@ def jwks_endpoint(service: Service) -> Endpoint:
     return Endpoint(answer, methods=METHODS)
 
 
-def jwks(keys: KeysInUse, *, max_age: int) -> CacheableDocument:
+def jwks(keys: SigningKeys, *, max_age: int) -> CacheableDocument:
     """The JWK set of ``keys``: of each only the members that are known to be public (pure)."""
     members = [{name: value for name, value in jwk.items() if name in PUBLIC_MEMBERS} for jwk in keys.published]
     body = json.dumps({"keys": members}, separators=(",", ":")).encode()
@@ -66,7 +66,7 @@ def held_keys_endpoint(service: Service, clients: ClientAuthentication, limit: C
             actor = Actor(ActorKind.SERVICE_ACCOUNT, caller.client_id, tenant=caller.tenant, address=request.address)
 
             def act(uow: UnitOfWork) -> tuple[str, ...]:
-                check(uow.connection, caller.generation, issues=False)
+                require_config_version(uow.connection, caller.config_version, issues=False)
                 return report_held_keys(uow, kids=kids)
 
             return json_response({"kids": await service.perform(actor, act)})

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from sqlalchemy import Row, select
 
-from roomkey.authorization_server.database.locks import Lock, hold
+from roomkey.authorization_server.database.transaction import Lock, acquire_lock
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
@@ -28,7 +28,7 @@ class KeyState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class KeptKey:
+class KeyRecord:
     """A signing key without the key; times in seconds since 1970, None where they have not come.
 
     Attributes:
@@ -59,19 +59,19 @@ class KeptKey:
         return self.published_at + settings.jwks_max_age + CLOCK_STEP
 
 
-def kept_keys(uow: UnitOfWork, *, removed: bool = False) -> tuple[KeptKey, ...]:
+def read_keys(uow: UnitOfWork, *, removed: bool = False) -> tuple[KeyRecord, ...]:
     """All keys in the order of their making; those that are ``removed`` only where they are asked for."""
     query = select(*_COLUMNS).order_by(signing_keys.c.created_at, signing_keys.c.kid)
     if not removed:
         query = query.where(signing_keys.c.state != KeyState.REMOVED)
-    return tuple(KeptKey.of(row) for row in uow.connection.execute(query))
+    return tuple(KeyRecord.of(row) for row in uow.connection.execute(query))
 
 
-def take_turn(uow: UnitOfWork, algorithms: Iterable[str]) -> None:
+def lock_algorithms(uow: UnitOfWork, algorithms: Iterable[str]) -> None:
     """Until ``uow`` is done, no other node moves keys of ``algorithms``; what is read from here on is still so then.
 
     On SQLite whoever writes is alone anyway. All algorithms are taken at once and in one order: no two nodes wait for
     each other.
     """
     for algorithm in sorted(algorithms):
-        hold(uow.connection, Lock.KEYS, part=algorithm)
+        acquire_lock(uow.connection, Lock.KEYS, part=algorithm)

@@ -1,4 +1,4 @@
-"""The keys in use, remembered between requests: which one signs, and which ones validators find (RFC 7517)."""
+"""Key publication: the signing keys in use, and the public keys that stand in the JWK set (RFC 7517), cached."""
 
 import json
 from collections.abc import Mapping
@@ -8,30 +8,29 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from sqlalchemy import select
 
 from roomkey.authorization_server.column_encryption import PRIVATE_KEY
-from roomkey.authorization_server.keys.key_record import KeyState, take_turn
-from roomkey.authorization_server.keys.new_key import add_key
+from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.schema.keys import signing_keys
-from roomkey.authorization_server.unit_of_work import UnitOfWork, changes
+from roomkey.authorization_server.unit_of_work import UnitOfWork, config_version
 from roomkey.jose.jwks.key_set import KeySet
 from roomkey.jose.signing_key import PrivateKey, SigningKey
 from roomkey.secret import Confidential
 
 
-class KeysInUse(Confidential):
-    """The keys at one moment. Immutable; safe in any thread.
+class SigningKeys(Confidential):
+    """The keys of one config version. Immutable; safe in any thread.
 
     Attributes:
-        generation: the mark of changes that they are true for.
+        config_version: the version of the configuration that they were read at.
         signing: the key that signs, by algorithm.
-        published: what stands in the JWK set, in the order of their making.
+        published: the public keys in the JWK set, in the order of their creation.
     """
 
-    __slots__ = ("generation", "published", "signing")
+    __slots__ = ("config_version", "published", "signing")
 
     def __init__(
-        self, generation: int, signing: Mapping[str, SigningKey], published: tuple[Mapping[str, Any], ...]
+        self, config_version: int, signing: Mapping[str, SigningKey], published: tuple[Mapping[str, Any], ...]
     ) -> None:
-        self.generation = generation
+        self.config_version = config_version
         self.signing = signing
         self.published = published
 
@@ -41,63 +40,44 @@ class KeysInUse(Confidential):
         return tuple(sorted(self.signing))
 
     def verifying(self) -> KeySet:
-        """The published keys, ready to verify the service's own tokens with."""
+        """Return the published keys as a key set that verifies the service's own tokens."""
         return KeySet.static({"keys": [dict(jwk) for jwk in self.published]})
 
     def __repr__(self) -> str:
-        return f"KeysInUse({', '.join(self.signing)}; {len(self.published)} published)"
+        return f"SigningKeys({', '.join(self.signing)}; {len(self.published)} published)"
 
 
-class PublishedSigningKeys:
-    """Remembers the keys in use until something changes. Safe in any thread."""
+class SigningKeyCache:
+    """Keeps the keys in use until the config version changes. Safe in any thread."""
 
     def __init__(self) -> None:
-        self._held: KeysInUse | None = None
+        self._cached: SigningKeys | None = None
 
-    def held(self, generation: int) -> KeysInUse | None:
-        """The keys, where they are remembered and still true. No I/O."""
-        held = self._held
-        return held if held is not None and held.generation == generation else None
+    def cached(self, version: int) -> SigningKeys | None:
+        """Return the cached keys if they are of the config version ``version``. No I/O."""
+        cached = self._cached
+        return cached if cached is not None and cached.config_version == version else None
 
-    def load(self, uow: UnitOfWork) -> KeysInUse:
-        """The keys as they are in the transaction of ``uow``; reads and opens them where they are not remembered."""
-        generation = changes(uow.connection)
-        held = self.held(generation)
-        if held is None:
-            held = self._held = _read(uow, generation)
-        return held
-
-    def ensure(self, uow: UnitOfWork, algorithm: str) -> None:
-        """Make the first key for ``algorithm`` where there is none; it signs at once, as no token was signed before."""
-        if not _signs(uow, algorithm):
-            take_turn(uow, [algorithm])
-            if not _signs(uow, algorithm):
-                add_key(uow, algorithm, KeyState.SIGNING)
+    def load(self, uow: UnitOfWork) -> SigningKeys:
+        """Return the keys as the transaction of ``uow`` sees them; read and decrypted only where they changed."""
+        keys = self.cached(config_version(uow.connection))
+        if keys is None:
+            keys = self._cached = read_signing_keys(uow)
+        return keys
 
 
-def _signs(uow: UnitOfWork, algorithm: str) -> bool:
-    signing = select(signing_keys.c.kid).where(
-        signing_keys.c.algorithm == algorithm, signing_keys.c.state == KeyState.SIGNING
-    )
-    return uow.connection.scalar(signing) is not None
-
-
-def _read(uow: UnitOfWork, generation: int) -> KeysInUse:
+def read_signing_keys(uow: UnitOfWork) -> SigningKeys:
+    """Read all keys that are in use and decrypt those that sign; some milliseconds where one is RSA."""
+    version = config_version(uow.connection)  # before the rows: a change meanwhile must not go under the new version
     rows = uow.connection.execute(
         select(signing_keys)
         .where(signing_keys.c.state != KeyState.REMOVED)
         .order_by(signing_keys.c.created_at, signing_keys.c.kid)
     ).all()
-    signing = {
-        row.algorithm: SigningKey(
-            cast(
-                "PrivateKey",
-                load_der_private_key(PRIVATE_KEY.open(uow.sealed, row.private_key, row=row.kid), password=None),
-            ),
-            algorithm=row.algorithm,
-            key_id=row.kid,
-        )
-        for row in rows
-        if row.state == KeyState.SIGNING
-    }
-    return KeysInUse(generation, signing, tuple(json.loads(row.public_jwk) for row in rows))
+    signing = {}
+    for row in rows:
+        if row.state == KeyState.SIGNING:
+            der = PRIVATE_KEY.decrypt(uow.keyring, row.private_key, row=row.kid)
+            private = cast("PrivateKey", load_der_private_key(der, password=None))
+            signing[row.algorithm] = SigningKey(private, algorithm=row.algorithm, key_id=row.kid)
+    return SigningKeys(version, signing, tuple(json.loads(row.public_jwk) for row in rows))

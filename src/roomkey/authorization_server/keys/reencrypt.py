@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select, update
 
 from roomkey.authorization_server.audit.record import Subject, record_event
-from roomkey.authorization_server.column_encryption import SEALED_COLUMNS, SealedColumn
+from roomkey.authorization_server.column_encryption import ENCRYPTED_COLUMNS, EncryptedColumn
 from roomkey.authorization_server.errors import Conflict, NotAllowed
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.unit_of_work import UnitOfWork
@@ -19,7 +19,7 @@ _BATCH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class SealRotation:
+class EncryptionKeyRotation:
     """What was sealed anew.
 
     Attributes:
@@ -32,14 +32,14 @@ class SealRotation:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ReencryptedBatch:
     """One batch: how many values were sealed anew, and after which row the next one begins; None at the end."""
 
     rewrapped: int
     after: str | None
 
 
-def rotate_seal(service: "Service", actor: "Actor", *, only_node: bool = False) -> SealRotation:
+def rotate_encryption_key(service: "Service", actor: "Actor", *, only_node: bool = False) -> EncryptionKeyRotation:
     """Put a new key first in the key file, then :func:`rewrap` everything.
 
     On PostgreSQL, where other nodes have key files of their own, whoever asks says that this is the ``only_node``; else
@@ -52,30 +52,30 @@ def rotate_seal(service: "Service", actor: "Actor", *, only_node: bool = False) 
             "Other nodes may use this database, and would not have the new key. Add one to the end of the key file of "
             "each node, then move it to the front of each, then seal everything anew."
         )
-    service.sealed.keyring.rotate()
-    return rewrap(service, actor)
+    service.keyring.rotate()
+    return reencrypt_all(service, actor)
 
 
-def rewrap(service: "Service", actor: "Actor") -> SealRotation:
+def reencrypt_all(service: "Service", actor: "Actor") -> EncryptionKeyRotation:
     """Seal with the first key all that an older one has sealed; stopped half-way, it goes on when called again.
 
     One short transaction for each hundred values: the service serves meanwhile. Raises DatabaseUnsuitable where a value
     does not open; what was done up to there stays. Blocks.
     """
     rewrapped = 0
-    for column in SEALED_COLUMNS:
+    for column in ENCRYPTED_COLUMNS:
         after: str | None = ""
         while after is not None:
             with service.unit_of_work(actor) as uow:
-                step = rewrap_step(uow, column, after=after)
+                step = reencrypt_batch(uow, column, after=after)
             rewrapped, after = rewrapped + step.rewrapped, step.after
     with service.unit_of_work(actor) as uow:
-        key_id = service.sealed.keyring.ids[0]
+        key_id = service.keyring.ids[0]
         record_event(uow, "seal.rotated", Subject("seal", key_id), rewrapped=rewrapped)
-    return SealRotation(key_id, rewrapped)
+    return EncryptionKeyRotation(key_id, rewrapped)
 
 
-def rewrap_step(uow: UnitOfWork, column: SealedColumn, *, after: str, limit: int = _BATCH) -> Step:
+def reencrypt_batch(uow: UnitOfWork, column: EncryptedColumn, *, after: str, limit: int = _BATCH) -> ReencryptedBatch:
     """Seal anew what an older key sealed in the ``limit`` rows that follow the row ``after``."""
     _demand(uow)
     rows = uow.connection.execute(
@@ -86,15 +86,15 @@ def rewrap_step(uow: UnitOfWork, column: SealedColumn, *, after: str, limit: int
     ).all()
     rewrapped = 0
     for row in rows:
-        if column.is_current(uow.sealed, row.value, row=row.name):
+        if column.is_current(uow.keyring, row.value, row=row.name):
             continue
-        plaintext = column.open(uow.sealed, row.value, row=row.name)
+        plaintext = column.decrypt(uow.keyring, row.value, row=row.name)
         rewrapped += uow.connection.execute(
             update(column.table)
             .where(column.key == row.name, column.column == row.value)  # not what another node wrote meanwhile
-            .values({column.name: column.seal(uow.sealed, plaintext, row=row.name)})
+            .values({column.name: column.encrypt(uow.keyring, plaintext, row=row.name)})
         ).rowcount
-    return Step(rewrapped, rows[-1].name if len(rows) == limit else None)
+    return ReencryptedBatch(rewrapped, rows[-1].name if len(rows) == limit else None)
 
 
 def _demand(uow: UnitOfWork) -> None:

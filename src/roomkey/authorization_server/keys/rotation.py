@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
 from roomkey.authorization_server.keys.adoption import lacking
-from roomkey.authorization_server.keys.key_record import CLOCK_STEP, KeptKey, KeyState, kept_keys, take_turn
+from roomkey.authorization_server.keys.key_record import CLOCK_STEP, KeyRecord, KeyState, lock_algorithms, read_keys
 from roomkey.authorization_server.keys.new_key import add_key
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import apis
@@ -23,7 +23,7 @@ _AT_ONCE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
+class KeyRotation:
     """What a rotation did.
 
     Attributes:
@@ -46,7 +46,7 @@ class Rotation:
 
 
 @dataclass(frozen=True, slots=True)
-class Advance:
+class DueChanges:
     """What was due and is done now.
 
     Attributes:
@@ -55,11 +55,11 @@ class Advance:
     """
 
     created: tuple[str, ...] = ()
-    activated: tuple[Rotation, ...] = ()
+    activated: tuple[KeyRotation, ...] = ()
     removed: tuple[str, ...] = ()
 
 
-def rotate(uow: UnitOfWork, *, algorithm: str = "ES256", now: bool = False) -> Rotation:
+def rotate(uow: UnitOfWork, *, algorithm: str = "ES256", now: bool = False) -> KeyRotation:
     """Make the next key for ``algorithm``, or let it sign where it has been published for long enough.
 
     A next key that is too new stays; ``now`` makes it sign at once, and the warning says who does not hold it. Of
@@ -67,8 +67,8 @@ def rotate(uow: UnitOfWork, *, algorithm: str = "ES256", now: bool = False) -> R
     of ``algorithm``, and NotAllowed.
     """
     _demand(uow)
-    take_turn(uow, [algorithm])
-    keys = [key for key in kept_keys(uow) if key.algorithm == algorithm]
+    lock_algorithms(uow, [algorithm])
+    keys = [key for key in read_keys(uow) if key.algorithm == algorithm]
     signing = _in(keys, KeyState.SIGNING)
     if signing is None:
         raise NotFound(f"No key of this service signs with {algorithm}.")
@@ -85,18 +85,18 @@ def rotate(uow: UnitOfWork, *, algorithm: str = "ES256", now: bool = False) -> R
     return _activate(uow, following)
 
 
-def advance(uow: UnitOfWork) -> Advance:
+def apply_due_changes(uow: UnitOfWork) -> DueChanges:
     """Do what is due: let next keys sign, take out those whose last token has ended, and make new ones by schedule.
 
     To be called every minute or so by any number of nodes; where nothing is due it only reads a few rows.
     """
     _demand(uow)
-    due = {key.algorithm for key in _due(uow, kept_keys(uow))}
+    due = {key.algorithm for key in _due(uow, read_keys(uow))}
     if not due:
-        return Advance()
-    take_turn(uow, due)
+        return DueChanges()
+    lock_algorithms(uow, due)
     created, activated, removed = [], [], []
-    for key in _due(uow, kept_keys(uow)):
+    for key in _due(uow, read_keys(uow)):
         if key.algorithm not in due:
             continue
         if key.state is KeyState.SIGNING:
@@ -106,7 +106,7 @@ def advance(uow: UnitOfWork) -> Advance:
         elif _end_is_past(uow, key):
             removed.append(key.kid)
             _remove(uow, key)
-    return Advance(tuple(created), tuple(activated), tuple(removed))
+    return DueChanges(tuple(created), tuple(activated), tuple(removed))
 
 
 def withdraw(uow: UnitOfWork, kid: str) -> None:
@@ -115,11 +115,11 @@ def withdraw(uow: UnitOfWork, kid: str) -> None:
     Validators follow within one JWKS lifetime. Raises NotFound, and Conflict for a key that does not retire.
     """
     _demand(uow)
-    found = next((key for key in kept_keys(uow) if key.kid == kid), None)
+    found = next((key for key in read_keys(uow) if key.kid == kid), None)
     if found is None:
         raise NotFound(f"There is no key {kid}.")
-    take_turn(uow, [found.algorithm])
-    found = next((key for key in kept_keys(uow) if key.kid == kid), found)
+    lock_algorithms(uow, [found.algorithm])
+    found = next((key for key in read_keys(uow) if key.kid == kid), found)
     if found.state is not KeyState.RETIRING:
         raise Conflict(f"The key {kid} is {found.state}; rotate first, so that another key signs, and it retires.")
     _remove(uow, found)
@@ -131,7 +131,7 @@ def _demand(uow: UnitOfWork) -> None:
         raise NotAllowed("The signing keys are those of all tenants; ask an administrator of the whole service.")
 
 
-def _due(uow: UnitOfWork, keys: tuple[KeptKey, ...]) -> list[KeptKey]:
+def _due(uow: UnitOfWork, keys: tuple[KeyRecord, ...]) -> list[KeyRecord]:
     """The keys with which something is to be done now; a signing one where its successor is to be made."""
     lifetime = uow.settings.signing_key_lifetime
     waiting = {key.algorithm for key in keys if key.state is KeyState.NEXT}
@@ -150,29 +150,31 @@ def _due(uow: UnitOfWork, keys: tuple[KeptKey, ...]) -> list[KeptKey]:
     return due
 
 
-def _in(keys: list[KeptKey], state: KeyState) -> KeptKey | None:
+def _in(keys: list[KeyRecord], state: KeyState) -> KeyRecord | None:
     return next((key for key in keys if key.state is state), None)
 
 
-def _created(uow: UnitOfWork, algorithm: str) -> KeptKey:
+def _created(uow: UnitOfWork, algorithm: str) -> KeyRecord:
     kid = add_key(uow, algorithm, KeyState.NEXT)
-    return next(key for key in kept_keys(uow) if key.kid == kid)
+    return next(key for key in read_keys(uow) if key.kid == kid)
 
 
-def _waiting(uow: UnitOfWork, key: KeptKey) -> Rotation:
-    return Rotation(key.kid, key.algorithm, KeyState.NEXT, key.signs_from(uow.settings), lacking=lacking(uow, key.kid))
+def _waiting(uow: UnitOfWork, key: KeyRecord) -> KeyRotation:
+    return KeyRotation(
+        key.kid, key.algorithm, KeyState.NEXT, key.signs_from(uow.settings), lacking=lacking(uow, key.kid)
+    )
 
 
-def _done_already(uow: UnitOfWork, signing: KeptKey, replaced: KeptKey) -> Rotation:
+def _done_already(uow: UnitOfWork, signing: KeyRecord, replaced: KeyRecord) -> KeyRotation:
     warning = f"The key {signing.kid} was made to sign just now, by somebody else or another node; nothing was done."
     at = signing.activated_at or signing.created_at
-    return Rotation(
+    return KeyRotation(
         signing.kid, signing.algorithm, KeyState.SIGNING, at, replaced.kid, lacking(uow, signing.kid), warning
     )
 
 
-def _activate(uow: UnitOfWork, key: KeptKey) -> Rotation:
-    old = _in([one for one in kept_keys(uow) if one.algorithm == key.algorithm], KeyState.SIGNING)
+def _activate(uow: UnitOfWork, key: KeyRecord) -> KeyRotation:
+    old = _in([one for one in read_keys(uow) if one.algorithm == key.algorithm], KeyState.SIGNING)
     if old is not None:  # first: two that sign cannot be
         retired = replace(old, retired_at=uow.now)
         _move(uow, old, KeyState.RETIRING, retired_at=uow.now, remove_at=_end(uow, retired))
@@ -190,12 +192,12 @@ def _activate(uow: UnitOfWork, key: KeptKey) -> Rotation:
     )
     if warning:
         _log.warning("%s", warning)
-    return Rotation(
+    return KeyRotation(
         key.kid, key.algorithm, KeyState.SIGNING, uow.now, None if old is None else old.kid, without, warning
     )
 
 
-def _warning(uow: UnitOfWork, key: KeptKey, without: tuple[str, ...]) -> str:
+def _warning(uow: UnitOfWork, key: KeyRecord, without: tuple[str, ...]) -> str:
     early = key.signs_from(uow.settings) > uow.now
     if not early and not without:
         return ""
@@ -210,18 +212,18 @@ def _warning(uow: UnitOfWork, key: KeptKey, without: tuple[str, ...]) -> str:
     return f"The key {key.kid} signs now. {who} They refuse its tokens until they look at the JWK set again."
 
 
-def _remove(uow: UnitOfWork, key: KeptKey) -> None:
+def _remove(uow: UnitOfWork, key: KeyRecord) -> None:
     _move(uow, key, KeyState.REMOVED, private_key=None, removed_at=uow.now)
     uow.connection.execute(delete(held_keys).where(held_keys.c.kid == key.kid))
     record_event(uow, "key.removed", Subject("key", key.kid), algorithm=key.algorithm)
 
 
-def _move(uow: UnitOfWork, key: KeptKey, state: KeyState, **times: int | None) -> None:
+def _move(uow: UnitOfWork, key: KeyRecord, state: KeyState, **times: int | None) -> None:
     uow.connection.execute(update(signing_keys).where(signing_keys.c.kid == key.kid).values(state=state, **times))
     uow.bump_config_version()
 
 
-def _end_is_past(uow: UnitOfWork, key: KeptKey) -> bool:
+def _end_is_past(uow: UnitOfWork, key: KeyRecord) -> bool:
     """Whether no token that ``key`` signed lives; else it stays for as long as the last one does.
 
     A token may have been on its way into the database when the key was retired.
@@ -235,7 +237,7 @@ def _end_is_past(uow: UnitOfWork, key: KeptKey) -> bool:
     return False
 
 
-def _end(uow: UnitOfWork, key: KeptKey) -> int:
+def _end(uow: UnitOfWork, key: KeyRecord) -> int:
     """When the last token that ``key`` signed has ended on every clock, as far as can be known now."""
     longest = uow.connection.scalar(select(func.max(apis.c.token_lifetime))) or uow.settings.access_token_lifetime
     return max(_latest_token(uow, key) or 0, uow.now + longest) + _margin(uow)
@@ -245,7 +247,7 @@ def _margin(uow: UnitOfWork) -> int:
     return uow.settings.clock_leeway + CLOCK_STEP
 
 
-def _latest_token(uow: UnitOfWork, key: KeptKey) -> int | None:
+def _latest_token(uow: UnitOfWork, key: KeyRecord) -> int | None:
     """When the last of the tokens ends that were issued while ``key`` signed; revoked and opaque ones need no key."""
     since = (key.activated_at or key.created_at) - CLOCK_STEP
     until = (key.retired_at or uow.now) + CLOCK_STEP

@@ -6,16 +6,16 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from roomkey.authorization_server.keys.key_record import CLOCK_STEP
-from roomkey.authorization_server.keys.published_keys import PublishedSigningKeys
+from roomkey.authorization_server.keys.published_keys import SigningKeyCache
 from roomkey.authorization_server.lists.signed_list import signed_list, too_long
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, ended_early
-from roomkey.authorization_server.tokens.issue import JTI_LETTERS
+from roomkey.authorization_server.tokens.issue import JTI_LENGTH
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import CacheableDocument
 from roomkey.resource_server.revocation import DENY_LIST
 from roomkey.resource_server.revocation_list import LARGEST_LIST
 
-_ENTRY: Final = math.ceil((JTI_LETTERS + len('"":1234567890,')) * 4 / 3)
+_ENTRY: Final = math.ceil((JTI_LENGTH + len('"":1234567890,')) * 4 / 3)
 """Bytes that a token's ``jti`` and ``exp`` take in the signed list, which is base64url."""
 
 _REST: Final = 2048
@@ -24,7 +24,7 @@ MAX_DENIED: Final = (LARGEST_LIST - _REST) // _ENTRY
 """Number of tokens that the list can hold: validators read no more than 1 MiB."""
 
 
-def deny_list(keys: PublishedSigningKeys, uow: UnitOfWork, *, audience: str | None = None) -> CacheableDocument:
+def deny_list(keys: SigningKeyCache, uow: UnitOfWork, *, audience: str | None = None) -> CacheableDocument:
     """Return the signed list of all revoked tokens, or of those for one ``audience``.
 
     Opaque tokens are on it as well: the database does not say which tokens are opaque, and it does no harm. Raises

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from roomkey.authorization_server.keys.published_keys import PublishedSigningKeys
+from roomkey.authorization_server.keys.published_keys import SigningKeyCache
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import CacheableDocument
 from roomkey.authorization_server.web.oauth_error import OAuthError
@@ -17,9 +17,7 @@ LIFETIME: Final = 900
 _CACHE_MAX_AGE: Final = 5
 
 
-def signed_list(
-    keys: PublishedSigningKeys, uow: UnitOfWork, claims: Mapping[str, Any], *, typ: str
-) -> CacheableDocument:
+def signed_list(keys: SigningKeyCache, uow: UnitOfWork, claims: Mapping[str, Any], *, typ: str) -> CacheableDocument:
     """Return ``claims`` with iat, exp and ttl, signed by the ES256 key.
 
     Its ETag stays the same while the claims do, until a quarter of its lifetime is over. Raises OAuthError (503) where

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from roomkey.authorization_server.keys.key_record import CLOCK_STEP
-from roomkey.authorization_server.keys.published_keys import PublishedSigningKeys
+from roomkey.authorization_server.keys.published_keys import SigningKeyCache
 from roomkey.authorization_server.lists.deny_list import has_ended
 from roomkey.authorization_server.lists.signed_list import signed_list, too_long
 from roomkey.authorization_server.schema.tokens import app_tokens, ended_early
@@ -30,7 +30,7 @@ def status_claim(settings: Settings, status_index: int) -> dict[str, Any]:
     return {"status_list": {"idx": status_index, "uri": status_list_uri(settings)}}
 
 
-def status_list(keys: PublishedSigningKeys, uow: UnitOfWork) -> CacheableDocument:
+def status_list(keys: SigningKeyCache, uow: UnitOfWork) -> CacheableDocument:
     """Return the signed list; raises OAuthError (503) above 33 million tokens, which validators would not read."""
     lst = base64url.encode(zlib.compress(statuses(uow), 9)).decode()
     claims = {

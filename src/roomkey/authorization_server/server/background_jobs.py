@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.errors import DatabaseUnavailable
-from roomkey.authorization_server.keys.rotation import advance
-from roomkey.authorization_server.purge_expired import clean
+from roomkey.authorization_server.keys.rotation import apply_due_changes
+from roomkey.authorization_server.purge_expired import purge_expired
 from roomkey.authorization_server.service import Service
 from roomkey.errors import place_of
 
@@ -40,8 +40,8 @@ class BackgroundJob:
 def chores(service: Service, app: Starlette) -> tuple[BackgroundJob, ...]:
     """All that the service ``service`` with its application ``app`` has to do by itself."""
     return (
-        BackgroundJob("clean", lambda: clean(service), every=600),
-        BackgroundJob("keys", lambda: service.perform(SERVICE, advance), every=60),
+        BackgroundJob("clean", lambda: purge_expired(service), every=600),
+        BackgroundJob("keys", lambda: service.perform(SERVICE, apply_due_changes), every=60),
         BackgroundJob("last used", app.state.last_used.write, every=30, at_end=True),
     )
 

@@ -53,7 +53,7 @@ def back_up(service: Service, actor: Actor, file: Path) -> Backup:
         raise _taken(path) from None
     except OSError as error:
         raise Invalid(f"The backup {path} cannot be written: {error.strerror}.", field="file") from None
-    return Backup(path, path.stat().st_size, service.sealed.keyring.description)
+    return Backup(path, path.stat().st_size, service.keyring.description)
 
 
 def _copied(service: Service, path: Path) -> Path:

@@ -56,7 +56,7 @@ def introspect(
     is wrong looks the same. Raises Outdated.
     """
     row = _LOOK_UP.first(connection, {"digest": digest, "now": now})
-    if row is None or row[0] != caller.generation:
+    if row is None or row[0] != caller.config_version:
         raise StaleConfig("The accounts have changed.")
     client_id, user_id, audience, scope, roles, tenant, jti, issued_at, expires_at, authenticated_at, *rest = row[1:]
     acr, username, app_token = rest

@@ -13,10 +13,10 @@ from roomkey.secret import Confidential
 # How the claims begin that mint writes, and where in them the jti is; whatever else stands there in a foreign token,
 # nothing is found under it.
 _BEGIN: Final = b'{"jti":"'
-JTI_LETTERS: Final = 24
+JTI_LENGTH: Final = 24
 """How long every jti is."""
 
-_JTI: Final = slice(len(_BEGIN), len(_BEGIN) + JTI_LETTERS)
+_JTI: Final = slice(len(_BEGIN), len(_BEGIN) + JTI_LENGTH)
 _SEGMENT: Final = 44  # letters of base64url for all that
 _PLACE: Final = 7  # bytes of a jti that say when: 40 bits of seconds since 1970, and 16 of a second's fraction
 _NO_PLACE: Final = bytes(_PLACE)
@@ -30,7 +30,7 @@ class Signer(Protocol):
         """``claims`` as a compact JWT."""
 
 
-class Minted(Confidential):
+class NewAccessToken(Confidential):
     """A token that was just made, and what is kept of it.
 
     Attributes:
@@ -60,7 +60,7 @@ class Minted(Confidential):
         return f"Minted({self.hint}, {self.grant.audience})"
 
 
-def mint(
+def create_access_token(
     grant: Grant,
     *,
     issuer: str,
@@ -68,7 +68,7 @@ def mint(
     lifetime: int,
     signer: Signer | None,
     status: Mapping[str, Any] | None = None,
-) -> Minted:
+) -> NewAccessToken:
     """A new token for ``grant`` that lives ``lifetime`` seconds from ``now``: a JWT where there is a ``signer``.
 
     Its ``jti`` begins with the time of its issue, and so do those of tokens that are issued after it.
@@ -80,34 +80,38 @@ def mint(
     issued_at = int(now)
     expires_at = issued_at + lifetime
     if signer is None:
-        value = secret_format.new(secret_format.Kind.ACCESS_TOKEN).value
-        digest = _ledger_key(value, _NO_PLACE)
+        value = secret_format.generate_secret(secret_format.SecretKind.ACCESS_TOKEN).value
+        digest = _digest(value, _NO_PLACE)
     else:
         claims = _claims(grant, issuer=issuer, now=issued_at, expires_at=expires_at, jti=jti)
         if status is not None:
             claims["status"] = status
         value = signer.sign(claims, typ=ACCESS_TOKEN_TYPE)
-        digest = _ledger_key(value, place)
-    return Minted(value, grant, digest=digest, jti=jti, issued_at=issued_at, expires_at=expires_at)
+        digest = _digest(value, place)
+    return NewAccessToken(value, grant, digest=digest, jti=jti, issued_at=issued_at, expires_at=expires_at)
 
 
-def find_ledger_key(token: str) -> bytes | None:
+def lookup_digest(token: str) -> bytes | None:
     """The key of a token that somebody presents; None for what cannot be one of this service's tokens.
 
     Nothing is verified: a token that was not issued here has a key under which nothing stands.
     """
     if token.count(".") != 2:
-        return _ledger_key(token, _NO_PLACE) if secret_format.is_whole(token, secret_format.Kind.ACCESS_TOKEN) else None
+        return (
+            _digest(token, _NO_PLACE)
+            if secret_format.is_well_formed(token, secret_format.SecretKind.ACCESS_TOKEN)
+            else None
+        )
     if len(token) > LARGEST_TOKEN or not token.isascii():
         return None
     claims = base64url.decode(token.split(".", 2)[1][:_SEGMENT].encode())
     if claims is None or not claims.startswith(_BEGIN):
         return None
     jti = base64url.decode(claims[_JTI])
-    return None if jti is None or len(jti) < _PLACE else _ledger_key(token, jti[:_PLACE])
+    return None if jti is None or len(jti) < _PLACE else _digest(token, jti[:_PLACE])
 
 
-def _ledger_key(token: str, place: bytes) -> bytes:
+def _digest(token: str, place: bytes) -> bytes:
     """200 bits of the token's SHA-256, behind the time of its issue where that can be read from it.
 
     So JWTs that are issued one after the other stand beside each other, and writing them touches few pages.

@@ -4,11 +4,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, select, update
 
-from roomkey.authorization_server.database.locks import Lock, hold
 from roomkey.authorization_server.database.statements import PreparedInsert, Value
+from roomkey.authorization_server.database.transaction import Lock, acquire_lock
 from roomkey.authorization_server.schema.identity import users
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, token_families
-from roomkey.authorization_server.tokens.issue import Minted
+from roomkey.authorization_server.tokens.issue import NewAccessToken
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _KEPT: Final = (
@@ -29,13 +29,13 @@ _KEPT: Final = (
 _KEEP: Final = PreparedInsert(access_tokens, _KEPT)
 
 
-def keep(connection: Connection, *minted: Minted) -> None:
+def record_tokens(connection: Connection, *minted: NewAccessToken) -> None:
     """Write down the tokens, in one statement: without that, introspection does not know them."""
     if minted:
         _KEEP.run(connection, [_row(one) for one in minted])
 
 
-def _row(minted: Minted) -> tuple[Value, ...]:
+def _row(minted: NewAccessToken) -> tuple[Value, ...]:
     grant = minted.grant
     return (
         minted.digest,
@@ -54,9 +54,9 @@ def _row(minted: Minted) -> tuple[Value, ...]:
     )
 
 
-def hold_sweeps(connection: Connection) -> None:
+def block_bulk_revocation(connection: Connection) -> None:
     """Until this is over, let nobody end all tokens of an account or a person: the sweep sees those of this."""
-    hold(connection, Lock.SWEEP, shared=True)
+    acquire_lock(connection, Lock.BULK_REVOCATION, shared=True)
 
 
 def revoke_token(uow: UnitOfWork, digest: bytes) -> bool:
@@ -85,7 +85,9 @@ def revoke_user(uow: UnitOfWork, user_id: str, *, reason: str) -> None:
 
 
 def _end_all(uow: UnitOfWork, column: str, value: str, reason: str) -> None:
-    hold(uow.connection, Lock.SWEEP)  # wait for those that issue; who comes later sees what has changed
+    acquire_lock(
+        uow.connection, Lock.BULK_REVOCATION
+    )  # wait for those that issue; who comes later sees what has changed
     _end(uow, token_families, token_families.c[column] == value, reason=reason)
     live = and_(access_tokens.c[column] == value, access_tokens.c.expires_at > uow.now)
     _end(uow, access_tokens, live)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, select, update
 
 from roomkey.authorization_server.schema.tokens import refresh_tokens, token_families
-from roomkey.authorization_server.secret_format import Kind, Opaque, new
+from roomkey.authorization_server.secret_format import GeneratedSecret, SecretKind, generate_secret
 from roomkey.authorization_server.tokens.grant import Grant
 from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 
@@ -63,7 +63,7 @@ class StoredRefreshToken:
         return RefreshTokenStatus.REPEATED if repeated else RefreshTokenStatus.REUSED
 
 
-def start_family(uow: UnitOfWork, grant: Grant) -> Opaque:
+def start_family(uow: UnitOfWork, grant: Grant) -> GeneratedSecret:
     """The first refresh token of a new family, whose id is ``grant.family_id``; part of the sign-in's transaction."""
     ends = uow.now + uow.settings.refresh_absolute
     uow.connection.execute(
@@ -80,7 +80,7 @@ def start_family(uow: UnitOfWork, grant: Grant) -> Opaque:
             "expires_at": ends,
         },
     )
-    first = new(Kind.REFRESH_TOKEN)
+    first = generate_secret(SecretKind.REFRESH_TOKEN)
     _keep(uow, first, family_id=grant.family_id, scope=grant.scope, family_ends=ends)
     return first
 
@@ -90,7 +90,7 @@ def new_family_id() -> str:
     return new_id("fam")
 
 
-def look_up(connection: Connection, digest: bytes) -> StoredRefreshToken | None:
+def find_refresh_token(connection: Connection, digest: bytes) -> StoredRefreshToken | None:
     """What the database knows of the refresh token with ``digest``; None where it knows none."""
     successor = refresh_tokens.alias("successor")
     row = connection.execute(
@@ -132,7 +132,7 @@ def consume(
     uow: UnitOfWork,
     digest: bytes,
     presented: StoredRefreshToken,
-    successor: Opaque,
+    successor: GeneratedSecret,
     *,
     scope: tuple[str, ...],
     answer: bytes,
@@ -168,7 +168,9 @@ def consume(
     return True
 
 
-def _keep(uow: UnitOfWork, token: Opaque, *, family_id: str | None, scope: tuple[str, ...], family_ends: int) -> None:
+def _keep(
+    uow: UnitOfWork, token: GeneratedSecret, *, family_id: str | None, scope: tuple[str, ...], family_ends: int
+) -> None:
     uow.connection.execute(
         insert(refresh_tokens),
         {

@@ -17,7 +17,7 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class TokenFamily:
     """All refresh tokens of one sign-in; times in seconds since 1970.
 
     Attributes:
@@ -41,7 +41,7 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class IssuedToken:
+class ActiveAccessToken:
     """An access token that counts; times in seconds since 1970."""
 
     jti: str
@@ -60,7 +60,7 @@ def find_families(
     user_id: str | None = None,
     after: str | None = None,
     limit: int = USUAL,
-) -> Page[Family]:
+) -> Page[TokenFamily]:
     """The families that the actor sees, the latest first: of an app, of a person, or all. Raises NotAllowed."""
     _demand(uow)
     statement = (
@@ -80,7 +80,7 @@ def find_tokens(
     client_id: str | None = None,
     user_id: str | None = None,
     limit: int = USUAL,
-) -> tuple[IssuedToken, ...]:
+) -> tuple[ActiveAccessToken, ...]:
     """The access tokens of an app or a person that count now, those that live longest first. Raises NotAllowed.
 
     With neither there are none: a service may have issued millions.
@@ -96,12 +96,12 @@ def find_tokens(
         .limit(limit)
     )
     return tuple(
-        IssuedToken(row.jti, row.client_id, row.username, row.audience, row.scope, row.issued_at, row.expires_at)
+        ActiveAccessToken(row.jti, row.client_id, row.username, row.audience, row.scope, row.issued_at, row.expires_at)
         for row in rows
     )
 
 
-def get_family(uow: UnitOfWork, family_id: str) -> Family:
+def get_family(uow: UnitOfWork, family_id: str) -> TokenFamily:
     """One family; raises NotFound where there is none that the actor sees, and NotAllowed."""
     _demand(uow)
     row = uow.connection.execute(
@@ -115,7 +115,7 @@ def get_family(uow: UnitOfWork, family_id: str) -> Family:
     return _family(row)
 
 
-def revoke_family(uow: UnitOfWork, family_id: str) -> Family:
+def revoke_family(uow: UnitOfWork, family_id: str) -> TokenFamily:
     """End a family and its access tokens; done already, do nothing. Raises NotFound and NotAllowed."""
     uow.demand(Permission.REVOKE_TOKENS)
     family = get_family(uow, family_id)
@@ -142,5 +142,5 @@ def _seen(uow: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
     return service_accounts.c.tenant == tenant, or_(users.c.id.is_(None), users.c.tenant == tenant)
 
 
-def _family(row: Any) -> Family:
-    return Family(**{name: getattr(row, name) for name in Family.__slots__})
+def _family(row: Any) -> TokenFamily:
+    return TokenFamily(**{name: getattr(row, name) for name in TokenFamily.__slots__})

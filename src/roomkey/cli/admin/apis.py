@@ -198,7 +198,7 @@ def rotate_secret(
 @app.command("rotate-shared-secret", cls=Command, short_help="Make a new secret to verify HS256 with.")
 def rotate_shared_secret(context: typer.Context, audience: Audience, *, as_json: AsJson = False) -> int:
     """Make a new secret for an API whose tokens are signed by HS256; its tokens of before are refused from then on."""
-    from roomkey.authorization_server.keys.shared_secret import new_shared_secret
+    from roomkey.authorization_server.keys.signer import new_shared_secret
     from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json
 

@@ -26,7 +26,7 @@ def list_families(
     from roomkey.cli.admin.context import all_pages, seen
     from roomkey.cli.admin.printing import day, print_json, print_list
 
-    def read(uow: UnitOfWork) -> tuple[search.Family, ...]:
+    def read(uow: UnitOfWork) -> tuple[search.TokenFamily, ...]:
         user_id = None if user is None else users.get(uow, user).id
         return all_pages(
             lambda after, limit: search.find_families(uow, client_id=account, user_id=user_id, after=after, limit=limit)

@@ -9,7 +9,7 @@ from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.help import Command, Group
 
 if TYPE_CHECKING:
-    from roomkey.authorization_server.keys.by_state import LaneKey
+    from roomkey.authorization_server.keys.by_state import KeyStatus
 
 app = typer.Typer(cls=Group, help="Keys: those that sign tokens, and the one that seals the database.")
 
@@ -22,12 +22,12 @@ def list_keys(
     as_json: AsJson = False,
 ) -> int:
     """List the signing keys: next, signing, retiring; and which APIs have said that they lack one."""
-    from roomkey.authorization_server.keys.by_state import lanes
+    from roomkey.authorization_server.keys.by_state import list_key_states
     from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.context import seen
     from roomkey.cli.admin.printing import print_json, print_list
 
-    found = seen(context, lambda uow: lanes(uow, removed=everything))
+    found = seen(context, lambda uow: list_key_states(uow, removed=everything))
     if as_json:
         print_json(
             keys=[
@@ -119,7 +119,7 @@ def rotate_seal(context: typer.Context, *, as_json: AsJson = False) -> int:
     from roomkey.cli.admin.printing import print_done, print_json
 
     with opened(context) as service:
-        sealed = reencrypt.rotate_seal(service, Actor.console())
+        sealed = reencrypt.rotate_encryption_key(service, Actor.console())
     if as_json:
         print_json(**plain(sealed))
     else:
@@ -127,7 +127,7 @@ def rotate_seal(context: typer.Context, *, as_json: AsJson = False) -> int:
     return ExitCode.OK
 
 
-def _next(one: "LaneKey") -> str:
+def _next(one: "KeyStatus") -> str:
     from roomkey.cli.admin.printing import when
 
     if one.signs_from is not None:

@@ -5,8 +5,8 @@ from typing import Final, Literal
 
 from roomkey.authorization_server.admin_api.operation import Asked, Operation
 from roomkey.authorization_server.keys import rotation
-from roomkey.authorization_server.keys.by_state import LaneKey, lanes
-from roomkey.authorization_server.keys.rotation import Rotation
+from roomkey.authorization_server.keys.by_state import KeyStatus, list_key_states
+from roomkey.authorization_server.keys.rotation import KeyRotation
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
@@ -15,7 +15,7 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 class Keys:
     """The signing keys in their lanes."""
 
-    items: tuple[LaneKey, ...]
+    items: tuple[KeyStatus, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +27,10 @@ class KeyToRotate:
 
 
 def _keys(uow: UnitOfWork, _: Asked) -> Keys:
-    return Keys(lanes(uow))
+    return Keys(list_key_states(uow))
 
 
-def _rotate_keys(uow: UnitOfWork, asked: Asked) -> Rotation:
+def _rotate_keys(uow: UnitOfWork, asked: Asked) -> KeyRotation:
     return rotation.rotate(uow, algorithm=asked.body.algorithm, now=asked.body.now)
 
 
@@ -51,7 +51,7 @@ OPERATIONS: Final = (
         summary="Make the next signing key, or let it sign.",
         permissions=(Permission.CHANGE_KEYS,),
         body=KeyToRotate,
-        answer=Rotation,
+        answer=KeyRotation,
         act=_rotate_keys,
     ),
 )

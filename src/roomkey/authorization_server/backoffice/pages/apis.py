@@ -12,7 +12,7 @@ from roomkey.authorization_server.backoffice.session import Visit, see_other
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.backoffice.time_words import duration
 from roomkey.authorization_server.errors import ServiceError
-from roomkey.authorization_server.keys.shared_secret import new_shared_secret
+from roomkey.authorization_server.keys.signer import new_shared_secret
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.settings import DAY, HOUR
 from roomkey.authorization_server.unit_of_work import UnitOfWork

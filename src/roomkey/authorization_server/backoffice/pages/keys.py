@@ -10,7 +10,7 @@ from roomkey.authorization_server.backoffice.page import Choice, Confirmation, a
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration, relative
 from roomkey.authorization_server.keys import rotation
-from roomkey.authorization_server.keys.by_state import LaneKey, lanes
+from roomkey.authorization_server.keys.by_state import KeyStatus, list_key_states
 from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.permissions import Permission
 
@@ -32,13 +32,13 @@ class KeyColumn:
     state: KeyState
     name: str
     meaning: str
-    keys: tuple[LaneKey, ...]
+    keys: tuple[KeyStatus, ...]
 
 
 @page(Permission.READ)
 async def keys(visit: Visit) -> Response:
     """Every algorithm's keys in their lanes."""
-    every = await visit.view(lambda uow: lanes(uow, removed=True))
+    every = await visit.view(lambda uow: list_key_states(uow, removed=True))
     by_algorithm = {
         name: tuple(KeyColumn(*lane, _in(every, name, lane[0])) for lane in _LANES)
         for name in sorted({one.key.algorithm for one in every})
@@ -51,7 +51,7 @@ async def keys(visit: Visit) -> Response:
 @page(Permission.CHANGE_KEYS)
 async def ask_rotation(visit: Visit) -> Response:
     """What happens next with the keys of one algorithm."""
-    every = await visit.view(lanes)
+    every = await visit.view(list_key_states)
     names = tuple(sorted({one.key.algorithm for one in every}))
     settings, now = visit.service.settings, visit.service.now()
     waiting = [one for one in every if one.key.state is KeyState.NEXT]
@@ -134,7 +134,7 @@ ROUTES: list[BaseRoute] = [
 ]
 
 
-def _in(every: tuple[LaneKey, ...], algorithm: str, state: KeyState) -> tuple[LaneKey, ...]:
+def _in(every: tuple[KeyStatus, ...], algorithm: str, state: KeyState) -> tuple[KeyStatus, ...]:
     found = tuple(one for one in every if one.key.algorithm == algorithm and one.key.state is state)
     return found[-_REMOVED_SHOWN:] if state is KeyState.REMOVED else found
 

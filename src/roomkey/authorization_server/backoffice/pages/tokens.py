@@ -36,7 +36,7 @@ async def list_tokens(visit: Visit) -> Response:
         values |= await visit.view(read)
     except NotFound as error:
         refused = error
-        values |= {"found": Page[search.Family]((), None), "tokens": ()}
+        values |= {"found": Page[search.TokenFamily]((), None), "tokens": ()}
     return await show(visit, "tokens/list.html", refused=refused, **values)
 
 

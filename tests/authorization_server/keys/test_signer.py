@@ -8,8 +8,7 @@ from tests.authorization_server.sample_tokens import CONSOLE, add_api, issue
 import roomkey
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.errors import DatabaseUnsuitable, NotAllowed, NotFound
-from roomkey.authorization_server.keys.shared_secret import new_shared_secret
-from roomkey.authorization_server.keys.signer import signer
+from roomkey.authorization_server.keys.signer import new_shared_secret, signer
 from roomkey.authorization_server.schema.accounts import apis, tenants
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
@@ -75,11 +74,11 @@ def test_the_signer_follows_format_and_algorithm(service: Service) -> None:
     with service.look(CONSOLE) as uow:
         keys = service.keys.load(uow)
         about = {"audience": "orders-api", "shared_secret": None}
-        assert signer(keys, uow.sealed, token_format="opaque", algorithm="ES256", **about) is None
-        assert signer(keys, uow.sealed, token_format="jwt", algorithm="ES256", **about) is keys.signing["ES256"]
+        assert signer(keys, uow.keyring, token_format="opaque", algorithm="ES256", **about) is None
+        assert signer(keys, uow.keyring, token_format="jwt", algorithm="ES256", **about) is keys.signing["ES256"]
         for algorithm in ("RS256", "HS256"):
             with pytest.raises(DatabaseUnsuitable, match=algorithm):
-                signer(keys, uow.sealed, token_format="jwt", algorithm=algorithm, **about)
+                signer(keys, uow.keyring, token_format="jwt", algorithm=algorithm, **about)
 
 
 def test_a_shared_key_shows_nothing_and_is_not_short() -> None:
