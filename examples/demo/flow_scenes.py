@@ -15,7 +15,8 @@ from roomkey.jose.jwks.key_set import KeySet
 from roomkey.oauth.grants import Password
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.secret import Secret
-from roomkey.stores.keyring import Keyring, Opened
+from roomkey.stores.encryption import Opened
+from roomkey.stores.keyring import Keyring
 from roomkey.stores.private_file import write_new
 
 USER, AUTH, APP, API = Party

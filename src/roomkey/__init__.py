@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from roomkey.client.access_token import AccessToken as AccessToken
-    from roomkey.client.acquisition import Limits as Limits
     from roomkey.client.api_retry import RetryPolicy as RetryPolicy
     from roomkey.client.credential import Credential as Credential
     from roomkey.client.credential import RejectOutcome as RejectOutcome
+    from roomkey.client.credential_state import CredentialStatus as CredentialStatus
     from roomkey.client.lifetime import RefreshWindow as RefreshWindow
     from roomkey.client.lifetime import TokenState as TokenState
     from roomkey.client.manager import TokenManager as TokenManager
-    from roomkey.client.status import CredentialStatus as CredentialStatus
+    from roomkey.client.resources import Limits as Limits
     from roomkey.config import Configuration as Configuration
     from roomkey.config import load as load
     from roomkey.errors import AccessDenied as AccessDenied
@@ -79,12 +79,12 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "client.access_token": "AccessToken",
-    "client.acquisition": "Limits",
+    "client.resources": "Limits",
     "client.credential": "Credential RejectOutcome",
     "client.lifetime": "RefreshWindow TokenState",
     "client.manager": "TokenManager",
     "client.api_retry": "RetryPolicy",
-    "client.status": "CredentialStatus",
+    "client.credential_state": "CredentialStatus",
     "http.transport": "Transport",
     "config": "Configuration load",
     "errors": (

@@ -5,13 +5,12 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Generator
 
 import pytest
 import trio
 
-from roomkey.concurrency.single_flight import Flight, follow, follow_async
-from roomkey.concurrency.workers import Workers
+from roomkey.concurrency.single_flight import Flight, Workers
+from roomkey.concurrency.steps import Steps, arun, run
 
 
 def in_thread(flight: Flight[str]) -> threading.Thread:
@@ -155,32 +154,32 @@ def test_a_loop_that_was_closed_while_it_waited_harms_nobody() -> None:  # clien
     assert flight.wait(0.0) == "landed"
 
 
-def landing_of(*flights: Flight[str]) -> Generator[Flight[str], str | None, list[str | None]]:
+def results_of(*flights: Flight[str], seconds: float = 5.0) -> Steps[list[str | None]]:
     results = []
     for flight in flights:
-        results.append((yield flight))  # noqa: PERF401 - a comprehension cannot yield
+        results.append((yield flight.within(seconds)))  # noqa: PERF401 - a comprehension cannot yield
     return results
 
 
-def test_steps_are_followed_from_flight_to_flight_in_threads_and_loops() -> None:
-    for door in ("thread", "asyncio", "trio"):
+def test_steps_wait_for_flight_after_flight_in_threads_and_loops() -> None:
+    for caller in ("thread", "asyncio", "trio"):
         flights = [slow(0.02), slow(0.02)]
         threads = [in_thread(flight) for flight in flights]
-        if door == "thread":
-            assert follow(landing_of(*flights), 5.0) == ["landed", "landed"]
-        elif door == "asyncio":
-            assert asyncio.run(follow_async(landing_of(*flights), 5.0)) == ["landed", "landed"]
+        if caller == "thread":
+            assert run(results_of(*flights)) == ["landed", "landed"]
+        elif caller == "asyncio":
+            assert asyncio.run(arun(results_of(*flights))) == ["landed", "landed"]
         else:
-            assert trio.run(follow_async, landing_of(*flights), 5.0) == ["landed", "landed"]
+            assert trio.run(arun, results_of(*flights)) == ["landed", "landed"]
         for thread in threads:
             thread.join()
 
 
-def test_a_follower_does_the_job_that_no_thread_was_found_for_and_waits_no_longer_than_it_said() -> None:
+def test_a_waiting_thread_does_the_job_that_no_worker_was_found_for_and_waits_no_longer_than_it_said() -> None:
     lonely = slow(0.0)
     lonely.awaited = True
-    assert follow(landing_of(lonely), 5.0) == ["landed"]
-    assert follow(landing_of(slow(60.0)), 0.01) == [None]  # nobody runs it
+    assert run(results_of(lonely)) == ["landed"]
+    assert run(results_of(slow(60.0), seconds=0.01)) == [None]  # nobody runs it
 
 
 def test_a_loop_that_was_closed_without_a_word_keeps_nobody_else_waiting() -> None:  # client 13

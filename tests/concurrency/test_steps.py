@@ -41,7 +41,9 @@ def again() -> Steps[str]:
 
 
 @pytest.mark.parametrize(
-    ("drive", "expected"), [(run, "blocked"), (by_asyncio, "suspended"), (by_trio, "suspended")], ids=str
+    ("drive", "expected"),
+    [(run, "blocked"), (by_asyncio, "suspended"), (by_trio, "suspended")],
+    ids=["thread", "asyncio", "trio"],
 )
 def test_each_driver_waits_in_its_own_way_and_returns_the_outcome(drive: Drive, expected: str) -> None:
     assert drive(twice()) == [expected, expected]

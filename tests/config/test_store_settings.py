@@ -6,7 +6,7 @@ from base64 import urlsafe_b64encode
 import pytest
 
 import roomkey
-from roomkey.stores.default import state_folder
+from roomkey.stores.sqlite import state_folder
 
 
 def new_key() -> str:

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
+from roomkey.stores.encrypted_store import EncryptedStore
 from roomkey.stores.sqlite import SQLiteStore
-from roomkey.stores.vault import Vault
 from roomkey.testing.store_conformance import KEY
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -77,11 +77,11 @@ def die_at_statement(count):
 
 def test_a_process_killed_at_any_moment_loses_no_record_and_leaves_no_half_one(tmp_path):  # client 6, 63
     path = tmp_path / "tokens.db"
-    vault = Vault(SQLiteStore(path))
+    vault = EncryptedStore(SQLiteStore(path))
     assert vault.save(KEY, payload(0), 0) is not None
 
     def write(report):
-        own = Vault(SQLiteStore(path))
+        own = EncryptedStore(SQLiteStore(path))
         loaded = own.load(KEY)
         number, generation = number_in(loaded.payload), loaded.generation
         while True:
@@ -108,14 +108,14 @@ def test_a_process_killed_at_any_moment_loses_no_record_and_leaves_no_half_one(t
 
 def test_a_put_killed_between_any_two_statements_is_all_or_nothing(tmp_path):  # client 6, 63
     path = tmp_path / "tokens.db"
-    vault = Vault(SQLiteStore(path))
+    vault = EncryptedStore(SQLiteStore(path))
     generation = vault.save(KEY, payload(1), 0)
     died = 0
     for statement in range(1, 40):
 
         def put(report, statement=statement, generation=generation):
             die_at_statement(statement)
-            Vault(SQLiteStore(path)).save(KEY, payload(2), generation)
+            EncryptedStore(SQLiteStore(path)).save(KEY, payload(2), generation)
 
         child, reading = in_child(put)
         status = os.waitpid(child, 0)[1]
@@ -137,12 +137,12 @@ def test_a_file_whose_maker_was_killed_is_finished_by_the_next_process(tmp_path)
 
         def make(report, statement=statement, path=path):
             die_at_statement(statement)
-            Vault(SQLiteStore(path)).save(KEY, payload(1), 0)
+            EncryptedStore(SQLiteStore(path)).save(KEY, payload(1), 0)
 
         child, reading = in_child(make)
         status = os.waitpid(child, 0)[1]
         os.close(reading)
-        vault = Vault(SQLiteStore(path))
+        vault = EncryptedStore(SQLiteStore(path))
         loaded = vault.load(KEY)
         if os.WIFEXITED(status):
             assert number_in(loaded.payload) == 1
@@ -203,10 +203,10 @@ def test_a_lease_killed_between_any_two_statements_is_held_or_free_and_blocks_no
 TOGETHER = """
     import sys
     from roomkey.stores.sqlite import SQLiteStore
-    from roomkey.stores.vault import Vault
+    from roomkey.stores.encrypted_store import EncryptedStore
     from roomkey.testing.store_conformance import KEY
     path, number = sys.argv[1:]
-    vault = Vault(SQLiteStore(path))
+    vault = EncryptedStore(SQLiteStore(path))
     print("ready", flush=True)
     sys.stdin.readline()
     vault.save(number, number.encode(), 0)
@@ -238,7 +238,7 @@ def test_processes_that_begin_at_once_make_one_file_one_key_and_lose_nothing(tmp
     assert answers[0][0].endswith(" 0")
     assert sorted(answer[1].strip() for answer in answers) == ["False"] * 7 + ["True"]
     assert sum(err.count("Made the key file") for _, err in results) == 1
-    vault = Vault(SQLiteStore(path))
+    vault = EncryptedStore(SQLiteStore(path))
     assert vault.load(KEY).payload == b"160"
     assert [vault.load(f"{number}").payload for number in range(8)] == [b"%d" % number for number in range(8)]
     assert sorted(entry.name for entry in path.parent.glob("*key*")) == ["tokens.db.key"]

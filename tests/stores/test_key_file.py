@@ -51,7 +51,7 @@ def test_a_changed_file_is_read_again_without_a_restart(path):
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602])
 def test_a_file_that_others_may_use_is_refused(path, mode):  # client 63
     write(path, ONE, mode)
-    with pytest.raises(KeyringError, match=rf"may be used by others \(mode 0{mode:o}\); run chmod 600 on it, or hand"):
+    with pytest.raises(KeyringError, match=rf"may be used by others \(mode 0{mode:o}\); run chmod 600 on it, or pass"):
         Keyring.from_file(path)
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomkey.errors import KeyringError
-from roomkey.stores.encryption import Miss
-from roomkey.stores.keyring import Keyring, Opened
+from roomkey.stores.encryption import Miss, Opened
+from roomkey.stores.keyring import Keyring
 from roomkey.testing.store_conformance import KEY, OTHER
 
 SECRET = b"the payload with a token in it"
@@ -176,7 +176,7 @@ def fails():
     ("read", "problem"),
     [
         (fails, "the callable fails: it raised RuntimeError"),
-        (lambda: None, "it answered with NoneType instead of text"),
+        (lambda: None, "it answered with NoneType instead of a string"),
         (lambda: text(1)[:30], "has no key of the right form"),
     ],
 )

@@ -3,12 +3,12 @@ import threading
 import pytest
 
 from roomkey.errors import KeyringError
+from roomkey.stores.encrypted_store import NAMESPACE, EncryptedStore
 from roomkey.stores.encryption import Miss
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.memory import MemoryStore
 from roomkey.stores.rotation import Rotation, reseal, rotate_key, survey
 from roomkey.stores.sqlite import SQLiteStore
-from roomkey.stores.vault import NAMESPACE, Vault
 from roomkey.testing.store_conformance import KEY, OTHER
 
 
@@ -20,7 +20,7 @@ def store(tmp_path):
 
 
 def test_a_rotation_seals_every_record_with_the_new_key(store):
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     print_ = vault.fingerprint(b"client secret")
     vault.save(KEY, b"one", 0)
     vault.save(OTHER, b"two", 0)
@@ -31,7 +31,7 @@ def test_a_rotation_seals_every_record_with_the_new_key(store):
     assert {record.key_id for record in survey(store).records} == {done.key_id}
     file = store.keyring.file
     file.write_text("\n".join(line for line in file.read_text().splitlines() if not line.startswith(old)))
-    again = Vault(SQLiteStore(store.path))
+    again = EncryptedStore(SQLiteStore(store.path))
     assert (again.load(KEY).payload, again.load(OTHER).payload) == (b"one", b"two")
     assert again.fingerprint(b"client secret") == print_
     assert again.misses.total == 0
@@ -39,7 +39,7 @@ def test_a_rotation_seals_every_record_with_the_new_key(store):
 
 
 def test_unreadable_and_newer_records_are_left_as_they_are(store):  # client 62, 64
-    Vault(store).save(KEY, b"one", 0)
+    EncryptedStore(store).save(KEY, b"one", 0)
     foreign = Keyring.generate().seal(b"theirs", key=NAMESPACE + OTHER)
     store.put(NAMESPACE + OTHER, foreign, generation=0)
     store.put("v2:" + OTHER, b"\x02newer", generation=0)
@@ -52,17 +52,17 @@ def test_unreadable_and_newer_records_are_left_as_they_are(store):  # client 62,
 def test_keys_from_elsewhere_are_not_rotated_but_records_follow_them():
     keys = ["a:" + "A" * 43]
     store = MemoryStore(Keyring.from_callable(lambda: ",".join(keys)))
-    Vault(store).save(KEY, b"one", 0)
+    EncryptedStore(store).save(KEY, b"one", 0)
     with pytest.raises(KeyringError, match="put a new key first there"):
         rotate_key(store)
     keys.insert(0, "b:" + "B" * 42 + "A")
     assert reseal(store) == Rotation(key_id="b", sealed=1, unreadable=0, behind=0)
     keys.pop()
-    assert Vault(store).load(KEY).payload == b"one"
+    assert EncryptedStore(store).load(KEY).payload == b"one"
 
 
 def test_a_survey_tells_what_is_there_and_no_payload(store):
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     generation = vault.save(KEY, b"planted", 0)
     store.put(NAMESPACE + OTHER, b"\x01", generation=0)
     store.put("v2:" + OTHER, b"newer", generation=0)
@@ -82,7 +82,7 @@ def test_a_survey_tells_what_is_there_and_no_payload(store):
 
 
 def test_a_survey_changes_nothing(store):
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     generation = vault.save(KEY, b"one", 0)
     store.keyring.rotate()
     (record,) = survey(store).records
@@ -91,10 +91,10 @@ def test_a_survey_changes_nothing(store):
 
 
 def test_nothing_is_lost_while_others_write_during_rotations(tmp_path, store):
-    vault, stop, written = Vault(store), threading.Event(), []
+    vault, stop, written = EncryptedStore(store), threading.Event(), []
 
     def write():
-        own = Vault(SQLiteStore(store.path))
+        own = EncryptedStore(SQLiteStore(store.path))
         while not stop.is_set():
             loaded = own.load(KEY)
             assert loaded.miss is None

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from roomkey.errors import StoreUnavailable
+from roomkey.stores.encrypted_store import EncryptedStore
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.sqlite import SQLiteStore
-from roomkey.stores.vault import Vault
 from roomkey.testing.clock import FakeClock
 from roomkey.testing.store_conformance import KEY, OTHER, StoreConformance, at_once
 
@@ -80,7 +80,7 @@ def test_every_file_is_for_its_owner_only_whatever_the_umask(tmp_path):  # clien
     before = os.umask(0)
     try:
         store = SQLiteStore(tmp_path / "a" / "b" / "tokens.db")
-        Vault(store).save(KEY, b"payload", 0)
+        EncryptedStore(store).save(KEY, b"payload", 0)
         files = {path.name: mode(path) for path in (tmp_path / "a" / "b").iterdir()}
         store.close()
     finally:
@@ -185,7 +185,7 @@ def test_a_damaged_database_is_refused_never_destroyed_and_works_once_it_is_move
 
 def test_a_value_that_became_text_reads_as_damaged(world):  # client 62
     store = world.open()
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     vault.save(KEY, b"payload", 0)
     with sqlite3.connect(world.path) as database:
         database.execute("UPDATE record SET value = 'text'")
@@ -238,7 +238,6 @@ def let_others_in(folder):
 AS_NOBODY = """
     import os, sqlite3, sys
     from roomkey.errors import StoreUnavailable
-    from roomkey.stores import sqlite_file
     from roomkey.stores.sqlite import SQLiteStore
     if os.geteuid() == 0:
         os.setgid(65534); os.setuid(65534)
@@ -393,8 +392,8 @@ def test_puts_survive_a_power_cut_and_leases_do_not_pay_for_it(world):  # client
 
 def test_without_a_keyring_a_key_file_is_made_and_said_so_once(world, caplog):
     with caplog.at_level(logging.DEBUG, "roomkey"):
-        Vault(world.open()).save(KEY, b"payload", 0)
-        assert Vault(world.open()).load(KEY).payload == b"payload"
+        EncryptedStore(world.open()).save(KEY, b"payload", 0)
+        assert EncryptedStore(world.open()).load(KEY).payload == b"payload"
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert str(world.path) + ".key" in caplog.text
     key = (world.path.parent / "tokens.db.key").read_text().split(":")[-1].strip()
@@ -404,7 +403,7 @@ def test_without_a_keyring_a_key_file_is_made_and_said_so_once(world, caplog):
 def test_with_a_keyring_no_key_file_is_made(tmp_path, caplog):
     with caplog.at_level(logging.DEBUG, "roomkey"):
         store = SQLiteStore(tmp_path / "tokens.db", keyring=Keyring.generate())
-        Vault(store).save(KEY, b"payload", 0)
+        EncryptedStore(store).save(KEY, b"payload", 0)
         store.close()
     assert [path.name for path in tmp_path.iterdir()] == ["tokens.db"]
     assert not caplog.records
@@ -412,14 +411,16 @@ def test_with_a_keyring_no_key_file_is_made(tmp_path, caplog):
 
 def test_a_key_file_that_cannot_be_used_is_an_outage_of_the_store(world):  # client 15
     world.path.with_name("tokens.db.key").mkdir()
-    vault = Vault(world.open())
-    with pytest.raises(StoreUnavailable, match=r"sealed or opened. The key file .*tokens.db.key is not a regular file"):
+    vault = EncryptedStore(world.open())
+    with pytest.raises(
+        StoreUnavailable, match=r"encrypted or decrypted. The key file .*tokens.db.key is not a regular file"
+    ):
         vault.save(KEY, b"payload", 0)
 
 
 def test_a_fork_shares_nothing_and_both_sides_go_on(world):  # client 14
     store = world.open()
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     generation = vault.save(KEY, b"before", 0)
     children = []
     for number in range(4):
@@ -485,8 +486,8 @@ def test_a_store_that_is_never_closed_ends_quietly(tmp_path):  # client 16
         """
         import sys, threading
         from roomkey.stores.sqlite import SQLiteStore
-        from roomkey.stores.vault import Vault
-        vault = Vault(SQLiteStore(sys.argv[1]))
+        from roomkey.stores.encrypted_store import EncryptedStore
+        vault = EncryptedStore(SQLiteStore(sys.argv[1]))
         vault.save("key", b"payload", 0)
         threading.Thread(target=lambda: [vault.load("key") for _ in range(10**9)], daemon=True).start()
         SQLiteStore(sys.argv[1] + "2").put("key", b"value", generation=0)
@@ -504,8 +505,8 @@ def test_importing_and_constructing_load_neither_sqlite3_nor_cryptography(tmp_pa
         import sys
         from roomkey.stores.sqlite import SQLiteStore
         from roomkey.stores.memory import MemoryStore
-        from roomkey.stores.vault import Vault
-        Vault(SQLiteStore(sys.argv[1])), Vault(MemoryStore())
+        from roomkey.stores.encrypted_store import EncryptedStore
+        EncryptedStore(SQLiteStore(sys.argv[1])), EncryptedStore(MemoryStore())
         print(sorted({name.split(".")[0] for name in sys.modules} & {"sqlite3", "cryptography", "httpx2", "httpx"}))
         """,
         tmp_path / "tokens.db",

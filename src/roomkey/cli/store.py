@@ -87,18 +87,18 @@ def _agreed(configuration: "Configuration") -> bool:
 
 def _forget(configuration: "Configuration", name: str) -> int:
     from roomkey.cli.store_status import store_key
-    from roomkey.stores.vault import Vault
+    from roomkey.stores.encrypted_store import EncryptedStore
 
     key = store_key(configuration, name)
-    return int(key is not None and Vault(configuration.store).delete(key))
+    return int(key is not None and EncryptedStore(configuration.store).delete(key))
 
 
 def _forget_all(configuration: "Configuration") -> int:
-    from roomkey.stores.vault import Vault
+    from roomkey.stores.encrypted_store import EncryptedStore
 
-    vault = Vault(configuration.store)
-    keys = vault.keys()
-    return sum(vault.delete(key) for key in keys)
+    store = EncryptedStore(configuration.store)
+    keys = store.keys()
+    return sum(store.delete(key) for key in keys)
 
 
 def _records(count: int) -> str:

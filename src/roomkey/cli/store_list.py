@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from roomkey.cli.theme import facts, listed, output, shown
-from roomkey.client.record import Record
+from roomkey.client.credential_state import Record
+from roomkey.stores.encrypted_store import EncryptedStore
 from roomkey.stores.rotation import survey
-from roomkey.stores.vault import Vault
 
 if TYPE_CHECKING:
     from roomkey.config import Configuration
@@ -71,12 +71,12 @@ def print_records_json(configuration: "Configuration") -> None:
 
 def _lines(store: "Store") -> tuple[tuple[Line, ...], int]:
     found = survey(store)
-    vault = Vault(store)
-    known = set(vault.keys())
+    encrypted = EncryptedStore(store)
+    known = set(encrypted.keys())
     return tuple(
         Line(
             key=each.key[:12] if each.key in known else each.key,
-            label=_label(vault, each.key) if each.key in known else "the store itself",
+            label=_label(encrypted, each.key) if each.key in known else "the store itself",
             generation=each.generation,
             size=each.size,
             sealed_by=each.key_id,
@@ -86,7 +86,6 @@ def _lines(store: "Store") -> tuple[tuple[Line, ...], int]:
     ), found.other_versions
 
 
-def _label(vault: Vault, key: str) -> str:
-    payload = vault.load(key).payload
-    record = None if payload is None else Record.from_bytes(payload)
+def _label(store: EncryptedStore, key: str) -> str:
+    record = Record.from_bytes(store.load(key).payload)
     return "" if record is None else record.label

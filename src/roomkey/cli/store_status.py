@@ -5,15 +5,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from roomkey.client.counters import Counters
+from roomkey.client.credential_state import Record, TokenIdentity
 from roomkey.client.lifetime import Lifetime, RefreshWindow, TokenState
-from roomkey.client.order import Subject
-from roomkey.client.record import Record
-from roomkey.client.shelf import Shelf
 from roomkey.errors import ConfigurationError, LoginRequired
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import reveal
-from roomkey.stores.vault import Vault
+from roomkey.stores.encrypted_store import EncryptedStore
 
 if TYPE_CHECKING:
     from roomkey.config import Configuration
@@ -58,8 +55,8 @@ def store_key(configuration: "Configuration", name: str) -> str | None:
     source = configuration.source(name)
     if isinstance(source, ServiceAccountToken):
         return None
-    subject = Subject(source, configuration.context(name), name)
-    return Shelf(Vault(configuration.store), Counters()).key(subject, reveal(source.secrets()))
+    secrets = EncryptedStore(configuration.store).fingerprint(reveal(source.secrets()).joined())
+    return TokenIdentity(source, configuration.context(name), name).store_key(secrets)
 
 
 def _stored(configuration: "Configuration", name: str) -> StoredToken:
@@ -67,17 +64,17 @@ def _stored(configuration: "Configuration", name: str) -> StoredToken:
     try:
         source = configuration.source(name)
         if isinstance(source, ServiceAccountToken):
-            left = source.answer(reveal(source.secrets()), wall=time.time()).lifetime
+            left = source.read(reveal(source.secrets()), wall=time.time()).lifetime
             return StoredToken(name, kind, context, TokenState.FRESH, expires_in=left if math.isfinite(left) else None)
         key = store_key(configuration, name)
     except (ConfigurationError, LoginRequired) as error:
         state = TokenState.EXPIRED if isinstance(error, LoginRequired) else TokenState.ABSENT
         return StoredToken(name, kind, context, state, error=error.code, problem=str(error))
     assert key is not None  # noqa: S101 - only handed-in tokens have none
-    found = Shelf(Vault(configuration.store), Counters()).load(key)
-    if found.record is None:
+    loaded, wall = EncryptedStore(configuration.store).load(key), time.time()
+    record = Record.from_bytes(loaded.payload)
+    if record is None:
         return StoredToken(name, kind, context, TokenState.ABSENT)
-    record, wall = found.record, time.time()
     left = record.duration - record.age(wall)
     failure = record.failure
     return StoredToken(
@@ -86,7 +83,7 @@ def _stored(configuration: "Configuration", name: str) -> StoredToken:
         context,
         _state(record, wall),
         expires_in=left if record.access_token and left > 0 else None,
-        generation=found.generation,
+        generation=loaded.generation,
         refreshable=bool(record.refresh_token),
         error="" if failure is None else failure.reason,
         problem="" if failure is None else failure.message,

@@ -9,7 +9,7 @@ from roomkey.cli.exit_code import ExitCode
 if TYPE_CHECKING:
     from roomkey.client.access_token import AccessToken
     from roomkey.client.credential import Credential
-    from roomkey.client.status import CredentialStatus
+    from roomkey.client.credential_state import CredentialStatus
 
 _GOT: Final = {
     "found": "from the store",

@@ -1,14 +1,27 @@
-"""What is remembered of a token endpoint that did not answer well, and when it is asked again (pure)."""
+"""Failed token requests: in words, and when the endpoint is asked again (pure)."""
 
 from dataclasses import dataclass, replace
 from typing import Final
 
 from roomkey.concurrency.backoff import FIRST_STEP, backoff
+from roomkey.errors import LoginRequired, TokenUnavailable
 
 PROBE_WHILE_USABLE: Final = 0.25
 PERMANENT_STEP: Final = 3600.0
 LONGEST_RETRY_AFTER: Final = 3600.0
 _ROUNDING: Final = 0.001
+
+_ADVICE: Final = {
+    "invalid_client": "The client's credentials were rejected; {secrets}. Nothing is tried again until they change.",
+    "unauthorized_client": "This client may not use this grant; allow it at the auth service.",
+    "invalid_scope": "The auth service does not grant this scope; correct scope= or allow it for the client.",
+    "invalid_target": "The auth service does not know this audience or resource; correct audience= or resource=.",
+    "unsupported_grant_type": "The auth service does not offer this grant; use another source.",
+    "invalid_request": "The auth service does not understand it; compare the source's parameters with its manual.",
+    "invalid_grant": "The sign-in was rejected; {secrets}. Nothing is tried again until that changes.",
+    "forbidden": "Something in front of it may reject this machine; look at gateways, firewalls and allow-lists.",
+    "access_denied": "The auth service denies this; ask its administrator.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +30,12 @@ class Failure:
 
     Attributes:
         reason: a stable word: the OAuth error code, ``unreachable``, ``timeout`` and the like.
-        message: the sentence for people.
+        message: the sentence for users.
         until: wall-clock second until which nobody tries again.
         pause: seconds from the failure to that moment.
         count: how many attempts failed in a row.
         permanent: True where only another secret or setting will help.
-        login_required: True where only a person can go on.
+        login_required: True where only a user can go on.
     """
 
     reason: str
@@ -52,13 +65,22 @@ class Failure:
         left = self.until - wall
         return max(0.0, left) if left <= self.pause + _ROUNDING else 0.0
 
+    def error(self, label: str, wall: float) -> TokenUnavailable:
+        """A new exception: each waiter raises its own, so that no traceback is shared."""
+        kind = LoginRequired if self.login_required else TokenUnavailable
+        message = f"No token for {label}: {self.message}"
+        if self.permanent:
+            return kind(message, reason=self.reason)
+        wait = self.left(wall)
+        return kind(f"{message} Next attempt in {wait:.0f} s.", reason=self.reason, retry_after=wait)
+
 
 def step(*, count: int, retry_after: float | None, permanent: bool, usable_for: float, jitter: float) -> float:
     """Seconds to wait after the ``count``-th failure in a row.
 
     Doubles from one second to one minute and is spread by ``jitter`` (0 to 1). ``retry_after`` of the server is
     honoured up to an hour. While a token can still be used for ``usable_for`` seconds the steps become shorter towards
-    its end, so that the next one is there in time.
+    its expiry, so that the next one is there in time.
     """
     if permanent:
         return PERMANENT_STEP
@@ -66,3 +88,10 @@ def step(*, count: int, retry_after: float | None, permanent: bool, usable_for: 
         return min(max(retry_after, FIRST_STEP), LONGEST_RETRY_AFTER)
     grown = backoff(count, jitter)
     return min(grown, max(PROBE_WHILE_USABLE, usable_for / 4.0)) if usable_for > 0.0 else grown
+
+
+def rejection_message(*, url: str, status: int | None, error: str, detail: str, secrets: str) -> str:
+    """A sentence for a response that is no token; ``secrets`` says where the credentials came from."""
+    heard = f"answered {status} {error}" if status else f"gave no usable answer ({error})"
+    advice = _ADVICE.get(error, detail).format(secrets=secrets)
+    return f"the token endpoint {url} {heard}. {advice}".rstrip()

@@ -8,24 +8,20 @@ import weakref
 from collections import OrderedDict
 from typing import Self, final
 
-from roomkey.client.acquisition import Acquisition, Limits
-from roomkey.client.counters import Count, Counters
 from roomkey.client.credential import Credential
-from roomkey.client.engine import Engine
-from roomkey.client.exchange import Exchange
+from roomkey.client.credential_state import TokenIdentity
 from roomkey.client.lifetime import RefreshWindow
-from roomkey.client.order import Subject
-from roomkey.client.shelf import Shelf
+from roomkey.client.resources import Count, Limits, Resources
+from roomkey.client.token_request import TokenEndpoint
 from roomkey.clock import Clock, SystemClock
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.single_flight import Flight
 from roomkey.http.transport import Transport
-from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Source, canonical
-from roomkey.stores.default import default_store
+from roomkey.stores.encrypted_store import EncryptedStore
+from roomkey.stores.memory import MemoryStore
 from roomkey.stores.store import Store
-from roomkey.stores.vault import Vault
 
 _REMEMBERED_CREDENTIALS = 1024
 
@@ -35,17 +31,17 @@ class TokenManager(Forkable):
     """Gets, keeps, reuses, refreshes and drops tokens, for any number of credentials.
 
     Parameters:
-        store: where tokens are kept, sealed, for all who share it; by default an SQLite file in the user's state
-            folder. The manager closes it.
+        store: where tokens are kept, encrypted, for all who share it; by default the memory of this process.
+            ``SQLiteStore.default()`` is a file in the user's state folder. The manager closes it.
         window: where in a token's life it is refreshed.
         limits: how long things may take.
         transport: how token endpoints are reached: certificates, proxy, time-outs.
-        clock: the time; tests hand in one of their own.
+        clock: the time; tests pass one of their own.
 
     Making one does no I/O. Safe in any thread, event loop and after a fork; also a context manager, sync and async.
     """
 
-    __slots__ = ("_credentials", "_engine", "_lock", "_recent", "_vault")
+    __slots__ = ("_credentials", "_lock", "_recent", "_resources", "_store")
 
     def __init__(
         self,
@@ -57,20 +53,15 @@ class TokenManager(Forkable):
         clock: Clock | None = None,
     ) -> None:
         clock = SystemClock() if clock is None else clock
-        limits = Limits() if limits is None else limits
-        transport = Transport() if transport is None else transport
-        counters = Counters()
-        self._vault = Vault(default_store() if store is None else store)
-        acquisition = Acquisition(
-            shelf=Shelf(self._vault, counters),
-            exchange=Exchange(transport, Discovery(transport, clock), clock),
+        self._store = EncryptedStore(MemoryStore() if store is None else store)
+        self._resources = Resources(
+            store=self._store,
+            endpoint=TokenEndpoint(Transport() if transport is None else transport, clock),
             clock=clock,
             window=RefreshWindow() if window is None else window,
-            limits=limits,
-            counters=counters,
+            limits=Limits() if limits is None else limits,
             owner=secrets.token_hex(8),
         )
-        self._engine = Engine(acquisition=acquisition, clock=clock, limits=limits, counters=counters)
         # _lock guards the two below it. What an application holds stays known; of the rest the latest used are kept.
         self._lock = threading.Lock()
         self._credentials: weakref.WeakValueDictionary[bytes, Credential] = weakref.WeakValueDictionary()
@@ -86,10 +77,10 @@ class TokenManager(Forkable):
             context: the tenant or technical client that it is for; different contexts never share a token.
             name: what messages call it.
 
-        Raises TypeError for something else than a source or a text.
+        Raises TypeError where ``context`` or ``name`` is not a string.
         """
         if not isinstance(context, str) or not isinstance(name, str):
-            raise TypeError("context and name of a credential are texts")
+            raise TypeError("context= and name= of a credential must be strings")
         secrets = (part for name, secret in source.secrets() for part in (name.encode(), secret.identity))
         key = canonical(source.kind, source.parameters(), context, *secrets)
         with self._lock:
@@ -108,35 +99,35 @@ class TokenManager(Forkable):
         if context:
             label = f'{label} (context "{context}")'
         # It stands in logs, and the name of a tenant may come from outside: it must not begin a line of its own there.
-        label = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in label)
+        label = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in label)
 
         def sibling(scope: str) -> Credential:
-            assert not isinstance(source, ServiceAccountToken)  # noqa: S101 - the credential has refused that
+            assert not isinstance(source, ServiceAccountToken)  # noqa: S101 - the credential has rejected that
             return self.credential(source.with_scope(scope), context, name=name)
 
-        return Credential(Subject(source, context, label), self._engine, name=name, sibling=sibling)
+        return Credential(TokenIdentity(source, context, label), self._resources, name=name, sibling=sibling)
 
     @property
     def store_name(self) -> str:
         """The store in words."""
-        return self._vault.store.name
+        return self._store.store.name
 
     def counts(self) -> tuple[Count, ...]:
         """What this manager has done so far: token requests, failures, records that could not be read. No I/O."""
-        misses = self._vault.misses
+        misses = self._store.misses
         unreadable = (("damaged", misses.damaged), ("unknown_key", misses.unknown_key), ("newer", misses.newer_version))
-        return (*self._engine.counters.read(), *(Count(f"unreadable_records.{why}", n) for why, n in unreadable if n))
+        return (*self._resources.counts(), *(Count(f"unreadable_records.{why}", n) for why, n in unreadable if n))
 
     def close(self) -> None:
-        """Give back the store's connections and forget the tokens in memory; waits for a refresh token's answer."""
+        """Close the store's connections and forget the tokens in memory; waits for a refresh token's response."""
         self._finish()
-        self._engine.closed = True
+        self._resources.closed = True
         with self._lock:
             known = list(self._credentials.values())
             self._recent.clear()
         for credential in known:
             credential.drop()
-        self._vault.close()
+        self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -149,26 +140,26 @@ class TokenManager(Forkable):
 
     async def __aexit__(self, *exc: object) -> None:
         closing = Flight(self.close)
-        if not self._engine.workers.submit(closing.run):
+        if not self._resources.workers.submit(closing.run):
             closing.run()
-        await closing.wait_async(self._engine.limits.wait)
+        await closing.wait_async(self._resources.limits.wait)
 
     def __repr__(self) -> str:
-        return f"TokenManager({self._vault.store.name})"
+        return f"TokenManager({self._store.store.name})"
 
     def after_fork_in_child(self) -> None:
         """Make locks, threads and flights anew; tokens stay usable."""
         self._lock = threading.Lock()
-        self._engine.reset_after_fork()
+        self._resources.reset_after_fork()
         for credential in list(self._credentials.values()):
             credential.reset_after_fork()
 
     def _finish(self) -> None:
-        """Await what must not be abandoned and write down what stands in memory only, within one attempt's time."""
-        if self._engine.closed:
+        """Await what must not be abandoned and save what is in memory only, within one attempt's time."""
+        if self._resources.closed:
             return
-        end = time.monotonic() + self._engine.limits.fetch
-        self._engine.await_precious(end - time.monotonic())
+        end = time.monotonic() + self._resources.limits.fetch
+        self._resources.await_spending(end - time.monotonic())
         with self._lock:
             known = list(self._credentials.values())
         for credential in known:

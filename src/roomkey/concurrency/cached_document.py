@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, final
 
 from roomkey.clock import Clock
+from roomkey.concurrency.backoff import FetchFailed, Outage
 from roomkey.concurrency.fork import Forkable, tell_of_forks
-from roomkey.concurrency.outage import FetchFailed, Outage
-from roomkey.concurrency.single_flight import Flight
+from roomkey.concurrency.single_flight import Flight, Workers
 from roomkey.concurrency.steps import Steps
-from roomkey.concurrency.workers import Workers
 
 _log = logging.getLogger("roomkey")
 _NEVER: Final = float("-inf")

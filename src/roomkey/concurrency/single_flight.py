@@ -1,15 +1,81 @@
-"""One job, shared by all who wait for it: threads, asyncio tasks and trio tasks alike."""
+"""Single flight: one job for all who wait for it (threads, asyncio and trio tasks alike), and the threads that run it.
+
+Worker threads are daemons: started when there is work, ended when there is none, never in the way of an exit.
+"""
 
 import sys
 import threading
-from collections.abc import Callable, Generator
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
 
 from roomkey.concurrency.steps import Wait
-from roomkey.concurrency.workers import Workers, in_worker
 
 Result = TypeVar("Result")
-Outcome = TypeVar("Outcome")
+
+_MOST_THREADS: Final = 32
+_IDLE_SECONDS: Final = 5.0
+_thread = threading.local()
+
+
+def in_worker() -> bool:
+    """True in a thread that is running somebody's job; such a thread must not wait for a free worker."""
+    return getattr(_thread, "working", False)
+
+
+class Workers:
+    """Runs jobs on at most 32 threads; jobs must not raise. Safe in any thread; ``submit`` never blocks."""
+
+    __slots__ = ("_idle", "_jobs", "_ready", "_threads")
+
+    def __init__(self) -> None:
+        # _ready guards the three below it.
+        self._ready = threading.Condition()
+        self._jobs: dict[Callable[[], None], None] = {}
+        self._threads = 0
+        self._idle = 0
+
+    def submit(self, job: Callable[[], None]) -> bool:
+        """Run ``job`` soon; False when no thread is free to begin it now, so that a waiting caller may do it.
+
+        A job that waits already is not taken twice.
+        """
+        with self._ready:
+            self._jobs[job] = None
+            if self._idle >= len(self._jobs):
+                self._ready.notify()
+                return True
+            if self._threads >= _MOST_THREADS:
+                return False
+            self._threads += 1
+        try:
+            threading.Thread(target=self._run_jobs, name="roomkey", daemon=True).start()
+        except RuntimeError:  # no thread is available: the interpreter is ending, or the system's limit is reached
+            with self._ready:
+                self._threads -= 1
+                if self._threads == 0 and job in self._jobs:
+                    del self._jobs[job]
+            return False
+        return True
+
+    def _run_jobs(self) -> None:
+        _thread.working = True
+        while True:
+            with self._ready:
+                self._idle += 1
+                woken = self._ready.wait_for(lambda: bool(self._jobs), timeout=_IDLE_SECONDS)
+                self._idle -= 1
+                if not woken:
+                    self._threads -= 1
+                    return
+                job = next(iter(self._jobs))
+                del self._jobs[job]
+            try:
+                job()
+            except BaseException:
+                with self._ready:
+                    self._threads -= 1
+                raise
+            del job
 
 
 class Flight(Generic[Result]):
@@ -35,7 +101,7 @@ class Flight(Generic[Result]):
         """True where no thread does the job, so that a caller who waits does it."""
 
     def start(self, workers: Workers) -> None:
-        """Have one of ``workers`` do the job; where none can be had now, a later call tries again."""
+        """Have one of ``workers`` do the job; where none is available now, a later call tries again."""
         self.awaited = not workers.submit(self.run)
 
     def run(self) -> None:
@@ -144,32 +210,6 @@ class Flight(Generic[Result]):
     def _forget(self, wake: Callable[[], None]) -> None:
         with self._lock:
             self._wakers.pop(wake, None)
-
-
-def follow(steps: Generator[Flight[Result], Result | None, Outcome], seconds: float, *, lend: bool = True) -> Outcome:
-    """What ``steps`` return; each flight that they yield is waited for, for at most ``seconds``. Blocks.
-
-    ``lend`` lets this thread do the job of a flight for which none was found, which may take longer than ``seconds``.
-    """
-    try:
-        flight = next(steps)
-        while True:
-            # A worker must not wait for a free worker, and a caller with time has a thread of its own to lend.
-            if (flight.awaited and lend) or in_worker():
-                flight.run()
-            flight = steps.send(flight.wait(seconds))
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-
-
-async def follow_async(steps: Generator[Flight[Result], Result | None, Outcome], seconds: float) -> Outcome:
-    """``follow`` for asyncio and trio; blocks no loop."""
-    try:
-        flight = next(steps)
-        while True:
-            flight = steps.send(await flight.wait_async(seconds))
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
 
 
 def _in_trio() -> bool:

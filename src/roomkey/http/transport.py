@@ -44,7 +44,7 @@ class TransportError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TimedResponse:
     """A response with the times, in seconds on this machine's clock, around it."""
 
     response: Response
@@ -74,7 +74,7 @@ class Transport:
         if self.proxy is not None:
             object.__setattr__(self, "proxy", Secret.of(self.proxy))
 
-    def send(self, request: Request, *, seconds: float, largest: int = _LARGEST_ANSWER) -> Answer:
+    def send(self, request: Request, *, seconds: float, largest: int = _LARGEST_ANSWER) -> TimedResponse:
         """Send ``request`` and read its answer within ``seconds`` in all; never follows a redirect.
 
         ``largest`` is what the answer's body may measure, as it travels and unpacked, in bytes.
@@ -87,7 +87,7 @@ class Transport:
         outcome = _exchange(self, request, seconds, largest)
         if isinstance(outcome, TransportError):
             raise outcome
-        return Answer(outcome, time.monotonic() - started)
+        return TimedResponse(outcome, time.monotonic() - started)
 
 
 def _exchange(settings: Transport, request: Request, seconds: float, largest: int) -> Response | TransportError:

@@ -54,7 +54,7 @@ class ServiceAccountToken:
         """The token."""
         return (("token", self.token),)
 
-    def answer(self, revealed: Revealed, *, wall: float) -> TokenResponse:
+    def read(self, revealed: Revealed, *, wall: float) -> TokenResponse:
         """The token as an answer; its lifetime is ``exp`` less ``wall`` (second since 1970), endless for an opaque one.
 
         Raises LoginRequired when it has ended, ConfigurationError where it cannot be a token.

@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterable
 from typing import Final, final
 
 from roomkey.concurrency.fork import Forkable, tell_of_forks
-from roomkey.concurrency.single_flight import Flight
+from roomkey.concurrency.single_flight import Flight, Workers
 from roomkey.concurrency.steps import Steps
-from roomkey.concurrency.workers import Workers
 from roomkey.errors import ConfigurationError, ReplayUnknown, StoreUnavailable
 from roomkey.jose.claims import LONGEST_LEEWAY
 from roomkey.jose.verification_key import ALGORITHMS, SYMMETRIC, allowed_algorithms

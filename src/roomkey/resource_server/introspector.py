@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from roomkey.clock import Budget, Clock
-from roomkey.concurrency.backoff import FIRST_STEP
+from roomkey.concurrency.backoff import FIRST_STEP, FetchFailed, Outage
 from roomkey.concurrency.fork import Forkable, tell_of_forks
-from roomkey.concurrency.outage import FetchFailed, Outage
-from roomkey.concurrency.single_flight import Flight
+from roomkey.concurrency.single_flight import Flight, Workers
 from roomkey.concurrency.steps import Steps
-from roomkey.concurrency.workers import Workers
 from roomkey.errors import ConfigurationError, IntrospectionUnavailable
 from roomkey.http.messages import Response, retry_after
 from roomkey.http.transport import Transport, TransportError

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from roomkey.clock import Clock
+from roomkey.concurrency.backoff import FetchFailed
 from roomkey.concurrency.cached_document import Fetch, Fetched, Refreshed
-from roomkey.concurrency.outage import FetchFailed
 from roomkey.concurrency.steps import Steps
 from roomkey.errors import ConfigurationError, InvalidToken, KeysUnavailable, RevocationUnknown
 from roomkey.http.messages import Request, Response, retry_after

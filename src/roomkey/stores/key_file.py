@@ -1,4 +1,4 @@
-"""A file of sealing keys: made once, read again when it changes, rotated with the old keys kept."""
+"""A file of encryption keys: made once, read again when it changes, rotated with the old keys kept."""
 
 import fcntl
 import logging
@@ -11,12 +11,12 @@ from typing import Final
 
 from roomkey.errors import KeyringError
 from roomkey.stores import private_file
-from roomkey.stores.keys import MOST_KEYS, Key, KeyText, parse
+from roomkey.stores.encryption import MOST_KEYS, Key, KeyText, parse
 
 _log = logging.getLogger("roomkey.stores")
 _LARGEST: Final = 8192
 _LONGEST_WAIT: Final = 5.0
-_HEADER: Final = b"# Keys that seal stored tokens, the sealing one first. Keep this file secret, and keep it.\n"
+_HEADER: Final = b"# Keys that encrypt stored tokens, the encrypting one first. Keep this file secret, and keep it.\n"
 
 _Mark = tuple[int, int, int, int]
 
@@ -71,7 +71,7 @@ class KeyFile:
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
             if (reason := private_file.distrust(os.fstat(descriptor))) is not None:
-                return f"{reason}, or hand the keys in with Keyring.from_env or Keyring.from_callable"
+                return f"{reason}, or pass the keys with Keyring.from_env or Keyring.from_callable"
             keys = _parse(os.read(descriptor, _LARGEST + 1))
         finally:
             os.close(descriptor)
@@ -86,7 +86,7 @@ class KeyFile:
         else:
             if made:
                 _log.warning(
-                    "Made the key file %s (mode 0600), which opens what is sealed beside it; whoever reads both has "
+                    "Made the key file %s (mode 0600), which decrypts what is kept beside it; who can read both has "
                     "the secrets, and without it they are lost.",
                     self.path,
                 )
@@ -97,7 +97,7 @@ class KeyFile:
     def rotate(self) -> Key:
         """Put a new key first and keep the others, up to 16 keys in all; returns the new one. Raises KeyringError.
 
-        Everybody who uses the file seals with the new key from the next record on. Of several processes that rotate
+        Everybody who uses the file encrypts with the new key from the next record on. Of several processes that rotate
         at once each adds its key. Does I/O, and waits up to 5 seconds for another rotation to end.
         """
         self.read()

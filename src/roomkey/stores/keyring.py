@@ -1,39 +1,24 @@
-"""The keys that seal what a store keeps: AES-256-GCM, the first key seals, every key opens."""
+"""The keyring: keys from an environment variable, a file or a callable; the first encrypts, every key decrypts."""
 
 import hashlib
 import hmac
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self, final
 
 from roomkey.errors import KeyringError
 from roomkey.secret import Confidential
-from roomkey.stores.encryption import NONCE_BYTES, Envelope, Miss, associated_data, unpack
+from roomkey.stores.encryption import Key, KeyText, Miss, Opened, decrypt, encrypt, parse
 from roomkey.stores.key_file import KeyFile
-from roomkey.stores.keys import Key, KeyText, parse
-
-
-class Opened(Confidential):
-    """The plaintext of an envelope; ``current`` is False where an older key than the first one had sealed it."""
-
-    __slots__ = ("current", "plaintext")
-
-    def __init__(self, plaintext: bytes, *, current: bool) -> None:
-        self.plaintext = plaintext
-        self.current = current
-
-    def __repr__(self) -> str:
-        return f"Opened({len(self.plaintext)} bytes, current={self.current})"
 
 
 @final
 class Keyring(Confidential):
-    """Seals bytes under a name and opens them under the same name only.
+    """Encrypts bytes under a name and decrypts them under the same name only (``seal`` and ``open``).
 
     Made by :meth:`from_env`, :meth:`from_file`, :meth:`from_callable` or :meth:`generate`. Its repr shows key ids
-    only; it is never pickled. Safe in any thread, event loop and after a fork. One key should seal fewer than 2**32
+    only; it is never pickled. Safe in any thread, event loop and after a fork. One key should encrypt fewer than 2**32
     times (NIST SP 800-38D, section 8.3): at one token a second that is a century.
     """
 
@@ -70,7 +55,7 @@ class Keyring(Confidential):
         """Keys from the file at ``path``, separated by commas or line ends; read again whenever the file changes.
 
         The file must be a regular one, of this user or root, that nobody else can read (mode 0600); a symlink is
-        refused. With ``create`` it is made with a new key when it is first needed and missing, and no I/O happens
+        rejected. With ``create`` it is made with a new key when it is first needed and missing, and no I/O happens
         now; without, it is read now. When it turns unreadable later, the keys that were read last go on being used,
         with one warning. Raises KeyringError.
         """
@@ -84,15 +69,15 @@ class Keyring(Confidential):
     def from_callable(cls, read: Callable[[], str]) -> Self:
         """Keys from ``read()``, which answers in the form that ``from_env`` reads, for example from a key service.
 
-        It is called for each seal and open, on worker threads, and may do I/O; what is slow it should cache. What it
-        raises becomes a KeyringError that tells the type only.
+        It is called for each ``seal`` and ``open``, on worker threads, and may do I/O; what is slow it should cache.
+        What it raises becomes a KeyringError that names the type only.
         """
         where = f"the callable {getattr(read, '__qualname__', type(read).__name__)}"
 
         def keys() -> tuple[Key, ...]:
             found = _call(read)
             if isinstance(found, str):
-                raise KeyringError(f"No keys could be had from {where}: {found}.")
+                raise KeyringError(f"No keys are available from {where}: {found}.")
             return found
 
         return cls(keys, description=where)
@@ -122,50 +107,27 @@ class Keyring(Confidential):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of the keys, the sealing one first. May do I/O; raises KeyringError."""
+        """The ids of the keys, the encrypting one first. May do I/O; raises KeyringError."""
         self._read()
         return self._ids
 
     def seal(self, plaintext: bytes, *, key: str) -> bytes:
         """Encrypt ``plaintext`` with the first key, bound to the store key ``key``. Raises KeyringError; may do I/O."""
-        sealed = self._seal(plaintext, key)
-        if isinstance(sealed, bytes):
-            return sealed
-        del plaintext  # a traceback that shows local variables must not show this one
-        raise KeyringError(sealed)
-
-    def _seal(self, plaintext: bytes, name: str) -> bytes | str:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         try:
             first = self._read()[0]
         except KeyringError as error:
-            return str(error)
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        ciphertext = AESGCM(first.value).encrypt(nonce, plaintext, associated_data(first.id, name))
-        return Envelope(first.id, nonce, ciphertext).pack()
+            problem = str(error)
+        else:
+            return encrypt(plaintext, first, name=key)
+        del plaintext  # a traceback that shows local variables must not show this one
+        raise KeyringError(problem)
 
     def open(self, sealed: bytes, *, key: str) -> Opened | Miss:
-        """Decrypt what was sealed under the store key ``key``, or say why not; nothing in ``sealed`` makes it raise.
+        """Decrypt what was encrypted under the store key ``key``, or say why not; nothing in it makes this raise.
 
-        Raises KeyringError where the keys cannot be had; may do I/O.
+        Raises KeyringError where the keys are not available; may do I/O.
         """
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-        envelope = unpack(sealed)
-        if isinstance(envelope, Miss):
-            return envelope
-        keys = self._read()
-        for number, candidate in enumerate(keys):
-            if candidate.id == envelope.key_id:
-                bound_to = associated_data(candidate.id, key)
-                try:
-                    plaintext = AESGCM(candidate.value).decrypt(envelope.nonce, envelope.ciphertext, bound_to)
-                except InvalidTag:
-                    return Miss.DAMAGED
-                return Opened(plaintext, current=number == 0)
-        return Miss.UNKNOWN_KEY
+        return decrypt(sealed, self._read, name=key)
 
     def rotate(self) -> str:
         """Put a new key first in the key file, keep the old ones, and return the new key's id.
@@ -191,5 +153,5 @@ def _call(read: Callable[[], str]) -> tuple[Key, ...] | str:
     except Exception as error:  # noqa: BLE001 - a user's callable may raise anything, with anything in its message
         return f"it raised {type(error).__name__}"
     if not isinstance(answer, str):
-        return f"it answered with {type(answer).__name__} instead of text"
+        return f"it answered with {type(answer).__name__} instead of a string"
     return parse(KeyText(answer))

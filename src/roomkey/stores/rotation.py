@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from roomkey.stores.encryption import Envelope, Miss, unpack
-from roomkey.stores.keyring import Opened
+from roomkey.stores.encrypted_store import NAMESPACE, EncryptedStore
+from roomkey.stores.encryption import Envelope, Miss, Opened, unpack
 from roomkey.stores.store import Store
-from roomkey.stores.vault import NAMESPACE, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +73,10 @@ def reseal(store: Store) -> Rotation:
 
     Safe while others use the store: a record that is written meanwhile is left to its writer.
     """
-    vault = Vault(store)
+    encrypted = EncryptedStore(store)
     for record in survey(store).records:
         if not record.current and record.miss is None:
-            vault.load(record.key)  # which seals it again
+            encrypted.load(record.key)  # which encrypts it again
     records = survey(store).records
     return Rotation(
         key_id=store.keyring.ids[0],

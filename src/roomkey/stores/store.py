@@ -1,7 +1,8 @@
-"""What a store is: sealed bytes under names, written only over what the writer has seen, and leases that end.
+"""The store protocol: encrypted bytes under names, written only over what the writer has seen, and leases that end.
 
-A store knows nothing of tokens, keys or formats; it keeps what :class:`roomkey.stores.vault.Vault` sealed. What every
-store promises stands in the docstrings below and is checked by :mod:`roomkey.testing.store_conformance`.
+A store knows nothing of tokens, keys or formats; it keeps what :class:`~roomkey.stores.encrypted_store.EncryptedStore`
+encrypted. What every store promises stands in the docstrings below and is checked by
+:mod:`roomkey.testing.store_conformance`.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ stepped, and counts as ended."""
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One record: the sealed bytes, and the generation that a writer must name to replace them."""
+    """One record: the encrypted bytes, and the generation that a writer must name to replace them."""
 
     value: bytes = field(repr=False)
     generation: int
@@ -34,7 +35,7 @@ class Store(Protocol):
 
     @property
     def keyring(self) -> Keyring:
-        """What seals the values; made by the store where none was handed in. Does no I/O."""
+        """Encrypts the values; made by the store where none was given. Does no I/O."""
         ...
 
     @property

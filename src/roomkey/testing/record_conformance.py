@@ -3,7 +3,7 @@
 
 import threading
 
-from roomkey.stores.vault import Vault
+from roomkey.stores.encrypted_store import EncryptedStore
 from roomkey.testing.store_world import KEY, OTHER, StoreWorld, at_once, held, written
 
 
@@ -182,11 +182,11 @@ class RecordConformance:
         assert other.lease(KEY, owner="b", seconds=30) is False
 
     def test_what_it_holds_is_sealed(self, world: StoreWorld) -> None:
-        """What goes in through the vault comes out on another handle, and the store never holds it in clear."""
+        """What goes in encrypted comes out on another handle, and the store never holds it in clear."""
         store = world.open()
         payload = b"a payload that must not be seen"
-        generation = Vault(store).save(KEY, payload, 0)
-        loaded = Vault(world.open()).load(KEY)
+        generation = EncryptedStore(store).save(KEY, payload, 0)
+        loaded = EncryptedStore(world.open()).load(KEY)
         assert loaded.payload == payload
         assert loaded.generation == generation
         for key in store.keys():

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from roomkey.clock import Budget, Clock
+from roomkey.concurrency.backoff import FetchFailed
 from roomkey.concurrency.cached_document import Fetched, Held, Refreshed
 from roomkey.concurrency.fork import Forkable, tell_of_forks
-from roomkey.concurrency.outage import FetchFailed
 from roomkey.concurrency.steps import Steps
 from roomkey.errors import KeysUnavailable
 from roomkey.http.messages import Request, Response, age, lifetime, retry_after, server_date

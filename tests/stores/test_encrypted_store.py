@@ -6,11 +6,11 @@ import threading
 import pytest
 
 from roomkey.errors import StoreUnavailable
+from roomkey.stores.encrypted_store import NAMESPACE, EncryptedStore, Loaded, Misses
 from roomkey.stores.encryption import Miss
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.memory import MemoryStore
 from roomkey.stores.sqlite import SQLiteStore
-from roomkey.stores.vault import NAMESPACE, Loaded, Misses, Vault
 from roomkey.testing.store_conformance import KEY, OTHER, at_once
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -34,7 +34,7 @@ def shared(path):
     opened = []
 
     def open_vault(*ids):
-        opened.append(Vault(SQLiteStore(path, keyring(*ids))))
+        opened.append(EncryptedStore(SQLiteStore(path, keyring(*ids))))
         return opened[-1]
 
     yield open_vault
@@ -58,7 +58,7 @@ class Down:
 
 
 def test_a_payload_is_saved_loaded_replaced_and_deleted():
-    vault = Vault(MemoryStore())
+    vault = EncryptedStore(MemoryStore())
     assert (vault.load(KEY).payload, vault.load(KEY).generation, vault.load(KEY).miss) == (None, 0, None)
     first = vault.save(KEY, PAYLOAD, 0)
     assert vault.save(KEY, b"blind", 0) is None
@@ -72,7 +72,7 @@ def test_a_payload_is_saved_loaded_replaced_and_deleted():
 
 
 def test_the_stores_leases_are_reached_through_it():
-    vault = Vault(MemoryStore())
+    vault = EncryptedStore(MemoryStore())
     assert vault.lease(KEY, owner="a", seconds=10)
     assert not vault.lease(KEY, owner="b", seconds=10)
     vault.release(KEY, owner="b")
@@ -97,7 +97,7 @@ def damage(stored):
 )
 def test_what_cannot_be_read_is_a_counted_miss_and_can_be_overwritten(change, miss):  # client 62
     store = MemoryStore(keyring("one"))
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     vault.save(KEY, PAYLOAD, 0)
     stored = store.get(NAMESPACE + KEY)
     generation = store.put(NAMESPACE + KEY, change(stored.value), generation=stored.generation)
@@ -112,7 +112,7 @@ def test_what_cannot_be_read_is_a_counted_miss_and_can_be_overwritten(change, mi
 
 def test_a_record_swapped_with_another_tenants_is_a_miss():  # client 62
     store = MemoryStore()
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     vault.save(KEY, b"tenant a", 0)
     vault.save(OTHER, b"tenant b", 0)
     theirs, mine = store.get(NAMESPACE + OTHER), store.get(NAMESPACE + KEY)
@@ -164,7 +164,7 @@ def test_reading_succeeds_although_sealing_again_fails(shared):  # client 15
 
 def test_two_versions_side_by_side_never_touch_each_others_records():  # client 64
     store = MemoryStore()
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     generation = store.put("v2:" + KEY, b"\x02 of a newer version", generation=0)
     assert vault.load(KEY).payload is None
     assert vault.misses.total == 0
@@ -176,7 +176,7 @@ def test_two_versions_side_by_side_never_touch_each_others_records():  # client 
 
 
 def test_only_its_own_records_are_listed():
-    vault = Vault(MemoryStore())
+    vault = EncryptedStore(MemoryStore())
     vault.fingerprint(b"secret")
     vault.save(OTHER, PAYLOAD, 0)
     vault.save(KEY, PAYLOAD, 0)
@@ -189,7 +189,7 @@ def test_a_fingerprint_is_the_same_for_everybody_who_shares_the_store(shared):  
     assert len(print_) == 64
     assert two.fingerprint(b"client secret") == print_ == one.fingerprint(b"client secret")
     assert one.fingerprint(b"client secret 2") != print_
-    assert Vault(MemoryStore()).fingerprint(b"client secret") != print_
+    assert EncryptedStore(MemoryStore()).fingerprint(b"client secret") != print_
 
 
 def test_a_fingerprint_survives_a_rotation_of_the_keyring(shared):  # client 60
@@ -199,7 +199,7 @@ def test_a_fingerprint_survives_a_rotation_of_the_keyring(shared):  # client 60
 
 
 def test_racing_vaults_agree_on_one_fingerprint_key(path):  # client 60
-    vaults = [Vault(SQLiteStore(path)) for _ in range(8)]
+    vaults = [EncryptedStore(SQLiteStore(path)) for _ in range(8)]
     assert len(set(at_once(8, lambda number: vaults[number].fingerprint(b"client secret")))) == 1
     for vault in vaults:
         vault.close()
@@ -216,13 +216,13 @@ def test_a_foreign_fingerprint_key_is_neither_used_nor_replaced(shared):  # clie
 
 
 def test_a_fingerprint_can_be_had_while_the_store_is_down():  # client 15, 60
-    vault = Vault(Down(keyring("one", "two")))
+    vault = EncryptedStore(Down(keyring("one", "two")))
     print_ = vault.fingerprint(b"client secret")
-    assert print_ == Vault(Down(keyring("one"))).fingerprint(b"client secret")
+    assert print_ == EncryptedStore(Down(keyring("one"))).fingerprint(b"client secret")
     assert print_ != vault.fingerprint(b"another")
     store = MemoryStore(keyring("one"))
     vault._store = store
-    assert vault.fingerprint(b"client secret") == Vault(store).fingerprint(b"client secret") != print_
+    assert vault.fingerprint(b"client secret") == EncryptedStore(store).fingerprint(b"client secret") != print_
 
 
 def no_keys():
@@ -231,9 +231,9 @@ def no_keys():
 
 def test_missing_keys_are_an_outage_of_the_store_and_nothing_is_shown(shown):  # client 15, 66
     store = MemoryStore(keyring("one"))
-    Vault(store).save(KEY, PAYLOAD, 0)
+    EncryptedStore(store).save(KEY, PAYLOAD, 0)
     store._keyring = Keyring.from_callable(no_keys)
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     uses = {
         "load": lambda: vault.load(KEY),
         "save": lambda: vault.save(KEY, PAYLOAD, 1),
@@ -248,7 +248,7 @@ def test_missing_keys_are_an_outage_of_the_store_and_nothing_is_shown(shown):  #
 
 
 def test_a_store_that_fails_shows_no_payload(shown):  # client 66
-    vault = Vault(Down(keyring("one")))
+    vault = EncryptedStore(Down(keyring("one")))
     with pytest.raises(StoreUnavailable) as caught:
         vault.save(KEY, PAYLOAD, 0)
     text_shown = shown(caught.value)
@@ -257,7 +257,7 @@ def test_a_store_that_fails_shows_no_payload(shown):  # client 66
 
 def test_nothing_that_it_gives_out_shows_a_payload(path):  # client 66
     store = SQLiteStore(path)
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     vault.save(KEY, PAYLOAD, 0)
     loaded = vault.load(KEY)
     vault.fingerprint(b"a planted secret")
@@ -265,8 +265,8 @@ def test_nothing_that_it_gives_out_shows_a_payload(path):  # client 66
     assert repr(Loaded(None, 3, Miss.DAMAGED)) == "Loaded(damaged, generation 3)"
     shown = repr((loaded, vault, vars(vault), store, vars(store), store.get(NAMESPACE + KEY)))
     assert "planted" not in shown
-    assert vault._fingerprint_key.value.hex() not in shown
-    assert repr(vault._fingerprint_key.value) not in shown
+    assert vault._fingerprint_key.payload.hex() not in shown
+    assert repr(vault._fingerprint_key.payload) not in shown
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(loaded)
     for thing in (vault, store, MemoryStore()):
@@ -280,7 +280,7 @@ def test_nothing_that_it_gives_out_shows_a_payload(path):  # client 66
 def test_misses_are_counted_exactly_by_many_threads():  # client 62
     store = MemoryStore()
     store.put(NAMESPACE + KEY, b"damaged", generation=0)
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     at_once(8, lambda _: [vault.load(KEY) for _ in range(200)])
     assert vault.misses == Misses(newer_version=1600)
 
@@ -288,7 +288,7 @@ def test_misses_are_counted_exactly_by_many_threads():  # client 62
 def test_a_forked_child_can_count_although_a_thread_was_counting():  # client 14
     store = MemoryStore()
     store.put(NAMESPACE + KEY, b"damaged", generation=0)
-    vault = Vault(store)
+    vault = EncryptedStore(store)
     with vault._lock:
         child = os.fork()
         if child == 0:

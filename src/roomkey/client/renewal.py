@@ -1,0 +1,404 @@
+"""Renewal of a token, once for all callers and processes: take the lease, read again, ask, save, use.
+
+``renew`` takes a credential's state and returns the next one. It blocks on I/O, so it runs in worker threads.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, final
+
+from roomkey.client.credential_state import NO_TOKEN, CredentialState, HeldToken, Record, RenewalReason, TokenIdentity
+from roomkey.client.failure import Failure, rejection_message
+from roomkey.client.lifetime import Lifetime, TokenState
+from roomkey.client.resources import Resources
+from roomkey.client.token_request import Granted
+from roomkey.concurrency.backoff import jitter_of
+from roomkey.errors import ConfigurationError, LoginRequired, RoomkeyError, StoreUnavailable, TokenUnavailable, place_of
+from roomkey.http.transport import TransportError
+from roomkey.oauth.service_account_token import ServiceAccountToken
+from roomkey.oauth.source import Source, reveal
+from roomkey.oauth.token_response import TokenEndpointError
+from roomkey.secret import Secret
+
+_log = logging.getLogger("roomkey")
+
+CIRCUIT_SECONDS: Final = 30.0
+"""How long after a renewal for an API's sake that API cannot cause another one."""
+RECHECK_SECONDS: Final = 5.0
+"""How long a rotated file or variable may go unnoticed."""
+_SHORTEST_PAUSE: Final = 0.004
+_LONGEST_PAUSE: Final = 0.025
+_SECRET_PAUSE: Final = 1.0
+_MOST_ORIGINS: Final = 16
+_UNKNOWN_EXPIRY: Final = 315_360_000.0
+
+
+def renew(
+    state: CredentialState,
+    reason: RenewalReason,
+    *,
+    identity: TokenIdentity,
+    resources: Resources,
+    asked_at: float,
+    spending: Callable[[], None],
+) -> CredentialState:
+    """The state after one attempt to get a token; what went wrong is its ``failure``, and ``held`` is NO_TOKEN then.
+
+    ``asked_at`` is the monotonic second at which a token was asked for; ``spending`` is called just before a refresh
+    token is sent: from then on the attempt must not be abandoned. Raises KeyboardInterrupt alone.
+    """
+    try:
+        return _Renewal(state, reason, identity, resources, asked_at, spending).run()
+    except RoomkeyError as error:
+        login = isinstance(error, LoginRequired)
+        failure = Failure(
+            getattr(error, "reason", "") or error.code,
+            str(error),
+            permanent=login or isinstance(error, ConfigurationError),
+            login_required=login,
+        )
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - without a result its waiters would wait until they time out
+        failure = Failure("internal_error", f"{type(error).__name__} inside roomkey; the log has more.")
+        with contextlib.suppress(Exception):  # perhaps it was the log that failed
+            # Without the traceback: its frames hold secrets, and handlers exist that show them.
+            _log.error("Getting a token for %s: %s at %s", identity.label, type(error).__name__, place_of(error))
+    return state.failed(failure.pausing(_SECRET_PAUSE, resources.clock.wall()))
+
+
+def save_unsaved(state: CredentialState, identity: TokenIdentity, resources: Resources) -> bool:
+    """Save what ``state`` knows and the store does not; False where the store is unavailable.
+
+    Asks no endpoint, blocks on the store, and never raises.
+    """
+    if state.saved:
+        return True
+    try:
+        revealed = reveal(identity.source.secrets())
+        key = identity.store_key(resources.store.fingerprint(revealed.joined()))
+        _saved(state.for_secrets(revealed.mark), key, resources)
+    except StoreUnavailable as error:
+        resources.store_failed(error)
+        return False
+    except RoomkeyError as error:
+        _log.warning("The token for %s was not saved: %s", identity.label, str(error))
+    return True
+
+
+def _saved(state: CredentialState, key: str, resources: Resources) -> CredentialState:
+    """The state once what is in memory only is saved, unless the store has something newer by now."""
+    if state.saved or state.record is None:
+        return state
+    stored = resources.store.load(key)
+    newest = state.newest(Record.from_bytes(stored.payload), stored.generation)
+    if newest.record is not state.record:
+        return replace(state, saved=True, generation=stored.generation)
+    generation = resources.store.save(key, state.record.to_bytes(), stored.generation)
+    return state if generation is None else replace(state, saved=True, generation=generation)
+
+
+@final
+class _Renewal:
+    """One attempt. ``_before`` is the state that it began with, ``_state`` the one that it has come to."""
+
+    __slots__ = (
+        "_asked_at", "_before", "_clock", "_identity", "_jitter", "_key",
+        "_reason", "_resources", "_revealed", "_spending", "_state",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        state: CredentialState,
+        reason: RenewalReason,
+        identity: TokenIdentity,
+        resources: Resources,
+        asked_at: float,
+        spending: Callable[[], None],
+    ) -> None:
+        source = identity.source
+        app = None if isinstance(source, ServiceAccountToken) else source.authenticated_by
+        self._revealed = reveal(source.secrets(), None if app is None else app.header())
+        self._before = self._state = state.for_secrets(self._revealed.mark)
+        self._reason = reason
+        self._identity = identity
+        self._resources = resources
+        self._clock = resources.clock
+        self._asked_at = asked_at
+        self._spending = spending
+        self._jitter = jitter_of(resources.owner, identity.label, identity.context)
+        self._key: str | None = None  # of the record; None while the store is unavailable
+
+    def run(self) -> CredentialState:
+        source = self._identity.source
+        if isinstance(source, ServiceAccountToken):
+            return self._read(source)
+        try:
+            return self._with_store(source)
+        except StoreUnavailable as error:
+            self._resources.store_failed(error)
+        # Without the store: what this process remembers, and one attempt for all its callers.
+        self._key, self._state = None, self._before
+        return self._usable(self._before, saved=self._before.saved) or self._ask(source)
+
+    def _read(self, source: ServiceAccountToken) -> CredentialState:
+        """The app token as it stands in its file, variable or setting now: nothing is asked for.
+
+        Raises LoginRequired when it has expired and ConfigurationError where it cannot be used.
+        """
+        token = source.read(self._revealed, wall=self._clock.wall())
+        for warning in token.warnings:
+            _log.warning("The app token for %s: %s", self._identity.label, warning)
+        now = self._clock.monotonic()
+        duration = min(token.lifetime, _UNKNOWN_EXPIRY)
+        end = now + duration
+        soft = end if source.token.kind == "value" else min(now + RECHECK_SECONDS, end)
+        record = Record(
+            access_token=token.access_token,
+            token_type=token.token_type,
+            scope=token.scope,
+            issued_at=self._clock.wall(),
+            duration=duration,
+            duration_from=token.lifetime_from,
+            label=self._identity.label,
+        )
+        held = HeldToken(record, Lifetime(now, soft, end, end))
+        mark, offset = self._revealed.mark, self._before.offset
+        return CredentialState(record=record, held=held, secrets_mark=mark, offset=offset, outcome="read")
+
+    def _with_store(self, source: Source) -> CredentialState:
+        """One process asks, the others find its token in the store."""
+        store, limits = self._resources.store, self._resources.limits
+        key = self._key = self._identity.store_key(store.fingerprint(self._revealed.joined()))
+        owner = f"{self._resources.owner}.{id(self)}"
+        self._state = state = _saved(self._before, key, self._resources)
+        waited, pause = 0.0, _SHORTEST_PAUSE
+        while (found := self._usable(self._stored(state, key))) is None:
+            if store.lease(key, owner=owner, seconds=limits.lease):
+                break
+            if waited >= limits.wait:
+                raise TokenUnavailable("another process has been asking for it for too long.", reason="busy")
+            time.sleep(pause)
+            waited += pause
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        else:
+            return found
+        with store.releasing(key, owner=owner):
+            stored = self._stored(state, key)
+            found = self._usable(stored)
+            if found is None:
+                self._state = state.newest(stored.record, stored.generation)
+                found = self._ask(source)
+            return found
+
+    def _stored(self, state: CredentialState, key: str) -> CredentialState:
+        loaded = self._resources.store.load(key)
+        return replace(state, record=Record.from_bytes(loaded.payload), generation=loaded.generation)
+
+    # -- a record in the store (or in memory) may be what is wanted, or say why it is not available --------------------
+
+    def _usable(self, found: CredentialState, *, saved: bool = True) -> CredentialState | None:
+        record, now, wall = found.record, self._clock.monotonic(), self._clock.wall()
+        if record is None:
+            return None
+        held = self._hold(record, self._before.offset)
+        found = replace(found, held=held, saved=saved, failure=None, outcome="found")
+        if record.access_token not in ("", self._before.rejected):
+            state = held.lifetime.state(now)
+            if self._reason is RenewalReason.ASKED:
+                serves = state is TokenState.FRESH and held.lifetime.received >= self._asked_at
+            else:
+                late = state is TokenState.STALE and now >= self._before.held.lifetime.hard
+                serves = state is TokenState.FRESH or late
+            if serves:
+                self._resources.count("found_in_store")
+                return found
+        failure = record.failure
+        if failure is None or not failure.left(wall) or (failure.permanent and self._reason is RenewalReason.ASKED):
+            return None
+        return self._may_still_serve(replace(found, failure=failure, outcome="failed before"))
+
+    def _may_still_serve(self, state: CredentialState) -> CredentialState:
+        """``state`` with its token only where that is better than nothing: valid, and not the one that was rejected."""
+        token = state.held.record.access_token
+        valid = token not in ("", self._before.rejected) and self._clock.monotonic() < state.held.end
+        return state if valid else replace(state, held=NO_TOKEN)
+
+    def _hold(self, record: Record, offset: float | None) -> HeldToken:
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        received, earlier = now - record.age(wall, offset), self._before.held
+        if (record.access_token, record.issued_at) == (earlier.record.access_token, earlier.record.issued_at):
+            # This process saw it arrive: a wall clock that was set back must not make it young again.
+            received = min(received, earlier.lifetime.received)
+        lifetime = Lifetime.of(
+            received=received, duration=record.duration, window=self._resources.window, jitter=self._jitter
+        )
+        seen = record.offset if offset is None else offset
+        renewed_for = tuple((origin, now - (wall + seen - when)) for origin, when in record.renewed_for)
+        return HeldToken(record, lifetime, renewed_for)
+
+    # -- one attempt at the token endpoint: spend the refresh token or sign in, then save before use -------------------
+
+    def _ask(self, source: Source) -> CredentialState:
+        """Ask, save, and say what came of it; never raises for an endpoint or a store that fails."""
+        deadline = self._clock.monotonic() + self._resources.limits.fetch
+        try:
+            granted = self._refresh(source, deadline)
+            if granted is None:
+                self._resources.count("token_requests")
+                granted = self._resources.endpoint.login(source, self._revealed, deadline)
+        except TransportError as error:
+            message = f"the token endpoint {_url(source)} did not answer: {error.detail}."
+            # A lost response may have spent the refresh token; the mark stays, so that a later rejection is understood.
+            lost = error.sent and self._state.record is not None and self._state.record.spending
+            return self._failed(Failure(error.reason, message), spending=lost)
+        except TokenEndpointError as error:
+            return self._rejected(source, error)
+        return self._granted(source, granted)
+
+    def _refresh(self, source: Source, deadline: float) -> Granted | None:
+        """Spend the refresh token; None where there is none any more and a sign-in is needed."""
+        for _ in range(2):
+            record = self._state.record
+            if record is None or not record.refresh_token:
+                return None
+            self._save(replace(record, spending=True))
+            if self._state.record is not None and self._state.record.refresh_token != record.refresh_token:
+                continue  # a sibling has spent it in the meantime, and to send it again would look like a theft
+            self._spending()
+            self._resources.count("token_requests")
+            refresh_token = Secret(record.refresh_token)
+            try:
+                return self._resources.endpoint.refresh(source, self._revealed, refresh_token, deadline)
+            except TokenEndpointError as error:
+                if error.error != "invalid_grant":
+                    raise
+            # A sibling may have rotated it: then theirs is used, and nothing of theirs is thrown away.
+            if not self._rotated_by_a_sibling(record):
+                self._warn_of_rejected_refresh_token(record)
+                self._save(replace(record, refresh_token="", spending=False))
+                return None
+        return None
+
+    def _warn_of_rejected_refresh_token(self, spent: Record) -> None:
+        """After a lost response a rejection was to be expected; at any other time it may be a sign of a theft."""
+        label = self._identity.label
+        if spent.spending:
+            _log.info("%s: the refresh token was spent by a request whose response was lost.", label)
+        else:
+            self._resources.count("rejected_refresh_tokens")
+            _log.warning(
+                "%s: the refresh token was rejected; it has expired, was revoked, or somebody else has used it.", label
+            )
+
+    def _rotated_by_a_sibling(self, spent: Record) -> bool:
+        """Read the store once more; True where it now holds another refresh token than ``spent``."""
+        if self._key is None:
+            return False
+        try:
+            found = self._stored(self._state, self._key)
+        except StoreUnavailable as error:
+            self._resources.store_failed(error)
+            return False
+        if found.record is None or found.record.refresh_token in ("", spent.refresh_token):
+            return False
+        self._state = found
+        return True
+
+    def _granted(self, source: Source, granted: Granted) -> CredentialState:
+        earlier = self._state.record or Record(label=self._identity.label)
+        response = granted.response
+        issued_at = self._clock.wall() + granted.offset - granted.round_trip
+        duration = response.lifetime
+        refresh_token = response.refresh_token or earlier.refresh_token
+        if response.access_token == earlier.access_token:
+            # Some servers answer with the token that they gave before: its expiry stays where it was.
+            duration = min(duration, earlier.issued_at + earlier.duration - issued_at)
+        if duration <= 0.0:
+            # The refresh token that came with it is valid all the same, and the one before it is spent.
+            self._state = replace(self._state, record=replace(earlier, refresh_token=refresh_token))
+            return self._rejected(source, TokenEndpointError("expired_on_arrival"))
+        for warning in response.warnings:
+            self._resources.count("odd_answers")
+            _log.warning("The token response for %s: %s", self._identity.label, warning)
+        renewed_for = tuple(item for item in earlier.renewed_for if issued_at - item[1] < CIRCUIT_SECONDS)
+        if self._before.rejected:
+            renewed_for = (*renewed_for, (self._before.rejected_by, issued_at))[-_MOST_ORIGINS:]
+        record = Record(
+            access_token=response.access_token,
+            token_type=response.token_type,
+            scope=response.scope,
+            issued_at=issued_at,
+            offset=granted.offset,
+            duration=duration,
+            duration_from=response.lifetime_from,
+            refresh_token=refresh_token,
+            renewed_for=renewed_for,
+            label=self._identity.label,
+        )
+        saved = self._save(record)
+        assert self._state.record is not None  # noqa: S101 - it was saved
+        held = self._hold(self._state.record, granted.offset)
+        return replace(self._state, held=held, saved=saved, failure=None, offset=granted.offset, outcome="fetched")
+
+    def _rejected(self, source: Source, error: TokenEndpointError) -> CredentialState:
+        rejected_grant = error.error == "invalid_grant"
+        message = rejection_message(
+            url=_url(source),
+            status=error.status,
+            error=error.error,
+            detail=str(error),
+            secrets=self._revealed.origins,
+        )
+        permanent = error.permanent or rejected_grant
+        failure = Failure(error.error, message, permanent=permanent, login_required=rejected_grant)
+        return self._failed(failure, retry_after=error.retry_after)
+
+    def _failed(self, failure: Failure, *, retry_after: float | None = None, spending: bool = False) -> CredentialState:
+        record = self._state.record or Record(label=self._identity.label)
+        wall = self._clock.wall()
+        failure = failure.after(
+            record.failure,
+            wall=wall,
+            retry_after=retry_after,
+            usable_for=record.duration - record.age(wall) if record.access_token else 0.0,
+            jitter=self._jitter,
+        )
+        self._resources.count("failed_token_requests")
+        _log.info("No new token for %s: %s", self._identity.label, failure.message)
+        was_saved = self._state.saved
+        saved = self._save(replace(record, failure=failure, spending=spending)) or was_saved
+        assert self._state.record is not None  # noqa: S101 - it was saved
+        held = self._hold(self._state.record, None)
+        return self._may_still_serve(replace(self._state, held=held, saved=saved, failure=failure, outcome="failed"))
+
+    def _save(self, record: Record) -> bool:
+        """Save ``record``; where that fails it is kept in memory and False is returned.
+
+        An attempt that comes back late, after its lease has run out, finds a newer token here and uses that one.
+        """
+        generation = self._state.generation
+        self._state = replace(self._state, record=record)
+        if self._key is None:
+            return False
+        try:
+            for _ in range(3):
+                saved = self._resources.store.save(self._key, record.to_bytes(), generation)
+                if saved is not None:
+                    self._state = replace(self._state, generation=saved)
+                    return True
+                stored = self._stored(self._state, self._key)
+                if stored.record is not None and stored.record.issued_at >= max(record.issued_at, 1.0):
+                    self._state = stored
+                    return True
+                generation = stored.generation
+        except StoreUnavailable as error:
+            self._resources.store_failed(error)
+        return False
+
+
+def _url(source: Source) -> str:
+    return source.token_endpoint or str(source.issuer)

@@ -1,0 +1,108 @@
+"""One token request: find the endpoint, build the request, send it, read the response."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from roomkey.clock import Clock
+from roomkey.http.messages import Request, server_date
+from roomkey.http.transport import TimedResponse, Transport, TransportError
+from roomkey.oauth.discovery import Discovery
+from roomkey.oauth.source import Moment, Revealed, Source
+from roomkey.oauth.token_response import TokenResponse
+from roomkey.secret import Secret
+
+_CLOCK_NOISE: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A token response with the times around it.
+
+    Attributes:
+        response: what the endpoint granted.
+        round_trip: seconds between the request and its response.
+        offset: seconds that the server's clock is ahead of this machine's; 0 where that is no more than noise.
+    """
+
+    response: TokenResponse
+    round_trip: float
+    offset: float
+
+
+class TokenEndpoint:
+    """Sends token requests. Blocks on I/O; safe in any thread; holds no state but what discovery remembers.
+
+    ``deadline`` is a monotonic second throughout. Raises TransportError or TokenEndpointError.
+    """
+
+    __slots__ = ("_clock", "_discovery", "_transport")
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._discovery = Discovery(transport, clock)
+        self._clock = clock
+
+    def login(self, source: Source, revealed: Revealed, deadline: float) -> Granted:
+        """Get a token with the source's own credentials.
+
+        A login that carries the app's own token is tried once more with a new one when that was rejected.
+        """
+        url = self._url(source, deadline)
+        app = source.authenticated_by
+        response = self._send(source.login_request(url, revealed, self._moment()), deadline)
+        if app is not None and response.response.status == 401 and revealed.authorization is not None:
+            app.reject(revealed.authorization, origin=url)
+            renewed = app.header()
+            if renewed != revealed.authorization:
+                again = source.login_request(url, revealed.authorized_by(renewed), self._moment())
+                response = self._send(again, deadline)
+        return self._read(source, response)
+
+    def refresh(self, source: Source, revealed: Revealed, refresh_token: Secret, deadline: float) -> Granted:
+        """Spend ``refresh_token`` for a new token.
+
+        When the response was lost the same refresh token is sent once more: inside the server's grace window that
+        gives the same response, and outside of it nothing is lost that was not lost already (RFC 9700, 4.14).
+        """
+        url = self._url(source, deadline)
+
+        def send() -> TimedResponse:
+            request = source.refresh_request(url, revealed, refresh_token.reveal(), self._moment())
+            return self._send(request, deadline)
+
+        try:
+            response = send()
+        except TransportError as error:
+            if not error.sent:
+                raise
+        else:
+            return self._read(source, response)
+        try:
+            return self._read(source, send())
+        except TransportError as error:
+            error.sent = True  # the first one was
+            raise
+
+    def reset_after_fork(self) -> None:
+        """Make what the discovery locks with anew in a child process."""
+        self._discovery.reset_after_fork()
+
+    def _url(self, source: Source, deadline: float) -> str:
+        if source.token_endpoint is not None:
+            return source.token_endpoint
+        assert source.issuer is not None  # noqa: S101 - every source checks that it has one of the two
+        return self._discovery.token_endpoint(source.issuer, seconds=deadline - self._clock.monotonic())
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock.wall(), secrets.token_urlsafe(16))
+
+    def _send(self, request: Request, deadline: float) -> TimedResponse:
+        return self._transport.send(request, seconds=deadline - self._clock.monotonic())
+
+    def _read(self, source: Source, timed: TimedResponse) -> Granted:
+        wall = self._clock.wall()
+        date = server_date(timed.response)
+        ahead = 0.0 if date is None else date - wall
+        offset = ahead if abs(ahead) > _CLOCK_NOISE + timed.round_trip else 0.0
+        return Granted(source.read_response(timed.response, wall=wall + offset), timed.round_trip, offset)
