@@ -4,14 +4,17 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
+from tests.support.issuer import ExtendedIssuer
+from tests.support.leaks import LeakDetector
 
-from roomkey.testing.fixtures import api, clock, issuer, leaks, validator
+from roomkey.testing import Issuer
+from roomkey.testing.fixtures import api, clock, validator
 
-__all__ = ["api", "clock", "issuer", "leaks", "validator"]
+__all__ = ["api", "clock", "validator"]
 
 # Machines are shared: how long one example takes says nothing.
 settings.register_profile("test", deadline=None)
@@ -19,6 +22,23 @@ settings.register_profile("fuzz", deadline=None, max_examples=200)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "test")
 settings.load_profile(PROFILE)
 FUZZ_SECONDS = 270.0  # for all the tests together; with what follows the branches, ``make fuzz`` takes ten minutes
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    """An authorization server with custom logins and revocation lists; it must not have failed by itself."""
+    with ExtendedIssuer() as running:
+        yield running
+    assert not running.failures
+
+
+@pytest.fixture
+def leaks(issuer: Issuer) -> Iterator[LeakDetector]:
+    """A search of logs, stdout and stderr for every secret of ``issuer``; the test fails where one was printed."""
+    detector = LeakDetector(known=lambda: issuer.secret_values)
+    with detector.watch():
+        yield detector
+    detector.assert_clean()
 
 
 @pytest.fixture

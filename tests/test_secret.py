@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.leaks import LeakDetector
 
 import roomkey
 from roomkey.secret import Secret, fingerprint
-from roomkey.testing import LeakDetector
 
 VALUE = "a-secret-of-24-characters"
 

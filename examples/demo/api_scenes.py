@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from examples.demo.application import PATH, Application
 from examples.demo.auth_service import AUDIENCE, AuthService
 from examples.demo.events import Check, Outcome, Party, exactly, holds
@@ -16,7 +17,6 @@ from roomkey.jose.jwks.key_set import KeySet
 from roomkey.jose.signing_key import SigningKey
 from roomkey.resource_server.validator import TokenValidator
 from roomkey.testing import Issuer, ProtectedAPI, attack_tokens
-from roomkey.testing.issuer_keys import process_key
 
 REPEATS: Final = 20
 _MEASURED: Final = 200
@@ -138,7 +138,9 @@ class Forger(Issuer):
     def __init__(self, auth_service: AuthService) -> None:
         super().__init__(audience=AUDIENCE)
         self._auth_service = auth_service
-        self.keys.signing = SigningKey(process_key(), algorithm="ES256", key_id=str(auth_service.jwk["kid"]))
+        self.keys.signing = SigningKey(
+            ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", key_id=str(auth_service.jwk["kid"])
+        )
         self.keys.published = [dict(auth_service.jwk)]
 
     @property

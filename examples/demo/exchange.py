@@ -10,7 +10,7 @@ from examples.demo.events import Arrow, Party
 
 from roomkey.oauth.challenge import parse_challenges
 from roomkey.secret import fingerprint
-from roomkey.testing.loopback import Answer, ReceivedRequest
+from roomkey.testing import LoopbackRequest, LoopbackResponse
 
 _SENT_BY_APIS: Final = frozenset({"/oauth2/jwks", "/oauth2/introspect", "/oauth2/deny-list", "/oauth2/status-list"})
 _SENT_BY_APPS: Final = frozenset({"/oauth2/token", "/oauth2/revoke"})
@@ -96,7 +96,7 @@ class Exchange:
         )
 
 
-def sent_request(server: Party, request: ReceivedRequest) -> SentRequest:
+def sent_request(server: Party, request: LoopbackRequest) -> SentRequest:
     """The request as it may be shown: no token, no query, no body."""
     scheme, _, rest = (request.header("authorization") or "").partition(" ")
     return SentRequest(
@@ -109,7 +109,7 @@ def sent_request(server: Party, request: ReceivedRequest) -> SentRequest:
     )
 
 
-def exchange(server: Party, request: ReceivedRequest, answer: Answer | None) -> Exchange:
+def exchange(server: Party, request: LoopbackRequest, answer: LoopbackResponse | None) -> Exchange:
     """The exchange as it may be shown. Reads the monotonic clock."""
     return Exchange(
         request=sent_request(server, request),
@@ -128,7 +128,7 @@ def _caller(path: str) -> Party:
     return Party.APP if path in _SENT_BY_APPS else Party.USER
 
 
-def _issued_token(request: ReceivedRequest, answer: Answer) -> str:
+def _issued_token(request: LoopbackRequest, answer: LoopbackResponse) -> str:
     """The fingerprint of the token in a token response, or on the page that shows one once."""
     if answer.status != 200 or request.path not in ("/oauth2/token", "/shown-once"):
         return ""
@@ -136,7 +136,7 @@ def _issued_token(request: ReceivedRequest, answer: Answer) -> str:
     return "" if found is None else fingerprint(found[0])
 
 
-def _result(server: Party, request: ReceivedRequest, answer: Answer) -> str:
+def _result(server: Party, request: LoopbackRequest, answer: LoopbackResponse) -> str:
     if request.path == "/oauth2/introspect":
         return "active" if json.loads(answer.body).get("active") is True else "not active"
     if server is not Party.API:
@@ -147,12 +147,12 @@ def _result(server: Party, request: ReceivedRequest, answer: Answer) -> str:
     return f"{who}: scope {members.get('scope')}"
 
 
-def _error(request: ReceivedRequest, answer: Answer) -> str:
+def _error(request: LoopbackRequest, answer: LoopbackResponse) -> str:
     if answer.status == 400 and request.path == "/oauth2/token":
         return str(json.loads(answer.body).get("error", ""))
     challenges = parse_challenges(_headers(answer, "www-authenticate"))
     return next((error for challenge in challenges if (error := challenge.parameter("error"))), "")
 
 
-def _headers(answer: Answer, wanted: str) -> list[str]:
+def _headers(answer: LoopbackResponse, wanted: str) -> list[str]:
     return [value for name, value in answer.headers if name.lower() == wanted]

@@ -6,8 +6,7 @@ from typing import Final
 
 import httpx2
 
-from roomkey.testing.faults import FaultyServer
-from roomkey.testing.loopback import Answer, ReceivedRequest
+from roomkey.testing import FaultyServer, LoopbackRequest, LoopbackResponse
 
 TOKEN: Final = "/oauth2/token"
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding"})
@@ -26,7 +25,7 @@ class Relay(FaultyServer):
     """
 
     def __init__(self) -> None:
-        super().__init__(self._forward, wall=time.time, spoils=lambda request: request.path in self.faulty)
+        super().__init__(self._forward, wall=time.time, affects=lambda request: request.path in self.faulty)
         self.behind = ""
         self.faulty = {TOKEN}
         self.token_requests: list[float] = []
@@ -38,11 +37,11 @@ class Relay(FaultyServer):
         super().stop()
         self._client.close()
 
-    def _arrived(self, request: ReceivedRequest) -> None:
+    def _record(self, request: LoopbackRequest) -> None:
         if request.path == TOKEN:
             self.token_requests.append(request.arrived)
 
-    def _forward(self, request: ReceivedRequest) -> Answer:
+    def _forward(self, request: LoopbackRequest) -> LoopbackResponse:
         headers = [(name, value) for name, value in request.headers if name not in _HOP_BY_HOP]
         sent = self._client.build_request(
             request.method,
@@ -55,8 +54,8 @@ class Relay(FaultyServer):
         try:
             came = self._client.send(sent)
         except httpx2.TransportError:
-            return Answer(502)
+            return LoopbackResponse(502)
         kept = [(name, value) for name, value in came.headers.multi_items() if name.lower() not in _HOP_BY_HOP]
         if request.path in (TOKEN, "/sign-in", "/shown-once"):
             self.issued.update(_SECRET.findall(came.text), _SECRET.findall(came.headers.get("set-cookie", "")))
-        return Answer(came.status_code, came.content, kept)
+        return LoopbackResponse(came.status_code, came.content, kept)

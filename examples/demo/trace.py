@@ -14,8 +14,7 @@ from examples.demo.text_diagram import TextDiagram
 if TYPE_CHECKING:
     from examples.demo.screen import Screen
 
-    from roomkey.testing.faults import FaultyServer
-    from roomkey.testing.loopback import Answer, ReceivedRequest
+    from roomkey.testing import FaultyServer, LoopbackRequest, LoopbackResponse
 
 Route = tuple[Party, Party, str]
 """Sender, receiver, and the path that is requested or answered."""
@@ -148,11 +147,11 @@ class Trace:
     def watch(self, party: Party, server: "FaultyServer") -> None:
         """Show from now on what ``server`` receives and answers, as ``party``."""
 
-        def received(request: "ReceivedRequest") -> None:
+        def received(request: "LoopbackRequest") -> None:
             if not self._hidden:
                 self._arriving.put(sent_request(party, request))
 
-        def answered(request: "ReceivedRequest", answer: "Answer | None") -> None:
+        def answered(request: "LoopbackRequest", answer: "LoopbackResponse | None") -> None:
             if self._hidden:
                 return
             seen = exchange(party, request, answer)
@@ -160,7 +159,7 @@ class Trace:
                 self._seen.append(seen)
             self._arriving.put(seen)
 
-        server.herald, server.observer = received, answered
+        server.on_request, server.on_response = received, answered
 
     def show_in(self, view: View) -> None:
         """Show what comes in ``view`` from now on, once all that came before is on the screen."""

@@ -127,6 +127,7 @@ RENAMED = {
     "roomkey.PresentedProof": "DPoPRequest",
     "roomkey.Rejection": "RejectOutcome",
     "roomkey.jose.RefusedKey": "RejectedKey",
+    "roomkey.testing.TokenRequest": "RecordedTokenRequest",
 }
 """Public names of 0.1.0 and their new names in the same module; an old one works for one version, with a warning."""
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from sqlalchemy import select
 from tests.authorization_server.oauth_service import CONSOLE, PASSWORD, Login, OAuthService, claims_of, oauth_service
+from tests.support.leaks import LeakDetector
 
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
@@ -30,7 +31,7 @@ from roomkey.authorization_server.schema.base import metadata
 from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.server.backup import back_up
 from roomkey.authorization_server.service import Service
-from roomkey.testing import FakeClock, LeakDetector
+from roomkey.testing import FakeClock
 
 BACK = "https://app.example/cb"
 VERIFIER = "v" * 43

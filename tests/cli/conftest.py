@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.leaks import LeakDetector
 
 from roomkey.cli.main import main
-from roomkey.testing import Issuer, LeakDetector, ProtectedAPI
+from roomkey.testing import Issuer, ProtectedAPI
 
 COMMAND = (sys.executable, "-c", "import sys; from roomkey.cli.main import main; sys.exit(main())")
 TERMINAL_COMMAND = (*COMMAND[:2], f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {COMMAND[2]}")

@@ -6,9 +6,10 @@ import socket
 import threading
 
 import pytest
+from tests.support.leaks import LeakDetector
 
 from roomkey.cli.exit_code import ExitCode
-from roomkey.testing import LeakDetector, ProtectedAPI
+from roomkey.testing import ProtectedAPI
 
 
 def test_the_body_goes_to_stdout_as_it_is_and_the_status_to_stderr(home, issuer, api, nothing_leaks):

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from tests.support.leaks import LeakDetector
 
 from roomkey.cli.errors import complain, explain, show_notes, unexpected
 from roomkey.cli.exit_code import ExitCode, exit_code_of, exit_code_of_answer
@@ -17,7 +18,6 @@ from roomkey.errors import (
     TokenRejected,
     TokenUnavailable,
 )
-from roomkey.testing import LeakDetector
 
 SECRET = "hunter2-in-an-exception"
 

@@ -3,8 +3,9 @@ import json
 import time
 
 import pytest
+from tests.support.leaks import LeakDetector
 
-from roomkey.testing import Issuer, LeakDetector
+from roomkey.testing import Issuer
 
 
 def _jwt(header: dict, claims: dict) -> str:

@@ -5,9 +5,9 @@ import re
 import time
 
 import pytest
+from tests.support.leaks import LeakDetector
 
 from roomkey.cli.exit_code import ExitCode
-from roomkey.testing import LeakDetector
 
 ALICE = """
 [credentials.alice]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.client.sources import client_credentials
+from tests.support.issuer import ExtendedIssuer
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
@@ -29,7 +30,7 @@ def make_manager() -> Iterator[MakeManager]:
 def issuer(request: pytest.FixtureRequest) -> Iterator[Issuer]:
     """An issuer that lives by the test's own clock where the test has one."""
     clock = request.getfixturevalue("clock") if "clock" in request.fixturenames else None
-    with Issuer(clock=clock) as server:
+    with ExtendedIssuer(clock=clock) as server:
         yield server
 
 

@@ -6,12 +6,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from tests.client.sources import client_credentials, password, settle
+from tests.support.leaks import LeakDetector
 
 import roomkey
 from roomkey.jose import KeySet
 from roomkey.oauth.custom_login import LoginCall
 from roomkey.oauth.token_response import AnswerPaths
-from roomkey.testing import FakeClock, Issuer, LeakDetector, ProtectedAPI
+from roomkey.testing import FakeClock, Issuer, ProtectedAPI
 
 ANSWERS = {
     "nested": AnswerPaths(access_token="data.auth.token", expires_in="data.auth.expiresIn"),

@@ -13,7 +13,7 @@ from tests.client.test_store_outage import FailingStore
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
-from roomkey.testing.loopback import Answer
+from roomkey.testing.loopback import LoopbackResponse
 
 
 @pytest.fixture
@@ -168,11 +168,11 @@ def test_a_refusal_that_a_sibling_has_caused_is_answered_with_the_siblings_refre
         clock.advance(301.0)
         issuer.answer_with(400, body={"error": "invalid_grant"})
 
-        def rotate(request: object, answer: Answer | None) -> None:
-            issuer.observer = None
+        def rotate(request: object, answer: LoopbackResponse | None) -> None:
+            issuer.on_response = None
             there.header()
 
-        issuer.observer = rotate
+        issuer.on_response = rotate
         assert here.header()
         assert grants(issuer) == ["password", "refresh_token", "refresh_token", "refresh_token"]
         sent = [request.refresh_token_digest for request in issuer.token_requests]

@@ -4,10 +4,10 @@ import itertools
 import threading
 
 import pytest
+from tests.support.leaks import LeakDetector
 
 import roomkey
 from roomkey.config import load
-from roomkey.testing import LeakDetector
 
 TWO = """
 [store]

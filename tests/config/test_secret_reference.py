@@ -3,9 +3,9 @@
 import keyring
 import keyring.backend
 import pytest
+from tests.support.leaks import LeakDetector
 
 import roomkey
-from roomkey.testing import LeakDetector
 
 ORDERS = """
 [credentials.orders]

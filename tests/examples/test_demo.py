@@ -19,10 +19,11 @@ from examples.demo.report import markdown, page
 from examples.demo.runner import run
 from examples.demo.scenes import SCENES
 from rich.console import Console
+from tests.support.leaks import LeakDetector
 
 from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.theme import themed
-from roomkey.testing import LeakDetector, ProtectedAPI
+from roomkey.testing import ProtectedAPI
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT, CREDENTIALS, BOTH, THREADS, REFRESH, REVOKED, OUTAGE, WAYS, FORGED = SCENES
@@ -167,10 +168,10 @@ class LyingService(AuthService):
 class BrokenRelay(Relay):
     """Forwards one token request and no other."""
 
-    def _arrived(self, request) -> None:
+    def _record(self, request) -> None:
         if self.token_requests:
             self.outage(503)
-        super()._arrived(request)
+        super()._record(request)
 
 
 class StubbornService(AuthService):

@@ -13,11 +13,12 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.programs import output_of
+from tests.support.leaks import LeakDetector
 
 from roomkey import ClientCredentials, Credential, MemoryStore, TokenManager
 from roomkey.integrations.httpx2 import BearerAuth
-from roomkey.testing import Issuer, LeakDetector, ProtectedAPI
-from roomkey.testing.ledger import Client
+from roomkey.testing import Issuer, ProtectedAPI
+from roomkey.testing.ledger import RegisteredClient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SERVERS = sorted(EXAMPLES.glob("protected_api_*.py"))
@@ -104,7 +105,7 @@ def reports(manager: TokenManager, issuer: Issuer) -> Credential:
     return manager.credential(source(issuer, issuer.client))
 
 
-def source(issuer: Issuer, client: Client) -> ClientCredentials:
+def source(issuer: Issuer, client: RegisteredClient) -> ClientCredentials:
     return ClientCredentials(issuer=issuer.url, client_id=client.client_id, client_secret=str(client.client_secret))
 
 

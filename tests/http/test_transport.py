@@ -7,10 +7,11 @@ import time
 import zlib
 
 import pytest
+from tests.support.leaks import LeakDetector
 
 from roomkey.http.messages import Request
 from roomkey.http.transport import Transport, TransportError
-from roomkey.testing import Issuer, LeakDetector, ProtectedAPI
+from roomkey.testing import Issuer, ProtectedAPI
 
 TRANSPORT = Transport()
 

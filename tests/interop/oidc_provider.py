@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-
-from roomkey.testing.child import ServingChild
+from tests.support.child_process import ChildProcess
 
 PROGRAM = Path(__file__).with_name("provider.mjs")
 
@@ -38,7 +37,7 @@ class OIDCProvider:
     """Starts at once and raises RuntimeError where it cannot; ``close()`` ends it and expects that it did not fail."""
 
     def __init__(self) -> None:
-        self._child = ServingChild(["node", str(PROGRAM)])
+        self._child = ChildProcess(["node", str(PROGRAM)])
         self.issuer = str(self._child.started["issuer"])
         self._http = httpx2.Client(base_url=self.issuer, timeout=10.0)
         self._metadata: dict[str, str] = self._http.get("/.well-known/openid-configuration").json()

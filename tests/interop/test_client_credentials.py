@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from tests.interop.oidc_provider import BRIEF_ORDERS, Client, OIDCProvider, TokenRequest
 from tests.interop.sources import Sources
+from tests.support.leaks import LeakDetector
 
 import roomkey
 from roomkey.oauth.client_authentication import ClientAuthentication
-from roomkey.testing import LeakDetector
 
 AUTHENTICATIONS = ["client_secret_basic", "client_secret_post"]
 

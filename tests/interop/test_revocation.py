@@ -11,7 +11,7 @@ from tests.interop.sources import Sources
 import roomkey
 from roomkey.clock import SystemClock
 from roomkey.integrations.httpx2 import BearerAuth
-from roomkey.testing.loopback import Answer, LoopbackServer, ReceivedRequest, json_answer
+from roomkey.testing.loopback import LoopbackRequest, LoopbackResponse, LoopbackServer, json_response
 
 
 class IntrospectingAPI(LoopbackServer):
@@ -23,13 +23,13 @@ class IntrospectingAPI(LoopbackServer):
         self._provider = provider
         self._client = provider.register()
 
-    def _answer(self, request: ReceivedRequest) -> Answer:
+    def _answer(self, request: LoopbackRequest) -> LoopbackResponse:
         token = (request.header("authorization") or "").removeprefix("Bearer ")
         known = self._provider.introspect(self._client, token)
         if known["active"] and (known["aud"], known["scope"]) == ("orders-api", "orders:read"):
-            answer = json_answer({"orders": []})
+            answer = json_response({"orders": []})
         else:
-            answer = json_answer({}, 401, ("www-authenticate", 'Bearer realm="orders", error="invalid_token"'))
+            answer = json_response({}, 401, ("www-authenticate", 'Bearer realm="orders", error="invalid_token"'))
         self.statuses.append(answer.status)
         return answer
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from roomkey.clock import Clock
 from roomkey.testing.faults import FaultyServer
-from roomkey.testing.loopback import Answer, ReceivedRequest, json_answer
+from roomkey.testing.loopback import LoopbackRequest, LoopbackResponse, json_response
 
 
 class KeyServer(FaultyServer):
@@ -23,31 +23,31 @@ class KeyServer(FaultyServer):
     """
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(self._answer, wall=clock.wall, spoils=lambda request: request.path.startswith("/jwks"))
+        super().__init__(self._answer, wall=clock.wall, affects=lambda request: request.path.startswith("/jwks"))
         self.keys: list[Any] = []
         self.headers: list[tuple[str, str]] = []
         self.etag: str | None = None
         self.metadata: dict[str, Any] = {}
-        self.asked: list[ReceivedRequest] = []
+        self.asked: list[LoopbackRequest] = []
         self.others: list[str] = []
 
     @property
     def url(self) -> str:
         return self.origin + "/jwks"
 
-    def _arrived(self, request: ReceivedRequest) -> None:
+    def _record(self, request: LoopbackRequest) -> None:
         self.asked.append(request)
 
-    def _answer(self, request: ReceivedRequest) -> Answer:
+    def _answer(self, request: LoopbackRequest) -> LoopbackResponse:
         if request.path.startswith("/jwks"):
             headers = [*self.headers, *((("etag", self.etag),) if self.etag else ())]
             if self.etag and request.header("if-none-match") == self.etag:
-                return Answer(304, headers=headers)
-            return Answer(200, json.dumps({"keys": self.keys}).encode(), headers)
+                return LoopbackResponse(304, headers=headers)
+            return LoopbackResponse(200, json.dumps({"keys": self.keys}).encode(), headers)
         self.others.append(request.path)
         if request.path == "/.well-known/openid-configuration":
-            return json_answer({"issuer": self.origin, "jwks_uri": self.url} | self.metadata)
-        return json_answer({}, 404)
+            return json_response({"issuer": self.origin, "jwks_uri": self.url} | self.metadata)
+        return json_response({}, 404)
 
 
 def eventually(condition: Callable[[], bool]) -> None:

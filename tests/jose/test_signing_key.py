@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from tests.support.leaks import LeakDetector
 
 import roomkey
 from roomkey.jose import KeySet, base64url, verify_compact
 from roomkey.jose.signing_key import PrivateKey, SigningKey
-from roomkey.testing import LeakDetector
 
 KEYS: dict[str, PrivateKey] = {
     "RSA": rsa.generate_private_key(65537, 2048),

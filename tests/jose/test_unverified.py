@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.jose.tokens import encode
+from tests.support.leaks import LeakDetector
 
 from roomkey.jose.compact import LARGEST_TOKEN, read_unverified
-from roomkey.testing import Issuer, LeakDetector
+from roomkey.testing import Issuer
 
 
 def token(header: object, claims: object, signature: str = "c2ln") -> str:

@@ -9,11 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from tests.jose.tokens import ALGORITHM_OF, ANY, CURVES, SECRET, Absent, Key, encode, integer, mac, secret_jwk
+from tests.support.leaks import LeakDetector
 
 import roomkey
 from roomkey.jose import KeySet, KeySetState, RejectedKey, verify_compact
 from roomkey.jose.key_policy import edwards_problem, rsa_problem
-from roomkey.testing import LeakDetector
 
 RSA = Key("RSA", "rsa")
 EC = Key("P-256", "ec")

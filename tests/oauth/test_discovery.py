@@ -8,7 +8,7 @@ import pytest
 from roomkey.http.transport import Transport, TransportError
 from roomkey.oauth.discovery import Discovery
 from roomkey.testing import FakeClock
-from roomkey.testing.loopback import Answer, LoopbackServer, ReceivedRequest, json_answer
+from roomkey.testing.loopback import LoopbackRequest, LoopbackResponse, LoopbackServer, json_response
 
 
 class Metadata:
@@ -20,15 +20,15 @@ class Metadata:
         self.on_request: Callable[[], None] = lambda: None
         self.server = LoopbackServer(self.answer, time.time)
 
-    def answer(self, request: ReceivedRequest) -> Answer | None:
+    def answer(self, request: LoopbackRequest) -> LoopbackResponse | None:
         kind = request.path.rpartition("/")[2]
         self.asked.append(kind)
         self.on_request()
         if self.server.pause(self.delays.get(kind, 0.0)):
             return None
         if kind != "openid-configuration":
-            return Answer(404)
-        return json_answer({"issuer": self.server.origin, "token_endpoint": f"{self.server.origin}/token"})
+            return LoopbackResponse(404)
+        return json_response({"issuer": self.server.origin, "token_endpoint": f"{self.server.origin}/token"})
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ from urllib.parse import parse_qs
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from tests.support.leaks import LeakDetector
 
 import roomkey
 from roomkey.jose import KeySet
 from roomkey.jose.compact import read_unverified
 from roomkey.oauth.source import Moment, reveal
-from roomkey.testing import FakeClock, Issuer, LeakDetector
+from roomkey.testing import FakeClock, Issuer
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 PRIVATE = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.resource_server.dpop_api import API
+from tests.support.issuer import ExtendedIssuer
 
 import roomkey
 from roomkey.testing import FakeClock, Issuer
@@ -13,7 +14,7 @@ MakeValidator = Callable[..., roomkey.TokenValidator]
 
 @pytest.fixture
 def issuer(clock: FakeClock) -> Iterator[Issuer]:
-    with Issuer(clock=clock) as running:
+    with ExtendedIssuer(clock=clock) as running:
         yield running
     assert running.failures == []
 

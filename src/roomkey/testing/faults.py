@@ -1,114 +1,87 @@
-"""A loopback server that fails on demand: late, down, unreachable, silent, cut off, slow, redirecting, nonsense."""
+"""A loopback server that fails on demand: delays, outages, refused connections, hangs, redirects, wrong responses."""
 
 import json
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, Literal, Self
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
-from roomkey.testing.loopback import Answer, LoopbackServer, ReceivedRequest
+from roomkey.testing.loopback import LoopbackRequest, LoopbackResponse, LoopbackServer
 
 _LONGEST_HANG: Final = 120.0
-_Kind = Literal["answer", "hang", "drop", "drip"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    kind: _Kind
-    answer: Answer | None = None
+    kind: Literal["respond", "hang", "drop", "drip"]
+    response: LoopbackResponse | None = None
     processed: bool = False
     seconds: float = 0.0
 
 
-class FaultyServer:
+class FaultyServer(LoopbackServer):
     """The base of :class:`~roomkey.testing.Issuer` and :class:`~roomkey.testing.ProtectedAPI`: a server with faults.
 
-    Faults that take ``times`` stand in one queue and each spoils that many of the next requests, in the order in which
-    they were asked for; an outage lasts until :meth:`recover`. A context manager; safe in any thread.
+    Faults that take ``times`` are queued, and each affects that many of the next requests; an outage lasts until
+    :meth:`recover`. A context manager; safe in any thread.
 
     Attributes:
-        delay: seconds to wait before an answer, faulty or not.
+        delay: seconds to wait before a response, faulty or not.
         date_offset: seconds by which this server's clock is wrong: its ``Date`` header and the times in its tokens.
-        herald: called with each request as it arrives, from many threads at once; for a live trace.
-        observer: the same with each request and its answer (None: the connection is dropped) before that is sent.
+        most_at_once: the largest number of requests that were being answered at one time.
+        on_request: called with each request as it arrives, from many threads at once; for a live trace.
+        on_response: the same with each request and its response (None: the connection is dropped) before that is sent.
     """
 
     def __init__(
         self,
-        respond: Callable[[ReceivedRequest], Answer],
+        respond: Callable[[LoopbackRequest], LoopbackResponse],
         *,
         wall: Callable[[], float],
-        spoils: Callable[[ReceivedRequest], bool],
+        affects: Callable[[LoopbackRequest], bool] = lambda _request: True,
         delay: float = 0.0,
         date_offset: float = 0.0,
     ) -> None:
+        """``affects`` tells for a request whether faults and ``delay`` concern it."""
+        super().__init__(self._traced, wall)
         self.delay = delay
         self.date_offset = date_offset
-        self.herald: Callable[[ReceivedRequest], None] | None = None
-        self.observer: Callable[[ReceivedRequest, Answer | None], None] | None = None
-        self._normal = respond
-        self._true_wall = wall
-        self._spoils = spoils
-        self._faults: deque[_Fault] = deque()
-        self._outage: Answer | None = None
-        self._released = threading.Event()
-        self._gate = threading.Lock()
-        self._busy = 0
-        self._server = LoopbackServer(self._observed, self.wall)
         self.most_at_once = 0
-
-    def start(self) -> Self:
-        """Begin to listen on 127.0.0.1; the port stays the same if the server is stopped and started again."""
-        self._server.start()
-        return self
-
-    def stop(self) -> None:
-        """End every connection and stop listening; returns within about two seconds. Safe to call twice."""
-        self._released.set()
-        self._server.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
-
-    @property
-    def origin(self) -> str:
-        """``http://127.0.0.1:port``."""
-        return self._server.origin
-
-    @property
-    def failures(self) -> list[str]:
-        """Requests that this server could not answer because of a mistake of its own; empty in a sound test."""
-        return self._server.failures
+        self.on_request: Callable[[LoopbackRequest], None] | None = None
+        self.on_response: Callable[[LoopbackRequest, LoopbackResponse | None], None] | None = None
+        self._normal = respond
+        self._affects = affects
+        self._faults: deque[_Fault] = deque()
+        self._outage: LoopbackResponse | None = None
+        self._recovered = threading.Event()
+        self._lock = threading.Lock()
+        self._at_once = 0
 
     def wall(self) -> float:
         """Seconds since 1970 by this server's clock, ``date_offset`` included."""
-        return self._true_wall() + self.date_offset
+        return super().wall() + self.date_offset
 
     def outage(self, status: int = 503, retry_after: float | str | None = None) -> None:
-        """Answer ``status`` to everything until :meth:`recover`; ``retry_after`` is in seconds, or an HTTP date."""
+        """Respond ``status`` to everything until :meth:`recover`; ``retry_after`` is in seconds, or an HTTP date."""
         headers = [("content-type", "text/plain")]
         if retry_after is not None:
-            text = f"{retry_after:g}" if isinstance(retry_after, float) else str(retry_after)
-            headers.append(("retry-after", text))
-        self._outage = Answer(status, b"out of order", headers)
+            value = f"{retry_after:g}" if isinstance(retry_after, float) else str(retry_after)
+            headers.append(("retry-after", value))
+        self._outage = LoopbackResponse(status, b"out of order", headers)
 
     def unreachable(self) -> None:
-        """Refuse connections until :meth:`recover`, and cut those that are open."""
-        self._server.stop()
+        """Refuse connections until :meth:`recover`, and close those that are open."""
+        super().stop()
 
     def recover(self) -> None:
         """End every fault: outages, hangs, refused connections and what is left in the queue. ``delay`` stays."""
-        with self._gate:
+        with self._lock:
             self._faults.clear()
             self._outage = None
-            self._released.set()
-            self._released = threading.Event()
-        self._server.start()
+            self._recovered.set()
+            self._recovered = threading.Event()
+        self.start()
 
     def answer_with(
         self,
@@ -119,7 +92,10 @@ class FaultyServer:
         times: int = 1,
         processed: bool = False,
     ) -> None:
-        """Give this answer to the next ``times`` requests; a body that is neither bytes nor text is sent as JSON."""
+        """Send this response to the next ``times`` requests; a body that is neither bytes nor str is sent as JSON.
+
+        With ``processed`` the request has its effect before (a refresh token is used up).
+        """
         pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
         if isinstance(body, str):
             body = body.encode()
@@ -127,79 +103,72 @@ class FaultyServer:
             body = json.dumps(body).encode()
         if not any(name.lower() == "content-type" for name, _ in pairs):
             pairs.append(("content-type", "application/json"))
-        self._queue(_Fault("answer", Answer(status, body, pairs), processed=processed), times)
+        self._queue(_Fault("respond", LoopbackResponse(status, body, pairs), processed=processed), times)
 
     def redirect_to(self, url: str, *, status: int = 307, times: int = 1) -> None:
-        """Send the next ``times`` requests elsewhere."""
+        """Redirect the next ``times`` requests."""
         self.answer_with(status, {"location": url}, b"", times=times)
 
     def hang(self, *, times: int = 1, processed: bool = False) -> None:
-        """Take the next ``times`` requests and never answer, until :meth:`recover` (or two minutes have passed).
+        """Read the next ``times`` requests and never respond, until :meth:`recover` (or two minutes have passed).
 
-        With ``processed`` the request has its effect (a refresh token is spent), and only the answer is lost.
+        With ``processed`` the request has its effect (a refresh token is used up), and only the response is lost.
         """
         self._queue(_Fault("hang", processed=processed), times)
 
     def drop(self, *, times: int = 1, processed: bool = False) -> None:
-        """Receive the next ``times`` requests and close the connection; ``processed`` as for :meth:`hang`."""
+        """Read the next ``times`` requests and close the connection; ``processed`` as for :meth:`hang`."""
         self._queue(_Fault("drop", processed=processed), times)
 
     def drip(self, seconds: float, *, times: int = 1) -> None:
-        """Give the next ``times`` answers rightly, but with ``seconds`` between any two bytes of the body."""
+        """Send the next ``times`` responses with ``seconds`` between any two bytes of the body."""
         self._queue(_Fault("drip", seconds=seconds), times)
 
     def _queue(self, fault: _Fault, times: int) -> None:
-        with self._gate:
+        with self._lock:
             self._faults.extend([fault] * times)
 
-    def _observed(self, request: ReceivedRequest) -> Answer | None:
-        if self.herald is not None:
-            self.herald(request)
-        answer = self._respond(request)
-        if self.observer is not None:
-            self.observer(request, answer)
-        return answer
+    def _traced(self, request: LoopbackRequest) -> LoopbackResponse | None:
+        if self.on_request is not None:
+            self.on_request(request)
+        response = self._delayed(request) if self._affects(request) else self._normal(request)
+        if self.on_response is not None:
+            self.on_response(request, response)
+        return response
 
-    def _respond(self, request: ReceivedRequest) -> Answer | None:
-        if not self._spoils(request):
-            return self._normal(request)
-        with self._gate:
-            self._busy += 1
-            self.most_at_once = max(self.most_at_once, self._busy)
+    def _delayed(self, request: LoopbackRequest) -> LoopbackResponse | None:
+        with self._lock:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
         try:
-            self._arrived(request)
-            if self.delay > 0 and self._server.pause(self.delay):
+            self._record(request)
+            if self.delay > 0 and self.pause(self.delay):
                 return None
-            answer = self._spoilt(request)
-            self._answered(request, answer)
-            return answer
+            response = self._faulty(request)
+            self._record_response(request, response)
+            return response
         finally:
-            with self._gate:
-                self._busy -= 1
+            with self._lock:
+                self._at_once -= 1
 
-    def _arrived(self, request: ReceivedRequest) -> None:
-        """What is noted of a request before its fate is decided; a subclass keeps its records here."""
+    def _record(self, request: LoopbackRequest) -> None:
+        """Record a request before it meets a fault; for subclasses."""
 
-    def _answered(self, request: ReceivedRequest, answer: Answer | None) -> None:
-        """What is noted of a request just before its answer leaves; None where the connection is dropped."""
+    def _record_response(self, request: LoopbackRequest, response: LoopbackResponse | None) -> None:
+        """Record a response just before it is sent, None where the connection is dropped; for subclasses."""
 
-    def _spoilt(self, request: ReceivedRequest) -> Answer | None:
-        with self._gate:
+    def _faulty(self, request: LoopbackRequest) -> LoopbackResponse | None:
+        with self._lock:
             fault = self._faults.popleft() if self._faults else None
-            outage, released = self._outage, self._released
+            outage, recovered = self._outage, self._recovered
         if fault is None:
             return outage if outage is not None else self._normal(request)
-        answer = self._normal(request) if fault.processed or fault.kind == "drip" else None
-        if fault.kind == "answer":
-            return fault.answer
-        if fault.kind == "drip" and answer is not None:
-            return Answer(answer.status, answer.body, answer.headers, drip=fault.seconds)
+        if fault.kind == "drip":
+            return replace(self._normal(request), drip=fault.seconds)
+        if fault.processed:
+            self._normal(request)
         if fault.kind == "hang":
-            _wait(released, self._server.pause)
-        return None
-
-
-def _wait(released: threading.Event, pause: Callable[[float], bool]) -> None:
-    end = time.monotonic() + _LONGEST_HANG
-    while time.monotonic() < end and not released.is_set() and not pause(0.02):
-        pass
+            for _ in range(int(_LONGEST_HANG / 0.02)):
+                if recovered.is_set() or self.pause(0.02):
+                    break
+        return fault.response

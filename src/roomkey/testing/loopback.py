@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on 127.0.0.1: keep-alive, a thread per connection, quick to start and to stop."""
+"""An HTTP/1.1 server on 127.0.0.1, on the standard library's ``http.server``: keep-alive, a thread per connection."""
 
 import contextlib
 import json
@@ -7,36 +7,33 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Final, Protocol, Self
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from roomkey.secret import Confidential
 
-_BACKLOG: Final = 1024
-_IDLE_SECONDS: Final = 120.0
-_LONGEST_LINE: Final = 65_536
-_MOST_HEADERS: Final = 200
-_LARGEST_BODY: Final = 16 * 1024 * 1024
+_CLOSING_SECONDS: Final = 2.0
 
 
-class ReceivedRequest(Confidential):
-    """One request as it came over the wire; its repr shows method and path only.
+@dataclass(frozen=True, slots=True, repr=False)
+class LoopbackRequest(Confidential):
+    """A request as it was received; its repr shows method and path only.
 
-    ``headers`` are (lower-case name, value) pairs; ``arrived`` is ``time.monotonic()`` in seconds.
+    ``headers`` and ``query`` are (name, value) pairs, header names in lower case; ``arrived`` is ``time.monotonic()``
+    in seconds.
     """
 
-    __slots__ = ("arrived", "body", "headers", "method", "path", "query")
-
-    def __init__(self, method: str, target: str, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
-        parts = urlsplit(target)
-        self.method = method
-        self.path = parts.path
-        self.query = tuple(parse_qsl(parts.query, keep_blank_values=True))
-        self.headers = headers
-        self.body = body
-        self.arrived = time.monotonic()
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    arrived: float = field(default_factory=time.monotonic)
 
     def header(self, name: str) -> str | None:
         """The first value of the header ``name`` (lower-case), or None."""
@@ -47,242 +44,220 @@ class ReceivedRequest(Confidential):
         return next((value for key, value in self.query if key == name), None)
 
     def __repr__(self) -> str:
-        return f"ReceivedRequest({self.method} {self.path})"
+        return f"LoopbackRequest({self.method} {self.path})"
 
 
-class Answer(Confidential):
-    """What the server sends back; its repr shows the status only.
+@dataclass(frozen=True, slots=True, repr=False)
+class LoopbackResponse(Confidential):
+    """A response to send; its repr shows the status only.
 
     ``drip`` is the pause in seconds between two bytes of the body; 0 sends it in one piece.
     """
 
-    __slots__ = ("body", "drip", "headers", "status")
-
-    def __init__(
-        self, status: int, body: bytes = b"", headers: Iterable[tuple[str, str]] = (), *, drip: float = 0.0
-    ) -> None:
-        self.status = status
-        self.body = body
-        self.headers = tuple(headers)
-        self.drip = drip
+    status: int
+    body: bytes = b""
+    headers: Iterable[tuple[str, str]] = ()
+    drip: float = 0.0
 
     def __repr__(self) -> str:
-        return f"Answer({self.status})"
+        return f"LoopbackResponse({self.status})"
 
 
-def json_answer(members: object, status: int = 200, *headers: tuple[str, str]) -> Answer:
-    """``members`` as a JSON answer."""
-    return Answer(status, json.dumps(members).encode(), (("content-type", "application/json"), *headers))
-
-
-class _Reader(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-    def readline(self, size: int, /) -> bytes: ...
-
-
-class _Unreadable(Exception):
-    """What was received is not a request that this server takes; ``status`` says why."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+def json_response(members: object, status: int = 200, *headers: tuple[str, str]) -> LoopbackResponse:
+    """A response with ``members`` as JSON."""
+    return LoopbackResponse(status, json.dumps(members).encode(), (("content-type", "application/json"), *headers))
 
 
 class LoopbackServer:
-    """Serve ``respond`` on 127.0.0.1 at a free port, each connection in its own daemon thread.
+    """Serve ``respond`` on 127.0.0.1 at a free port, each connection in its own daemon thread; a context manager.
 
-    ``respond`` takes a :class:`ReceivedRequest` and returns an :class:`Answer`, or None to drop the connection; it runs
-    in many threads at once and may block. ``wall`` is the clock behind the ``Date`` header. A context manager.
+    ``respond`` takes a :class:`LoopbackRequest` and returns a :class:`LoopbackResponse`, or None to drop the
+    connection; it runs in many threads at once and may block. ``wall`` is the clock behind the ``Date`` header.
+
+    Attributes:
+        failures: requests for which ``respond`` raised an exception, which were answered with 500.
+        port: the port, once the server has started; 0 before.
     """
 
-    def __init__(self, respond: Callable[[ReceivedRequest], Answer | None], wall: Callable[[], float]) -> None:
+    def __init__(
+        self, respond: Callable[[LoopbackRequest], LoopbackResponse | None], wall: Callable[[], float]
+    ) -> None:
         self._respond = respond
         self._wall = wall
-        self._lock = threading.Lock()
-        self._connections: dict[socket.socket, threading.Thread] = {}
-        self._listener: socket.socket | None = None
-        self._acceptor: threading.Thread | None = None
-        self._closing = threading.Event()
-        self._process = 0
         self.failures: list[str] = []
         self.port = 0
+        self._closing = threading.Event()
+        self._listener: _Listener | None = None
+        self._process = 0
 
     @property
     def origin(self) -> str:
         """``http://127.0.0.1:port``; the port is known once the server has started."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Listen, at the same port as before where the server had been stopped. Raises OSError."""
+    def wall(self) -> float:
+        """Seconds since 1970 by the clock of this server."""
+        return self._wall()
+
+    def start(self) -> Self:
+        """Listen on 127.0.0.1, at the same port as before where the server had been stopped. Raises OSError."""
         if self._listener is not None:
-            return
-        listener = socket.create_server(("127.0.0.1", self.port), backlog=_BACKLOG)
-        self.port = listener.getsockname()[1]
+            return self
         self._closing.clear()
         self._process = os.getpid()
-        self._listener = listener
-        self._acceptor = threading.Thread(target=self._accept, args=(listener,), name="loopback-accept", daemon=True)
-        self._acceptor.start()
+        self._listener = _Listener(self, self.port)
+        self.port = self._listener.server_address[1]
+        threading.Thread(target=self._listener.serve_forever, name="loopback-accept", daemon=True).start()
+        return self
 
     def stop(self) -> None:
         """Close the listener and every connection, and wait for their threads (at most about two seconds)."""
-        if self._listener is None or os.getpid() != self._process:  # a forked child must not end its parent's server
+        listener = self._listener
+        if listener is None or os.getpid() != self._process:  # a forked child must not stop its parent's server
             return
-        with self._lock:
-            left = dict(self._connections)  # also those that end by themselves as soon as they see that it closes
         self._closing.set()
-        with contextlib.suppress(OSError):  # one connection wakes accept() on every system; close() does not
-            socket.create_connection(("127.0.0.1", self.port), timeout=1.0).close()
-        assert self._acceptor is not None  # noqa: S101 - start() sets both
-        self._acceptor.join(2.0)
-        self._listener.close()
         self._listener = None
-        with self._lock:
-            left |= self._connections
-        for connection in left:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        deadline = time.monotonic() + 2.0
-        for thread in left.values():
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
+        listener.close()
 
     def pause(self, seconds: float) -> bool:
-        """Wait ``seconds`` inside an answer; True at once where the server is being stopped."""
+        """Wait ``seconds`` inside a response; True at once where the server is being stopped."""
         return self._closing.wait(seconds)
 
     def __enter__(self) -> Self:
-        self.start()
-        return self
+        return self.start()
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            if self._closing.is_set():
-                connection.close()
-                return
-            thread = threading.Thread(target=self._serve, args=(connection,), name="loopback", daemon=True)
-            with self._lock:
-                self._connections[connection] = thread
-            thread.start()
 
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.settimeout(_IDLE_SECONDS)
-            with connection.makefile("rb", 65_536) as reader:
-                while not self._closing.is_set() and self._exchange(connection, reader):
-                    pass
-        except OSError:  # the client went away, or stop() ended the connection
-            pass
-        finally:
-            with self._lock:
-                self._connections.pop(connection, None)
-            with contextlib.suppress(OSError):  # a forked child may hold a copy: only a shutdown reaches the client
+class _Listener(ThreadingTCPServer):
+    """Accept connections, and know those that are open."""
+
+    allow_reuse_address = True
+    request_queue_size = 1024
+
+    def __init__(self, server: LoopbackServer, port: int) -> None:
+        self.loopback = server
+        self._threads_of: dict[socket.socket, threading.Thread] = {}
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # wakes serve_forever(), which looks only twice a second by itself
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.shutdown()
+        self.server_close()
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        for connection, thread in list(self._threads_of.items()):
+            with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _exchange(self, connection: socket.socket, reader: _Reader) -> bool:
-        try:
-            request = _read_request(connection, reader)
-        except _Unreadable as problem:
-            self._send(connection, Answer(problem.status), head_only=False, close=True)
-            return False
-        if request is None:
-            return False
-        try:
-            answer = self._respond(request)
-        except Exception as error:  # noqa: BLE001 - a mistake in an answer must reach the test, not end the thread
-            self.failures.append(f"{request.method} {request.path}: {type(error).__name__}")
-            answer = json_answer({"error": "failure_in_the_test_server"}, 500)
-        if answer is None:
-            return False
-        close = (request.header("connection") or "").lower() == "close"
-        return self._send(connection, answer, head_only=request.method == "HEAD", close=close) and not close
+    def process_request(self, request: Any, client_address: Any) -> None:
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), name="loopback", daemon=True
+        )
+        self._threads_of[request] = thread
+        thread.start()
 
-    def _send(self, connection: socket.socket, answer: Answer, *, head_only: bool, close: bool) -> bool:
+    def shutdown_request(self, request: Any) -> None:
+        with contextlib.suppress(OSError):  # a forked child may hold a copy: only a shutdown reaches the client
+            request.shutdown(socket.SHUT_RDWR)
+        request.close()
+        self._threads_of.pop(request, None)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away, or a connection that stop() closed, is no failure."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Read requests, pass them to ``respond``, and write what it returns."""
+
+    protocol_version = default_request_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 120.0
+    wbufsize = -1
+    server: _Listener
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):  # any method is served
+            return self._serve
+        raise AttributeError(name)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that it has in the standard library
+        """Nothing is printed."""
+
+    def handle_expect_100(self) -> bool:
+        proceed = super().handle_expect_100()
+        self.wfile.flush()
+        return proceed
+
+    def _serve(self) -> None:
+        loopback = self.server.loopback
         try:
-            phrase = HTTPStatus(answer.status).phrase
+            body = self._body()
+        except ValueError:
+            self.close_connection = True
+            self._send(LoopbackResponse(400))
+            return
+        parts = urlsplit(self.path)
+        query = tuple(parse_qsl(parts.query, keep_blank_values=True))
+        headers = tuple((name.lower(), value.strip()) for name, value in self.headers.items())
+        request = LoopbackRequest(self.command, parts.path, query, headers, body)
+        response: LoopbackResponse | None
+        try:
+            response = loopback._respond(request)
+        except Exception as error:  # noqa: BLE001 - a mistake in a response must reach the test, not end the thread
+            loopback.failures.append(f"{request.method} {request.path}: {type(error).__name__}")
+            response = json_response({"error": "failure_in_the_test_server"}, 500)
+        if response is None:
+            self.close_connection = True
+        else:
+            self._send(response)
+
+    def _body(self) -> bytes:
+        """The whole body; raises ValueError where its length is no number."""
+        if (self.headers.get("transfer-encoding") or "").lower() != "chunked":
+            return self._read(int(self.headers.get("content-length", "0")))
+        chunks = []
+        while size := int(self.rfile.readline(1024).partition(b";")[0], 16):
+            chunks.append(self._read(size))
+            self.rfile.readline(1024)
+        while self.rfile.readline(65_536) not in (b"\r\n", b"\n", b""):
+            pass
+        return b"".join(chunks)
+
+    def _read(self, size: int) -> bytes:
+        data = self.rfile.read(size)
+        if len(data) != size:
+            raise ConnectionError("the client closed the connection within a body")
+        return data
+
+    def _send(self, response: LoopbackResponse) -> None:
+        try:
+            phrase = HTTPStatus(response.status).phrase
         except ValueError:
             phrase = "Unknown"
-        names = {name.lower() for name, _ in answer.headers}
-        lines = [f"HTTP/1.1 {answer.status} {phrase}", *(f"{name}: {value}" for name, value in answer.headers)]
+        self.send_response_only(response.status, phrase)
+        headers = list(response.headers)
+        names = {name.lower() for name, _ in headers}
         if "date" not in names:
-            lines.append(f"date: {formatdate(self._wall(), usegmt=True)}")
-        if "content-length" not in names and answer.status not in (204, 304):
-            lines.append(f"content-length: {len(answer.body)}")
-        if close:
-            lines.append("connection: close")
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
-        body = b"" if head_only or answer.status in (204, 304) else answer.body
-        if not answer.drip:
-            connection.sendall(head + body)
-            return True
-        connection.sendall(head)
+            headers.append(("date", formatdate(self.server.loopback.wall(), usegmt=True)))
+        if "content-length" not in names and response.status not in (204, 304):
+            headers.append(("content-length", str(len(response.body))))
+        if self.close_connection:
+            headers.append(("connection", "close"))
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        body = b"" if self.command == "HEAD" or response.status in (204, 304) else response.body
+        if not response.drip:
+            self.wfile.write(body)
+            return
+        self.wfile.flush()
         for index in range(len(body)):
-            if self.pause(answer.drip):
-                return False
-            connection.sendall(body[index : index + 1])
-        return True
-
-
-def _read_line(reader: _Reader) -> bytes:
-    line = reader.readline(_LONGEST_LINE)
-    if len(line) >= _LONGEST_LINE:
-        raise _Unreadable(431)
-    return line
-
-
-def _read_request(connection: socket.socket, reader: _Reader) -> ReceivedRequest | None:
-    start = _read_line(reader)
-    if not start:
-        return None
-    words = start.decode("latin-1").split()
-    if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        raise _Unreadable(400)
-    headers: list[tuple[str, str]] = []
-    while (line := _read_line(reader)) not in (b"\r\n", b"\n"):
-        if not line:
-            return None
-        name, colon, value = line.decode("latin-1").partition(":")
-        if not colon or len(headers) >= _MOST_HEADERS:
-            raise _Unreadable(400)
-        headers.append((name.strip().lower(), value.strip()))
-    known = dict(headers)
-    if known.get("expect", "").lower() == "100-continue":
-        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-    body = _read_body(reader, known.get("transfer-encoding", ""), known.get("content-length", "0"))
-    return None if body is None else ReceivedRequest(words[0], words[1], tuple(headers), body)
-
-
-def _read_body(reader: _Reader, encoding: str, length: str) -> bytes | None:
-    if encoding.lower() != "chunked":
-        size = int(length) if length.isdecimal() else -1
-        if not 0 <= size <= _LARGEST_BODY:
-            raise _Unreadable(413 if size > 0 else 400)
-        body = reader.read(size)
-        return body if len(body) == size else None
-    chunks: list[bytes] = []
-    total = 0
-    while True:
-        try:
-            size = int(_read_line(reader).partition(b";")[0], 16)
-        except ValueError:
-            raise _Unreadable(400) from None
-        total += size
-        if total > _LARGEST_BODY:
-            raise _Unreadable(413)
-        chunks.append(reader.read(size))
-        if len(chunks[-1]) != size:
-            return None
-        if size == 0:
-            while _read_line(reader) not in (b"\r\n", b"\n", b""):
-                pass
-            return b"".join(chunks)
-        _read_line(reader)
+            if self.server.loopback.pause(response.drip):
+                self.close_connection = True
+                return
+            self.wfile.write(body[index : index + 1])
+            self.wfile.flush()

@@ -1,40 +1,42 @@
-"""The token endpoint of a test issuer: who asks (RFC 6749 section 2.3), and what a grant gives (sections 4 to 6)."""
+"""The token endpoint of a test issuer: client authentication (RFC 6749 section 2.3), grants (sections 4 to 6)."""
 
 import base64
 import binascii
 import hmac
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote_plus
 
+from roomkey.errors import InvalidToken
+from roomkey.jose.verification_key import ALGORITHMS
+from roomkey.jose.verify import verify_compact
 from roomkey.secret import Confidential
-from roomkey.testing.client_assertion import ASSERTION_TYPE, proof_identifier
-from roomkey.testing.ledger import Client, Grant, digest
-from roomkey.testing.loopback import ReceivedRequest
+from roomkey.testing.ledger import Authorization, RegisteredClient, digest
+from roomkey.testing.loopback import LoopbackRequest, LoopbackResponse, json_response
 
 if TYPE_CHECKING:
     from roomkey.testing.issuer import Issuer
 
-Authentication = Literal[
-    "client_secret_basic", "client_secret_post", "private_key_jwt", "none", "bearer", "body", "headers"
-]
+_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _SECRET_PARAMETERS: Final = frozenset({"client_secret", "password", "refresh_token", "client_assertion", "token"})
 _REPEATABLE: Final = frozenset({"resource", "audience"})
 
 
 @dataclass(frozen=True, slots=True)
-class TokenRequest:
-    """One request for a token, as the issuer's records keep it: without the secrets that it carried.
+class RecordedTokenRequest:
+    """A token request, as the issuer records it: without the secrets that it carried.
 
-    ``grant_type`` is ``custom_login`` at the custom login endpoints. ``parameters`` are those of the form in the order
-    of arrival; a secret one has the value ``••••``. ``refresh_token_digest`` is the SHA-256 (hex) of the refresh token
-    that was sent, or None. ``arrived`` is ``time.monotonic()`` in seconds.
+    ``authentication`` is ``client_secret_basic``, ``client_secret_post``, ``private_key_jwt`` or ``none``.
+    ``parameters`` are those of the form in the order of arrival; a secret one has the value ``••••``.
+    ``refresh_token_digest`` is the SHA-256 (hex) of the refresh token that was sent, or None. ``arrived`` is
+    ``time.monotonic()`` in seconds.
     """
 
     path: str
     grant_type: str
     client_id: str
-    authentication: Authentication
+    authentication: str
     parameters: tuple[tuple[str, str], ...]
     refresh_token_digest: str | None
     arrived: float
@@ -44,23 +46,29 @@ class TokenRequest:
         return next((value for key, value in self.parameters if key == name), None)
 
 
-class Refusal(Exception):
-    """An error answer of RFC 6749 section 5.2."""
+class IssuerError(Exception):
+    """An error response (RFC 6749 section 5.2)."""
 
     def __init__(self, error: str, status: int = 400) -> None:
         super().__init__(error)
         self.error = error
         self.status = status
 
+    def response(self, request: LoopbackRequest) -> LoopbackResponse:
+        """The response to ``request``, with a challenge where it used HTTP Basic."""
+        by_basic = self.status == 401 and request.header("authorization") is not None
+        challenge = (("www-authenticate", 'Basic realm="token endpoint"'),) if by_basic else ()
+        return json_response({"error": self.error}, self.status, *challenge)
 
-class Submission(Confidential):
-    """The form of a token request and the credentials of its client, read once; its repr shows no value."""
+
+class ClientRequest(Confidential):
+    """A form and the credentials of the client that sent it; its repr shows no value."""
 
     __slots__ = ("authentication", "client_id", "client_secret", "form")
 
-    def __init__(self, request: ReceivedRequest, *, form_encoded_basic: bool) -> None:
+    def __init__(self, request: LoopbackRequest, *, form_encoded_basic: bool) -> None:
         self.form = tuple(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
-        self.authentication: Authentication = "none"
+        self.authentication = "none"
         self.client_id = self.value("client_id") or ""
         self.client_secret = self.value("client_secret")
         if self.client_secret is not None:
@@ -80,21 +88,21 @@ class Submission(Confidential):
         """All values of a parameter that may be repeated."""
         return tuple(value for key, value in self.form if key == name)
 
-    def record(self, request: ReceivedRequest) -> TokenRequest:
-        """What the issuer's records keep of it."""
-        spent = self.value("refresh_token")
-        return TokenRequest(
+    def record(self, request: LoopbackRequest) -> RecordedTokenRequest:
+        """The record of the request, without its secrets."""
+        refresh_token = self.value("refresh_token")
+        return RecordedTokenRequest(
             request.path,
             self.value("grant_type") or "",
             self.client_id,
             self.authentication,
             tuple((name, "••••" if name in _SECRET_PARAMETERS else value) for name, value in self.form),
-            None if spent is None else digest(spent),
+            None if refresh_token is None else digest(refresh_token),
             request.arrived,
         )
 
     def __repr__(self) -> str:
-        return f"Submission(client_id={self.client_id!r}, {self.authentication})"
+        return f"ClientRequest(client_id={self.client_id!r}, {self.authentication})"
 
 
 def _basic(authorization: str | None, *, form_encoded: bool) -> tuple[str, str] | None:
@@ -109,63 +117,65 @@ def _basic(authorization: str | None, *, form_encoded: bool) -> tuple[str, str] 
     return (unquote_plus(name), unquote_plus(secret)) if form_encoded else (name, secret)
 
 
-def authenticated_client(issuer: "Issuer", sent: Submission) -> Client:
-    """The client that sent this; raises Refusal with ``invalid_client``."""
+def authenticate_client(issuer: "Issuer", sent: ClientRequest) -> RegisteredClient:
+    """The client that sent this; raises IssuerError with ``invalid_client``."""
     client = issuer.ledger.clients.get(sent.client_id)
-    accepted = client is not None and client.enabled
-    if client is None or not accepted or client.authentication not in (None, sent.authentication):
-        raise Refusal("invalid_client", 401)
+    if client is None or not client.enabled or client.authentication not in (None, sent.authentication):
+        raise IssuerError("invalid_client", 401)
     if sent.authentication == "private_key_jwt":
         _check_assertion(issuer, client, sent)
-    elif client.keys is not None:
-        raise Refusal("invalid_client", 401)
-    elif client.client_secret is None:
-        if sent.client_secret:
-            raise Refusal("invalid_client", 401)
-    elif not hmac.compare_digest(client.client_secret.encode(), (sent.client_secret or "").encode()):
-        raise Refusal("invalid_client", 401)
+        return client
+    expected, received = client.client_secret or "", sent.client_secret or ""
+    if client.keys is not None or not hmac.compare_digest(expected.encode(), received.encode()):
+        raise IssuerError("invalid_client", 401)
     return client
 
 
-def _check_assertion(issuer: "Issuer", client: Client, sent: Submission) -> None:
-    """Each assertion counts once (RFC 7523 section 3, jti)."""
-    servers = {issuer.url, issuer.token_endpoint}
-    assertion = sent.value("client_assertion") or ""
-    jti = None
-    if client.keys is not None and sent.value("client_assertion_type") == ASSERTION_TYPE and not sent.client_secret:
-        jti = proof_identifier(assertion, client.keys, client_id=client.client_id, servers=servers, now=issuer.wall())
+def _check_assertion(issuer: "Issuer", client: RegisteredClient, sent: ClientRequest) -> None:
+    """Accept each assertion once, for one minute before and ten after it was made (RFC 7523 section 3)."""
+    assertion, now = sent.value("client_assertion") or "", issuer.wall()
+    if client.keys is None or sent.value("client_assertion_type") != _ASSERTION_TYPE or sent.client_secret:
+        raise IssuerError("invalid_client", 401)
+    try:
+        claims = json.loads(verify_compact(assertion, client.keys, algorithms=ALGORITHMS))
+        parties = (claims["iss"], claims["sub"])
+        servers = claims["aud"] in (issuer.url, issuer.token_endpoint)
+        issued, expires, jti = float(claims["iat"]), float(claims["exp"]), str(claims["jti"])
+    except (InvalidToken, ValueError, TypeError, KeyError):
+        raise IssuerError("invalid_client", 401) from None
+    timely = now - 60 <= issued <= now + 5 and now < expires <= now + 600
     with issuer.ledger.lock:
-        if jti is None or jti in client.assertions:
-            raise Refusal("invalid_client", 401)
+        if parties != (client.client_id,) * 2 or not servers or not timely or jti in client.assertions:
+            raise IssuerError("invalid_client", 401)
         client.assertions[jti] = assertion
 
 
-def answer_members(issuer: "Issuer", sent: Submission) -> dict[str, object]:
-    """The members of the answer to a token request; raises Refusal."""
+def token_response_members(issuer: "Issuer", sent: ClientRequest) -> dict[str, object]:
+    """The members of the response to a token request; raises IssuerError."""
     names = [name for name, _ in sent.form if name not in _REPEATABLE]
     if len(names) != len(set(names)) or (sent.authentication == "client_secret_basic" and sent.value("client_secret")):
-        raise Refusal("invalid_request")
+        raise IssuerError("invalid_request")
     grant_type = sent.value("grant_type")
     if not grant_type:
-        raise Refusal("invalid_request")
-    client = authenticated_client(issuer, sent)
+        raise IssuerError("invalid_request")
+    client = authenticate_client(issuer, sent)
     if grant_type not in ("client_credentials", "password", "refresh_token"):
-        raise Refusal("unsupported_grant_type")
+        raise IssuerError("unsupported_grant_type")
     if grant_type not in client.grants or (grant_type == "client_credentials" and sent.authentication == "none"):
-        raise Refusal("unauthorized_client")
+        raise IssuerError("unauthorized_client")
     if grant_type == "refresh_token":
-        return _refreshed(issuer, client, sent)
+        return _refresh(issuer, client, sent)
     scope = _granted_scope(sent.value("scope"), client.scope)
-    subject = client.client_id if grant_type == "client_credentials" else _signed_in(issuer, sent)
-    audience = sent.values("resource") + sent.values("audience")
-    return issuer.token_members(Grant(client.client_id, subject, scope, audience or (issuer.audience,)))
+    subject = client.client_id if grant_type == "client_credentials" else _authenticated_user(issuer, sent)
+    audience = sent.values("resource") + sent.values("audience") or (issuer.audience,)
+    return issuer.token_members(Authorization(client.client_id, subject, scope, audience))
 
 
-def _signed_in(issuer: "Issuer", sent: Submission) -> str:
+def _authenticated_user(issuer: "Issuer", sent: ClientRequest) -> str:
     user = issuer.ledger.users.get(sent.value("username") or "")
     password = (sent.value("password") or "").encode()
     if user is None or not user.enabled or not hmac.compare_digest(user.password.encode(), password):
-        raise Refusal("invalid_grant")
+        raise IssuerError("invalid_grant")
     return user.username
 
 
@@ -173,20 +183,17 @@ def _granted_scope(asked: str | None, allowed: str) -> str:
     if not asked:
         return allowed
     if not set(asked.split()) <= set(allowed.split()):
-        raise Refusal("invalid_scope")
+        raise IssuerError("invalid_scope")
     return asked
 
 
-def _refreshed(issuer: "Issuer", client: Client, sent: Submission) -> dict[str, object]:
+def _refresh(issuer: "Issuer", client: RegisteredClient, sent: ClientRequest) -> dict[str, object]:
     with issuer.ledger.lock:
         token = issuer.ledger.refresh(sent.value("refresh_token") or "")
-        if token is None or token.grant.client_id != client.client_id:
-            raise Refusal("invalid_grant")
-        now = issuer.monotonic()
-        if token.spent is not None and now - token.spent > issuer.reuse_grace:
-            token.grant.revoke()  # RFC 9700 section 4.14.2: a replay ends the whole sign-in
-            raise Refusal("invalid_grant")
-        scope = _granted_scope(sent.value("scope"), token.grant.scope)
-        if issuer.rotate_refresh_tokens and token.spent is None:
-            token.spent = now
-        return issuer.token_members(token.grant, scope=scope, renewed=True)
+        if token is None or token.authorization.client_id != client.client_id:
+            raise IssuerError("invalid_grant")
+        if not issuer.use_refresh_token(token):
+            issuer.ledger.revoke_sign_in(token)  # RFC 9700 section 4.14.2: a replay revokes the whole sign-in
+            raise IssuerError("invalid_grant")
+        scope = _granted_scope(sent.value("scope"), token.authorization.scope)
+        return issuer.token_members(token.authorization, scope=scope, renewed=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.child_process import ChildProcess
+
 from roomkey.testing import Issuer
-from roomkey.testing.child import ServingChild
 from roomkey.testing.issuer_keys import IssuerKeys
 
 APPS = Path(__file__).parent / "apps"
@@ -51,7 +52,7 @@ class ProtectedApp:
     def __init__(self, name: str, issuer: Issuer, *others: str) -> None:
         self.name = name
         self.issuer = issuer
-        self._child = ServingChild([sys.executable, str(APPS / f"{PROGRAMS[name]}.py"), issuer.url, *others])
+        self._child = ChildProcess([sys.executable, str(APPS / f"{PROGRAMS[name]}.py"), issuer.url, *others])
         self.url: str = self._child.started["url"]
 
     def stop(self) -> int:

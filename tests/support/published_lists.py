@@ -1,18 +1,16 @@
-"""What a test issuer publishes of revoked tokens: a Token Status List, and a deny list."""
+"""The revocation lists of a test issuer: a Token Status List, and a deny list."""
 
 import threading
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from roomkey.jose import base64url
 from roomkey.jose.compact import read_unverified
-
-if TYPE_CHECKING:
-    from roomkey.testing.issuer import Issuer
+from roomkey.testing import Issuer, LoopbackRequest, LoopbackResponse
 
 
 class PublishedLists:
-    """The lists of one issuer; they say what its ledger says at the moment they are asked for. Safe in any thread.
+    """The lists of one issuer, made from its ledger at each request. Safe in any thread.
 
     Attributes:
         bits: how many bits a status has: 1, 2, 4 or 8.
@@ -22,7 +20,7 @@ class PublishedLists:
         etag: sent where it is set, and answered with 304 where it is sent back.
     """
 
-    def __init__(self, issuer: "Issuer") -> None:
+    def __init__(self, issuer: Issuer) -> None:
         self.bits = 1
         self.lifetime: float | None = 300.0
         self.ttl: float | None = None
@@ -43,13 +41,13 @@ class PublishedLists:
         return self._issuer.url + "/oauth2/deny-list"
 
     def reserve(self) -> dict[str, Any]:
-        """A place in the status list, as the ``status`` claim of the token that :meth:`hold` then puts there."""
+        """Reserve an index of the status list: the ``status`` claim for the token that :meth:`hold` is then given."""
         with self._lock:
             self._holders.append(None)
             return {"status_list": {"idx": len(self._holders) - 1, "uri": self.status_list_uri}}
 
     def hold(self, status: dict[str, Any], token: str) -> None:
-        """Say which token has a reserved place."""
+        """Give a reserved index to its token."""
         self._holders[status["status_list"]["idx"]] = token
 
     def statuses(self) -> bytes:
@@ -73,6 +71,18 @@ class PublishedLists:
         revoked = (read_unverified(token) for token in self._issuer.ledger.revoked_access())
         named = {one.claims["jti"]: one.claims["exp"] for one in revoked if one is not None and "jti" in one.claims}
         return self._issuer.keys.sign(self._dated({"iss": self._issuer.url, "jti": named}), typ="denylist+jwt")
+
+    def answer_status_list(self, request: LoopbackRequest) -> LoopbackResponse:
+        return self._answer(request, self.status_list(), "application/statuslist+jwt")
+
+    def answer_deny_list(self, request: LoopbackRequest) -> LoopbackResponse:
+        return self._answer(request, self.deny_list(), "application/denylist+jwt")
+
+    def _answer(self, request: LoopbackRequest, token: str, media_type: str) -> LoopbackResponse:
+        headers = [] if self.etag is None else [("etag", self.etag)]
+        if self.etag is not None and request.header("if-none-match") == self.etag:
+            return LoopbackResponse(304, headers=headers)
+        return LoopbackResponse(200, token.encode(), [("content-type", media_type), *headers])
 
     def _dated(self, claims: dict[str, Any]) -> dict[str, Any]:
         now = int(self._issuer.wall())

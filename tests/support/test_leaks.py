@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 import pytest
+from tests.support.leaks import LeakDetector, exposures
 
 from roomkey.secret import Confidential, Secret
-from roomkey.testing import Issuer, LeakDetector
-from roomkey.testing.leaks import exposures
+from roomkey.testing import Issuer
 
 SECRET = 's3cr3t/with+odd "signs" & ümlaut'
 
@@ -263,7 +263,7 @@ def test_the_exception_of_a_log_record_is_searched_with_its_locals(code):
 
 
 def test_the_fixture_fails_a_test_that_prints_a_secret():
-    from roomkey.testing.fixtures import leaks as fixture
+    from tests.conftest import leaks as fixture
 
     with Issuer() as issuer:
         running = fixture.__wrapped__(issuer)

@@ -1,8 +1,16 @@
 from datetime import datetime
 
+import httpx2
 import pytest
+from tests.support.issuer import ExtendedIssuer
 
-from roomkey.testing import FakeClock, Issuer
+from roomkey.testing import FakeClock
+
+
+@pytest.fixture
+def http():
+    with httpx2.Client(timeout=5.0) as client:
+        yield client
 
 
 def credentials(issuer):
@@ -42,7 +50,7 @@ def test_header_takes_and_gives_headers(http, issuer):
 
 
 def test_dated_gives_the_end_as_an_iso_date(http):
-    with Issuer(lifetime=90, clock=FakeClock(wall=1_700_000_000.0)) as issuer:
+    with ExtendedIssuer(lifetime=90, clock=FakeClock(wall=1_700_000_000.0)) as issuer:
         answer = http.post(issuer.login_endpoint("dated"), json=credentials(issuer)).json()
         assert datetime.fromisoformat(answer["validUntil"]).timestamp() == 1_700_000_090.0
         assert issuer.is_live(answer["access"])

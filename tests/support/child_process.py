@@ -1,4 +1,4 @@
-"""A server in a process of its own that never outlives its test: it ends with its stdin."""
+"""A server in a process of its own that never outlives its test: it ends when its stdin is closed."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ _PATIENCE: Final = 10.0
 
 
 @final
-class ServingChild(Confidential):
+class ChildProcess(Confidential):
     """A program that says on its first line of stdout, in JSON, where it serves; its repr shows the process id only.
 
     Starting it blocks until that line has come, for ten seconds at the most, and raises RuntimeError where none comes.
@@ -25,10 +25,8 @@ class ServingChild(Confidential):
     __slots__ = ("_process", "started")
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - the caller's own program
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
         limit = threading.Timer(_PATIENCE, self._process.kill)
         limit.start()
         line = self._process.stdout.readline()
@@ -41,7 +39,7 @@ class ServingChild(Confidential):
     def stop(self) -> int:
         """Close its stdin, wait for its end (ten seconds, then it is killed) and return its exit code."""
         with self._process as process:
-            assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+            assert process.stdin is not None
             process.stdin.close()
             try:
                 return process.wait(_PATIENCE)
@@ -50,4 +48,4 @@ class ServingChild(Confidential):
                 return process.wait()
 
     def __repr__(self) -> str:
-        return f"ServingChild({self._process.pid})"
+        return f"ChildProcess({self._process.pid})"

@@ -2,12 +2,11 @@ import sys
 import textwrap
 
 import pytest
+from tests.support.child_process import ChildProcess
 
-from roomkey.testing.child import ServingChild
 
-
-def child(program: str) -> ServingChild:
-    return ServingChild([sys.executable, "-c", textwrap.dedent(program)])
+def child(program: str) -> ChildProcess:
+    return ChildProcess([sys.executable, "-c", textwrap.dedent(program)])
 
 
 def test_its_first_line_says_where_it_serves_and_it_ends_with_its_stdin():

@@ -17,12 +17,13 @@ from types import TracebackType
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
+import roomkey.testing
 from roomkey.secret import Confidential, fingerprint
 
 _PIECE: Final = 12
 _SHORTEST: Final = 6
 _LAYOUT: Final = re.compile(r"[\s│┃|╭╮╰╯─━]+")
-_OWN_FOLDER: Final = str(Path(__file__).parent)
+_TEST_SERVERS: Final = (str(Path(__file__).parent), str(Path(roomkey.testing.__file__).parent))
 _RUNNERS: Final = ("/_pytest/", "/pluggy/", "/pytest/")
 
 
@@ -184,7 +185,7 @@ def exposures(thing: object) -> Iterator[tuple[str, str]]:
     for how, show in ways:
         try:
             text = show()
-        except Exception as error:  # noqa: BLE001 - an object that cannot be shown this way may still leak in saying so
+        except Exception as error:
             text = repr(error)
         yield f"{how} of {kind}", text
     if isinstance(thing, BaseException):
@@ -196,7 +197,7 @@ def _foreign(filename: str) -> bool:
     name = Path(filename).name
     return (
         name.startswith(("test_", "conftest"))
-        or filename.startswith(_OWN_FOLDER)
+        or filename.startswith(_TEST_SERVERS)
         or any(part in filename.replace("\\", "/") for part in _RUNNERS)
     )
 
