@@ -13,7 +13,7 @@ from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.audit import search
-from roomkey.authorization_server.audit.record import verify
+from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.identity import second_factors, sessions, users
 from roomkey.authorization_server.service import Service
@@ -113,7 +113,7 @@ def test_no_act_fails_at_a_hostile_text(acting: Acting):
                 failures.append((name, kind, type(error).__name__))
     assert failures == [], "\n".join(map(str, failures))
     with acting.service.look(Actor.console()) as uow:
-        assert verify(uow.connection) is None
+        assert find_break(uow.connection) is None
 
 
 @pytest.mark.parametrize("text", ["%00", "%ED%A0%80", "a" * 5000, "%E2%80%AE", "%0d%0aa"])

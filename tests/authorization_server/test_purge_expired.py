@@ -10,7 +10,8 @@ from sqlalchemy import Table, func, insert, select
 
 from roomkey.authorization_server import purge_expired as purging
 from roomkey.authorization_server.actor import SERVICE
-from roomkey.authorization_server.audit.record import Subject, record_event, verify
+from roomkey.authorization_server.audit.record import Subject, record_event
+from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.purge_expired import BATCH, purge_expired
 from roomkey.authorization_server.schema.accounts import account_secrets, apis, assertion_ids, service_accounts
 from roomkey.authorization_server.schema.audit import audit_events
@@ -186,7 +187,7 @@ def test_keys_and_the_audit_log_are_never_cleaned(stocked: Service, clock: FakeC
     _clean(stocked)
     assert (_count(stocked, signing_keys), _count(stocked, audit_events)) == before
     with stocked.look(SERVICE) as uow:
-        assert verify(uow.connection) is None
+        assert find_break(uow.connection) is None
 
 
 def test_no_transaction_takes_more_than_a_batch(stocked: Service, clock: FakeClock, monkeypatch):  # auth service 57

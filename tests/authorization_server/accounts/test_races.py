@@ -10,7 +10,7 @@ from tests.authorization_server.concurrent_acts import run_concurrently
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.actor import Actor
-from roomkey.authorization_server.audit.record import verify
+from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.errors import Conflict, ServiceError
 from roomkey.authorization_server.schema import accounts as schema
 from roomkey.authorization_server.schema.tokens import app_tokens as app_tokens_table
@@ -131,4 +131,4 @@ def test_tokens_that_are_made_at_once_have_different_places_in_the_status_list(s
     with service.look(Actor.console()) as uow:
         places = uow.connection.scalars(select(app_tokens_table.c.status_index)).all()
         assert sorted(places) == [0, 1]
-        assert verify(uow.connection) is None
+        assert find_break(uow.connection) is None

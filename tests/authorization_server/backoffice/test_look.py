@@ -77,7 +77,7 @@ def test_everything_is_reached_by_keyboard(context: BrowserContext, busy: tuple[
     page = context.new_page()
     page.goto(f"{backoffice.url}/service-accounts/~new")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     reached = set()
     for _ in range(120):

@@ -7,7 +7,7 @@ from tests.authorization_server.backoffice.backoffice_service import CONSOLE, Ba
 from tests.authorization_server.sample_tokens import insert_revoked_tokens
 
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts
-from roomkey.authorization_server.audit import search
+from roomkey.authorization_server.audit.verify import verify
 from roomkey.authorization_server.health import alerts
 from roomkey.authorization_server.health.alerts import AlertKind
 from roomkey.authorization_server.identity import users
@@ -164,10 +164,10 @@ def test_the_last_administrator_stays(backoffice: Backoffice, known: Known):
 def test_what_needs_attention_is_one_click_from_its_remedy(backoffice: Backoffice, known: Known):
     text = backoffice.browser(known.alice).get("/").text
     for words, href in (
-        ("carol asks for a token", f"/token-requests/{known.request}"),
-        ("of reports ends", f"/app-tokens/{known.token}/rotate"),
+        ("carol requests a token", f"/token-requests/{known.request}"),
+        ("of reports expires", f"/app-tokens/{known.token}/rotate"),
         ("bob has no second factor", f"/users/{known.bob.id}"),
-        ("Nobody has used old-importer", "/service-accounts/old-importer"),
+        ("old-importer was not used", "/service-accounts/old-importer"),
     ):
         assert words in text
         assert f'href="{href}"' in text
@@ -181,24 +181,24 @@ def test_attention_finds_what_is_broken_gone_or_overdue(backoffice: Backoffice, 
     with backoffice.service.look(known.alice.actor()) as uow:
         found = {alert.kind: alert for alert in alerts.find(uow)}
     assert found[AlertKind.AUDIT_CHAIN].id == "5"
-    assert AlertKind.SECRET_ENDS not in found  # the old secret is used by nobody
+    assert AlertKind.SECRET_EXPIRES not in found  # the old secret is used by nobody
     backoffice.clock.advance(95 * DAY)
     with backoffice.service.look(known.alice.actor()) as uow:
         assert AlertKind.KEY_OVERDUE in {alert.kind for alert in alerts.find(uow)}
     browser = backoffice.browser(known.alice)
-    assert "does not hold at number 5" in browser.get("/").text
+    assert "breaks at event 5" in browser.get("/").text
     browser.get("/audit")
     browser.submit("/audit/verify")
-    assert "The chain is broken at number 5" in browser.page.text
+    assert "The chain breaks at event 5" in browser.page.text
 
 
 def test_a_deny_list_that_fills_up_is_told_of_before_it_is_full(backoffice: Backoffice, known: Known):
     insert_revoked_tokens(backoffice.service, int(0.8 * MAX_DENIED))
     with backoffice.service.look(known.alice.actor()) as uow:
-        assert AlertKind.DENY_LIST_FILLS not in {alert.kind for alert in alerts.find(uow)}
+        assert AlertKind.DENY_LIST_FULL not in {alert.kind for alert in alerts.find(uow)}
     insert_revoked_tokens(backoffice.service, 1, first=MAX_DENIED)
     text = backoffice.browser(known.alice).get("/").text
-    assert "The deny list fills up" in text
+    assert "The deny list is nearly full" in text
     assert "80 %" in text
 
 
@@ -219,7 +219,7 @@ def test_the_audit_log_is_filtered_and_verified(backoffice: Backoffice, known: K
     browser.submit("/audit/verify")
     assert "The chain holds" in browser.page.text
     with backoffice.service.look(CONSOLE) as uow:
-        assert search.verify(uow).holds
+        assert verify(uow).holds
 
 
 def test_somebody_without_a_role_sees_a_desk_and_nothing_behind_it(backoffice: Backoffice):
@@ -244,7 +244,7 @@ def test_an_explanation_goes_step_by_step_to_what_is_wrong(backoffice: Backoffic
         assert found is not None
         return html.unescape(found[1])
 
-    assert verdict(token) == verdict(f"Bearer {value}\n") == "This token counts."
+    assert verdict(token) == verdict(f"Bearer {value}\n") == "This token is valid."
     assert "checksum is wrong" in verdict(token[:-1] + ("a" if token[-1] != "a" else "b"))
     head, body, tail = value.split(".")
     assert verdict(f"{head}.{body}.{'A' * len(tail)}") == "The token's signature is wrong."

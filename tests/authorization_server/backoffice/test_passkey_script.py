@@ -70,9 +70,9 @@ def test_a_passkey_is_made_and_used_in_a_browser(issuer: str) -> None:  # auth s
 
         name_and_password()
         page.get_by_label("Name of the passkey").fill("laptop")
-        page.get_by_role("button", name="Make a passkey").click()
+        page.get_by_role("button", name="Create a passkey").click()
         page.get_by_role("heading", name="Recovery codes").wait_for()
-        page.get_by_role("link", name="I have kept them").click()
+        page.get_by_role("link", name="I have saved them").click()
         page.wait_for_url(f"{issuer}/account")
         page.get_by_role("button", name="Sign out").first.click()
         page.wait_for_url(f"{issuer}/sign-in")

@@ -90,7 +90,7 @@ def test_an_app_token_is_shown_once_with_what_one_needs(backoffice: Backoffice, 
     assert f'curl -H "Authorization: Bearer {token}"' in text
     assert 'source = "service_account_token"' in text
     browser.submit("/explain", token=token)
-    assert "This token counts." in browser.page.text, browser.page.text
+    assert "This token is valid." in browser.page.text, browser.page.text
     assert token not in browser.page.text
     assert browser.get("/shown-once").status_code == 404
 

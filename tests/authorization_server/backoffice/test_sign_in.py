@@ -204,7 +204,7 @@ def test_five_wrong_codes_end_the_half_login_and_are_counted_apart(  # auth serv
     sign_in(browser, "boss")
     browser.follow()
     for _ in range(4):
-        assert "One more step" in browser.submit("/sign-in/second-factor", code="000000").text
+        assert "Second factor" in browser.submit("/sign-in/second-factor", code="000000").text
     assert "Not signed in" in browser.submit("/sign-in/second-factor", code="000000").text
     assert browser.get("/people").headers["location"].startswith("/sign-in?")
     sign_in(browser, "boss")  # the password is not blocked by it

@@ -2,12 +2,12 @@
 
 from tests.authorization_server.backoffice.backoffice_service import Backoffice
 
-from roomkey.authorization_server.backoffice.static_files import address
+from roomkey.authorization_server.backoffice.static_files import url_of
 
 
-def test_a_static_file_is_kept_for_good_under_its_own_address(backoffice: Backoffice):
+def test_a_static_file_is_kept_for_good_under_its_own_url_of(backoffice: Backoffice):
     browser = backoffice.browser()
-    page = browser.get(address("parts.css"))
+    page = browser.get(url_of("parts.css"))
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/css")
     assert "immutable" in page.headers["cache-control"]
@@ -24,7 +24,7 @@ def test_nothing_else_is_there(backoffice: Backoffice):
 
 def test_no_style_and_no_script_comes_from_elsewhere_or_waits_for_a_build(backoffice: Backoffice):
     text = "".join(
-        backoffice.browser().get(address(name)).text for name in ("tokens.css", "parts.css", "backoffice.js")
+        backoffice.browser().get(url_of(name)).text for name in ("tokens.css", "parts.css", "backoffice.js")
     )
     assert "@import" not in text
     assert "url(" not in text

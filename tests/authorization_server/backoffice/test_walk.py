@@ -110,31 +110,31 @@ def test_the_way_from_the_first_administrator_to_a_token_that_is_refused(
         picture(admin, "set-up")
         admin.get_by_label("Name").fill("alice")
         admin.get_by_label("Password").fill(_PASSWORD)
-        admin.get_by_role("button", name="Become the administrator").click()
+        admin.get_by_role("button", name="Create the administrator").click()
 
         # A second factor before anything else
         expect(admin).to_have_url(re.compile("/sign-in/enrol"))
         picture(admin, "second-factor")
-        admin.get_by_text("Type it in instead").click()
+        admin.get_by_text("Enter it by hand").click()
         seed = admin.locator("details code").inner_text()
         admin.get_by_label("Code").fill(pyotp.TOTP(seed).now())
         admin.get_by_role("button", name="Confirm").click()
         expect(admin.locator("#codes")).to_be_visible()
-        admin.get_by_role("link", name="I have kept them").click()
-        expect(admin.get_by_role("heading", name="From here to the first token")).to_be_visible()
+        admin.get_by_role("link", name="I have saved them").click()
+        expect(admin.get_by_role("heading", name="Steps to the first token")).to_be_visible()
         picture(admin, "front-desk")
 
         # An API, whose app tokens somebody has to approve
         admin.get_by_role("link", name="New API").click()
         admin.get_by_label("Name", exact=True).fill("orders-api")
         admin.get_by_label("Scopes").fill("orders:read  Read all orders\norders:write  Change and cancel orders")
-        admin.get_by_text("Somebody approves").check()
+        admin.get_by_text("With approval").check()
         picture(admin, "new-api")
         admin.get_by_role("button", name="Create the API").click()
         api_secret = shown_once(admin)
         picture(admin, "api-secret")
         admin.reload()
-        expect(admin.get_by_role("heading", name="There is no such thing here")).to_be_visible()
+        expect(admin.get_by_role("heading", name="Not found")).to_be_visible()
         assert api_secret not in admin.content()
 
         # A service account, and a developer
@@ -143,11 +143,11 @@ def test_the_way_from_the_first_administrator_to_a_token_that_is_refused(
         admin.get_by_text("Read all orders").check()
         admin.get_by_role("button", name="Create the account").click()
         shown_once(admin)
-        admin.get_by_role("link", name="I have kept it").click()
+        admin.get_by_role("link", name="I have saved it").click()
         expect(admin.get_by_role("heading", name="reports")).to_be_visible()
         picture(admin, "service-account")
         admin.goto(f"{issuer}/users/~new")
-        admin.get_by_label("Name", exact=True).fill("carol")
+        admin.get_by_label("Username", exact=True).fill("carol")
         admin.get_by_label("Password", exact=True).fill(_PASSWORD)
         admin.get_by_text("Developer", exact=True).check()
         admin.get_by_role("button", name="Create the user").click()
@@ -159,17 +159,17 @@ def test_the_way_from_the_first_administrator_to_a_token_that_is_refused(
         developer.get_by_label("Password").fill(_PASSWORD)
         developer.get_by_role("button", name="Sign in").click()
         expect(developer.get_by_role("heading", name="Request a token")).to_be_visible()
-        developer.get_by_role("button", name="Go on").click()
+        developer.get_by_role("button", name="Continue").click()
         developer.get_by_text("Read all orders").check()
         developer.get_by_text("30 days", exact=True).check()
-        developer.get_by_label("What is it for?").fill("Nightly export")
+        developer.get_by_label("Purpose").fill("Nightly export")
         picture(developer, "request")
-        developer.get_by_role("button", name="Ask for it").click()
+        developer.get_by_role("button", name="Request the token").click()
         expect(developer.get_by_role("status")).to_contain_text("Asked.")
 
         # The administrator approves
         admin.goto(issuer)
-        admin.get_by_role("link", name="Answer").click()
+        admin.get_by_role("link", name="Decide").click()
         picture(admin, "approval")
         admin.get_by_role("button", name="Approve").click()
         expect(admin.get_by_role("status")).to_contain_text("Approved.")
@@ -184,11 +184,11 @@ def test_the_way_from_the_first_administrator_to_a_token_that_is_refused(
         picture(developer, "token-shown-once")
         with his.expect_page() as opened:
             developer.get_by_role("button", name="Test it").click()
-        expect(opened.value.get_by_role("heading", name="This token counts.")).to_be_visible()
+        expect(opened.value.get_by_role("heading", name="This token is valid.")).to_be_visible()
         picture(opened.value, "token-tested")
         opened.value.close()
         assert shown_once(developer) == token  # the test left it where it was
-        developer.get_by_role("link", name="I have kept it").click()
+        developer.get_by_role("link", name="I have saved it").click()
         one_token = developer.url
         developer.go_back()
         assert token not in developer.content()
@@ -206,7 +206,7 @@ def test_the_way_from_the_first_administrator_to_a_token_that_is_refused(
             picture(developer, "rotation")
             developer.get_by_role("button", name="Rotate it").click()
             successor = shown_once(developer)
-            developer.get_by_role("link", name="I have kept it").click()
+            developer.get_by_role("link", name="I have saved it").click()
             new_token = developer.url
             assert new_token != one_token
             for good in (token, successor):

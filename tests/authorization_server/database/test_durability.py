@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event, insert, select, text
 
 from roomkey.authorization_server.actor import SERVICE
-from roomkey.authorization_server.audit.record import verify
+from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema.accounts import tenants
@@ -38,7 +38,7 @@ def test_what_was_answered_outlives_kill_9_in_the_middle_of_1000_writes(tmp_path
         kept = set(uow.connection.scalars(select(tenants.c.name)))
         told = set(uow.connection.scalars(text("SELECT subject FROM audit_events WHERE action = 'tenant.created'")))
         assert uow.connection.scalar(text("PRAGMA integrity_check")) == "ok"
-        assert verify(uow.connection) is None
+        assert find_break(uow.connection) is None
     assert {line.decode().strip() for line in answered} <= kept
     assert len(answered) < 1000
     assert kept == told  # a change and its record are kept together, or neither is

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from roomkey.authorization_server.accounts import tenants
 from roomkey.authorization_server.actor import SERVICE
-from roomkey.authorization_server.audit.record import verify
+from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.database import engines
 from roomkey.authorization_server.errors import DatabaseUnavailable, NotFound
 from roomkey.authorization_server.service import Service
@@ -21,7 +21,7 @@ from roomkey.testing import FakeClock
 
 def _names(service: Service) -> list[str]:
     with service.look(SERVICE) as uow:
-        assert verify(uow.connection) is None
+        assert find_break(uow.connection) is None
         return [one.name for one in tenants.find(uow).items]
 
 

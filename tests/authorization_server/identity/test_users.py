@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from roomkey.authorization_server.actor import Actor, ActorKind
-from roomkey.authorization_server.audit.record import verify
+from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.identity import second_factors, sessions, users
 from roomkey.authorization_server.identity.passwords import PasswordHashing
@@ -267,7 +267,7 @@ def test_every_change_is_written_down_without_secrets(service: Service, make: Ma
             "user.deleted",
         ]
         assert "argon2" not in "".join(row.details for row in rows)
-        assert verify(uow.connection) is None
+        assert find_break(uow.connection) is None
 
 
 def test_people_read_themselves_alone(service: Service, make: Make) -> None:  # auth service 43

@@ -12,7 +12,7 @@ from tests.authorization_server.sample_tokens import CONSOLE, add_api, issue, is
 
 from roomkey.authorization_server.accounts import app_tokens
 from roomkey.authorization_server.actor import Actor, ActorKind
-from roomkey.authorization_server.audit.record import verify
+from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
 from roomkey.authorization_server.keys.adoption import report_held_keys
 from roomkey.authorization_server.keys.by_state import list_key_states
@@ -194,7 +194,7 @@ def test_at_once_means_at_once_and_warns_who_does_not_hold_the_key(
             "lacking": ["orders-api", "stock-api"],
             "replaced": old,
         }
-        assert verify(uow.connection) is None
+        assert find_break(uow.connection) is None
 
 
 def test_an_activation_in_time_warns_of_those_only_who_lack_the_key(service: Service, clock: FakeClock) -> None:

@@ -64,3 +64,13 @@ def page_of(
     """
     shown = rows[:limit]
     return Page(tuple(make(shown)), cursor(shown[-1]) if len(rows) > limit else None)
+
+
+def all_items(find: Callable[..., Page[Item]]) -> tuple[Item, ...]:
+    """The items of all pages of ``find(after=, limit=)``."""
+    page = find(after=None, limit=LARGEST)
+    items = page.items
+    while page.after is not None:
+        page = find(after=page.after, limit=LARGEST)
+        items += page.items
+    return items

@@ -1,4 +1,4 @@
-"""What a browser's form has sent: url-encoded, UTF-8, of a size that a form has; nothing else is read."""
+"""Forms: the fields that a browser posts (url-encoded, UTF-8, bounded), and the questions that a page asks."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,11 +12,17 @@ _LARGEST: Final = 65_536  # bytes
 _MOST_FIELDS: Final = 200
 _LONGEST_NUMBER: Final = 10
 _TYPE: Final = "application/x-www-form-urlencoded"
+_OVERLAPS: Final = (
+    ("0", "No overlap", "The old one expires now."),
+    ("3600", "1 hour", ""),
+    ("86400", "1 day", ""),
+    ("604800", "7 days", ""),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """The fields of one form, in their order; a page takes those that it names, and no others reach anything."""
+class PostedForm:
+    """The fields of one form, in their order; a page takes those that it names and ignores the others."""
 
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
@@ -35,14 +41,17 @@ class Form:
         return int(value)
 
     def many(self, name: str) -> tuple[str, ...]:
-        """Everything that was sent as ``name``, such as boxes that are ticked."""
+        """All values that were sent as ``name``, such as check boxes."""
         return tuple(value for sent, value in self.fields if sent == name)
 
 
-async def read_form(request: Request) -> Form:
-    """The form in the body of ``request``; raises Invalid for another type, more than 64 KiB or 200 fields."""
+async def read_form(request: Request) -> PostedForm:
+    """The form in the body of ``request``; raises Invalid for more than 64 KiB, more than 200 fields or bad encoding.
+
+    A body of another content type is an empty form.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
-        return Form()  # a post of nothing; what needs a field does not find it
+        return PostedForm()
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -53,5 +62,49 @@ async def read_form(request: Request) -> Form:
             body.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=_MOST_FIELDS
         )
     except ValueError:
-        raise Invalid("The form is not what a browser sends.") from None
-    return Form(tuple(pairs))
+        raise Invalid("The form is not url-encoded UTF-8.") from None
+    return PostedForm(tuple(pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Radio buttons named ``name``; ``options`` are values, labels and hints."""
+
+    name: str
+    label: str
+    hint: str
+    options: tuple[tuple[str, str, str], ...]
+    chosen: str
+
+
+OVERLAP: Final = Choice(
+    "overlap", "How long are both valid?", "Long enough to deploy the new one everywhere.", _OVERLAPS, "86400"
+)
+"""How long a secret or token that is rotated stays valid beside its successor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """A question before an act that breaks something.
+
+    Attributes:
+        title: the question.
+        crumbs: labels and URLs of the pages above.
+        breaks: the consequences, in sentences.
+        label: of the button.
+        back: URL of the page for those who cancel.
+        command: the same act on the command line.
+        danger: True where the act cannot be undone.
+        choice: a choice that goes with it.
+        note: name and label of an optional text field.
+    """
+
+    title: str
+    crumbs: tuple[tuple[str, str], ...]
+    breaks: tuple[str, ...]
+    label: str
+    back: str
+    command: str
+    danger: bool = True
+    choice: Choice | None = None
+    note: tuple[str, str] | None = None

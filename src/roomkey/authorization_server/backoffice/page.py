@@ -1,157 +1,173 @@
-"""How a page answers: with a template in its frame, with a question before something breaks, or by going on."""
+"""Pages from templates in their layout, confirmations, error pages, and the table of routes."""
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
 
-from roomkey.authorization_server.backoffice.frame import Frame
-from roomkey.authorization_server.backoffice.rendering import render
-from roomkey.authorization_server.backoffice.session import Endpoint, Page, Visit, requires, secured, see_other
-from roomkey.authorization_server.backoffice.waiting import waiting
+from roomkey.authorization_server.backoffice import static_files, time_words
+from roomkey.authorization_server.backoffice.forms import Confirmation
+from roomkey.authorization_server.backoffice.layout import Layout
+from roomkey.authorization_server.backoffice.lookups import pending_requests
+from roomkey.authorization_server.backoffice.session import Page, Visit, requires, secured, see_other
 from roomkey.authorization_server.errors import Invalid, ServiceError
+from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.permissions import Permission
 
-Values = dict[str, Any]  # what a template is given, by name
+Values = dict[str, Any]  # variables of a template, by name
 SCHEMES: Final = frozenset({"light", "dark"})
+_REFILLED: Final = ("username", "name")  # fields of a rejected sign-in form that are shown again; never a secret
 _DONE: Final = {
-    "approved": "Approved. The token waits for whoever asked.",
-    "asked": "Asked. You collect the token here as soon as somebody approves.",
+    "approved": "Approved. The requester can collect the token now.",
+    "asked": "Requested. You collect the token here as soon as it is approved.",
     "changed": "Saved.",
     "created": "Created.",
     "disabled": "Disabled.",
     "enabled": "Enabled.",
-    "ended": "Ended.",
-    "refused": "Refused.",
+    "ended": "Signed out.",
+    "refused": "Denied.",
     "revoked": "Revoked.",
     "rotated": "Rotated.",
     "withdrawn": "Withdrawn.",
 }
 _TITLES: Final = {
-    403: "That is not yours to do",
-    404: "There is no such thing here",
-    409: "That does not work any more",
-    422: "That cannot be taken",
-    503: "Not right now",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Not possible",
+    422: "Invalid input",
+    503: "Temporarily unavailable",
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmation:
-    """What is asked before something is done that breaks something.
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "absolute": time_words.absolute,
+        "duration": time_words.duration,
+        "machine": time_words.machine,
+        "relative": time_words.relative,
+        "words": str.split,
+    }
+    made.globals |= {"static": static_files.url_of}
+    return made
 
-    Attributes:
-        title: the question.
-        crumbs: where the page is: words and addresses.
-        breaks: what happens, in sentences.
-        label: of the button that does it.
-        back: where one goes who does not.
-        command: the same in the terminal.
-        danger: whether there is no way back.
-        choice: a choice to be made with it.
-        note: the name and label of one optional field to be filled in.
+
+ENVIRONMENT: Final = _environment()
+
+
+class Routes(list[BaseRoute]):
+    """Routes in the order in which they are matched; an endpoint's ``access`` says who may see the page.
+
+    ROUTES = Routes()
+
+    @ROUTES.get("/keys", Permission.READ)
+    async def keys(visit: Visit) -> Response: ...
     """
 
-    title: str
-    crumbs: tuple[tuple[str, str], ...]
-    breaks: tuple[str, ...]
-    label: str
-    back: str
-    command: str
-    danger: bool = True
-    choice: "Choice | None" = None
-    note: tuple[str, str] | None = None
+    def get(self, path: str, *permissions: Permission, stage: Stage | None = Stage.FULL) -> Callable[[Page], Page]:
+        """Enter a page for users who have one of ``permissions``; its ServiceErrors become error pages."""
+        return self._add("GET", path, permissions, stage)
 
+    def post(self, path: str, *permissions: Permission, stage: Stage | None = Stage.FULL) -> Callable[[Page], Page]:
+        """Enter an act for users who have one of ``permissions``."""
+        return self._add("POST", path, permissions, stage)
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of several, named ``name`` in the form; ``options`` are values, words and sentences."""
+    def _add(
+        self, method: str, path: str, permissions: tuple[Permission, ...], stage: Stage | None
+    ) -> Callable[[Page], Page]:
+        def add(page: Page) -> Page:
+            @functools.wraps(page)
+            async def with_error_page(visit: Visit) -> Response:
+                try:
+                    return await page(visit)
+                except ServiceError as error:
+                    return _error_page(_layout(visit), error)
 
-    name: str
-    label: str
-    hint: str
-    options: tuple[tuple[str, str, str], ...]
-    chosen: str
+            self.append(Route(path, requires(*permissions, stage=stage)(with_error_page), methods=[method]))
+            return page
 
-
-def page(*permissions: Permission) -> Callable[[Page], Endpoint]:
-    """Make a Starlette endpoint of a page for whoever has one of ``permissions``; its refusals are pages, too."""
-
-    def made(own: Page) -> Endpoint:
-        @functools.wraps(own)
-        async def answered(visit: Visit) -> Response:
-            try:
-                return await own(visit)
-            except ServiceError as error:
-                return await _refusal(visit, error)
-
-        return requires(*permissions)(answered)
-
-    return made
+        return add
 
 
 async def show(
     visit: Visit, template: str, *, refused: ServiceError | None = None, status: int = 200, **values: Any
 ) -> Response:
-    """The page that ``template`` makes of ``values``; with what was posted and why, where that was ``refused``."""
-    frame = Frame(
-        visit.actor,
-        csrf=visit.csrf,
-        address=visit.request.scope["path"],
-        scheme=scheme_of(visit.request),
-        toast=_DONE.get(visit.request.query_params.get("done", ""), ""),
-        waiting=await visit.view(waiting),
-    )
-    errors = {} if refused is None else {_field_of(refused): str(refused)}
-    form = dict(visit.form.fields)
-    given = {"frame": frame, "now": visit.service.now(), "form": form, "errors": errors, "next_page": _next_page(visit)}
-    return HTMLResponse(render(template, given | values), status if refused is None else refused.status)
+    """The page that ``template`` makes of ``values``; where a form was ``refused``, with its values and the reason."""
+    toast = _DONE.get(visit.request.query_params.get("done", ""), "")
+    layout = _layout(visit, toast=toast, pending=await visit.view(pending_requests))
+    given = {"form": dict(visit.form.fields), "next_page": _next_page(visit)} | values
+    return _render(template, layout, visit.service.now(), refused, status, given)
+
+
+def show_sign_in(
+    visit: Visit, template: str, *, status: int = 200, problem: Invalid | str | None = None, **values: Any
+) -> Response:
+    """The page ``sign_in/<template>``; a ``problem`` is shown at its field, or above the form."""
+    error = Invalid(problem) if isinstance(problem, str) else problem
+    given = {"form": {name: visit.form.one(name) for name in _REFILLED}} | values
+    response = _render(f"sign_in/{template}", _layout(visit), visit.service.now(), error, status, given)
+    response.status_code = status
+    return response
 
 
 async def ask(visit: Visit, question: Confirmation, *, refused: ServiceError | None = None) -> Response:
-    """The page that says what breaks, whose form is posted to its own address."""
+    """The page that says what breaks; its form is posted to the same URL."""
     return await show(visit, "confirm.html", refused=refused, question=question)
 
 
 def done(path: str, word: str) -> Response:
-    """Go on to ``path``, which says in a sentence what was done."""
+    """Redirect to ``path``, which shows in a toast what was done."""
     return see_other(f"{path}{'&' if '?' in path else '?'}done={word}")
 
 
-def scheme_of(request: Request) -> str:
-    """``light`` or ``dark`` where the person has chosen, else empty."""
-    chosen = request.cookies.get("scheme", "")
-    return chosen if chosen in SCHEMES else ""
-
-
 async def answer_error(request: Request, error: Exception) -> Response:
-    """The page for a ServiceError that came before the page itself; for the application's exception handlers."""
+    """The page for a ServiceError raised before the page itself; for the application's exception handlers."""
     if not isinstance(error, ServiceError):
         raise error
-    frame = Frame(None, scheme=scheme_of(request))
-    return secured(_error_page(frame, error), request.app.state.service.settings)
+    return secured(_error_page(Layout(None, scheme=_scheme(request)), error), request.app.state.service.settings)
 
 
-async def _refusal(visit: Visit, error: ServiceError) -> Response:
-    return _error_page(Frame(visit.actor, visit.csrf, visit.request.scope["path"], scheme_of(visit.request)), error)
+def _layout(visit: Visit, *, toast: str = "", pending: int = 0) -> Layout:
+    complete = visit.signed_in is not None and visit.session.stage is Stage.FULL
+    actor = visit.actor if complete else None
+    return Layout(actor, visit.csrf, visit.request.scope["path"], _scheme(visit.request), toast, pending)
 
 
-def _error_page(frame: Frame, error: ServiceError) -> Response:
-    title = _TITLES.get(error.status, "That did not work")
-    values = {"frame": frame, "now": 0, "form": {}, "errors": {}, "title": title, "text": str(error)}
-    return HTMLResponse(render("error.html", values | {"status": error.status}), error.status)
+def _render(
+    template: str, layout: Layout, now: int, error: ServiceError | None, status: int, values: Values
+) -> Response:
+    errors = {} if error is None else {(error.field or "") if isinstance(error, Invalid) else "": str(error)}
+    html = ENVIRONMENT.get_template(template).render({"layout": layout, "now": now, "errors": errors} | values)
+    return HTMLResponse(html, status if error is None else error.status)
+
+
+def _error_page(layout: Layout, error: ServiceError) -> Response:
+    title = _TITLES.get(error.status, "Failed")
+    values = {"title": title, "text": str(error), "status": error.status, "form": {}}
+    return _render("error.html", layout, 0, None, error.status, values)
 
 
 def _next_page(visit: Visit) -> Callable[[str], str]:
-    """The address of a list's page that begins ``after`` a cursor, with the same filters."""
+    """A function that gives the URL of a list's page ``after`` a cursor, with the same filters."""
     query = visit.request.query_params
     kept = [(name, value) for name, value in query.multi_items() if name not in {"after", "done"}]
     return lambda after: f"{visit.request.scope['path']}?{urlencode([*kept, ('after', after)])}"
 
 
-def _field_of(refused: ServiceError) -> str:
-    return (refused.field or "") if isinstance(refused, Invalid) else ""
+def _scheme(request: Request) -> str:
+    """``light`` or ``dark`` where the user has chosen, else empty."""
+    chosen = request.cookies.get("scheme", "")
+    return chosen if chosen in SCHEMES else ""

@@ -1,12 +1,12 @@
-"""Every page of the backoffice: where it is, and by its endpoint's ``access`` whom it lets in."""
+"""All pages of the backoffice; an endpoint's ``access`` says who may see it."""
 
 from typing import Final
 
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from roomkey.authorization_server.backoffice import sign_in, static_files
-from roomkey.authorization_server.backoffice.page import SCHEMES
+from roomkey.authorization_server.backoffice import shown_once, sign_in, static_files
+from roomkey.authorization_server.backoffice.page import SCHEMES, Routes
 from roomkey.authorization_server.backoffice.pages import (
     apis,
     app_tokens,
@@ -20,13 +20,13 @@ from roomkey.authorization_server.backoffice.pages import (
     tokens,
     users,
 )
-from roomkey.authorization_server.backoffice.session import Visit, local_path, requires, see_other
-from roomkey.authorization_server.backoffice.shown_once import shown_once
+from roomkey.authorization_server.backoffice.session import Visit, local_path, see_other
 
-_A_YEAR: Final = 366 * 86_400
+_A_YEAR: Final = 366 * 86_400  # seconds
+_OWN = Routes()
 
 
-@requires()
+@_OWN.post("/scheme")
 async def choose_scheme(visit: Visit) -> Response:
     """Remember light or dark in this browser."""
     response = see_other(local_path(visit.form.one("to")))
@@ -38,20 +38,11 @@ async def choose_scheme(visit: Visit) -> Response:
     return response
 
 
-ROUTES: Final[tuple[BaseRoute, ...]] = (
-    Route("/static/{digest}/{name}", static_files.serve, methods=["GET"]),
-    Route("/scheme", choose_scheme, methods=["POST"]),
-    Route("/shown-once", shown_once, methods=["GET"]),
-    *sign_in.ROUTES,
-    *home.ROUTES,
-    *service_accounts.ROUTES,
-    *app_tokens.ROUTES,
-    *token_requests.ROUTES,
-    *apis.ROUTES,
-    *keys.ROUTES,
-    *users.ROUTES,
-    *tokens.ROUTES,
-    *audit.ROUTES,
-    *explain.ROUTES,
-    *settings.ROUTES,
-)
+def _all() -> tuple[BaseRoute, ...]:
+    nouns = (home, service_accounts, app_tokens, token_requests, apis, keys, users, tokens, audit, explain, settings)
+    pages = [*_OWN, *shown_once.ROUTES, *sign_in.ROUTES, *(route for noun in nouns for route in noun.ROUTES)]
+    pages.sort(key=lambda route: isinstance(route, Route) and "{" in route.path)  # fixed paths are matched first
+    return Route("/static/{digest}/{name}", static_files.serve, methods=["GET"]), *pages
+
+
+ROUTES: Final = _all()

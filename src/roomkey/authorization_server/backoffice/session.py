@@ -1,13 +1,13 @@
-"""Who visits a page: every page says whom it lets in, and every change proves that it comes from a page of ours.
+"""Access to pages: sessions, permissions and CSRF protection; every page declares who may see it.
 
     @requires(Permission.CHANGE_USERS)
     async def disable(visit: Visit) -> Response:
-        await visit.perform(lambda work: users.disable(work, visit.request.path_params["user"]))
+        await visit.perform(lambda uow: users.disable(uow, visit.request.path_params["user"]))
         return see_other("/users")
 
-The application keeps the service as ``app.state.service`` and the password hashing as ``app.state.hashing``. What a
-page raises on purpose (ServiceError) goes on to the application's exception handler, which answers with
-``error.status`` and calls :func:`secured` on its page.
+The application keeps the service as ``app.state.service`` and the password hashing as ``app.state.hashing``. A
+ServiceError that no page handles reaches the application's exception handler, which answers with ``error.status`` and
+calls :func:`secured` on its page.
 """
 
 import base64
@@ -24,7 +24,7 @@ from starlette.responses import RedirectResponse, Response
 
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.actor import Actor, ActorKind
-from roomkey.authorization_server.backoffice.forms import Form, read_form
+from roomkey.authorization_server.backoffice.forms import PostedForm, read_form
 from roomkey.authorization_server.errors import NotAllowed
 from roomkey.authorization_server.identity import sessions, users
 from roomkey.authorization_server.identity.passwords import PasswordHashing
@@ -45,9 +45,9 @@ _CSRF_HEADER: Final = "x-csrf-token"
 
 @dataclass(frozen=True, slots=True)
 class PageAccess:
-    """Whom a page lets in: how far somebody must have come, and one of which permissions they must have.
+    """The stage that a session must have reached for a page, and the permissions of which the user must have one.
 
-    ``stage`` None is for anybody; ``permissions`` empty is for everybody who has come so far.
+    ``stage`` None admits anybody; empty ``permissions`` admit every user at that stage.
     """
 
     stage: Stage | None = Stage.FULL
@@ -56,15 +56,15 @@ class PageAccess:
 
 @dataclass(slots=True)
 class Visit:
-    """One request for a page by somebody.
+    """One request for a page.
 
     Attributes:
-        request: as it came; its path and query are what somebody typed.
+        request: as received; its path and query are untrusted.
         service: the auth service.
         hashing: for passwords.
-        cookie: the value of the session cookie; before the sign-in a value that stands for nothing.
-        signed_in: whose session it is and how far it has come, or None.
-        form: what was posted; empty for other methods.
+        cookie: value of the session cookie; before the sign-in a random value without a session.
+        signed_in: the session and its user, or None.
+        form: the posted form; empty for other methods.
     """
 
     request: Request
@@ -72,43 +72,43 @@ class Visit:
     hashing: PasswordHashing
     cookie: str = field(repr=False)
     signed_in: SignedIn | None
-    form: Form = field(default_factory=Form)
+    form: PostedForm = field(default_factory=PostedForm)
 
     @property
     def user(self) -> User:
-        """Who has signed in, or is half-way; raises NotAllowed where nobody has."""
+        """The user of the session, at any stage; raises NotAllowed without a session."""
         return self._known().user
 
     @property
     def session(self) -> Session:
-        """Their session; raises NotAllowed where there is none."""
+        """The session; raises NotAllowed without one."""
         return self._known().session
 
     @property
     def actor(self) -> Actor:
-        """On whose behalf this visit works; before the sign-in nobody, who may do nothing."""
+        """The user as an actor; before the sign-in an actor without permissions."""
         if self.signed_in is None:
             return Actor(ActorKind.USER, address=self.address)
         return self.signed_in.user.actor(self.address)
 
     @property
     def address(self) -> str:
-        """Where the visit comes from."""
+        """The client's IP address."""
         return "" if self.request.client is None else self.request.client.host
 
     @property
     def csrf(self) -> str:
-        """What forms carry as ``csrf``, and scripts as ``X-CSRF-Token``; it follows from the cookie and is no secret
-        that opens anything.
+        """CSRF token, which forms send as ``csrf`` and scripts as ``X-CSRF-Token``: an HMAC of a constant, keyed by the
+        cookie.
         """
         digest = hmac.digest(self.cookie.encode(), b"roomkey csrf", hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     async def perform(self, act: Callable[[UnitOfWork], Result]) -> Result:
-        """What ``act`` returns, done on behalf of the visitor, once it is on the disk.
+        """The result of ``act``, run for the user and committed.
 
-        What the visitor may do is read again in the transaction of the act: whoever was demoted or disabled since the
-        page was asked for does nothing more.
+        The user's permissions are read again in the transaction of the act, so that a user who was demoted or disabled
+        in the meantime changes nothing.
         """
         return await self.service.perform(self.actor, lambda uow: act(self._as_now(uow)))
 
@@ -121,12 +121,12 @@ class Visit:
         return replace(uow, actor=user.actor(self.address))
 
     async def view(self, read: Callable[[UnitOfWork], Result]) -> Result:
-        """What ``read`` finds on behalf of the visitor."""
+        """The result of ``read``, run for the user; it changes nothing."""
         return await self.service.view(self.actor, read)
 
     def _known(self) -> SignedIn:
         if self.signed_in is None:
-            raise NotAllowed("Nobody is signed in; sign in first.")
+            raise NotAllowed("You are not signed in; sign in first.")
         return self.signed_in
 
 
@@ -135,22 +135,22 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def requires(*permissions: Permission, stage: Stage | None = Stage.FULL) -> Callable[[Page], Endpoint]:
-    """Make a Starlette endpoint of a page that lets in whoever has one of ``permissions``, or everybody without any.
+    """Make a Starlette endpoint of a page for users who have one of ``permissions``, or for all users without any.
 
-    Somebody who has not come as far as ``stage`` is led to the sign-in and comes back afterwards. Anything but GET and
-    HEAD needs the CSRF proof and must not come from another site; else, and without a permission, NotAllowed is raised.
-    The endpoint's ``access`` is an :class:`PageAccess`, for the test that walks the routes.
+    A session that has not reached ``stage`` is redirected to the sign-in and comes back afterwards. Methods other than
+    GET and HEAD need the CSRF token and must not come from another site; else, and without a permission, NotAllowed is
+    raised. The endpoint's ``access`` is a :class:`PageAccess`, for the test that walks the routes.
     """
     access = PageAccess(stage, permissions)
 
     def made(page: Page) -> Endpoint:
         @functools.wraps(page)
         async def endpoint(request: Request) -> Response:
-            visit = await _arrive(request)
+            visit = await _visit(request)
             if request.method not in _SAFE:
-                await _prove(visit)
-            led = _lead(visit, access)
-            response = led if led is not None else await page(visit)
+                await _check_csrf(visit)
+            redirect = _redirect(visit, access)
+            response = redirect if redirect is not None else await page(visit)
             if visit.cookie != _sent(request) and not _has_cookie(response, visit.service.settings):
                 set_cookie(response, visit.service.settings, visit.cookie)
             return secured(response, visit.service.settings)
@@ -162,17 +162,17 @@ def requires(*permissions: Permission, stage: Stage | None = Stage.FULL) -> Call
 
 
 def see_other(path: str) -> Response:
-    """Go on with a GET of ``path``, which is one of our own."""
+    """Redirect to a GET of ``path``, a path of this service (303)."""
     return RedirectResponse(path, status_code=303)
 
 
-def led_to_sign_in(visit: Visit) -> Response | None:
-    """Where somebody who has not signed in fully goes first, to come back to this page; None for who has."""
-    return _lead(visit, PageAccess())
+def redirect_to_sign_in(visit: Visit) -> Response | None:
+    """A redirect to the sign-in that comes back to this page; None where the session is complete."""
+    return _redirect(visit, PageAccess())
 
 
 def local_path(wanted: str, *, otherwise: str = "/") -> str:
-    """``wanted`` where it is a path on this service that nothing turns into another address, else ``otherwise``."""
+    """``wanted`` where it is a path of this service in every browser (no open redirect), else ``otherwise``."""
     odd = len(wanted) > _LONGEST_NEXT or not wanted.isascii() or not wanted.isprintable() or "\\" in wanted
     if odd or not wanted.startswith("/") or wanted.startswith("//") or " " in wanted:
         return otherwise
@@ -181,33 +181,33 @@ def local_path(wanted: str, *, otherwise: str = "/") -> str:
 
 
 def begin_session(response: Response, visit: Visit, begun: NewSession) -> Response:
-    """``response`` with the cookie of a session that has just begun; the one before is dead already."""
+    """``response`` with the cookie of a new session; the previous one is revoked already."""
     set_cookie(response, visit.service.settings, begun.cookie.value)
     return response
 
 
 def set_cookie(response: Response, settings: Settings, value: str) -> None:
-    """Set the session cookie: for this host and this browser session alone, and out of reach of scripts."""
+    """Set the session cookie: host-only, until the browser closes, HttpOnly, SameSite=Lax."""
     response.set_cookie(
         cookie_name(settings), value, path="/", secure=_is_https(settings), httponly=True, samesite="lax"
     )
 
 
 def end_session(response: Response, visit: Visit) -> Response:
-    """``response`` with another cookie, which stands for nothing."""
+    """``response`` with a new cookie without a session."""
     set_cookie(response, visit.service.settings, secret_format.generate_secret(secret_format.SecretKind.SESSION).value)
     return response
 
 
 def cookie_name(settings: Settings) -> str:
-    """``__Host-roomkey``, which no other host can set; on loopback without https plain ``roomkey``."""
+    """``__Host-roomkey``, which no other host can set; ``roomkey`` on loopback without https."""
     return "__Host-roomkey" if _is_https(settings) else "roomkey"
 
 
 def secured(response: Response, settings: Settings, *, form_to: str = "") -> Response:
-    """``response`` with what every page says: no frames, nothing inline, no referrer, kept nowhere.
+    """``response`` with the security headers of every page: CSP, no framing, no referrer, no caching, HSTS.
 
-    ``form_to`` is the origin of another site that the answer to a form may lead to, for consent pages.
+    ``form_to`` is the origin of another site that a form's response may redirect to, for consent pages.
     """
     headers = {
         "content-security-policy": response.headers.get("content-security-policy") or _policy(form_to),
@@ -238,34 +238,34 @@ def _policy(form_to: str) -> str:
     )
 
 
-async def _arrive(request: Request) -> Visit:
+async def _visit(request: Request) -> Visit:
     service: Service = request.app.state.service
     cookie = _sent(request)
     signed_in = None
     if secret_format.is_well_formed(cookie, secret_format.SecretKind.SESSION):
-        stranger = Actor(ActorKind.USER)
-        signed_in = await service.view(stranger, lambda uow: sessions.look_up(uow, cookie))
+        anonymous = Actor(ActorKind.USER)
+        signed_in = await service.view(anonymous, lambda uow: sessions.look_up(uow, cookie))
         if signed_in is not None and sessions.needs_touch(signed_in.session, service.now()):
             session = signed_in.session
-            await service.perform(stranger, lambda uow: sessions.touch(uow, session))
+            await service.perform(anonymous, lambda uow: sessions.touch(uow, session))
     else:
         cookie = secret_format.generate_secret(secret_format.SecretKind.SESSION).value
     return Visit(request, service, request.app.state.hashing, cookie, signed_in)
 
 
-async def _prove(visit: Visit) -> None:
-    """Read the form; raise NotAllowed where another site has sent it, or it is not from a page of this session."""
+async def _check_csrf(visit: Visit) -> None:
+    """Read the form; raise NotAllowed for a cross-site request or a wrong CSRF token."""
     headers = visit.request.headers
     if headers.get("sec-fetch-site", "none") not in _OWN_PAGES:
-        raise NotAllowed("Another site has sent this form; nothing was done.")
+        raise NotAllowed("This form was sent by another site; nothing was changed.")
     visit.form = await read_form(visit.request)
-    proof = headers.get(_CSRF_HEADER) or visit.form.one("csrf")
-    if not hmac.compare_digest(proof.encode("utf-8", "surrogatepass"), visit.csrf.encode()):
-        raise NotAllowed("This form is not of your present session; go back, reload the page and try again.")
+    sent = headers.get(_CSRF_HEADER) or visit.form.one("csrf")
+    if not hmac.compare_digest(sent.encode("utf-8", "surrogatepass"), visit.csrf.encode()):
+        raise NotAllowed("The form belongs to another session; go back, reload the page and try again.")
 
 
-def _lead(visit: Visit, access: PageAccess) -> Response | None:
-    """Where somebody must go first who has not come as far as the page demands; NotAllowed without its rights."""
+def _redirect(visit: Visit, access: PageAccess) -> Response | None:
+    """A redirect where the session has not reached the page's stage, else None; NotAllowed without a permission."""
     if access.stage is None:
         return None
     scope = visit.request.scope  # and not request.url, which a Host header can bend

@@ -1,4 +1,4 @@
-"""A secret on a page of its own, once: sealed in the session by the act that made it, gone as it is read."""
+"""A page that shows a new secret once: encrypted in the session by the act that makes it, deleted when it is read."""
 
 import dataclasses
 import json
@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.backoffice.page import page, show
+from roomkey.authorization_server.backoffice.page import Routes, show
 from roomkey.authorization_server.backoffice.session import Visit, see_other
 from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.identity import sessions
@@ -15,21 +15,22 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.secret import Confidential
 
 _PATH: Final = "/shown-once"
+ROUTES = Routes()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OneTimeSecret(Confidential):
-    """A secret and what one does with it.
+    """A secret and how it is used.
 
     Attributes:
         title, label: of the page, and of the secret.
         secret: the secret itself.
-        crumbs: where the page is.
-        facts: what else there is to know, as words and values.
-        snippets: titles and texts to copy.
-        is_token: whether it can be tested.
-        on: where one goes afterwards.
-        command: the same in the terminal.
+        crumbs: labels and URLs of the pages above.
+        facts: further names and values.
+        snippets: titles and code to copy.
+        is_token: True where "Explain a token" can test it.
+        on: URL of the next page.
+        command: the same act on the command line.
     """
 
     title: str
@@ -44,7 +45,7 @@ class OneTimeSecret(Confidential):
 
 
 async def show_once(visit: Visit, make: Callable[[UnitOfWork], OneTimeSecret]) -> Response:
-    """Perform ``make``, keep what it returns in the same transaction, and go to the page that shows it."""
+    """Perform ``make``, keep its result for the session in the same transaction, and redirect to the page for it."""
     session = visit.session
 
     def act(uow: UnitOfWork) -> None:
@@ -56,12 +57,12 @@ async def show_once(visit: Visit, make: Callable[[UnitOfWork], OneTimeSecret]) -
     return see_other(_PATH)
 
 
-@page()
+@ROUTES.get(_PATH)
 async def shown_once(visit: Visit) -> Response:
-    """The page; whoever asks a second time finds nothing."""
+    """Show the secret; a second request finds nothing."""
     session = visit.session
     notice = await visit.perform(lambda uow: sessions.take_notice(uow, session))
     fields = json.loads(notice) if notice is not None and notice.startswith(b"{") else None
     if fields is None:
-        raise NotFound("A secret was shown here once, and is kept nowhere. If it is lost, make another one.")
+        raise NotFound("The secret was shown once and is not stored. If it is lost, create another one.")
     return await show(visit, "shown_once.html", shown=OneTimeSecret(**fields))

@@ -1,4 +1,4 @@
-"""Style sheets, script and icons: read once, named by what is in them, so that browsers may keep them for good."""
+"""Style sheets, scripts and icons: read once, with a digest of the content in the URL so that browsers cache them."""
 
 import hashlib
 from pathlib import Path
@@ -13,18 +13,18 @@ _FILES: Final = {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir
 _DIGESTS: Final = {name: hashlib.sha256(content).hexdigest()[:16] for name, content in _FILES.items()}
 
 
-def address(name: str) -> str:
-    """Where the static file ``name`` is; another address as soon as its content is another."""
+def url_of(name: str) -> str:
+    """URL of the static file ``name``; it changes with the content."""
     return f"/static/{_DIGESTS[name]}/{name}"
 
 
 def text(name: str) -> str:
-    """What is in the static file ``name``, for a document that has nothing beside it."""
+    """Content of the static file ``name``, for a document of its own."""
     return _FILES[name].decode()
 
 
 async def serve(request: Request) -> Response:
-    """The file that the address names, or 404; an older page's address leads to what the file is now."""
+    """The file that the URL names, or 404; the URL of an older version gives the present one, not to be cached."""
     name = request.path_params["name"]
     if name not in _FILES:
         return Response(status_code=404)

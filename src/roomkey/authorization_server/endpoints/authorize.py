@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from roomkey.authorization_server.audit.record import Subject, record_event
-from roomkey.authorization_server.backoffice.session import Visit, led_to_sign_in, requires, secured, see_other
-from roomkey.authorization_server.backoffice.sign_in.answer import page
+from roomkey.authorization_server.backoffice.page import show_sign_in
+from roomkey.authorization_server.backoffice.session import Visit, redirect_to_sign_in, requires, secured, see_other
 from roomkey.authorization_server.clients.client import Client
 from roomkey.authorization_server.clients.client_cache import ClientCache, require_config_version
 from roomkey.authorization_server.endpoints.authorization_request import (
@@ -59,7 +59,7 @@ async def ask(visit: Visit) -> Response:
     except OAuthError as error:
         return _go(visit, asking.back.with_error(error))
     shown = await visit.view(lambda uow: _shown(uow, asking.client, request, scope))
-    response = page(
+    response = show_sign_in(
         visit,
         "consent.html",
         action=f"{_PATH}?{visit.request.scope['query_string'].decode('latin-1')}",
@@ -131,14 +131,14 @@ def _check_way(visit: Visit, request: AuthorizationRequest) -> None:
     """Raise OAuthError where nobody may be asked, but somebody would have to be."""
     if "none" not in request.prompts:
         return
-    if led_to_sign_in(visit) is not None:
+    if redirect_to_sign_in(visit) is not None:
         raise OAuthError("login_required", "Nobody is signed in.")
     raise OAuthError("consent_required", "The person must be asked.")
 
 
 def _sign_in_first(visit: Visit, request: AuthorizationRequest) -> Response | None:
     """Where the person goes before they are asked; raises OAuthError where their way of signing in is too weak."""
-    led = led_to_sign_in(visit)
+    led = redirect_to_sign_in(visit)
     if led is not None:
         return led
     session = visit.session
@@ -206,7 +206,7 @@ def _go(visit: Visit, address: str) -> Response:
 
 
 def _stop(visit: Visit, sentence: str) -> Response:
-    return page(visit, "stopped.html", status=400, problem=sentence)
+    return show_sign_in(visit, "stopped.html", status=400, problem=sentence)
 
 
 def _source(redirect_uri: str) -> str:

@@ -1,6 +1,6 @@
-"""What is wrong, or soon will be, with how the service is set up: each finding with an id that stays what it is.
+"""Checks of ``roomkey serve --check``: settings, files and database, each finding with a stable id.
 
-docs/how-to/run-the-auth-service.md lists the ids. Looking changes nothing and makes no file.
+docs/how-to/run-the-auth-service.md lists the ids. A check changes nothing and creates no file.
 """
 
 import ipaddress
@@ -11,28 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, exists, func, make_url, select, text
+from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.migrate import NEWEST
 from roomkey.authorization_server.errors import DatabaseUnavailable
+from roomkey.authorization_server.health import rules
 from roomkey.authorization_server.identity.users import administrators_exist
-from roomkey.authorization_server.schema.accounts import account_secrets, apis
-from roomkey.authorization_server.schema.audit import audit_events
-from roomkey.authorization_server.schema.keys import signing_keys
 from roomkey.authorization_server.settings import DAY, HOUR, Settings
 from roomkey.http.address import is_loopback
 
 _LEAST_FREE: Final = 256 * 1024 * 1024  # bytes
 _MOST_PROXIES: Final = 65_536  # addresses
-_OLDEST_KEY: Final = 90 * DAY
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs"})
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be: a stable id, what it is, and what to do."""
+    """One problem: its stable id, a description, and what to do."""
 
     id: str
     problem: str
@@ -41,14 +38,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What was found; ``database_seen`` is False where there is no database yet, and only settings were looked at."""
+    """Result of a check; ``database_seen`` is False where there is no database yet, so that no data was checked."""
 
     found: tuple[Finding, ...]
     database_seen: bool
 
 
 def look(settings: Settings, now: int) -> CheckReport:
-    """Look at the settings, the files and the database; ``now`` is in seconds since 1970. Blocks, but not for long."""
+    """Check settings, files and database; ``now`` is in seconds since 1970. Blocks for some milliseconds."""
     found = [*_settings(settings), *_files(settings)]
     url = _parsed(settings.database)
     seen = url is not None and (not url.startswith("sqlite") or Path(_sqlite_path(settings.database)).exists())
@@ -62,19 +59,19 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "RK101",
             f"The issuer {settings.issuer} is not https, so only this machine can use it.",
-            "put a proxy that speaks TLS before the service and name its address with --issuer https://…",
+            "put a TLS proxy in front of the service and give its URL as --issuer https://…",
         )
     if max(settings.access_token_lifetime, settings.longest_access_token) > HOUR:
         yield Finding(
             "RK103",
             "Access tokens may live longer than an hour, and a stolen one as long.",
-            "lower access_token_lifetime and longest_access_token; apps renew their tokens by themselves.",
+            "lower access_token_lifetime and longest_access_token; clients renew their tokens automatically.",
         )
     if sum(ipaddress.ip_network(proxy).num_addresses for proxy in settings.trusted_proxies) > _MOST_PROXIES:
         yield Finding(
             "RK107",
-            "trusted_proxies names so many addresses that others may say where a request comes from.",
-            "name the proxies alone.",
+            "trusted_proxies names so many addresses that others could forge the client address of a request.",
+            "name only the addresses of the proxies.",
         )
 
 
@@ -86,7 +83,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
         if mode is not None and mode & 0o077:
             yield Finding(
                 "RK102",
-                f"{path} may be used by others (mode {stat.S_IMODE(mode):04o}).",
+                f"{path} is accessible to other users (mode {stat.S_IMODE(mode):04o}).",
                 f"chmod {'700' if stat.S_ISDIR(mode) else '600'} {path}",
             )
     folder = next((each for each in (settings.data, *settings.data.parents) if each.is_dir()), None)
@@ -96,14 +93,14 @@ def _files(settings: Settings) -> Iterator[Finding]:
     if kind in _NETWORK:
         yield Finding(
             "RK104",
-            f"The database lies on a network file system ({kind}), whose locks SQLite cannot rely on.",
+            f"The database is on a network file system ({kind}), whose locks SQLite cannot rely on.",
             "keep it on a local disk, or use PostgreSQL.",
         )
     if shutil.disk_usage(folder).free < _LEAST_FREE:
         yield Finding(
             "RK108",
-            f"Less than {_LEAST_FREE // 1024 // 1024} MiB are free where the database lies.",
-            "make room: a full disk lets no token be issued.",
+            f"Less than {_LEAST_FREE // 1024 // 1024} MiB are free on the disk of the database.",
+            "free some space: on a full disk no token can be issued.",
         )
 
 
@@ -120,74 +117,69 @@ def _database(settings: Settings, now: int) -> Iterator[Finding]:
     ):
         yield Finding(
             "RK106",
-            "The way to PostgreSQL is not protected: nothing makes sure that it is the right server.",
-            "add ?sslmode=verify-full&sslrootcert=PATH to the database's address.",
+            "The connection to PostgreSQL does not verify the server.",
+            "add ?sslmode=verify-full&sslrootcert=PATH to the database URL.",
         )
     try:
         database = Database.open(settings.database)
         try:
             with database.reading() as connection:
-                yield from _content(connection, now)
+                yield from _content(connection, settings, now)
         finally:
             database.close()
     except DatabaseUnavailable as error:
-        yield Finding("RK105", str(error), "see that the database can be reached, then run this again.")
+        yield Finding("RK105", str(error), "check that the database is reachable, then run the check again.")
 
 
-def _content(connection: Connection, now: int) -> Iterator[Finding]:
+def _content(connection: Connection, settings: Settings, now: int) -> Iterator[Finding]:
     revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if revision != NEWEST:
         yield Finding(
             "RK109",
             f"The database has the schema {revision}, this version of roomkey {NEWEST}.",
-            "an older schema is brought up at the next start, so make a backup first; for a newer one, update roomkey.",
+            "an older schema is migrated at the next start, so make a backup first; for a newer one, update roomkey.",
         )
         return
     if not administrators_exist(connection):
         yield Finding("RK110", "There is no administrator yet.", "start the service and open the link that it prints.")
-    oldest = connection.scalar(select(func.min(signing_keys.c.activated_at)).where(signing_keys.c.state == "signing"))
-    if oldest is not None and now - oldest > _OLDEST_KEY:
+    for row in rules.overdue_keys(connection, now, settings.signing_key_lifetime)[:1]:
+        days = (now - row.due + settings.signing_key_lifetime) // DAY
         yield Finding(
-            "RK111", f"A signing key has been in use for {(now - oldest) // DAY} days.", "roomkey admin keys rotate"
+            "RK111",
+            f"The {row.algorithm} key {row.kid} has signed for {days} days and was not rotated.",
+            "keep the service running, it rotates keys by itself; or: roomkey admin keys rotate",
         )
-    yield from _accounts(connection, now)
-    latest = connection.scalar(select(func.max(audit_events.c.at)))
-    if latest is not None and latest > now + HOUR:
+    for row in rules.long_lived_apis(connection)[:1]:
+        yield Finding(
+            "RK112",
+            f"Tokens for the API {row.audience} live longer than an hour.",
+            f"roomkey admin api change {row.audience} --token-lifetime 1h",
+        )
+    for row in rules.expiring_secrets(connection, now)[:1]:
+        successor = "and its successor is not used yet" if row.replaced else "and has no successor"
+        noun = "api" if row.kind == "api" else "service-account"
+        yield Finding(
+            "RK113",
+            f"A secret of {row.client_id} expires within a week {successor}.",
+            f"roomkey admin {noun} rotate-secret {row.client_id}, and give the client the new secret",
+        )
+    if rules.audit_in_future(connection, now):
         yield Finding(
             "RK114",
             "The audit log's last event lies in the future: a clock was, or is, wrong.",
             "set this machine's clock, and keep it right with NTP.",
         )
-
-
-def _accounts(connection: Connection, now: int) -> Iterator[Finding]:
-    long = connection.scalars(
-        select(apis.c.audience).where(apis.c.token_lifetime > HOUR, apis.c.disabled_at.is_(None)).limit(1)
-    ).first()
-    if long is not None:
+    chain = rules.audit_chain(connection)
+    if not chain.holds:
         yield Finding(
-            "RK112",
-            f"Tokens for the API {long} live longer than an hour.",
-            "lower its token lifetime in the backoffice.",
-        )
-    ends = account_secrets.c.expires_at
-    newer = account_secrets.alias()
-    replaced = exists().where(
-        newer.c.client_id == account_secrets.c.client_id, newer.c.expires_at.is_(None) | (newer.c.expires_at > ends)
-    )
-    soon = connection.scalars(
-        select(account_secrets.c.client_id).where(ends > now, ends < now + 7 * DAY, ~replaced).limit(1)
-    ).first()
-    if soon is not None:
-        yield Finding(
-            "RK113",
-            f"The last secret of the service account {soon} ends within a week.",
-            f"roomkey admin service-account rotate-secret {soon}",
+            "RK115",
+            f"The audit log's hash chain breaks at event {chain.number}: it was changed, moved or removed.",
+            "compare the database with a backup, and find out who can write to it.",
         )
 
 
 def file_system(path: Path, mounts: str) -> str:
-    """The kind of file system that ``path`` is on, by the lines of /proc/mounts; empty where they do not tell. Pure."""
+    """Type of the file system of ``path`` by the lines of /proc/mounts; empty where unknown. Pure."""
     best, kind = "", ""
     for line in mounts.splitlines():
         words = line.split(" ")

@@ -71,7 +71,7 @@ def explain(uow: UnitOfWork, token: str) -> Explanation:
         if check.outcome == "failed":
             break
     active = checks[-1].outcome == "passed"
-    verdict = "This token counts." if active else checks[-1].text
+    verdict = "This token is valid." if active else checks[-1].text
     told = read_unverified(token)
     if told is None:
         return Explanation(active, verdict, tuple(checks))

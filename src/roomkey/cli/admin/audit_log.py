@@ -58,12 +58,12 @@ def list_events(
 @app.command("verify", cls=Command, short_help="Check that nobody has changed the log.")
 def verify(context: typer.Context, *, as_json: AsJson = False) -> int:
     """Check the chain of all events: whether one was changed, moved or taken out. Exits with 1 where it was."""
-    from roomkey.authorization_server.audit import search
+    from roomkey.authorization_server.audit.verify import verify as verify_chain
     from roomkey.cli.admin.context import seen
     from roomkey.cli.admin.printing import print_done, print_json
     from roomkey.cli.errors import complain
 
-    verdict = seen(context, search.verify)
+    verdict = seen(context, verify_chain)
     if as_json:
         print_json(holds=verdict.holds, number=verdict.number)
     elif verdict.holds:

@@ -1,13 +1,12 @@
 """APIs: the list, one of them, a new one, its changes, its own account's secret, its end."""
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.accounts.api import Api, Scope, audience_of
-from roomkey.authorization_server.backoffice.names import tenant_choices
-from roomkey.authorization_server.backoffice.overlap import overlap_choice
-from roomkey.authorization_server.backoffice.page import Confirmation, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.forms import OVERLAP, Confirmation
+from roomkey.authorization_server.backoffice.lookups import tenant_choices
+from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit, see_other
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.backoffice.time_words import duration
@@ -21,16 +20,18 @@ _LIST = "/apis"
 _CRUMB = ("APIs", _LIST)
 _MINUTES = (60, 120, 300, 600, 900, 1800, HOUR)
 _DAYS = (DAY, 7 * DAY, 30 * DAY, 90 * DAY, 180 * DAY, 365 * DAY)
+_ONE = f"{_LIST}/{{client_id}}"
+ROUTES = Routes()
 
 
-@page(Permission.READ)
+@ROUTES.get(_LIST, Permission.READ)
 async def list_apis(visit: Visit) -> Response:
     """The APIs that the visitor sees, by name."""
     after = visit.request.query_params.get("after")
     return await show(visit, "apis/list.html", found=await visit.view(lambda uow: apis.find(uow, after=after)))
 
 
-@page(Permission.READ)
+@ROUTES.get(_ONE, Permission.READ)
 async def one_api(visit: Visit) -> Response:
     """One API, who may call it, and how it protects itself."""
 
@@ -48,20 +49,20 @@ async def one_api(visit: Visit) -> Response:
     return await show(visit, "apis/one.html", **await visit.view(read))
 
 
-@page(Permission.READ)
+@ROUTES.get(f"{_LIST}/~find", Permission.READ)
 async def find_api(visit: Visit) -> Response:
     """Go on to the API with the audience that is asked for."""
     audience = visit.request.query_params.get("audience", "")
     return see_other(_address(await visit.view(lambda uow: apis.get(uow, audience))))
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.get(f"{_LIST}/~new", Permission.CHANGE_APIS)
 async def new_api(visit: Visit) -> Response:
     """The form for another API."""
     return await _new(visit)
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.post(f"{_LIST}/~new", Permission.CHANGE_APIS)
 async def create_api(visit: Visit) -> Response:
     """Make the API, and show the secret of its own account once."""
     form = visit.form
@@ -87,13 +88,13 @@ async def create_api(visit: Visit) -> Response:
         return await _new(visit, refused)
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.get(f"{_ONE}/edit", Permission.CHANGE_APIS)
 async def edit_api(visit: Visit) -> Response:
     """The form for what can be changed of an API."""
     return await _edit(visit)
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.post(f"{_ONE}/edit", Permission.CHANGE_APIS)
 async def change_api(visit: Visit) -> Response:
     """Change it."""
     form = visit.form
@@ -118,7 +119,7 @@ async def change_api(visit: Visit) -> Response:
     return done(_address(changed), "changed")
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.get(f"{_ONE}/rotate-secret", Permission.CHANGE_APIS)
 async def ask_rotation(visit: Visit) -> Response:
     """What happens when the secret of the API's own account is rotated."""
     api = await visit.view(lambda uow: _api(uow, visit))
@@ -133,12 +134,12 @@ async def ask_rotation(visit: Visit) -> Response:
         back=_address(api),
         command=f"roomkey admin api rotate-secret {api.audience} --overlap 1d",
         danger=False,
-        choice=overlap_choice(),
+        choice=OVERLAP,
     )
     return await ask(visit, question)
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.post(f"{_ONE}/rotate-secret", Permission.CHANGE_APIS)
 async def rotate_secret(visit: Visit) -> Response:
     """Make another secret for the API's own account, and show it once."""
     overlap = visit.form.seconds("overlap")
@@ -150,7 +151,7 @@ async def rotate_secret(visit: Visit) -> Response:
     return await show_once(visit, make)
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.get(f"{_ONE}/shared-secret", Permission.CHANGE_APIS)
 async def ask_shared_secret(visit: Visit) -> Response:
     """What breaks when the API gets another secret for HS256."""
     api = await visit.view(lambda uow: _api(uow, visit))
@@ -168,7 +169,7 @@ async def ask_shared_secret(visit: Visit) -> Response:
     return await ask(visit, question)
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.post(f"{_ONE}/shared-secret", Permission.CHANGE_APIS)
 async def make_shared_secret(visit: Visit) -> Response:
     """Make it, and show it once."""
 
@@ -188,7 +189,8 @@ async def make_shared_secret(visit: Visit) -> Response:
     return await show_once(visit, make)
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.get(f"{_ONE}/disable", Permission.CHANGE_APIS)
+@ROUTES.get(f"{_ONE}/enable", Permission.CHANGE_APIS)
 async def ask_switching(visit: Visit) -> Response:
     """What breaks when the API is disabled, or what comes back when it is enabled."""
 
@@ -217,36 +219,16 @@ async def ask_switching(visit: Visit) -> Response:
     return await ask(visit, question)
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.post(f"{_ONE}/disable", Permission.CHANGE_APIS)
 async def disable_api(visit: Visit) -> Response:
     """Disable it."""
     return done(_address(await visit.perform(lambda uow: apis.disable(uow, _api(uow, visit).audience))), "disabled")
 
 
-@page(Permission.CHANGE_APIS)
+@ROUTES.post(f"{_ONE}/enable", Permission.CHANGE_APIS)
 async def enable_api(visit: Visit) -> Response:
     """Enable it."""
     return done(_address(await visit.perform(lambda uow: apis.enable(uow, _api(uow, visit).audience))), "enabled")
-
-
-_ONE = f"{_LIST}/{{client_id}}"
-ROUTES: list[BaseRoute] = [
-    Route(_LIST, list_apis, methods=["GET"]),
-    Route(f"{_LIST}/~new", new_api, methods=["GET"]),
-    Route(f"{_LIST}/~new", create_api, methods=["POST"]),
-    Route(f"{_LIST}/~find", find_api, methods=["GET"]),
-    Route(_ONE, one_api, methods=["GET"]),
-    Route(f"{_ONE}/edit", edit_api, methods=["GET"]),
-    Route(f"{_ONE}/edit", change_api, methods=["POST"]),
-    Route(f"{_ONE}/rotate-secret", ask_rotation, methods=["GET"]),
-    Route(f"{_ONE}/rotate-secret", rotate_secret, methods=["POST"]),
-    Route(f"{_ONE}/shared-secret", ask_shared_secret, methods=["GET"]),
-    Route(f"{_ONE}/shared-secret", make_shared_secret, methods=["POST"]),
-    Route(f"{_ONE}/disable", ask_switching, methods=["GET"]),
-    Route(f"{_ONE}/disable", disable_api, methods=["POST"]),
-    Route(f"{_ONE}/enable", ask_switching, methods=["GET"]),
-    Route(f"{_ONE}/enable", enable_api, methods=["POST"]),
-]
 
 
 def _api(uow: UnitOfWork, visit: Visit) -> Api:

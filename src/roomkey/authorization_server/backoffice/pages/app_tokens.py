@@ -1,18 +1,16 @@
 """App tokens: the list, one of them, its rotation and its end."""
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts import apis, app_tokens
 from roomkey.authorization_server.accounts.app_token import AppToken
 from roomkey.authorization_server.accounts.app_tokens import NewAppToken
-from roomkey.authorization_server.backoffice.names import names_of
-from roomkey.authorization_server.backoffice.overlap import overlap_choice
-from roomkey.authorization_server.backoffice.page import Confirmation, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.forms import OVERLAP, Confirmation
+from roomkey.authorization_server.backoffice.lookups import token_state, usernames
+from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.backoffice.time_words import absolute, duration, option, relative
-from roomkey.authorization_server.backoffice.token_state import token_state
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
@@ -20,9 +18,11 @@ _LIST = "/app-tokens"
 _CRUMB = ("App tokens", _LIST)
 _ROTATE = (Permission.CHANGE_ACCOUNTS, Permission.REQUEST_TOKENS)
 _REVOKE = (Permission.REVOKE_TOKENS, *_ROTATE)
+_ONE = f"{_LIST}/{{token}}"
+ROUTES = Routes()
 
 
-@page(Permission.READ)
+@ROUTES.get(_LIST, Permission.READ)
 async def list_tokens(visit: Visit) -> Response:
     """The app tokens that the visitor sees, the newest first."""
     query = visit.request.query_params
@@ -34,7 +34,7 @@ async def list_tokens(visit: Visit) -> Response:
     return await show(visit, "app_tokens/list.html", found=found, filters=filters, token_state=token_state)
 
 
-@page(Permission.READ)
+@ROUTES.get(_ONE, Permission.READ)
 async def one_token(visit: Visit) -> Response:
     """One app token: what it allows, and its life."""
 
@@ -42,7 +42,7 @@ async def one_token(visit: Visit) -> Response:
         token = _token(uow, visit)
         sentences = {scope.name: scope.description for scope in apis.get(uow, token.audience).scopes}
         kind, _, creator = token.created_by.partition(":")
-        names = names_of(uow, [creator, token.owner_id])
+        names = usernames(uow, [creator, token.owner_id])
         own = token.owner_id == uow.actor.id
         lives = token.state(uow.now) in {"live", "replaced"}
         return {
@@ -57,7 +57,7 @@ async def one_token(visit: Visit) -> Response:
     return await show(visit, "app_tokens/one.html", token_state=token_state, **await visit.view(read))
 
 
-@page(*_ROTATE)
+@ROUTES.get(f"{_ONE}/rotate", *_ROTATE)
 async def ask_rotation(visit: Visit) -> Response:
     """What happens when the token is rotated."""
     token = await visit.view(lambda uow: _token(uow, visit))
@@ -73,12 +73,12 @@ async def ask_rotation(visit: Visit) -> Response:
         back=_address(token),
         command=f"roomkey admin app-token rotate {token.id} --overlap 1d",
         danger=False,
-        choice=overlap_choice(),
+        choice=OVERLAP,
     )
     return await ask(visit, question)
 
 
-@page(*_ROTATE)
+@ROUTES.post(f"{_ONE}/rotate", *_ROTATE)
 async def rotate_token(visit: Visit) -> Response:
     """Make its successor, and show that once."""
     overlap = visit.form.seconds("overlap")
@@ -88,7 +88,7 @@ async def rotate_token(visit: Visit) -> Response:
     )
 
 
-@page(*_REVOKE)
+@ROUTES.get(f"{_ONE}/revoke", *_REVOKE)
 async def ask_revocation(visit: Visit) -> Response:
     """What breaks when the token is revoked."""
     token = await visit.view(lambda uow: _token(uow, visit))
@@ -111,23 +111,12 @@ async def ask_revocation(visit: Visit) -> Response:
     return await ask(visit, question)
 
 
-@page(*_REVOKE)
+@ROUTES.post(f"{_ONE}/revoke", *_REVOKE)
 async def revoke_token(visit: Visit) -> Response:
     """Revoke it."""
     id_, reason = visit.request.path_params["token"], visit.form.one("reason").strip()
     token = await visit.perform(lambda uow: app_tokens.revoke(uow, id_, reason=reason))
     return done(_address(token), "revoked")
-
-
-_ONE = f"{_LIST}/{{token}}"
-ROUTES: list[BaseRoute] = [
-    Route(_LIST, list_tokens, methods=["GET"]),
-    Route(_ONE, one_token, methods=["GET"]),
-    Route(f"{_ONE}/rotate", ask_rotation, methods=["GET"]),
-    Route(f"{_ONE}/rotate", rotate_token, methods=["POST"]),
-    Route(f"{_ONE}/revoke", ask_revocation, methods=["GET"]),
-    Route(f"{_ONE}/revoke", revoke_token, methods=["POST"]),
-]
 
 
 def shown_token(uow: UnitOfWork, made: NewAppToken) -> OneTimeSecret:

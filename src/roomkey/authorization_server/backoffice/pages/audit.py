@@ -9,13 +9,14 @@ from typing import Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts.page import LARGEST, USUAL, Page
 from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.audit.search import Event
-from roomkey.authorization_server.backoffice.names import names_in
-from roomkey.authorization_server.backoffice.page import Values, page, show
+from roomkey.authorization_server.audit.verify import ChainStatus
+from roomkey.authorization_server.audit.verify import verify as verify_chain
+from roomkey.authorization_server.backoffice.lookups import event_names
+from roomkey.authorization_server.backoffice.page import Routes, Values, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import machine
 from roomkey.authorization_server.permissions import Permission
@@ -39,19 +40,22 @@ class Filters:
         return search.find(uow, actor=self.actor, action=self.action, subject=self.subject, after=after, limit=limit)
 
 
-@page(Permission.READ_AUDIT)
+ROUTES = Routes()
+
+
+@ROUTES.get("/audit", Permission.READ_AUDIT)
 async def list_events(visit: Visit) -> Response:
     """Events, the newest first."""
     return await _list(visit, None)
 
 
-@page(Permission.READ_AUDIT)
+@ROUTES.post("/audit/verify", Permission.READ_AUDIT)
 async def verify(visit: Visit) -> Response:
     """The same, with what was found of the chain."""
-    return await _list(visit, await visit.view(search.verify))
+    return await _list(visit, await visit.view(verify_chain))
 
 
-@page(Permission.READ_AUDIT)
+@ROUTES.get("/audit.csv", Permission.READ_AUDIT)
 async def export(visit: Visit) -> Response:
     """The newest events of a filter as CSV, ten thousand at most."""
     filters = _filters(visit)
@@ -67,19 +71,12 @@ async def export(visit: Visit) -> Response:
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-ROUTES: list[BaseRoute] = [
-    Route("/audit", list_events, methods=["GET"]),
-    Route("/audit/verify", verify, methods=["POST"]),
-    Route("/audit.csv", export, methods=["GET"]),
-]
-
-
-async def _list(visit: Visit, verdict: search.ChainStatus | None) -> Response:
+async def _list(visit: Visit, verdict: ChainStatus | None) -> Response:
     filters, after = _filters(visit), visit.request.query_params.get("after")
 
     def read(uow: UnitOfWork) -> tuple[Page[Event], dict[str, str]]:
         found = filters.find(uow, after=after)
-        return found, names_in(uow, found.items)
+        return found, event_names(uow, found.items)
 
     found, names = await visit.view(read)
     query = urlencode({name: value for name, value in dataclasses.asdict(filters).items() if value})

@@ -1,9 +1,8 @@
 """Explain a token: it comes in the body of a form, is looked at, and is kept nowhere."""
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
-from roomkey.authorization_server.backoffice.page import page, show
+from roomkey.authorization_server.backoffice.page import Routes, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import absolute, relative
 from roomkey.authorization_server.permissions import Permission
@@ -23,27 +22,22 @@ _NAMES = {
     "tenant": "whose data",
     "username": "the person",
 }
+ROUTES = Routes()
 
 
-@page(Permission.READ)
+@ROUTES.get("/explain", Permission.READ)
 async def paste(visit: Visit) -> Response:
     """The form."""
     return await show(visit, "explain.html", told=None)
 
 
-@page(Permission.READ)
+@ROUTES.post("/explain", Permission.READ)
 async def answer(visit: Visit) -> Response:
     """What is to be said of the token; the form comes back empty."""
     token = "".join(visit.form.one("token").removeprefix("Bearer ").split())
     told = await visit.view(lambda uow: explain(uow, token))
     members = _members(told, visit.service.now())
     return await show(visit, "explain.html", told=told, members=members, form={})
-
-
-ROUTES: list[BaseRoute] = [
-    Route("/explain", paste, methods=["GET"]),
-    Route("/explain", answer, methods=["POST"]),
-]
 
 
 def _members(told: Explanation, now: int) -> tuple[tuple[str, str, str], ...]:

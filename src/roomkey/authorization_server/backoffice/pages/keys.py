@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
-from roomkey.authorization_server.backoffice.forms import Form
-from roomkey.authorization_server.backoffice.page import Choice, Confirmation, ask, done, page, show
+from roomkey.authorization_server.backoffice.forms import Choice, Confirmation, PostedForm
+from roomkey.authorization_server.backoffice.page import Routes, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration, relative
 from roomkey.authorization_server.keys import rotation
@@ -35,7 +34,10 @@ class KeyColumn:
     keys: tuple[KeyStatus, ...]
 
 
-@page(Permission.READ)
+ROUTES = Routes()
+
+
+@ROUTES.get(_PATH, Permission.READ)
 async def keys(visit: Visit) -> Response:
     """Every algorithm's keys in their lanes."""
     every = await visit.view(lambda uow: list_key_states(uow, removed=True))
@@ -48,7 +50,7 @@ async def keys(visit: Visit) -> Response:
     return await show(visit, "keys.html", algorithms=by_algorithm, jwks=jwks, may_change=may)
 
 
-@page(Permission.CHANGE_KEYS)
+@ROUTES.get(f"{_PATH}/rotate", Permission.CHANGE_KEYS)
 async def ask_rotation(visit: Visit) -> Response:
     """What happens next with the keys of one algorithm."""
     every = await visit.view(list_key_states)
@@ -90,7 +92,7 @@ async def ask_rotation(visit: Visit) -> Response:
 _WHEN = (("due", "when it is safe"), ("now", "at once"))
 
 
-@page(Permission.CHANGE_KEYS)
+@ROUTES.post(f"{_PATH}/rotate", Permission.CHANGE_KEYS)
 async def rotate(visit: Visit) -> Response:
     """Move the keys of one algorithm on."""
     algorithm, now = _chosen(visit.form)
@@ -98,7 +100,7 @@ async def rotate(visit: Visit) -> Response:
     return done(_PATH, "rotated")
 
 
-@page(Permission.CHANGE_KEYS)
+@ROUTES.get(f"{_PATH}/{{kid}}/withdraw", Permission.CHANGE_KEYS)
 async def ask_withdrawal(visit: Visit) -> Response:
     """What breaks when a retiring key is taken out before its time."""
     kid, followed = visit.request.path_params["kid"], duration(visit.service.settings.jwks_max_age)
@@ -117,7 +119,7 @@ async def ask_withdrawal(visit: Visit) -> Response:
     return await ask(visit, question)
 
 
-@page(Permission.CHANGE_KEYS)
+@ROUTES.post(f"{_PATH}/{{kid}}/withdraw", Permission.CHANGE_KEYS)
 async def withdraw(visit: Visit) -> Response:
     """Take it out."""
     kid = visit.request.path_params["kid"]
@@ -125,20 +127,11 @@ async def withdraw(visit: Visit) -> Response:
     return done(_PATH, "revoked")
 
 
-ROUTES: list[BaseRoute] = [
-    Route(_PATH, keys, methods=["GET"]),
-    Route(f"{_PATH}/rotate", ask_rotation, methods=["GET"]),
-    Route(f"{_PATH}/rotate", rotate, methods=["POST"]),
-    Route(f"{_PATH}/{{kid}}/withdraw", ask_withdrawal, methods=["GET"]),
-    Route(f"{_PATH}/{{kid}}/withdraw", withdraw, methods=["POST"]),
-]
-
-
 def _in(every: tuple[KeyStatus, ...], algorithm: str, state: KeyState) -> tuple[KeyStatus, ...]:
     found = tuple(one for one in every if one.key.algorithm == algorithm and one.key.state is state)
     return found[-_REMOVED_SHOWN:] if state is KeyState.REMOVED else found
 
 
-def _chosen(form: Form) -> tuple[str, bool]:
+def _chosen(form: PostedForm) -> tuple[str, bool]:
     algorithm, _, when = form.one("rotation").partition(" ")
     return algorithm, when == "now"

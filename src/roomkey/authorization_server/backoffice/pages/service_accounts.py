@@ -1,18 +1,16 @@
 """Service accounts: the list, one of them, a new one, what it may ask for, its secret, its end."""
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.api import Api
 from roomkey.authorization_server.accounts.service_account import BY_SECRET, ServiceAccount
-from roomkey.authorization_server.backoffice.names import names_of, tenant_choices
-from roomkey.authorization_server.backoffice.overlap import overlap_choice
-from roomkey.authorization_server.backoffice.page import Confirmation, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.forms import OVERLAP, Confirmation
+from roomkey.authorization_server.backoffice.lookups import tenant_choices, token_state, usernames
+from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
-from roomkey.authorization_server.backoffice.token_state import token_state
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.unit_of_work import UnitOfWork
@@ -20,9 +18,11 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 _LIST = "/service-accounts"
 _CRUMB = ("Service accounts", _LIST)
 _CHANGE = (Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
+_ONE = f"{_LIST}/{{client_id}}"
+ROUTES = Routes()
 
 
-@page(Permission.READ)
+@ROUTES.get(_LIST, Permission.READ)
 async def list_accounts(visit: Visit) -> Response:
     """The accounts that the visitor sees, by name."""
     query = visit.request.query_params
@@ -30,13 +30,13 @@ async def list_accounts(visit: Visit) -> Response:
 
     def read(uow: UnitOfWork) -> tuple[object, ...]:
         found = service_accounts.find(uow, after=after, search=search)
-        return found, names_of(uow, (account.owner_id for account in found.items))
+        return found, usernames(uow, (account.owner_id for account in found.items))
 
     found, owners = await visit.view(read)
     return await show(visit, "service_accounts/list.html", found=found, owners=owners, query=search)
 
 
-@page(Permission.READ)
+@ROUTES.get(_ONE, Permission.READ)
 async def one_account(visit: Visit) -> Response:
     """One account with its secrets and tokens."""
     client_id = visit.request.path_params["client_id"]
@@ -47,20 +47,20 @@ async def one_account(visit: Visit) -> Response:
             "account": account,
             "secrets": account_secrets.find(uow, client_id),
             "tokens": app_tokens.find(uow, client_id=client_id, limit=200).items,
-            "owner": names_of(uow, [account.owner_id]).get(account.owner_id or "", ""),
+            "owner": usernames(uow, [account.owner_id]).get(account.owner_id or "", ""),
             "may_change": _may_change(visit, account),
         }
 
     return await show(visit, "service_accounts/one.html", token_state=token_state, **await visit.view(read))
 
 
-@page(*_CHANGE)
+@ROUTES.get(f"{_LIST}/~new", *_CHANGE)
 async def new_account(visit: Visit) -> Response:
     """The form for another account."""
     return await _new(visit)
 
 
-@page(*_CHANGE)
+@ROUTES.post(f"{_LIST}/~new", *_CHANGE)
 async def create_account(visit: Visit) -> Response:
     """Make the account, and show its secret once where it has one."""
     form = visit.form
@@ -88,13 +88,13 @@ async def create_account(visit: Visit) -> Response:
     return done(_address(made.account), "created")
 
 
-@page(*_CHANGE)
+@ROUTES.get(f"{_ONE}/apis", *_CHANGE)
 async def edit_access(visit: Visit) -> Response:
     """The form for what an account may ask for."""
     return await _access(visit)
 
 
-@page(*_CHANGE)
+@ROUTES.post(f"{_ONE}/apis", *_CHANGE)
 async def change_access(visit: Visit) -> Response:
     """Let the account ask for what is ticked, and no more."""
     client_id = visit.request.path_params["client_id"]
@@ -106,14 +106,14 @@ async def change_access(visit: Visit) -> Response:
     return done(_address(changed.account), "changed")
 
 
-@page(*_CHANGE)
+@ROUTES.get(f"{_ONE}/rotate-secret", *_CHANGE)
 async def ask_rotation(visit: Visit) -> Response:
     """What happens when the secret is rotated."""
     account = await visit.view(lambda uow: service_accounts.get(uow, visit.request.path_params["client_id"]))
     return await ask(visit, _rotation(account))
 
 
-@page(*_CHANGE)
+@ROUTES.post(f"{_ONE}/rotate-secret", *_CHANGE)
 async def rotate_secret(visit: Visit) -> Response:
     """Make another secret and show it once."""
     client_id = visit.request.path_params["client_id"]
@@ -126,7 +126,8 @@ async def rotate_secret(visit: Visit) -> Response:
     return await show_once(visit, make)
 
 
-@page(*_CHANGE)
+@ROUTES.get(f"{_ONE}/disable", *_CHANGE)
+@ROUTES.get(f"{_ONE}/enable", *_CHANGE)
 async def ask_disabling(visit: Visit) -> Response:
     """What breaks when the account is disabled, or what comes back when it is enabled."""
     client_id, enabling = visit.request.path_params["client_id"], visit.request.scope["path"].endswith("/enable")
@@ -163,7 +164,7 @@ async def ask_disabling(visit: Visit) -> Response:
     )
 
 
-@page(*_CHANGE)
+@ROUTES.post(f"{_ONE}/disable", *_CHANGE)
 async def disable_account(visit: Visit) -> Response:
     """Disable it."""
     client_id, reason = visit.request.path_params["client_id"], visit.form.one("reason").strip()
@@ -171,28 +172,11 @@ async def disable_account(visit: Visit) -> Response:
     return done(_address(account), "disabled")
 
 
-@page(*_CHANGE)
+@ROUTES.post(f"{_ONE}/enable", *_CHANGE)
 async def enable_account(visit: Visit) -> Response:
     """Enable it."""
     client_id = visit.request.path_params["client_id"]
     return done(_address(await visit.perform(lambda uow: service_accounts.enable(uow, client_id))), "enabled")
-
-
-_ONE = f"{_LIST}/{{client_id}}"
-ROUTES: list[BaseRoute] = [
-    Route(_LIST, list_accounts, methods=["GET"]),
-    Route(f"{_LIST}/~new", new_account, methods=["GET"]),
-    Route(f"{_LIST}/~new", create_account, methods=["POST"]),
-    Route(_ONE, one_account, methods=["GET"]),
-    Route(f"{_ONE}/apis", edit_access, methods=["GET"]),
-    Route(f"{_ONE}/apis", change_access, methods=["POST"]),
-    Route(f"{_ONE}/rotate-secret", ask_rotation, methods=["GET"]),
-    Route(f"{_ONE}/rotate-secret", rotate_secret, methods=["POST"]),
-    Route(f"{_ONE}/disable", ask_disabling, methods=["GET"]),
-    Route(f"{_ONE}/disable", disable_account, methods=["POST"]),
-    Route(f"{_ONE}/enable", ask_disabling, methods=["GET"]),
-    Route(f"{_ONE}/enable", enable_account, methods=["POST"]),
-]
 
 
 async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
@@ -252,7 +236,7 @@ def _rotation(account: ServiceAccount) -> Confirmation:
         back=_address(account),
         command=f"roomkey admin service-account rotate-secret {account.client_id} --overlap 1d",
         danger=False,
-        choice=overlap_choice(),
+        choice=OVERLAP,
     )
 
 

@@ -4,9 +4,8 @@ from dataclasses import fields
 
 from sqlalchemy.engine import make_url
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
-from roomkey.authorization_server.backoffice.page import page, show
+from roomkey.authorization_server.backoffice.page import Routes, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration
 from roomkey.authorization_server.permissions import Permission
@@ -36,9 +35,10 @@ _MEANINGS = {
     "log_format": "of that and of every other line",
     "metrics_token": "what /metrics asks for",
 }
+ROUTES = Routes()
 
 
-@page(Permission.CHANGE_SETTINGS)
+@ROUTES.get("/settings", Permission.CHANGE_SETTINGS)
 async def settings(visit: Visit) -> Response:
     """All of them, without the password of the database."""
     own = visit.service.settings
@@ -49,9 +49,6 @@ async def settings(visit: Visit) -> Response:
     )
     snippets = (("roomkey.toml", toml), ("Environment", environment))
     return await show(visit, "settings.html", rows=rows, snippets=snippets)
-
-
-ROUTES: list[BaseRoute] = [Route("/settings", settings, methods=["GET"])]
 
 
 def _shown(own: Settings, name: str) -> str:

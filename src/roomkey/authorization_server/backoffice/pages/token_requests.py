@@ -1,15 +1,14 @@
 """Requests for app tokens: asked in two steps, answered by somebody else, collected once."""
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts import apis, service_accounts, token_requests
 from roomkey.authorization_server.accounts.api import Api
 from roomkey.authorization_server.accounts.app_token import presets
 from roomkey.authorization_server.accounts.service_account import ServiceAccount
 from roomkey.authorization_server.accounts.token_requests import TokenRequest
-from roomkey.authorization_server.backoffice.names import names_of
-from roomkey.authorization_server.backoffice.page import Values, done, page, show
+from roomkey.authorization_server.backoffice.lookups import usernames
+from roomkey.authorization_server.backoffice.page import Routes, Values, done, show
 from roomkey.authorization_server.backoffice.pages.app_tokens import shown_token
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
@@ -27,9 +26,11 @@ _OUTCOMES = {
     "withdrawn": ("", "withdrawn"),
 }
 _EITHER = (Permission.REQUEST_TOKENS, Permission.APPROVE_TOKENS, Permission.READ_AUDIT)
+_ONE = f"{_LIST}/{{token_request}}"
+ROUTES = Routes()
 
 
-@page(*_EITHER)
+@ROUTES.get(_LIST, *_EITHER)
 async def list_requests(visit: Visit) -> Response:
     """What is open, and what became of the others."""
     after = visit.request.query_params.get("after")
@@ -42,18 +43,18 @@ async def list_requests(visit: Visit) -> Response:
         shown = {one.id for one in open_}
         past = [one for one in found.items if one.id not in shown and one.state != "pending"]
         ids = [person for one in (*open_, *past) for person in (one.requested_by, one.decided_by)]
-        return {"open": open_, "past": past, "after": found.after, "names": names_of(uow, ids)}
+        return {"open": open_, "past": past, "after": found.after, "names": usernames(uow, ids)}
 
     return await show(visit, "token_requests/list.html", outcomes=_OUTCOMES, **await visit.view(read))
 
 
-@page(Permission.REQUEST_TOKENS)
+@ROUTES.get(f"{_LIST}/~new", Permission.REQUEST_TOKENS)
 async def new_request(visit: Visit) -> Response:
     """The form: first the app and the API, then what and for how long."""
     return await _new(visit)
 
 
-@page(Permission.REQUEST_TOKENS)
+@ROUTES.post(f"{_LIST}/~new", Permission.REQUEST_TOKENS)
 async def make_request(visit: Visit) -> Response:
     """Ask for the token; where nobody has to approve it, it is made and shown at once."""
     form = visit.form
@@ -79,13 +80,13 @@ async def make_request(visit: Visit) -> Response:
     return done(_LIST, "asked")
 
 
-@page(Permission.APPROVE_TOKENS)
+@ROUTES.get(_ONE, Permission.APPROVE_TOKENS)
 async def one_request(visit: Visit) -> Response:
     """A request that waits for an answer."""
     return await _one(visit)
 
 
-@page(Permission.APPROVE_TOKENS)
+@ROUTES.post(_ONE, Permission.APPROVE_TOKENS)
 async def answer_request(visit: Visit) -> Response:
     """Approve or refuse it."""
     id_, answer = visit.request.path_params["token_request"], visit.form.one("answer").strip()
@@ -97,7 +98,7 @@ async def answer_request(visit: Visit) -> Response:
     return done(_LIST, answered.state)
 
 
-@page(Permission.REQUEST_TOKENS)
+@ROUTES.post(f"{_ONE}/collect", Permission.REQUEST_TOKENS)
 async def collect(visit: Visit) -> Response:
     """Make the token that was agreed to, and show it once."""
 
@@ -107,23 +108,11 @@ async def collect(visit: Visit) -> Response:
     return await show_once(visit, make)
 
 
-@page(Permission.REQUEST_TOKENS)
+@ROUTES.post(f"{_ONE}/withdraw", Permission.REQUEST_TOKENS)
 async def withdraw(visit: Visit) -> Response:
     """Take one's own request back."""
     await visit.perform(lambda uow: token_requests.withdraw(uow, visit.request.path_params["token_request"]))
     return done(_LIST, "withdrawn")
-
-
-_ONE = f"{_LIST}/{{token_request}}"
-ROUTES: list[BaseRoute] = [
-    Route(_LIST, list_requests, methods=["GET"]),
-    Route(f"{_LIST}/~new", new_request, methods=["GET"]),
-    Route(f"{_LIST}/~new", make_request, methods=["POST"]),
-    Route(_ONE, one_request, methods=["GET"]),
-    Route(_ONE, answer_request, methods=["POST"]),
-    Route(f"{_ONE}/collect", collect, methods=["POST"]),
-    Route(f"{_ONE}/withdraw", withdraw, methods=["POST"]),
-]
 
 
 async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
@@ -177,7 +166,7 @@ async def _one(visit: Visit, refused: ServiceError | None = None) -> Response:
         sentences = {scope.name: scope.description for scope in apis.get(uow, found.audience).scopes}
         return {
             "request": found,
-            "asker": names_of(uow, [found.requested_by]).get(found.requested_by, "Somebody"),
+            "asker": usernames(uow, [found.requested_by]).get(found.requested_by, "Somebody"),
             "scopes": [(scope, sentences.get(scope, "")) for scope in found.scopes],
         }
 

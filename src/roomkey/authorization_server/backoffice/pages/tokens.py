@@ -1,10 +1,10 @@
 """What was issued at the token endpoint: families of refresh tokens, and access tokens."""
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts.page import Page
-from roomkey.authorization_server.backoffice.page import Confirmation, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.forms import Confirmation
+from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import NotFound, ServiceError
 from roomkey.authorization_server.identity import users
@@ -14,9 +14,10 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/tokens"
 _SEE = (Permission.READ_USERS, Permission.REVOKE_TOKENS)
+ROUTES = Routes()
 
 
-@page(*_SEE)
+@ROUTES.get(_LIST, *_SEE)
 async def list_tokens(visit: Visit) -> Response:
     """Families, and the access tokens of an account or a person that count now."""
     query = visit.request.query_params
@@ -40,7 +41,7 @@ async def list_tokens(visit: Visit) -> Response:
     return await show(visit, "tokens/list.html", refused=refused, **values)
 
 
-@page(Permission.REVOKE_TOKENS)
+@ROUTES.get(f"{_LIST}/families/{{family}}/revoke", Permission.REVOKE_TOKENS)
 async def ask_revocation(visit: Visit) -> Response:
     """What breaks when a family is revoked."""
     family = await visit.view(lambda uow: search.get_family(uow, visit.request.path_params["family"]))
@@ -59,15 +60,8 @@ async def ask_revocation(visit: Visit) -> Response:
     return await ask(visit, question)
 
 
-@page(Permission.REVOKE_TOKENS)
+@ROUTES.post(f"{_LIST}/families/{{family}}/revoke", Permission.REVOKE_TOKENS)
 async def revoke_family(visit: Visit) -> Response:
     """Revoke it."""
     await visit.perform(lambda uow: search.revoke_family(uow, visit.request.path_params["family"]))
     return done(_LIST, "revoked")
-
-
-ROUTES: list[BaseRoute] = [
-    Route(_LIST, list_tokens, methods=["GET"]),
-    Route(f"{_LIST}/families/{{family}}/revoke", ask_revocation, methods=["GET"]),
-    Route(f"{_LIST}/families/{{family}}/revoke", revoke_family, methods=["POST"]),
-]

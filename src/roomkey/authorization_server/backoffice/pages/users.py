@@ -3,11 +3,11 @@
 import functools
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from roomkey.authorization_server.accounts.page import Page
-from roomkey.authorization_server.backoffice.names import tenant_choices
-from roomkey.authorization_server.backoffice.page import Confirmation, Values, ask, done, page, show
+from roomkey.authorization_server.backoffice.forms import Confirmation
+from roomkey.authorization_server.backoffice.lookups import tenant_choices
+from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.identity import second_factors, sessions, users
@@ -20,9 +20,11 @@ _LIST = "/users"
 _CRUMB = ("Users", _LIST)
 _SHOWN = 50
 _KNOWN = frozenset(role.value for role in Role)
+_ONE = f"{_LIST}/{{user}}"
+ROUTES = Routes()
 
 
-@page(Permission.READ_USERS, Permission.CHANGE_USERS)
+@ROUTES.get(_LIST, Permission.READ_USERS, Permission.CHANGE_USERS)
 async def list_users(visit: Visit) -> Response:
     """The users that the visitor sees, by name."""
     after = visit.request.query_params.get("after", "")
@@ -32,7 +34,7 @@ async def list_users(visit: Visit) -> Response:
     return await show(visit, "users/list.html", found=found)
 
 
-@page(Permission.READ_USERS, Permission.CHANGE_USERS)
+@ROUTES.get(_ONE, Permission.READ_USERS, Permission.CHANGE_USERS)
 async def one_user(visit: Visit) -> Response:
     """One user, their sessions, and the apps that act for them."""
 
@@ -49,13 +51,13 @@ async def one_user(visit: Visit) -> Response:
     return await show(visit, "users/one.html", **await visit.view(read))
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.get(f"{_LIST}/~new", Permission.CHANGE_USERS)
 async def new_user(visit: Visit) -> Response:
     """The form for another user."""
     return await _new(visit)
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.post(f"{_LIST}/~new", Permission.CHANGE_USERS)
 async def create_user(visit: Visit) -> Response:
     """Make the user."""
     form = visit.form
@@ -76,13 +78,13 @@ async def create_user(visit: Visit) -> Response:
     return done(_address(made), "created")
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.get(f"{_ONE}/roles", Permission.CHANGE_USERS)
 async def edit_roles(visit: Visit) -> Response:
     """The form for a user's roles."""
     return await _edit_roles(visit)
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.post(f"{_ONE}/roles", Permission.CHANGE_USERS)
 async def change_roles(visit: Visit) -> Response:
     """Give the user the roles that are ticked, and no others."""
     wanted = _roles(visit)
@@ -93,13 +95,13 @@ async def change_roles(visit: Visit) -> Response:
     return done(_address(changed), "changed")
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.get(f"{_ONE}/password", Permission.CHANGE_USERS)
 async def edit_password(visit: Visit) -> Response:
     """The form for another password."""
     return await show(visit, "users/password.html", user=await visit.view(lambda uow: _user(uow, visit)))
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.post(f"{_ONE}/password", Permission.CHANGE_USERS)
 async def set_password(visit: Visit) -> Response:
     """Set it; what was begun with the old one ends."""
     user = await visit.view(lambda uow: _user(uow, visit))
@@ -111,7 +113,7 @@ async def set_password(visit: Visit) -> Response:
     return done(_address(user), "changed")
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.get(f"{_ONE}/second-factor", Permission.CHANGE_USERS)
 async def ask_taking_factors(visit: Visit) -> Response:
     """What happens when second factors are taken away."""
     user = await visit.view(lambda uow: _user(uow, visit))
@@ -126,13 +128,13 @@ async def ask_taking_factors(visit: Visit) -> Response:
     )
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.post(f"{_ONE}/second-factor", Permission.CHANGE_USERS)
 async def take_factors(visit: Visit) -> Response:
     """Take them away."""
     return done(_address(await visit.perform(lambda uow: second_factors.reset(uow, _user(uow, visit).id))), "changed")
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.post(f"{_ONE}/sessions/{{session}}/end", Permission.CHANGE_USERS)
 async def end_session(visit: Visit) -> Response:
     """End one session of the user."""
     wanted = visit.request.path_params["session"]
@@ -147,7 +149,7 @@ async def end_session(visit: Visit) -> Response:
     return done(_address(await visit.perform(act)), "ended")
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.get(f"{_ONE}/end-sessions", Permission.CHANGE_USERS)
 async def ask_ending_sessions(visit: Visit) -> Response:
     """What happens when all sessions end."""
     user = await visit.view(lambda uow: _user(uow, visit))
@@ -157,14 +159,15 @@ async def ask_ending_sessions(visit: Visit) -> Response:
     return await ask(visit, _question(user, "End all sessions of", "End them", breaks, "end-sessions"))
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.post(f"{_ONE}/end-sessions", Permission.CHANGE_USERS)
 async def end_sessions(visit: Visit) -> Response:
     """End all sessions of the user."""
     act = functools.partial(sessions.revoke_all, user=visit.request.path_params["user"])
     return done(_address(await visit.perform(act)), "ended")
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.get(f"{_ONE}/disable", Permission.CHANGE_USERS)
+@ROUTES.get(f"{_ONE}/enable", Permission.CHANGE_USERS)
 async def ask_switching(visit: Visit) -> Response:
     """What breaks when the user is disabled, or what comes back when they are enabled."""
     user = await visit.view(lambda uow: _user(uow, visit))
@@ -179,38 +182,16 @@ async def ask_switching(visit: Visit) -> Response:
     return await ask(visit, _question(user, "Disable", "Disable them", breaks, "disable"))
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.post(f"{_ONE}/disable", Permission.CHANGE_USERS)
 async def disable_user(visit: Visit) -> Response:
     """Disable them."""
     return done(_address(await visit.perform(lambda uow: users.disable(uow, _user(uow, visit).id))), "disabled")
 
 
-@page(Permission.CHANGE_USERS)
+@ROUTES.post(f"{_ONE}/enable", Permission.CHANGE_USERS)
 async def enable_user(visit: Visit) -> Response:
     """Enable them."""
     return done(_address(await visit.perform(lambda uow: users.enable(uow, _user(uow, visit).id))), "enabled")
-
-
-_ONE = f"{_LIST}/{{user}}"
-ROUTES: list[BaseRoute] = [
-    Route(_LIST, list_users, methods=["GET"]),
-    Route(f"{_LIST}/~new", new_user, methods=["GET"]),
-    Route(f"{_LIST}/~new", create_user, methods=["POST"]),
-    Route(_ONE, one_user, methods=["GET"]),
-    Route(f"{_ONE}/roles", edit_roles, methods=["GET"]),
-    Route(f"{_ONE}/roles", change_roles, methods=["POST"]),
-    Route(f"{_ONE}/password", edit_password, methods=["GET"]),
-    Route(f"{_ONE}/password", set_password, methods=["POST"]),
-    Route(f"{_ONE}/second-factor", ask_taking_factors, methods=["GET"]),
-    Route(f"{_ONE}/second-factor", take_factors, methods=["POST"]),
-    Route(f"{_ONE}/sessions/{{session}}/end", end_session, methods=["POST"]),
-    Route(f"{_ONE}/end-sessions", ask_ending_sessions, methods=["GET"]),
-    Route(f"{_ONE}/end-sessions", end_sessions, methods=["POST"]),
-    Route(f"{_ONE}/disable", ask_switching, methods=["GET"]),
-    Route(f"{_ONE}/disable", disable_user, methods=["POST"]),
-    Route(f"{_ONE}/enable", ask_switching, methods=["GET"]),
-    Route(f"{_ONE}/enable", enable_user, methods=["POST"]),
-]
 
 
 def _user(uow: UnitOfWork, visit: Visit) -> User:

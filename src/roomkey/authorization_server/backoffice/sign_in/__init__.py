@@ -1,5 +1,5 @@
-"""Signing in and out, the first administrator, and one's own account."""
+"""Sign-in and sign-out, the first administrator, and the user's own account."""
 
-from roomkey.authorization_server.backoffice.sign_in.routes import ROUTES
+from roomkey.authorization_server.backoffice.sign_in import account, enrol, entry, setup
 
-__all__ = ["ROUTES"]
+ROUTES = (*entry.ROUTES, *enrol.ROUTES, *setup.ROUTES, *account.ROUTES)

@@ -1,21 +1,19 @@
-"""One's own account: password, second factors, recovery codes and sessions; each change asks for the password first."""
+"""The user's own account: password, second factors, recovery codes and sessions; each change needs a fresh password."""
 
 import functools
 import json
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.responses import Response
 
+from roomkey.authorization_server.backoffice.page import Routes, show_sign_in
 from roomkey.authorization_server.backoffice.session import (
-    Endpoint,
+    Page,
     Visit,
     begin_session,
     end_session,
-    requires,
     see_other,
 )
-from roomkey.authorization_server.backoffice.sign_in.answer import page
 from roomkey.authorization_server.backoffice.sign_in.enrol import leave_codes
 from roomkey.authorization_server.backoffice.sign_in.entry import next_of
 from roomkey.authorization_server.errors import Invalid
@@ -26,50 +24,52 @@ from roomkey.authorization_server.identity.sessions import NewSession, Stage
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
-_WRONG: Final = "That is not your password, or too many have tried. Try again in a while."
-_WRONG_CODE: Final = "That is not the code that the app shows now. Is the phone's clock right?"
-_AGAIN: Final = "/account/confirm"
+_WRONG: Final = "The password is wrong, or there were too many attempts. Try again in a few minutes."
+_WRONG_CODE: Final = "The code is wrong. Enter the code that the app shows now, and check the phone's clock."
 
 
-def _asks_again(page_: Callable[[Visit], Awaitable[Response]]) -> Endpoint:
-    """A page of somebody who is signed in and has given the password in the last five minutes."""
+ROUTES = Routes()
 
-    @requires()
-    @functools.wraps(page_)
-    async def asking(visit: Visit) -> Response:
+
+def _with_fresh_password(page: Page) -> Page:
+    """A page that first asks for the password again where that was last done more than five minutes ago."""
+
+    @functools.wraps(page)
+    async def checked(visit: Visit) -> Response:
         if not visit.session.password_is_fresh(visit.service.now()):
-            return see_other(f"{_AGAIN}?next=/account")
-        return await page_(visit)
+            return see_other("/account/confirm?next=/account")
+        return await page(visit)
 
-    return asking
+    return checked
 
 
-@requires()
+@ROUTES.get("/account")
 async def show(visit: Visit) -> Response:
-    """Everything about the account on one page."""
+    """Show the account."""
     return await _page(visit)
 
 
-@requires()
+@ROUTES.get("/account/confirm")
 async def show_confirm(visit: Visit) -> Response:
-    """Ask for the password once more."""
-    return page(visit, "confirm_password.html", next=next_of(visit))
+    """Ask for the password again."""
+    return show_sign_in(visit, "confirm_password.html", next=next_of(visit))
 
 
-@requires()
+@ROUTES.post("/account/confirm")
 async def confirm(visit: Visit) -> Response:
-    """Check the password once more; the session goes on under a new id."""
+    """Check the password again; the session continues under a new id."""
     wanted = next_of(visit)
     attempt = SignInAttempt(visit.user.username, visit.form.one("password"), visit.address)
     if not await is_own_password(visit.service, visit.hashing, visit.user, attempt):
-        return page(visit, "confirm_password.html", status=401, problem=_WRONG, next=wanted)
+        return show_sign_in(visit, "confirm_password.html", status=401, problem=_WRONG, next=wanted)
     begun = await visit.perform(functools.partial(_renewed, visit=visit, password_asked=True))
     return begin_session(see_other(wanted), visit, begun)
 
 
-@_asks_again
+@ROUTES.post("/account/password")
+@_with_fresh_password
 async def change_password(visit: Visit) -> Response:
-    """Another password; every other session and every token ends."""
+    """Change the password; every other session and every token is revoked."""
     try:
         hashed = await visit.hashing.hash_new_async(
             visit.form.one("new_password"), username=visit.user.username, field="new_password"
@@ -84,22 +84,25 @@ async def change_password(visit: Visit) -> Response:
     return begin_session(see_other("/account"), visit, await visit.perform(act))
 
 
-@_asks_again
+@ROUTES.post("/account/totp/begin")
+@_with_fresh_password
 async def begin_totp(visit: Visit) -> Response:
-    """A new picture for an authenticator app."""
+    """Make a new QR code for an authenticator app."""
     await visit.perform(lambda uow: totp.begin(uow, visit.user))
     return see_other("/account/totp")
 
 
-@_asks_again
+@ROUTES.get("/account/totp")
+@_with_fresh_password
 async def show_totp(visit: Visit) -> Response:
-    """The picture that waits for a first code."""
+    """Show the QR code that waits for a first code."""
     return await _totp_page(visit)
 
 
-@_asks_again
+@ROUTES.post("/account/totp")
+@_with_fresh_password
 async def confirm_totp(visit: Visit) -> Response:
-    """Take the app whose code this is."""
+    """Register the authenticator app whose code this is."""
     code = visit.form.one("code").strip()
 
     def act(uow: UnitOfWork) -> NewSession | None:
@@ -112,9 +115,10 @@ async def confirm_totp(visit: Visit) -> Response:
     return begin_session(see_other("/account/recovery-codes"), visit, begun)
 
 
-@_asks_again
+@ROUTES.post("/account/totp/remove")
+@_with_fresh_password
 async def remove_totp(visit: Visit) -> Response:
-    """Ask for no more codes."""
+    """Remove the authenticator app."""
 
     def act(uow: UnitOfWork) -> NewSession:
         totp.remove(uow, visit.user, session=visit.session.id)
@@ -123,16 +127,18 @@ async def remove_totp(visit: Visit) -> Response:
     return begin_session(see_other("/account"), visit, await visit.perform(act))
 
 
-@_asks_again
+@ROUTES.post("/account/passkeys/options")
+@_with_fresh_password
 async def passkey_options(visit: Visit) -> Response:
-    """What the browser is to make a passkey from, as JSON, for the page's script."""
+    """WebAuthn creation options as JSON, for the page's script."""
     options = await visit.perform(lambda uow: passkeys.registration_options(uow, visit.user, visit.session))
     return Response(options, media_type="application/json")
 
 
-@_asks_again
+@ROUTES.post("/account/passkeys")
+@_with_fresh_password
 async def take_passkey(visit: Visit) -> Response:
-    """Take the passkey that the browser has made."""
+    """Register the passkey that the browser has made."""
     name, answer = visit.form.one("name"), visit.form.one("answer")
 
     def act(uow: UnitOfWork) -> NewSession:
@@ -146,9 +152,10 @@ async def take_passkey(visit: Visit) -> Response:
     return begin_session(see_other("/account/recovery-codes"), visit, begun)
 
 
-@_asks_again
+@ROUTES.post("/account/passkeys/remove")
+@_with_fresh_password
 async def remove_passkey(visit: Visit) -> Response:
-    """Forget one passkey."""
+    """Remove a passkey."""
     passkey = visit.form.one("passkey")
 
     def act(uow: UnitOfWork) -> NewSession:
@@ -158,9 +165,10 @@ async def remove_passkey(visit: Visit) -> Response:
     return begin_session(see_other("/account"), visit, await visit.perform(act))
 
 
-@_asks_again
+@ROUTES.post("/account/recovery-codes")
+@_with_fresh_password
 async def renew_recovery_codes(visit: Visit) -> Response:
-    """Ten new recovery codes; the old ones end."""
+    """Make ten new recovery codes; the old ones become invalid."""
 
     def act(uow: UnitOfWork) -> NewSession:
         return _with_codes(uow, visit, visit.user, renew=True)
@@ -168,19 +176,19 @@ async def renew_recovery_codes(visit: Visit) -> Response:
     return begin_session(see_other("/account/recovery-codes"), visit, await visit.perform(act))
 
 
-@requires()
+@ROUTES.get("/account/recovery-codes")
 async def show_recovery_codes(visit: Visit) -> Response:
-    """The recovery codes, once; a reload leads to the account."""
+    """Show the recovery codes, once; a reload redirects to the account."""
     notice = await visit.perform(lambda uow: sessions.take_notice(uow, visit.session))
     shown = {} if notice is None else json.loads(notice)
     if "recovery_codes" not in shown:
         return see_other("/account")
-    return page(visit, "recovery_codes.html", codes=shown["recovery_codes"], next=shown["next"])
+    return show_sign_in(visit, "recovery_codes.html", codes=shown["recovery_codes"], next=shown["next"])
 
 
-@requires()
+@ROUTES.post("/account/sessions/end")
 async def end_own_session(visit: Visit) -> Response:
-    """End one of one's own sessions, this one too."""
+    """Revoke one of the user's own sessions, this one too."""
     session = visit.form.one("session")
     await visit.perform(lambda uow: sessions.revoke_own(uow, visit.user, session))
     if session == visit.session.id:
@@ -204,7 +212,7 @@ def _renewed(uow: UnitOfWork, *, visit: Visit, password_asked: bool = False) -> 
 
 
 def _with_codes(uow: UnitOfWork, visit: Visit, user: User, *, renew: bool = False) -> NewSession:
-    """The same session under a new id, with recovery codes to show where the user had none, or wants others."""
+    """The same session under a new id, with recovery codes to show where the user had none or asked for new ones."""
     codes: tuple[str, ...] = ()
     if renew or recovery_codes.left(uow, user) == 0:
         codes = recovery_codes.renew(uow, user, session=visit.session.id)
@@ -222,7 +230,7 @@ async def _page(visit: Visit, *, problem: Invalid | None = None, status: int = 2
             "codes_left": recovery_codes.left(uow, visit.user),
         }
 
-    return page(
+    return show_sign_in(
         visit,
         "account.html",
         problem=problem,
@@ -239,4 +247,4 @@ async def _totp_page(visit: Visit, *, problem: Invalid | None = None, status: in
     enrolment = await visit.view(lambda uow: totp.pending(uow, visit.user))
     if enrolment is None:
         return see_other("/account")
-    return page(visit, "totp.html", problem=problem, status=status, enrolment=enrolment)
+    return show_sign_in(visit, "totp.html", problem=problem, status=status, enrolment=enrolment)

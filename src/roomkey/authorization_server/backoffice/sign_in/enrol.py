@@ -1,12 +1,12 @@
-"""The first second factor of those whose roles demand one, before anything else can be done."""
+"""Enrolment of a second factor by users whose roles require one, before they can do anything else."""
 
 import json
 from typing import Final
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.backoffice.session import Visit, begin_session, requires, see_other
-from roomkey.authorization_server.backoffice.sign_in.answer import page
+from roomkey.authorization_server.backoffice.page import Routes, show_sign_in
+from roomkey.authorization_server.backoffice.session import Visit, begin_session, see_other
 from roomkey.authorization_server.backoffice.sign_in.entry import next_of
 from roomkey.authorization_server.errors import Invalid
 from roomkey.authorization_server.identity import passkeys, recovery_codes, sessions, totp
@@ -15,18 +15,20 @@ from roomkey.authorization_server.identity.sessions import NewSession, Stage, St
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
-_WRONG_CODE: Final = "That is not the code that the app shows now. Is the phone's clock right?"
+_WRONG_CODE: Final = "The code is wrong. Enter the code that the app shows now, and check the phone's clock."
+
+ROUTES = Routes()
 
 
-@requires(stage=Stage.ENROLMENT)
+@ROUTES.get("/sign-in/enrol", stage=Stage.ENROLMENT)
 async def show(visit: Visit) -> Response:
-    """Show the picture for the authenticator app, and ask for a first code or a passkey."""
+    """Show the QR code for the authenticator app, and ask for a first code or a passkey."""
     return await _page(visit)
 
 
-@requires(stage=Stage.ENROLMENT)
+@ROUTES.post("/sign-in/enrol", stage=Stage.ENROLMENT)
 async def confirm(visit: Visit) -> Response:
-    """Take the app whose code this is, then show the recovery codes."""
+    """Register the authenticator app whose code this is, then show the recovery codes."""
     code, wanted = visit.form.one("code").strip(), next_of(visit)
 
     def act(uow: UnitOfWork) -> NewSession | None:
@@ -39,16 +41,16 @@ async def confirm(visit: Visit) -> Response:
     return begin_session(see_other("/account/recovery-codes"), visit, begun)
 
 
-@requires(stage=Stage.ENROLMENT)
+@ROUTES.post("/sign-in/enrol/passkey/options", stage=Stage.ENROLMENT)
 async def passkey_options(visit: Visit) -> Response:
-    """What the browser is to make a passkey from, as JSON, for the page's script."""
+    """WebAuthn creation options as JSON, for the page's script."""
     options = await visit.perform(lambda uow: passkeys.registration_options(uow, visit.user, visit.session))
     return Response(options, media_type="application/json")
 
 
-@requires(stage=Stage.ENROLMENT)
+@ROUTES.post("/sign-in/enrol/passkey", stage=Stage.ENROLMENT)
 async def take_passkey(visit: Visit) -> Response:
-    """Take the passkey that the browser has made, then show the recovery codes."""
+    """Register the passkey that the browser has made, then show the recovery codes."""
     name, answer, wanted = visit.form.one("name"), visit.form.one("answer"), next_of(visit)
 
     def act(uow: UnitOfWork) -> NewSession:
@@ -63,7 +65,7 @@ async def take_passkey(visit: Visit) -> Response:
 
 
 def begin_enrolled(uow: UnitOfWork, visit: Visit, user: User, wanted: str) -> NewSession:
-    """The full session of somebody who has just set up a second factor, which shows the recovery codes once."""
+    """The full session of a user who has just set up a second factor; its next page shows the recovery codes once."""
     codes = recovery_codes.renew(uow, user, session=visit.session.id)
     agent = visit.request.headers.get("user-agent", "")
     begun = sessions.begin(
@@ -74,13 +76,13 @@ def begin_enrolled(uow: UnitOfWork, visit: Visit, user: User, wanted: str) -> Ne
 
 
 def leave_codes(uow: UnitOfWork, session: sessions.Session, codes: tuple[str, ...], wanted: str) -> None:
-    """Keep ``codes`` for the one page that shows them, on the way to ``wanted``."""
+    """Keep ``codes`` for the page that shows them once, before it continues to ``wanted``."""
     sessions.leave_notice(uow, session, json.dumps({"recovery_codes": codes, "next": wanted}).encode())
 
 
 async def _page(visit: Visit, *, problem: Invalid | None = None, status: int = 200) -> Response:
     enrolment = await visit.view(lambda uow: totp.pending(uow, visit.user))
-    return page(
+    return show_sign_in(
         visit,
         "enrol.html",
         problem=problem,

@@ -1,4 +1,4 @@
-"""The way in: name and password, then a code, a passkey or a recovery code; and the way out."""
+"""Sign-in by password, then one-time code, passkey or recovery code; and sign-out."""
 
 import functools
 import re
@@ -7,68 +7,69 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from roomkey.authorization_server.backoffice.page import Routes, show_sign_in
 from roomkey.authorization_server.backoffice.session import (
     Visit,
     begin_session,
     end_session,
     local_path,
-    requires,
     see_other,
 )
-from roomkey.authorization_server.backoffice.sign_in.answer import page
 from roomkey.authorization_server.identity import passkeys, recovery_codes, second_factors, sessions, throttle, totp
 from roomkey.authorization_server.identity.password_login import SignInAttempt, sign_in
 from roomkey.authorization_server.identity.sessions import NewSession, Stage, Strength
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
-_WRONG: Final = "That did not work: the name or the password is wrong, or too many have tried. Try again in a while."
-_WRONG_CODE: Final = "That code is wrong, was used already or is too old."
+_WRONG: Final = "The username or the password is wrong, or there were too many attempts. Try again in a few minutes."
+_WRONG_CODE: Final = "The code is wrong, expired or already used."
 _ONE_TIME: Final = re.compile(r"[0-9]{6}", re.ASCII)
 
+ROUTES = Routes()
 
-@requires(stage=None)
+
+@ROUTES.get("/sign-in", stage=None)
 async def show(visit: Visit) -> Response:
-    """Ask for name and password; whoever is signed in already goes on."""
+    """Ask for username and password; a user who is signed in already continues."""
     wanted = next_of(visit)
     if visit.signed_in is not None:
-        return see_other(place_of(visit.session.stage, wanted))
-    return page(visit, "sign_in.html", next=wanted)
+        return see_other(next_step(visit.session.stage, wanted))
+    return show_sign_in(visit, "sign_in.html", next=wanted)
 
 
-@requires(stage=None)
+@ROUTES.post("/sign-in", stage=None)
 async def enter(visit: Visit) -> Response:
-    """Check name and password; the session begins with a new id, whatever there was before."""
+    """Check username and password; the session gets a new id."""
     wanted = next_of(visit)
     attempt = SignInAttempt(visit.form.one("username"), visit.form.one("password"), visit.address)
     begun = await sign_in(visit.service, visit.hashing, attempt, functools.partial(_begin, visit=visit))
     if begun is None:
-        return page(visit, "sign_in.html", status=401, problem=_WRONG, next=wanted)
-    return begin_session(see_other(place_of(begun.session.stage, wanted)), visit, begun)
+        return show_sign_in(visit, "sign_in.html", status=401, problem=_WRONG, next=wanted)
+    return begin_session(see_other(next_step(begun.session.stage, wanted)), visit, begun)
 
 
-@requires(stage=Stage.PASSWORD)
+@ROUTES.get("/sign-in/second-factor", stage=Stage.PASSWORD)
 async def show_second_factor(visit: Visit) -> Response:
     """Ask for a code or a passkey."""
     return _second_factor(visit)
 
 
-@requires(stage=Stage.PASSWORD)
+@ROUTES.post("/sign-in/second-factor", stage=Stage.PASSWORD)
 async def enter_code(visit: Visit) -> Response:
-    """Check a one-time code or a recovery code; the fifth wrong one ends the half-way session."""
+    """Check a one-time code or a recovery code; the fifth wrong one ends the session."""
     return await _finish(visit, await visit.perform(functools.partial(_check_code, visit=visit)))
 
 
-@requires(stage=Stage.PASSWORD)
+@ROUTES.post("/sign-in/passkey/options", stage=Stage.PASSWORD)
 async def passkey_options(visit: Visit) -> Response:
-    """What the browser is to ask a passkey, as JSON, for the page's script."""
+    """WebAuthn request options as JSON, for the page's script."""
     options = await visit.perform(lambda uow: passkeys.authentication_options(uow, visit.user, visit.session))
     return Response(options, media_type="application/json")
 
 
-@requires(stage=Stage.PASSWORD)
+@ROUTES.post("/sign-in/passkey", stage=Stage.PASSWORD)
 async def enter_passkey(visit: Visit) -> Response:
-    """Check a passkey's answer."""
+    """Check a passkey's assertion."""
     answer = visit.form.one("answer")
 
     def check(uow: UnitOfWork) -> NewSession | None:
@@ -78,9 +79,9 @@ async def enter_passkey(visit: Visit) -> Response:
     return await _finish(visit, await visit.perform(check))
 
 
-@requires(stage=None)
+@ROUTES.post("/sign-out", stage=None)
 async def leave(visit: Visit) -> Response:
-    """Sign out, from wherever one has come to; somebody else may go on to the same place."""
+    """Sign out at any stage; ``next`` is kept for the next sign-in."""
     if visit.signed_in is not None:
         await visit.perform(lambda uow: sessions.end(uow, visit.session))
     wanted = next_of(visit)
@@ -88,12 +89,12 @@ async def leave(visit: Visit) -> Response:
 
 
 def next_of(visit: Visit) -> str:
-    """Where the visitor wants to go afterwards; our own pages alone."""
+    """The path to continue to afterwards; a path of this service alone."""
     return local_path(visit.form.one("next") or visit.request.query_params.get("next", ""))
 
 
-def place_of(stage: Stage, wanted: str) -> str:
-    """The page that somebody at ``stage`` goes on with, on the way to ``wanted``."""
+def next_step(stage: Stage, wanted: str) -> str:
+    """The next page for a session at ``stage``, before ``wanted``."""
     places = {Stage.PASSWORD: "/sign-in/second-factor", Stage.ENROLMENT: "/sign-in/enrol"}
     return f"{places[stage]}?next={quote(wanted, safe='/')}" if stage in places else wanted
 
@@ -134,12 +135,12 @@ async def _finish(visit: Visit, begun: NewSession | None) -> Response:
     if begun is not None:
         return begin_session(see_other(wanted), visit, begun)
     if await visit.view(lambda uow: sessions.look_up(uow, visit.cookie)) is None:
-        return end_session(page(visit, "sign_in.html", status=401, problem=_WRONG, next=wanted), visit)
+        return end_session(show_sign_in(visit, "sign_in.html", status=401, problem=_WRONG, next=wanted), visit)
     return _second_factor(visit, problem=_WRONG_CODE, status=401)
 
 
 def _second_factor(visit: Visit, *, problem: str | None = None, status: int = 200) -> Response:
-    return page(
+    return show_sign_in(
         visit,
         "second_factor.html",
         problem=problem,

@@ -1,7 +1,7 @@
-"""What stands around every page: where one can go, who is signed in, and the proof that its forms carry (pure)."""
+"""Layout of every page: the navigation, the user who is signed in, and the CSRF token of its forms (pure)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from roomkey.authorization_server.actor import Actor
@@ -10,7 +10,7 @@ from roomkey.authorization_server.permissions import Permission
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
-    """One line of the navigation."""
+    """One entry of the navigation; ``needs`` are permissions of which the user must have one."""
 
     name: str
     href: str
@@ -22,15 +22,15 @@ class MenuEntry:
 
 @dataclass(frozen=True, slots=True)
 class MenuGroup:
-    """Lines of the navigation that belong together."""
+    """Entries of the navigation under one heading."""
 
     name: str
-    places: tuple[MenuEntry, ...]
+    entries: tuple[MenuEntry, ...]
 
 
 _READ: Final = (Permission.READ,)
 _MENU: Final = (
-    MenuGroup("", (MenuEntry("Front desk", "/", "home", ()),)),
+    MenuGroup("", (MenuEntry("Dashboard", "/", "home", ()),)),
     MenuGroup(
         "Access",
         (
@@ -46,7 +46,7 @@ _MENU: Final = (
         ),
     ),
     MenuGroup(
-        "Behind the desk",
+        "Administration",
         (
             MenuEntry("Keys", "/keys", "key", _READ),
             MenuEntry("Users", "/users", "people", (Permission.READ_USERS,)),
@@ -65,63 +65,61 @@ _MENU: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """What stands around a page.
+class Layout:
+    """Values that the frame of a page shows.
 
     Attributes:
-        actor: who is signed in, or None.
-        csrf: what every form of the page sends along.
-        address: the path of the page.
-        scheme: ``light`` or ``dark`` where the person has chosen, else empty.
-        toast: what has just been done, in a sentence, or empty.
-        waiting: how many requests wait for an answer of this person.
+        actor: the user who is signed in, or None.
+        csrf: the token that every form of the page sends along.
+        path: of the page's URL.
+        scheme: ``light`` or ``dark`` where the user has chosen, else empty.
+        toast: a sentence on what was done just now, or empty.
+        pending: number of token requests that wait for this user.
     """
 
     actor: Actor | None
     csrf: str = ""
-    address: str = "/"
+    path: str = "/"
     scheme: str = ""
     toast: str = ""
-    waiting: int = 0
+    pending: int = 0
 
     @property
-    def person(self) -> str:
-        """How the person who is signed in is called; empty where nobody is."""
+    def username(self) -> str:
+        """Name of the user who is signed in; empty where nobody is."""
         return self.actor.name if self.actor else ""
 
     @property
-    def person_id(self) -> str:
-        """The id of the person who is signed in; empty where nobody is."""
+    def user_id(self) -> str:
+        """Id of the user who is signed in; empty where nobody is."""
         return self.actor.id if self.actor else ""
 
     @property
     def roles(self) -> str:
-        """Their roles, in words."""
+        """Roles of the user, separated by commas."""
         return ", ".join(sorted(self.actor.roles)) or "no role" if self.actor else ""
 
     @property
     def at_own_account(self) -> bool:
-        """Whether the page is about the person's own account."""
-        return _is_at(self.address, "/account")
+        """True on the pages of the user's own account."""
+        return _is_below(self.path, "/account")
 
     def may(self, *permissions: str) -> bool:
-        """Whether the person has one of ``permissions``; what a page offers, not what the service grants."""
+        """True where the user has one of ``permissions``: decides what a page offers, not what the service allows."""
         return self.actor is not None and any(self.actor.may(Permission(each)) for each in permissions)
 
     @property
     def menu(self) -> tuple[MenuGroup, ...]:
-        """The navigation, without what the person may not see."""
-        groups = (MenuGroup(group.name, tuple(self._places(group))) for group in _MENU)
-        return tuple(group for group in groups if group.places)
+        """The navigation, without the entries that the user may not see."""
+        groups = (MenuGroup(group.name, tuple(self._entries(group))) for group in _MENU)
+        return tuple(group for group in groups if group.entries)
 
-    def _places(self, group: MenuGroup) -> Iterator[MenuEntry]:
-        for place in group.places:
-            if not place.needs or self.may(*place.needs):
-                count = self.waiting if place.href == "/token-requests" else 0
-                yield MenuEntry(
-                    place.name, place.href, place.icon, place.needs, _is_at(self.address, place.href), count
-                )
+    def _entries(self, group: MenuGroup) -> Iterator[MenuEntry]:
+        for entry in group.entries:
+            if not entry.needs or self.may(*entry.needs):
+                count = self.pending if entry.href == "/token-requests" else 0
+                yield replace(entry, here=_is_below(self.path, entry.href), count=count)
 
 
-def _is_at(address: str, place: str) -> bool:
-    return address == place or (place != "/" and address.startswith(place + "/"))
+def _is_below(path: str, entry: str) -> bool:
+    return path == entry or (entry != "/" and path.startswith(entry + "/"))
