@@ -23,9 +23,7 @@ def test_nothing_else_is_there(backoffice: Backoffice):
 
 
 def test_no_style_and_no_script_comes_from_elsewhere_or_waits_for_a_build(backoffice: Backoffice):
-    text = "".join(
-        backoffice.browser().get(url_of(name)).text for name in ("tokens.css", "parts.css", "backoffice.js")
-    )
+    text = "".join(backoffice.browser().get(url_of(name)).text for name in ("tokens.css", "parts.css", "backoffice.js"))
     assert "@import" not in text
     assert "url(" not in text
     assert "http" not in text

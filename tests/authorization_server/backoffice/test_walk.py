@@ -165,7 +165,7 @@ def test_the_way_from_the_first_administrator_to_a_token_that_is_refused(
         developer.get_by_label("Purpose").fill("Nightly export")
         picture(developer, "request")
         developer.get_by_role("button", name="Request the token").click()
-        expect(developer.get_by_role("status")).to_contain_text("Asked.")
+        expect(developer.get_by_role("status")).to_contain_text("Requested.")
 
         # The administrator approves
         admin.goto(issuer)

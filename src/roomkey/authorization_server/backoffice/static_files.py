@@ -18,11 +18,6 @@ def url_of(name: str) -> str:
     return f"/static/{_DIGESTS[name]}/{name}"
 
 
-def text(name: str) -> str:
-    """Content of the static file ``name``, for a document of its own."""
-    return _FILES[name].decode()
-
-
 async def serve(request: Request) -> Response:
     """The file that the URL names, or 404; the URL of an older version gives the present one, not to be cached."""
     name = request.path_params["name"]
