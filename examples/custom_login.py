@@ -8,7 +8,7 @@ import roomkey
 from roomkey.integrations.httpx2 import BearerAuth
 from roomkey.oauth.token_response import AnswerPaths
 
-with roomkey.TokenManager() as manager:
+with roomkey.TokenManager(store=roomkey.SQLiteStore.default()) as manager:
     orders = manager.credential(
         roomkey.CustomLogin(
             url=os.environ["LOGIN_URL"],

@@ -7,7 +7,7 @@ import httpx2
 import roomkey
 from roomkey.integrations.httpx2 import BearerAuth
 
-with roomkey.TokenManager() as manager:
+with roomkey.TokenManager(store=roomkey.SQLiteStore.default()) as manager:
     orders = manager.credential(
         roomkey.Password(
             issuer=os.environ["AUTH_ISSUER"],
