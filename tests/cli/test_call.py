@@ -87,7 +87,7 @@ WRONG = [
     (["GET", "//evil.example/orders"], "PATH is relative to the credential's base_url"),
     (["GET", "/a\x01b"], "PATH holds something that no address can hold."),
     (["GET", "/a\udcff"], "PATH holds something that no address can hold."),
-    (["GET", "/" + "a" * 70_000], "PATH is longer than an address can be."),
+    (["GET", "/" + "a" * 70_000], "PATH is longer than a URL can be."),
     (["POST", "/o", "--data", "a", "--json", "1"], "--data and --json exclude each other."),
     (["POST", "/o", "--json", "{a: 1}"], "--json does not hold valid JSON."),
     (["POST", "/o", "--json", "["], "--json does not hold valid JSON."),
@@ -102,7 +102,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG)
-def test_a_request_that_cannot_be_is_told_in_a_sentence_and_sent_nowhere(home, api, arguments, words):
+def test_an_impossible_request_is_reported_in_a_sentence_and_not_sent(home, api, arguments, words):
     done = home.call("call", "orders", *arguments)
     assert done.returncode == ExitCode.USAGE
     assert words in done.stderr
@@ -148,13 +148,13 @@ def test_a_revoked_token_is_renewed_and_the_call_made_once_more(home, issuer, ap
     assert [request.status for request in api.requests] == [200, 401, 200]
 
 
-def test_an_api_that_refuses_the_new_token_too_ends_with_code_4(home, issuer, api, nothing_leaks):
+def test_an_api_that_rejects_the_new_token_too_ends_with_code_4(home, issuer, api, nothing_leaks):
     api.reject_all = True
     done = home.call("call", "orders", "GET", "/orders")
     assert done.returncode == ExitCode.REJECTED
     assert json.loads(done.stdout) == {"error": "unauthorized"}
     assert "401 Unauthorized" in done.stderr
-    assert "roomkey: The API refused the token" in done.stderr
+    assert "roomkey: The API rejected the token" in done.stderr
     assert done.stderr.endswith("   next: roomkey token orders shows its scope and claims.\n")
     assert len(api.requests) == 2
 
@@ -162,7 +162,7 @@ def test_an_api_that_refuses_the_new_token_too_ends_with_code_4(home, issuer, ap
 def test_a_scope_that_is_missing_ends_with_code_4_and_says_so(home, api, nothing_leaks):
     done = home.call("call", "orders", "GET", "/scoped/admin")
     assert done.returncode == ExitCode.REJECTED
-    assert "The API refused the token and nothing more was tried: insufficient scope." in done.stderr
+    assert "The API rejected the token and nothing more was tried: insufficient scope." in done.stderr
     assert len(api.requests) == 1
 
 
@@ -188,8 +188,8 @@ def test_an_api_that_does_not_listen_ends_with_code_7(home, api):
     api.unreachable()
     done = home.call("call", "orders", "GET", "/orders")
     assert done.returncode == ExitCode.UNREACHABLE
-    assert f"The API at {api.url} gave no usable answer: Connection refused." in done.stderr
-    assert "next: is base_url right, and does the service run?" in done.stderr
+    assert f"The API at {api.url} sent no usable response: Connection refused." in done.stderr
+    assert "next: check base_url, and that the API runs." in done.stderr
     api.recover()
 
 
@@ -197,7 +197,7 @@ def test_a_connection_that_breaks_ends_with_code_7_and_shows_nothing_of_the_requ
     api.drop(times=3)
     done = home.call("call", "orders", "GET", "/orders")
     assert done.returncode == ExitCode.UNREACHABLE
-    assert "gave no usable answer: the connection broke" in done.stderr
+    assert "sent no usable response: the connection broke" in done.stderr
 
 
 def test_what_is_no_http_ends_with_code_7(home, api, nothing_leaks):
@@ -265,13 +265,13 @@ def test_on_a_terminal_json_is_laid_out_and_other_bytes_are_not_printed(home, ap
     )
     api.answer_with(200, {}, b"\xff\x00\xff")
     seen = home.terminal("call", "orders", "GET", "/orders").stdout
-    assert "The body is 3 bytes that are no text." in seen
+    assert "The body is 3 bytes that are not text." in seen
     api.answer_with(200, {}, "{no json")
     assert "{no json" in home.terminal("call", "orders", "GET", "/orders").stdout
 
 
 def test_an_answer_without_end_is_cut_off(home, api, monkeypatch):
-    monkeypatch.setattr("roomkey.cli.print_response._LARGEST_ANSWER", 1000)
+    monkeypatch.setattr("roomkey.cli.print_response._LARGEST_RESPONSE", 1000)
     api.answer_with(200, {}, "x" * 2000)
     done = home.call("call", "orders", "GET", "/orders")
     assert done.returncode == ExitCode.API_ERROR

@@ -6,7 +6,7 @@ import pytest
 from tests.support.leaks import LeakDetector
 
 from roomkey.cli.errors import complain, explain, show_notes, unexpected
-from roomkey.cli.exit_code import ExitCode, exit_code_of, exit_code_of_answer
+from roomkey.cli.exit_code import ExitCode, exit_code_of, exit_code_of_response
 from roomkey.errors import (
     ConfigurationError,
     KeyringError,
@@ -51,7 +51,7 @@ def test_every_error_of_the_family_has_its_exit_code_and_its_sentence(heard, err
 
 
 def test_every_answer_has_its_exit_code():
-    codes = {status: int(exit_code_of_answer(status)) for status in (200, 204, 304, 400, 401, 403, 404, 500, 503)}
+    codes = {status: int(exit_code_of_response(status)) for status in (200, 204, 304, 400, 401, 403, 404, 500, 503)}
     assert codes == {200: 0, 204: 0, 304: 0, 400: 6, 401: 4, 403: 4, 404: 6, 500: 6, 503: 6}
 
 

@@ -114,11 +114,90 @@ def test_a_path_that_only_resembles_a_jwt_is_none(home, api):
     assert len(api.requests) == 3
 
 
-def test_without_a_configuration_it_says_how_to_make_one(home):
+def test_without_a_configuration_token_and_call_report_where_it_was_looked_for(home):
     home.file.unlink()
-    done = home.call("status")
+    for command in (["token", "orders"], ["token", "orders", "--raw"], ["call", "orders", "GET", "/"]):
+        done = home.call(*command)
+        assert done.returncode == ExitCode.USAGE
+        assert done.stderr.startswith("roomkey: There is no roomkey.toml here and none in ")
+
+
+def test_without_a_configuration_status_and_store_list_report_that_and_create_nothing(home):
+    home.file.unlink()
+    status = home.call("status")
+    assert status.returncode == 0
+    assert "file   none yet; roomkey init writes one" in status.stdout
+    assert json.loads(home.call("status", "--json").stdout)["file"] is None
+    listed = home.call("store", "list")
+    assert (listed.returncode, "The store is empty." in listed.stdout) == (0, True)
+    assert list(home.folder.iterdir()) == []
+
+
+def test_a_first_configuration_is_written_once_and_read_without_complaint(home):
+    home.file.unlink()
+    done = home.call("init")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert home.call("init").returncode == ExitCode.USAGE
+    assert "is not replaced" in home.call("init").stderr
+    written = home.file.read_text()
+    status = home.call("status", "--json")
+    assert status.returncode == 0
+    assert [each["name"] for each in json.loads(status.stdout)["credentials"]] == ["orders"]
+    uncommented = written.replace("\n# [", "\n[").replace("\n# source", "\nsource").replace("\n# token", "\ntoken")
+    home.file.write_text(uncommented.replace("\n# base_url", "\nbase_url").replace("\n# context", "\ncontext"))
+    assert roomkey.load(home.file).names == ("orders", "reports")
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["status"], ["store"], ["store", "clear"], ["admin"], ["admin", "api", "list"]]
+)
+def test_h_is_help(home, command):
+    assert home.call(*command, "-h").stdout == home.call(*command, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [("roomkey to", {"token"}), ("roomkey store ", {"list", "rotate-key", "clear"}), ("roomkey admin api l", {"list"})],
+)
+def test_the_shell_completes_commands_of_every_depth(home, line, wanted):
+    asked = {"_ROOMKEY_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    assert set(home.run(**asked).stdout.split()) == wanted
+    assert "complete_bash" in home.run("--show-completion", "bash").stdout
+
+
+@pytest.mark.parametrize(
+    ("package", "command", "extra"),
+    [
+        ("rich", ["status"], "cli"),
+        ("typer", ["token", "orders"], "cli"),
+        ("uvicorn", ["serve"], "cli,server"),
+        ("sqlalchemy", ["serve", "--check"], "cli,server"),
+        ("sqlalchemy", ["admin", "api", "list"], "cli,server"),
+    ],
+)
+def test_a_command_without_its_extra_names_it(home, monkeypatch, package, command, extra):
+    program = f"import sys; sys.modules[{package!r}] = None; from roomkey.cli.main import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command],
+        cwd=home.folder, env=home.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == ExitCode.USAGE
-    assert done.stderr.startswith("roomkey: There is no roomkey.toml here and none in ")
+    assert done.stderr.endswith(f'needs the package {package}: pip install "roomkey[{extra}]"\n')
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_stored_token_is_printed_without_what_is_slow_to_import(home):
+    home.call("token", "orders")
+    program = (
+        "import sys; from roomkey.cli.main import main; code = main(); "
+        "print(*{name.partition('.')[0] for name in sys.modules}, 'importlib.metadata' in sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "token", "orders", "--raw"],
+        cwd=home.folder, env=home.environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert not {"typer", "rich", "httpx2", "pydantic", "ssl", "email", "http"} & set(done.stdout.split())
+    assert done.stdout.endswith("False\n")
 
 
 @pytest.mark.parametrize(

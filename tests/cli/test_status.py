@@ -62,7 +62,7 @@ def test_what_the_store_holds_is_shown(three, issuer, nothing_leaks):
     done = three.call("status")
     assert lines(done.stdout)["alice"][:3] == ["acme", "password", "● fresh"]
     assert "↻" in lines(done.stdout)["alice"][3]
-    assert "↻ a refresh token is kept too" in done.stdout
+    assert "↻ with a refresh token" in done.stdout
     assert len(issuer.token_requests) == 1
 
 

@@ -30,8 +30,8 @@ def rows(text: str) -> dict[str, str]:
 def test_a_token_is_got_once_and_found_by_the_next_command(home, issuer, nothing_leaks):
     first, second = home.call("token", "orders"), home.call("token", "orders")
     assert (first.returncode, second.returncode) == (0, 0)
-    assert rows(first.stdout)["got"] == "from the token endpoint, just now"
-    assert rows(second.stdout)["got"] == "from the store"
+    assert rows(first.stdout)["origin"] == "from the token endpoint, just now"
+    assert rows(second.stdout)["origin"] == "from the store"
     assert len(issuer.token_requests) == 1
     assert "Made the key file" in first.stderr
     assert second.stderr == ""
@@ -95,9 +95,12 @@ def test_raw_and_json_exclude_each_other(home, issuer):
     assert issuer.token_requests == []
 
 
-def test_an_opaque_token_is_told_to_be_one(home, issuer, nothing_leaks):
+def test_an_opaque_token_is_reported_as_opaque(home, issuer, nothing_leaks):
     issuer.opaque = True
-    assert "The token is opaque: only its issuer knows what it says." in home.call("token", "orders").stdout
+    assert (
+        "The token is opaque: only its issuer can tell its claims (introspection)."
+        in home.call("token", "orders").stdout
+    )
 
 
 def test_an_app_token_is_shown_with_its_place_and_end(home, issuer, nothing_leaks):
@@ -105,7 +108,7 @@ def test_an_app_token_is_shown_with_its_place_and_end(home, issuer, nothing_leak
     (home.folder / "app-token").write_text(issuer.issue(lifetime=3600))
     done = home.call("token", "backoffice")
     known = rows(done.stdout)
-    assert known["got"] == "from where it was handed in"
+    assert known["origin"] == "from the configuration"
     assert known["source"] == f"app token from the file {home.folder / 'app-token'}"
     assert known["expires"].startswith(("in 1 h", "in 59 min"))
     assert "it ends in 60 minutes" in done.stderr

@@ -1,8 +1,7 @@
 """``roomkey call``: one request to the credential's API, with its token."""
 
-from typing import TYPE_CHECKING, Annotated, Final
-
-import typer
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from roomkey.cli.exit_code import ExitCode
 
@@ -12,32 +11,17 @@ if TYPE_CHECKING:
 SECONDS: Final = 30.0
 
 
-def call(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A credential of roomkey.toml that has a base_url.")],
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, …")],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Relative to base_url, such as /orders?page=2.")],
-    *,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="TEXT", help="The body; @FILE reads a file, @- standard input.")
-    ] = None,
-    json_data: Annotated[
-        str | None, typer.Option("--json", metavar="JSON", help="The same, checked and sent as application/json.")
-    ] = None,
-    header: Annotated[
-        list[str] | None, typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A further header; repeatable.")
-    ] = None,
+def call_api(
+    name: str, method: str, path: str, *, data: str | None, json_data: str | None, headers: Sequence[str]
 ) -> int:
-    """Call an API with a credential's token: the body goes to stdout, the status to stderr.
-
-    A refused token is renewed and the call made once more where that is safe.
-    """
+    """Send the request with the token of the credential ``name`` and print the response."""
     from roomkey.cli.call_request import read_request
     from roomkey.cli.errors import complain
-    from roomkey.cli.print_response import show
+    from roomkey.cli.print_response import print_response
     from roomkey.config import load
     from roomkey.errors import ConfigurationError
 
-    request = read_request(method, path, data=data, json_data=json_data, headers=header or [])
+    request = read_request(method, path, data=data, json_data=json_data, headers=headers)
     if isinstance(request, str):
         complain(request, "roomkey call --help")
         return ExitCode.USAGE
@@ -58,18 +42,18 @@ def call(
                 with client.stream(
                     request.method, request.path, headers=list(request.headers), content=request.body
                 ) as response:
-                    return show(response, credential)
+                    return print_response(response, credential)
             except httpx2.InvalidURL:
-                complain("PATH is longer than an address can be.", "roomkey call --help")
+                complain("PATH is longer than a URL can be.", "roomkey call --help")
                 return ExitCode.USAGE
             except httpx2.RequestError as error:
                 problem = _problem(error)
-    complain(f"The API at {base_url} gave no usable answer: {problem}.", "is base_url right, and does the service run?")
+    complain(f"The API at {base_url} sent no usable response: {problem}.", "check base_url, and that the API runs.")
     return ExitCode.UNREACHABLE
 
 
 def _problem(error: "httpx2.RequestError") -> str:
-    """In words that hold nothing of the request."""
+    """The problem in words that hold nothing of the request."""
     import httpx2
 
     from roomkey.http.transport import why_no_connection
@@ -77,5 +61,5 @@ def _problem(error: "httpx2.RequestError") -> str:
     if isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
         return why_no_connection(error)
     if isinstance(error, httpx2.TimeoutException):
-        return f"nothing came for {SECONDS:.0f} s"
+        return f"no response within {SECONDS:.0f} s"
     return f"the connection broke ({type(error).__name__})"

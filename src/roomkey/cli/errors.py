@@ -1,4 +1,4 @@
-"""How a failure is told: one sentence and the next step on stderr, never a traceback with values in it."""
+"""Error messages of the command line: one sentence and the next step on stderr, never a traceback with values in it."""
 
 import logging
 import os
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from roomkey.cli.exit_code import ExitCode, exit_code_of
-from roomkey.cli.theme import errors, labelled
 from roomkey.errors import RoomkeyError, TokenRejected
 
 DEBUG_VARIABLE: Final = "ROOMKEY_DEBUG"
@@ -15,6 +14,8 @@ DEBUG_VARIABLE: Final = "ROOMKEY_DEBUG"
 
 def complain(sentence: str, step: str = "") -> None:
     """Print ``sentence`` and, on a line of its own, the next ``step`` on stderr."""
+    from roomkey.cli.theme import errors, labelled
+
     console = errors()
     labelled(console, ("roomkey:", "bad"), sentence)
     if step:
@@ -22,17 +23,19 @@ def complain(sentence: str, step: str = "") -> None:
 
 
 def explain(error: RoomkeyError) -> ExitCode:
-    """Print what ``error`` says, which is what happened and what to do, and return the exit code that tells of it."""
+    """Print the message of ``error``, which names the problem and the remedy, and return its exit code."""
     complain(str(error) or type(error).__name__, error.advice if isinstance(error, TokenRejected) else "")
     return exit_code_of(error)
 
 
 def unexpected(error: BaseException) -> ExitCode:
-    """Tell of a failure that roomkey did not foresee by its place only: its words may hold a secret."""
+    """Print the type and the place of an unforeseen exception, and no more: its message may hold a secret."""
+    from roomkey.cli.theme import errors
+
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    wish = "" if os.environ.get(DEBUG_VARIABLE) else f"run it again with {DEBUG_VARIABLE}=1 to see where it happened."
-    complain(f"This should not happen: {type(error).__name__}{place}.", wish)
+    step = "" if os.environ.get(DEBUG_VARIABLE) else f"run it again with {DEBUG_VARIABLE}=1 to see where it happened."
+    complain(f"This should not happen: {type(error).__name__}{place}.", step)
     if os.environ.get(DEBUG_VARIABLE):
         for frame in frames:
             errors().print(
@@ -46,6 +49,8 @@ class NoteHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record's message; never raises."""
+        from roomkey.cli.theme import errors, labelled
+
         labelled(errors(), ("note:", "warn"), record.getMessage())
 
 

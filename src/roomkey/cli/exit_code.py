@@ -1,4 +1,4 @@
-"""What the exit codes of the command line mean, in one place."""
+"""The exit codes of the command line and their meanings."""
 
 from enum import IntEnum
 
@@ -14,7 +14,7 @@ from roomkey.errors import (
 
 
 class ExitCode(IntEnum):
-    """How a command ended; scripts may rely on these numbers."""
+    """The result of a command; scripts may rely on these numbers."""
 
     OK = 0
     FAILED = 1
@@ -60,12 +60,12 @@ _BY_ERROR: tuple[tuple[type[RoomkeyError], ExitCode], ...] = (
 
 
 def exit_code_of(error: RoomkeyError) -> ExitCode:
-    """The exit code that tells of ``error``. Pure."""
+    """The exit code for ``error``. Pure."""
     return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), ExitCode.FAILED)
 
 
-def exit_code_of_answer(status: int) -> ExitCode:
-    """The exit code that tells of an API's answer with this HTTP status. Pure."""
+def exit_code_of_response(status: int) -> ExitCode:
+    """The exit code for an API's response with this HTTP status. Pure."""
     if status in (401, 403):
         return ExitCode.REJECTED
     return ExitCode.API_ERROR if status >= 400 else ExitCode.OK

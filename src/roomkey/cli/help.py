@@ -1,8 +1,11 @@
-"""``--help`` in the look of the house: heads, and what is to be typed, stand out; colours only where a person looks."""
+"""Typer's commands and groups with this project's ``--help``, and groups that are imported when they are used."""
 
 import re
-from typing import Any, Final
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, ClassVar, Final
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 _HEAD: Final = re.compile(r" *[A-Z][a-z ]+:")
@@ -12,7 +15,7 @@ _TABLES: Final = ("Arguments:", "Options:", "Commands:", "Exit codes:")
 
 
 def laid_out(text: str) -> str:
-    """The help text as it is printed: without the marks of typer that say nothing, and styled on a terminal."""
+    """The help ``text`` without typer's type marks, and with styles on a terminal."""
     from rich.text import Text
 
     from roomkey.cli.theme import output
@@ -39,7 +42,7 @@ def laid_out(text: str) -> str:
 
 
 class Command(TyperCommand):
-    """A command whose help has the look of the house."""
+    """A command whose help has the project's layout."""
 
     def get_help(self, ctx: Any) -> str:
         """The help text."""
@@ -47,8 +50,27 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A group of commands whose help has the look of the house."""
+    """A group of commands whose help has the project's layout.
+
+    Attributes:
+        lazy: for each command that is imported when it is used, the module whose ``app`` it is, and its short help.
+    """
+
+    lazy: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     def get_help(self, ctx: Any) -> str:
         """The help text."""
         return laid_out(super().get_help(ctx))
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all commands; imports nothing."""
+        return [*super().list_commands(ctx), *self.lazy]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command ``cmd_name``, imported if need be, or None."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, words = self.lazy[cmd_name]
+        command = typer.main.get_command(import_module(module).app)
+        command.name, command.short_help = cmd_name, words
+        return command

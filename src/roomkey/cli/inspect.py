@@ -1,11 +1,10 @@
-"""``roomkey inspect``: what stands in a JWT, for people, and never as if it were verified."""
+"""``roomkey inspect``: header and claims of a JWT, unverified and never presented as verified."""
 
+import json
 import sys
 import time
-from collections.abc import Mapping
-from typing import Annotated, Any, Final
-
-import typer
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from roomkey.cli.exit_code import ExitCode
 
@@ -13,27 +12,20 @@ _LARGEST: Final = 65_536
 _LONGEST_TERMINAL_LINE: Final = 4095
 
 
-def inspect(
-    arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for a script.")] = False,
-) -> int:
-    """Read a JWT from standard input and show its header and claims, unverified.
-
-    A token is never taken as an argument: roomkey inspect < token.txt
-    """
+def inspect_token(arguments: Sequence[str], *, as_json: bool) -> int:
+    """Read a JWT from standard input and print it; ``arguments`` must be empty."""
     from roomkey.cli.errors import complain
     from roomkey.jose.compact import read_unverified
 
     if arguments:
         complain(
             "A token is not taken as an argument: every process can read arguments, and the shell keeps them.",
-            "hand it over on standard input: roomkey inspect < token.txt; if it was a live token, revoke it.",
+            "pass it on standard input: roomkey inspect < token.txt; if it was a valid token, revoke it.",
         )
         return ExitCode.USAGE
-    problem = "" if (token := read_unverified(_read())) is not None else _NOT_A_JWT
+    token = read_unverified(_read())
     if token is None:
-        complain(problem, "only its issuer can say what an opaque token means (token introspection).")
+        complain(_NOT_A_JWT, "only its issuer can tell the claims of an opaque token (introspection).")
         return ExitCode.USAGE
     if as_json:
         _print_json(token.header, token.claims)
@@ -50,9 +42,7 @@ def _read() -> str:
         from getpass import getpass
 
         line = getpass("Token (will not be shown): ")
-        text = (
-            "" if len(line) >= _LONGEST_TERMINAL_LINE else line
-        )  # a terminal cuts longer lines, and half a token is none
+        text = line if len(line) < _LONGEST_TERMINAL_LINE else ""  # a terminal cuts longer lines
     else:
         data = sys.stdin.buffer.read(_LARGEST + 1)
         text = data.decode("ascii", "replace") if len(data) <= _LARGEST else ""
@@ -64,9 +54,8 @@ _PREFIXES: Final = (["Bearer"], ["bearer"], ["Authorization:", "Bearer"], ["auth
 
 
 def _print_json(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps({"verified": False, "header": dict(header), "claims": dict(claims)}, indent=2))
+    members = {"verified": False, "header": dict(header), "claims": dict(claims)}
+    sys.stdout.write(json.dumps(members, indent=2) + "\n")
 
 
 def _print(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
@@ -79,7 +68,7 @@ def _print(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
     console.print(
         Text.assemble(
             ("UNVERIFIED", "alarm"),
-            ("  nobody has checked the signature: read it, decide nothing by it", "quiet"),
+            ("  the signature was not checked: decide nothing by it", "quiet"),
         )
     )
     console.print()

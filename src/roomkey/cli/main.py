@@ -1,10 +1,10 @@
 """The entry point of ``roomkey``: arguments in, exit code out, and no traceback in between."""
 
-import importlib.util
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,40 +13,67 @@ from roomkey.errors import RoomkeyError
 
 # The beginnings of {", of { " and of a { before a line end, in base64url.
 _TOKEN_LIKE: Final = re.compile(r"(?<![A-Za-z])(eyJ|eyA|ewo|ew0)[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{8,}")
+_EXTRAS: Final = {"typer": "cli", "rich": "cli"} | dict.fromkeys(
+    (
+        "alembic",
+        "argon2",
+        "fastapi",
+        "httptools",
+        "jinja2",
+        "msgspec",
+        "prometheus_client",
+        "psycopg",
+        "pydantic",
+        "pydantic_settings",
+        "pyotp",
+        "segno",
+        "sqlalchemy",
+        "starlette",
+        "uvicorn",
+        "webauthn",
+        "zxcvbn",
+    ),
+    "cli,server",
+)
+"""By package: the extras with which it is installed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command in ``arguments`` (default: those of the process) and return its exit code, see ``ExitCode``."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     _prepare_streams()
-    missing = next((package for package in ("typer", "rich") if importlib.util.find_spec(package) is None), None)
-    if missing is not None:
-        sys.stderr.write(f'roomkey: The command line needs the package {missing}: pip install "roomkey[cli]"\n')
-        return ExitCode.USAGE
-    return _guarded(given)
+    try:
+        return _guarded(given)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        problem = f'roomkey: This command needs the package {package}: pip install "roomkey[{_EXTRAS[package]}]"\n'
+    sys.stderr.write(problem)
+    return ExitCode.USAGE
 
 
 def _prepare_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
-        if stream is None:  # whoever started the command has closed it; no file may take its place and be written to
+        if stream is None:  # the caller has closed it; no file may take its place and be written to
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - to the end of the process
         elif mode == "w" and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a letter must not end the command
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character must not end the command
 
 
 def _guarded(given: list[str]) -> int:
-    from roomkey.cli.app import run
-    from roomkey.cli.errors import complain, explain, unexpected
+    from roomkey.cli.errors import complain, explain, show_notes, unexpected
 
     if any(_TOKEN_LIKE.search(argument) for argument in given):
         complain(
             "An argument looks like a token, and every process can read arguments, and the shell keeps them.",
-            "hand it over on standard input or in a file; if it is a live one, revoke it.",
+            "pass it on standard input or in a file; if it is a valid one, revoke it.",
         )
         return ExitCode.USAGE
+    show_notes()
     try:
-        code = run(given)
+        code = _command(given)()
         sys.stdout.flush()
     except RoomkeyError as error:
         return explain(error)
@@ -59,6 +86,30 @@ def _guarded(given: list[str]) -> int:
         if not isinstance(error, BrokenPipeError):  # there the reader has gone, as in "roomkey … | head"
             complain(f"The output cannot be written: {error.strerror}.")
         return ExitCode.FAILED
-    except Exception as error:  # noqa: BLE001 - a foreign exception's words may hold a secret, so none reaches the top
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in _EXTRAS:
+            raise
+        return unexpected(error)
+    except Exception as error:  # noqa: BLE001 - a foreign exception's message may hold a secret
         return unexpected(error)
     return code
+
+
+def _command(given: list[str]) -> Callable[[], int]:
+    """The code of the command. The lines below start without typer, three times as fast; all others are parsed by it.
+
+    What they accept is part of what the declarations in ``app.py`` accept, so that help and errors have one source.
+    """
+    match given:
+        case ["token", name, "--raw"] | ["token", "--raw", name] if not name.startswith("-"):
+            from roomkey.cli.token import print_raw
+
+            return partial(print_raw, name)
+        case ["status"] | ["status", "--json"]:
+            from roomkey.cli.status import show_status
+
+            return partial(show_status, as_json="--json" in given)
+        case _:
+            from roomkey.cli.app import run
+
+            return partial(run, given)

@@ -1,4 +1,4 @@
-"""An API's answer on the screen: the status on stderr, the body on stdout, the token in neither."""
+"""Prints an API's response: the status on stderr, the body on stdout, the token in neither."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from roomkey.cli.errors import complain
-from roomkey.cli.exit_code import ExitCode, exit_code_of_answer
+from roomkey.cli.exit_code import ExitCode, exit_code_of_response
 from roomkey.cli.theme import errors, output, paragraph, shown
 from roomkey.integrations.call import EXTENSION, CallReport
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
     from roomkey.client.credential import Credential
 
-_LARGEST_ANSWER: Final = 64 * 1024 * 1024
+_LARGEST_RESPONSE: Final = 64 * 1024 * 1024
 
 
-def show(response: "httpx2.Response", credential: "Credential") -> ExitCode:
-    """Print ``response``, whose body has not been read yet, and return the exit code that tells of its status."""
+def print_response(response: "httpx2.Response", credential: "Credential") -> ExitCode:
+    """Print ``response``, whose body has not been read yet, and return the exit code for its status."""
     report = response.extensions.get(EXTENSION)
     report = report if isinstance(report, CallReport) else CallReport("attached")
     body = _read(response)
     authorization = response.request.headers.get("Authorization", "")
     _print_status(response, report, authorization)
     if body is None:
-        complain("The answer is larger than 64 MiB; it is not shown.")
+        complain("The response is larger than 64 MiB; it is not shown.")
         return ExitCode.API_ERROR
     _print_body(_without_token(body, authorization))
-    code = exit_code_of_answer(response.status_code)
+    code = exit_code_of_response(response.status_code)
     if code is ExitCode.REJECTED:
         complain(
-            f"The API refused the token{_tried(report)}.",
+            f"The API rejected the token{_tried(report)}.",
             f"roomkey token {credential.name} shows its scope and claims.",
         )
     return code
@@ -47,7 +47,7 @@ def _read(response: "httpx2.Response") -> bytes | None:
     for chunk in response.iter_bytes():
         chunks.append(chunk)
         size += len(chunk)
-        if size > _LARGEST_ANSWER:
+        if size > _LARGEST_RESPONSE:
             return None
     return b"".join(chunks)
 
@@ -88,7 +88,7 @@ def _print_body(body: bytes) -> None:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        complain(f"The body is {len(body)} bytes that are no text.", "send it to a file: roomkey call … > file")
+        complain(f"The body is {len(body)} bytes that are not text.", "write it to a file: roomkey call … > file")
         return
     output().print(_laid_out(text), soft_wrap=True)
 

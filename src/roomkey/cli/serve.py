@@ -1,9 +1,8 @@
-"""``roomkey serve``: runs the auth service, or says what is wrong with how it is set up."""
+"""``roomkey serve``: run the auth service, or report what is wrong with its setup."""
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from roomkey.cli.exit_code import ExitCode
 
@@ -12,35 +11,26 @@ if TYPE_CHECKING:
     from roomkey.authorization_server.settings import Settings
 
 
-def serve(
+def serve_or_check(
     *,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Its folder; by default ~/.local/share/roomkey.")
-    ] = None,
-    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="By default 127.0.0.1:8400.")] = None,
-    issuer: Annotated[
-        str | None, typer.Option(metavar="URL", help="Its name in tokens and links, as others reach it.")
-    ] = None,
-    database: Annotated[
-        str | None, typer.Option(metavar="URL", help="By default SQLite in the folder; or postgresql://…")
-    ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Say what is wrong with its set-up; serve nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="With --check: one JSON object for a script.")] = False,
+    data: Path | None,
+    listen: str | None,
+    issuer: str | None,
+    database: str | None,
+    check: bool,
+    as_json: bool,
+    example: bool,  # noqa: ARG001
 ) -> int:
-    """Run the auth service until SIGTERM or Ctrl+C; requests that have begun are answered first.
-
-    On a fresh machine it makes its folder, database and keys, and prints a link that makes the first administrator.
-    Settings also come from ROOMKEY_SERVER_… and from [server] in roomkey.toml; what is written here wins.
-    """
+    """Serve until SIGTERM or Ctrl+C, or report the findings of ``--check``. Blocks."""
     from roomkey.authorization_server.settings_file import read_settings
 
     settings = read_settings(data=data, listen=listen, issuer=issuer, database=database)
-    return _check(settings, as_json=as_json) if check else _serve(settings)
+    if check:
+        return _check(settings, as_json=as_json)
+    return _serve(settings)
 
 
 def _check(settings: "Settings", *, as_json: bool) -> int:
-    import time
-
     from roomkey.authorization_server.health.checks import look
     from roomkey.cli.serve_output import print_findings, print_findings_json
 
@@ -71,7 +61,7 @@ def _serve(settings: "Settings") -> int:
 
 
 def _setup_link(service: "Service") -> str | None:
-    """The address that makes the first administrator; None where there is one."""
+    """The link that creates the first administrator; None where there is one."""
     from roomkey.authorization_server.actor import SERVICE
     from roomkey.authorization_server.identity import setup_links, users
 

@@ -1,55 +1,49 @@
 """``roomkey status``: the configured credentials and what the store holds for them."""
 
-from typing import TYPE_CHECKING, Annotated, Final
-
-import typer
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from roomkey.cli.exit_code import ExitCode
+from roomkey.cli.store_status import StoredToken, configuration_or_defaults, stored_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.text import Text
-
-    from roomkey.cli.store_status import StoredToken
 
 _STYLES: Final = {"fresh": "ok", "stale": "warn", "expiring": "warn", "expired": "bad", "absent": "quiet"}
 _MARKS: Final = {"fresh": "●", "stale": "◐", "expiring": "◐", "expired": "○", "absent": "·"}
 _KINDS: Final = {"service_account_token": "app token"}
 
 
-def status(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for a script.")] = False,
-) -> int:
-    """Show every configured credential and what the store holds for it; asks no server and shows no token."""
-    from roomkey.cli.store_status import stored_tokens
-    from roomkey.config import load
-
-    with load() as configuration:
+def show_status(*, as_json: bool) -> int:
+    """Print the state of every credential; without a roomkey.toml, where one would be looked for."""
+    configuration, file = configuration_or_defaults()
+    with configuration:
         found = stored_tokens(configuration)
         if as_json:
-            _print_json(str(configuration.path), configuration.store.name, found)
+            _print_json(file, configuration.store.name, found)
         else:
-            _print(str(configuration.path), configuration.store.name, found)
+            _print(file, configuration.store.name, found)
     return ExitCode.OK
 
 
-def _print_json(path: str, store: str, found: "Sequence[StoredToken]") -> None:
-    import json
-    from dataclasses import asdict
-
+def _print_json(file: Path | None, store: str, found: Sequence[StoredToken]) -> None:
     credentials = [{**asdict(each), "state": each.state.value} for each in found]
-    typer.echo(json.dumps({"file": path, "store": store, "credentials": credentials}, indent=2))
+    members = {"file": None if file is None else str(file), "store": store, "credentials": credentials}
+    sys.stdout.write(json.dumps(members, indent=2) + "\n")
 
 
-def _print(path: str, store: str, found: "Sequence[StoredToken]") -> None:
+def _print(file: Path | None, store: str, found: Sequence[StoredToken]) -> None:
     from rich.text import Text
 
     from roomkey.cli.theme import facts, listed, output, shown
 
     console = output()
-    console.print(facts(("file", shown(path)), ("store", shown(store))))
+    where = Text("none yet; roomkey init writes one", "quiet") if file is None else shown(str(file))
+    console.print(facts(("file", where), ("store", shown(store))))
     console.print()
     table = listed(
         map(_row, found),
@@ -63,45 +57,32 @@ def _print(path: str, store: str, found: "Sequence[StoredToken]") -> None:
         table if found else Text("No credentials are configured; add a table such as [credentials.orders].", "quiet")
     )
     if any(each.refreshable for each in found):
-        console.print(Text("↻ a refresh token is kept too", style="quiet"))
-    troubled = [each for each in found if each.problem]
-    for each in troubled:
-        console.print()
-        console.print(Text.assemble((f"{each.name}: ", "bold"), shown(each.problem), _next(each)))
+        console.print(Text("↻ with a refresh token", style="quiet"))
+    for each in found:
+        if each.problem:
+            console.print()
+            console.print(Text.assemble((f"{each.name}: ", "bold"), shown(each.problem), _next_attempt(each)))
 
 
-def _row(each: "StoredToken") -> "dict[str, str | Text]":
+def _row(each: StoredToken) -> "dict[str, str | Text]":
     from rich.text import Text
 
     from roomkey.cli.theme import shown
+    from roomkey.cli.time_words import coarse
 
+    expires = Text("" if each.expires_in is None else f"in {coarse(each.expires_in)}")
+    state = each.state.value
     return {
         "credential": Text.assemble((each.name, "bold"), (f"  {shown(each.context)}" if each.context else "", "quiet")),
         "source": _KINDS.get(each.kind, each.kind.replace("_", " ")),
-        "state": _state(each),
-        "expires": _expires(each),
+        "state": Text(f"{_MARKS[state]} {state}", style=_STYLES[state]),
+        "expires": expires.append(" ↻", style="accent") if each.refreshable else expires,
         "gen.": f"{each.generation or ''}",
         "last error": Text(shown(each.error), style="bad"),
     }
 
 
-def _state(each: "StoredToken") -> "Text":
-    from rich.text import Text
-
-    word = each.state.value
-    return Text(f"{_MARKS[word]} {word}", style=_STYLES[word])
-
-
-def _expires(each: "StoredToken") -> "Text":
-    from rich.text import Text
-
-    from roomkey.cli.time_words import coarse
-
-    text = Text("" if each.expires_in is None else f"in {coarse(each.expires_in)}")
-    return text.append(" ↻", style="accent") if each.refreshable else text
-
-
-def _next(each: "StoredToken") -> str:
+def _next_attempt(each: StoredToken) -> str:
     from roomkey.cli.time_words import duration
 
     return "" if not each.next_attempt_in else f" Next attempt in {duration(each.next_attempt_in)}."

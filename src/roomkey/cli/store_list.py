@@ -1,85 +1,87 @@
-"""The records of a store on the screen: whose, which generation, which key; never what is in them."""
+"""``roomkey store list``: owner, generation and encryption key of each record; never its content."""
 
 import json
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from rich.text import Text
 
+from roomkey.cli.exit_code import ExitCode
+from roomkey.cli.store_status import configuration_or_defaults, store_exists
 from roomkey.cli.theme import facts, listed, output, shown
 from roomkey.client.credential_state import Record
 from roomkey.stores.encrypted_store import EncryptedStore
 from roomkey.stores.rotation import survey
-
-if TYPE_CHECKING:
-    from roomkey.config import Configuration
-    from roomkey.stores.store import Store
+from roomkey.stores.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One record: ``key`` is the beginning of its name, ``label`` whose it is, ``sealed_by`` the id of its key."""
+class ListedRecord:
+    """One record: ``key`` is the beginning of its store key, ``label`` its owner, ``encrypted_by`` a key id."""
 
     key: str
     label: str
     generation: int
     size: int
-    sealed_by: str
+    encrypted_by: str
     readable: bool
 
 
-def print_records(configuration: "Configuration") -> None:
-    """Print a table; reads the store and raises StoreUnavailable or KeyringError."""
-    store = configuration.store
-    lines, others = _lines(store)
+def list_records(*, as_json: bool) -> int:
+    """Print the records of the configured or default store; raises StoreUnavailable or KeyringError."""
+    with configuration_or_defaults()[0] as configuration:
+        store = configuration.store
+        records, others = _records(store) if store_exists(store) else ((), 0)
+        keys = store.keyring.ids if store_exists(store) else ()
+        if as_json:
+            listed_records = [asdict(each) for each in records]
+            members = {"store": store.name, "keys": list(keys), "records": listed_records, "other_versions": others}
+            sys.stdout.write(json.dumps(members, indent=2) + "\n")
+        else:
+            _print(store, keys, records, others)
+    return ExitCode.OK
+
+
+def _print(store: Store, keys: Sequence[str], records: Sequence[ListedRecord], others: int) -> None:
     console = output()
-    console.print(facts(("store", shown(store.name)), ("keys", shown(", ".join(store.keyring.ids)))))
+    console.print(facts(("store", shown(store.name)), ("keys", shown(", ".join(keys) or "none yet"))))
     console.print()
     table = listed(
-        map(_row, lines),
+        map(_row, records),
         console,
-        *("record", "whose", "gen.", "bytes", "sealed by", ""),
+        *("record", "owner", "gen.", "bytes", "encrypted by", ""),
         numbers=("gen.", "bytes"),
-        folded="whose",
+        folded="owner",
         spared=("record", "gen.", "bytes"),
     )
-    console.print(table if lines else Text("The store is empty.", style="quiet"))
+    console.print(table if records else Text("The store is empty.", style="quiet"))
     if others:
         console.print(Text(f"{others} more belong to another version of roomkey and are left alone.", style="quiet"))
 
 
-def _row(line: Line) -> dict[str, str | Text]:
+def _row(record: ListedRecord) -> dict[str, str | Text]:
     return {
-        "record": line.key,
-        "whose": shown(line.label),
-        "gen.": f"{line.generation}",
-        "bytes": f"{line.size}",
-        "sealed by": Text(line.sealed_by, "accent"),
-        "": Text("✓ opens", "ok") if line.readable else Text("✗ unreadable", "bad"),
+        "record": record.key,
+        "owner": shown(record.label),
+        "gen.": f"{record.generation}",
+        "bytes": f"{record.size}",
+        "encrypted by": Text(record.encrypted_by, "accent"),
+        "": Text("✓ readable", "ok") if record.readable else Text("✗ unreadable", "bad"),
     }
 
 
-def print_records_json(configuration: "Configuration") -> None:
-    """Print one JSON object; reads the store and raises StoreUnavailable or KeyringError."""
-    store = configuration.store
-    lines, others = _lines(store)
-    records = [{name: getattr(line, name) for name in Line.__slots__} for line in lines]
-    members = {"store": store.name, "keys": list(store.keyring.ids), "records": records, "other_versions": others}
-    sys.stdout.write(json.dumps(members, indent=2) + "\n")
-
-
-def _lines(store: "Store") -> tuple[tuple[Line, ...], int]:
+def _records(store: Store) -> tuple[tuple[ListedRecord, ...], int]:
     found = survey(store)
     encrypted = EncryptedStore(store)
     known = set(encrypted.keys())
     return tuple(
-        Line(
+        ListedRecord(
             key=each.key[:12] if each.key in known else each.key,
             label=_label(encrypted, each.key) if each.key in known else "the store itself",
             generation=each.generation,
             size=each.size,
-            sealed_by=each.key_id,
+            encrypted_by=each.key_id,
             readable=each.miss is None,
         )
         for each in found.records

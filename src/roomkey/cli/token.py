@@ -1,8 +1,8 @@
-"""``roomkey token``: a token is got or reused, and what is known of it is shown."""
+"""``roomkey token``: get or reuse a token, and print what is known of it, or the token itself."""
 
-from typing import TYPE_CHECKING, Annotated, Final
-
-import typer
+import json
+import sys
+from typing import TYPE_CHECKING, Final
 
 from roomkey.cli.exit_code import ExitCode
 
@@ -11,35 +11,39 @@ if TYPE_CHECKING:
     from roomkey.client.credential import Credential
     from roomkey.client.credential_state import CredentialStatus
 
-_GOT: Final = {
+_ORIGINS: Final = {
     "found": "from the store",
     "fetched": "from the token endpoint, just now",
-    "read": "from where it was handed in",
+    "read": "from the configuration",
 }
 
 
-def token(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A credential of roomkey.toml.")],
-    *,
-    raw: Annotated[bool, typer.Option("--raw", help="The token itself and nothing else, for a script.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object without the token.")] = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Get a new token even if the held one is good.")] = False,
-) -> int:
-    """Get a token, or reuse the one that is held, and show its expiry and claims.
+def print_raw(name: str) -> int:
+    """Print the token of the credential ``name``: a fresh one of the store without loading an HTTP client."""
+    from roomkey.cli.store_status import fresh_token
+    from roomkey.config import load
 
-    The token itself is shown with --raw only.
-    """
+    with load() as configuration:
+        value = fresh_token(configuration, name) or configuration.credential(name).token().value
+    sys.stdout.write(f"{value}\n")
+    return ExitCode.OK
+
+
+def show_token(name: str, *, raw: bool, as_json: bool, refresh: bool) -> int:
+    """Get or reuse the token of the credential ``name`` and print it in one of three forms."""
     from roomkey.cli.errors import complain
     from roomkey.config import load
 
     if raw and as_json:
         complain("--raw and --json exclude each other.", "choose one; --json never holds the token.")
         return ExitCode.USAGE
+    if raw and not refresh:
+        return print_raw(name)
     with load() as configuration:
         credential = configuration.credential(name)
         found = credential.refresh() if refresh else credential.token()
         if raw:
-            typer.echo(found.value)
+            sys.stdout.write(f"{found.value}\n")
         elif as_json:
             _print_json(credential, found)
         else:
@@ -48,18 +52,16 @@ def token(
 
 
 def _how(status: "CredentialStatus") -> str:
-    """``found``, ``fetched`` or ``read``; why it was needed goes without saying in a process of one command."""
+    """``found``, ``fetched`` or ``read``, without the reason."""
     return status.reason.partition(":")[0]
 
 
-def _endless(status: "CredentialStatus") -> bool:
-    """Whether the token was handed in and does not say when it ends."""
+def _never_expires(status: "CredentialStatus") -> bool:
+    """True for a configured token without an ``exp``."""
     return _how(status) == "read" and status.lifetime_from != "jwt"
 
 
 def _print_json(credential: "Credential", found: "AccessToken") -> None:
-    import json
-
     status = credential.status()
     members = {
         "name": credential.name,
@@ -67,13 +69,13 @@ def _print_json(credential: "Credential", found: "AccessToken") -> None:
         "source": status.source,
         "token_type": found.token_type,
         "scope": found.scope,
-        "expires_in": None if _endless(status) else round(found.expires_in, 1),
+        "expires_in": None if _never_expires(status) else round(found.expires_in, 1),
         "state": status.state.value,
         "generation": status.generation,
         "got": _how(status),
         "claims_unverified": dict(found.claims_unverified),
     }
-    typer.echo(json.dumps(members, indent=2))
+    sys.stdout.write(json.dumps(members, indent=2) + "\n")
 
 
 def _print(credential: "Credential", found: "AccessToken") -> None:
@@ -94,8 +96,8 @@ def _print(credential: "Credential", found: "AccessToken") -> None:
         facts(
             ("credential", credential.name + (f" for {shown(status.context)}" if status.context else "")),
             ("source", shown(status.source)),
-            ("got", _GOT.get(_how(status), _how(status))),
-            ("expires", unknown if _endless(status) else expiry),
+            ("origin", _ORIGINS.get(_how(status), _how(status))),
+            ("expires", unknown if _never_expires(status) else expiry),
             ("scope", shown(found.scope or "") or unknown),
         )
     )
@@ -104,4 +106,4 @@ def _print(credential: "Credential", found: "AccessToken") -> None:
     if claims:
         console.print(claims_table("Claims, unverified", claims, now=now))
     else:
-        console.print("The token is opaque: only its issuer knows what it says.", style="quiet")
+        console.print("The token is opaque: only its issuer can tell its claims (introspection).", style="quiet")

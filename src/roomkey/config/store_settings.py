@@ -34,11 +34,12 @@ class StoreSettings:
 
     def open(self) -> "Store":
         """The store itself, with its keys. May read the keys; raises KeyringError or SecretUnavailable."""
-        from roomkey.stores.memory import MemoryStore
+        if self.kind == "memory":
+            from roomkey.stores.memory import MemoryStore
+
+            return MemoryStore(self._keyring())
         from roomkey.stores.sqlite import SQLiteStore
 
-        if self.kind == "memory":
-            return MemoryStore(self._keyring())
         return SQLiteStore.default() if self.path is None else SQLiteStore(self.path, self._keyring())
 
     def _keyring(self) -> "Keyring | None":

@@ -3,7 +3,6 @@
 No message repeats a value: somebody may have written a secret into the wrong place.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +17,8 @@ _SAFE_KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """``did you mean "…"?`` with the nearest of ``known``, or nothing. Pure."""
+    import difflib  # needed for an error only
+
     near = difflib.get_close_matches(word[:64], list(known), n=1, cutoff=0.6)
     return f'did you mean "{near[0]}"?' if near else ""
 

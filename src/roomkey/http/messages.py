@@ -4,7 +4,6 @@ Pure (RFC 9110, RFC 9111): no I/O, no clock.
 """
 
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from roomkey.secret import Confidential
@@ -93,6 +92,8 @@ def lifetime(response: Response) -> float | None:
 
 def http_date(value: str) -> float | None:
     """The second since 1970 that a date in one of the forms of HTTP names, or None."""
+    from email.utils import parsedate_to_datetime  # slow to import, and seldom needed
+
     try:
         return parsedate_to_datetime(value).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final, final
 from urllib.parse import parse_qsl
 
@@ -337,6 +336,8 @@ def _text(response: Response) -> str:
 
 
 def _cookie(response: Response, name: str) -> str:
+    from http.cookies import CookieError, SimpleCookie  # slow to import, and seldom needed
+
     for key, value in response.headers:
         if key.lower() == "set-cookie":
             jar: SimpleCookie = SimpleCookie()
