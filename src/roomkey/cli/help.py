@@ -10,7 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 _HEAD: Final = re.compile(r" *[A-Z][a-z ]+:")
 _ROW: Final = re.compile(r"( {2,})(\S+(?: \S+)*)( {2,}.*)?")
-_TYPE: Final = re.compile(r"(?<=[A-Z]) <str>")
+_TYPE: Final = re.compile(r"(?<=[A-Z]) <(?:str|path)>")
 _TABLES: Final = ("Arguments:", "Options:", "Commands:", "Exit codes:")
 
 
@@ -71,6 +71,7 @@ class Group(TyperGroup):
         if cmd_name not in self.lazy:
             return super().get_command(ctx, cmd_name)
         module, words = self.lazy[cmd_name]
-        command = typer.main.get_command(import_module(module).app)
-        command.name, command.short_help = cmd_name, words
-        return command
+        holder = typer.Typer(rich_markup_mode=None, add_completion=False)
+        holder.add_typer(import_module(module).app, name=cmd_name, short_help=words)
+        group: Any = typer.main.get_command(holder)
+        return group.commands[cmd_name]
