@@ -28,7 +28,7 @@ _LONGEST_ANSWER: Final = 32_768  # characters
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """One passkey as pages show it; ``id`` is its credential id in base64url, times in seconds since 1970."""
+    """A registered passkey; ``id`` is its credential id in base64url, times are in seconds since 1970."""
 
     id: str
     name: str
@@ -38,14 +38,14 @@ class Passkey:
 
 @dataclass(frozen=True, slots=True)
 class RelyingParty:
-    """Who passkeys are made for: a domain, and the one origin that may ask for them."""
+    """The WebAuthn relying party: its domain and its only origin."""
 
     id: str
     origin: str
 
 
 def relying_party(settings: Settings) -> RelyingParty | None:
-    """From the configured issuer, never from a request; None where it is an IP address, for which there are none."""
+    """The relying party of the configured issuer; None for an IP address, which WebAuthn does not allow."""
     parts = urlsplit(settings.issuer)
     host = parts.hostname or ""
     try:
@@ -56,7 +56,7 @@ def relying_party(settings: Settings) -> RelyingParty | None:
 
 
 def registration_options(uow: UnitOfWork, user: User, session: Session) -> str:
-    """What ``navigator.credentials.create`` is called with, as JSON; its challenge is this session's, once."""
+    """Options for ``navigator.credentials.create`` as JSON, with a single-use challenge of this session."""
     from webauthn import generate_registration_options, options_to_json
     from webauthn.helpers.structs import AuthenticatorSelectionCriteria, ResidentKeyRequirement
 
@@ -78,7 +78,7 @@ def registration_options(uow: UnitOfWork, user: User, session: Session) -> str:
 
 
 def register(uow: UnitOfWork, user: User, session: Session, *, name: str, answer: str) -> User:
-    """Take the passkey that a browser has made, and end every other session; raises Invalid where it is not good."""
+    """Register the passkey of a browser's response and revoke every other session; raises Invalid and Conflict."""
     from webauthn import verify_registration_response
 
     second_factors.demand_own(uow, user)
@@ -88,7 +88,9 @@ def register(uow: UnitOfWork, user: User, session: Session, *, name: str, answer
         raise Invalid("The name has characters that cannot be shown.", field="name")
     if user.passkeys >= _MOST:
         raise Conflict("You have 20 passkeys; remove one first.")
-    refused = Invalid("The passkey was not taken: it is not the answer to what was asked. Try again.", field="answer")
+    refused = Invalid(
+        "The passkey was rejected: it does not answer the challenge of this session. Try again.", field="answer"
+    )
     if challenge is None or len(answer) > _LONGEST_ANSWER:
         raise refused
     try:
@@ -118,7 +120,7 @@ def register(uow: UnitOfWork, user: User, session: Session, *, name: str, answer
 
 
 def authentication_options(uow: UnitOfWork, user: User, session: Session) -> str:
-    """What ``navigator.credentials.get`` is called with, as JSON; its challenge is this session's, once."""
+    """Options for ``navigator.credentials.get`` as JSON, with a single-use challenge of this session."""
     from webauthn import generate_authentication_options, options_to_json
 
     return options_to_json(
@@ -132,7 +134,7 @@ def authentication_options(uow: UnitOfWork, user: User, session: Session) -> str
 
 
 def matches(uow: UnitOfWork, user: User, session: Session, answer: str) -> bool:
-    """Whether ``answer`` is that of one of the user's passkeys to this session's challenge, which is spent by it."""
+    """True where ``answer`` is an assertion of one of the user's passkeys for this session's challenge; consumes it."""
     from webauthn import verify_authentication_response
     from webauthn.helpers import parse_authentication_credential_json
 
@@ -181,7 +183,7 @@ def list_passkeys(uow: UnitOfWork, user: User) -> tuple[Passkey, ...]:
 
 
 def remove(uow: UnitOfWork, user: User, passkey: str, *, session: str = "") -> User:
-    """Forget a passkey of the actor's own and end every other session than ``session``; raises NotFound, Conflict."""
+    """Remove a passkey of the actor's own and revoke every session but ``session``; raises NotFound and Conflict."""
     second_factors.demand_own(uow, user)
     second_factors.demand_another(user, left=user.passkeys - 1 + int(user.has_totp))
     credential_id = base64url.decode(passkey.encode("utf-8", "replace")) or b""
@@ -196,7 +198,7 @@ def remove(uow: UnitOfWork, user: User, passkey: str, *, session: str = "") -> U
 def _party(uow: UnitOfWork) -> RelyingParty:
     party = relying_party(uow.settings)
     if party is None:
-        raise Conflict("Passkeys need a service with a name; give --issuer one that is not an IP address.")
+        raise Conflict("Passkeys need a host name: set --issuer to a URL without an IP address.")
     return party
 
 

@@ -1,7 +1,7 @@
-"""Signing in by name and password: what the password grant and the sign-in page both call.
+"""Password sign-in for the password grant and the sign-in page, throttled and without user enumeration.
 
-Whether nobody has the name, the password is wrong, the account is disabled or too many have tried: the answer is the
-same, after the same work. The hash is made between two transactions, and the second one looks at everything again.
+Unknown username, wrong password, disabled account and throttling give the same response after the same work. The hash is
+verified between two transactions; the second one checks everything again.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _KIND: Final = "password"
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """Somebody who says that they are ``username``, from ``address``, with ``password``."""
+    """The credentials of one sign-in and the IP address that it comes from."""
 
     username: str
     password: str
@@ -50,20 +50,19 @@ async def sign_in(
     attempt: SignInAttempt,
     then: Callable[[UnitOfWork, User], Result],
 ) -> Result | None:
-    """What ``then`` makes for the user whose password it was, such as a session or tokens; None: refused.
+    """The result of ``then`` for the authenticated user, such as a session or tokens; None where it is rejected.
 
-    ``then`` runs in the transaction that saw the user enabled, for the user as its actor; it must ask
-    ``user.has_second_factor`` and ``user.must_enrol``, for the password alone is not enough then. What it raises is
-    raised and undoes what it did. Raises TooManySignIns and DatabaseUnavailable.
+    ``then`` runs as the user, in the transaction that checked the user; it must honour ``user.has_second_factor`` and
+    ``user.must_enrol``. Its exceptions roll the transaction back. Raises TooManySignIns and DatabaseUnavailable.
     """
-    stranger = Actor(ActorKind.SERVICE, name="service", address=attempt.address)
-    stored = await service.view(stranger, lambda uow: _read(uow, attempt))
+    anonymous = Actor(ActorKind.SERVICE, name="service", address=attempt.address)
+    stored = await service.view(anonymous, lambda uow: _read(uow, attempt))
     right = await hashing.matches_async(attempt.password, None if stored.blocked else stored.password_hash)
-    return await service.perform(stranger, lambda uow: _decide(uow, attempt, stored, then, right=right))
+    return await service.perform(anonymous, lambda uow: _decide(uow, attempt, stored, then, right=right))
 
 
 async def is_own_password(service: Service, hashing: PasswordHashing, user: User, attempt: SignInAttempt) -> bool:
-    """Whether a user who is signed in has given the right password once more; throttled as a sign-in is."""
+    """True where the signed-in user has entered the correct password again; throttled like a sign-in."""
     answer = await sign_in(service, hashing, replace(attempt, username=user.username), lambda _work, found: found.id)
     return answer == user.id
 
@@ -82,7 +81,7 @@ def _decide(
     uow: UnitOfWork, attempt: SignInAttempt, stored: _Stored, then: Callable[[UnitOfWork, User], Result], *, right: bool
 ) -> Result | None:
     account, address, both = _counted(attempt)
-    # Others may have tried in the meantime: what was guessed in a burst counts for no more than one after the other.
+    # Concurrent guesses count one after the other: check the throttle again.
     if stored.blocked or _is_blocked(uow, attempt, stored.user_id):
         return None
     if right:
@@ -112,7 +111,7 @@ def _is_blocked(uow: UnitOfWork, attempt: SignInAttempt, user_id: str) -> bool:
 
 
 def _is_known(uow: UnitOfWork, address: str, user_id: str) -> bool:
-    """Whether the user was fully signed in from this very address lately: a flood from elsewhere does not stop them."""
+    """True where the user was signed in from this IP address lately: a flood from elsewhere does not lock them out."""
     return bool(user_id) and (
         uow.connection.scalar(
             select(sessions.c.id)

@@ -1,6 +1,6 @@
-"""Passwords: argon2id, a few at a time and off the event loop, and which ones are not taken.
+"""Password hashing with argon2id in a bounded thread pool, and the rules for new passwords.
 
-At most one hash for each core runs at a time, whoever asks, because each takes 19 MiB and a core for itself.
+At most one hash per core runs at a time, because each takes 19 MiB and one core.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from roomkey.authorization_server.errors import Invalid, ServiceError
-from roomkey.authorization_server.identity.weak_passwords import is_guessable
+from roomkey.authorization_server.identity.weak_passwords import is_weak
 from roomkey.secret import Confidential
 
 Result = TypeVar("Result")
@@ -28,7 +28,7 @@ _PATIENCE: Final = 20.0  # seconds
 
 
 class TooManySignIns(ServiceError):
-    """More passwords wait to be checked than this machine can check in time."""
+    """More password checks wait than this machine can perform in time."""
 
     code = "too_many_sign_ins"
     status: ClassVar[int] = 503
@@ -36,14 +36,14 @@ class TooManySignIns(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one hash costs: memory in KiB and passes over it (OWASP's second choice of argon2id parameters)."""
+    """Cost of one hash: memory in KiB and passes over it (OWASP's second choice of argon2id parameters)."""
 
     memory: int = 19 * 1024
     passes: int = 2
 
 
 class PasswordHash(Confidential):
-    """A hash that may be stored; only a password that was found good has one."""
+    """A hash to store, of a password that the rules accept."""
 
     __slots__ = ("text",)
 
@@ -55,11 +55,11 @@ class PasswordHash(Confidential):
 
 
 class PasswordHashing:
-    """Makes and checks hashes, one for each core at a time and 64 waiting at most. Safe in any thread and loop.
+    """Creates and verifies hashes, one per core at a time with at most 64 waiting. Safe in any thread and event loop.
 
     Parameters:
-        cost: of one hash; tests take a cheaper one.
-        at_once: how many run at a time; by default one for each core that this process may use.
+        cost: of one hash; cheaper in tests.
+        at_once: number of concurrent hashes; by default one per core that this process may use.
     """
 
     def __init__(self, cost: Cost | None = None, *, at_once: int | None = None) -> None:
@@ -70,7 +70,7 @@ class PasswordHashing:
         self._threads = ThreadPoolExecutor(at_once or cores(), thread_name_prefix="roomkey-password")
 
     def hash_new(self, password: str, *, username: str, field: str = "password") -> PasswordHash:
-        """The hash of a password that somebody chooses; raises Invalid (``field``) for one that is not taken.
+        """The hash of a new password; raises Invalid (``field``) for one that the rules reject.
 
         Raises TooManySignIns. Blocks for some 30 ms and for those before it.
         """
@@ -82,7 +82,7 @@ class PasswordHashing:
         return PasswordHash(await self._wait_async(self._start(self._hasher.hash, good)))
 
     def matches(self, password: str, stored: str | None) -> bool:
-        """Whether ``password`` is the one that ``stored`` was made from; None costs the same time and is False.
+        """True where ``password`` matches the hash ``stored``; None takes the same time and is False.
 
         Raises TooManySignIns. Blocks for some 30 ms and for those before it.
         """
@@ -93,7 +93,7 @@ class PasswordHashing:
         return await self._wait_async(self._start(self._check, password, stored))
 
     def close(self) -> None:
-        """Let go of the threads, once what they do is done. Blocks."""
+        """Stop the threads after their present work. Blocks."""
         self._threads.shutdown(cancel_futures=True)
 
     def _check(self, password: str, stored: str | None) -> bool:
@@ -107,7 +107,7 @@ class PasswordHashing:
 
     def _start(self, job: Callable[..., Result], *arguments: object) -> "Future[Result]":
         if not self._room.acquire(blocking=False):
-            raise TooManySignIns("More people sign in than this machine can check at once; try again in a minute.")
+            raise TooManySignIns("Too many users sign in at once; try again in a minute.")
         try:
             future = self._threads.submit(job, *arguments)
         except BaseException:
@@ -132,32 +132,32 @@ class PasswordHashing:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_new(password: str, username: str, *, field: str = "password") -> bytes:
-    """The bytes to hash of a password that ``username`` chooses: NFC, UTF-8, whole, whatever stands in it.
+    """The bytes to hash of a new password of ``username``: NFC, UTF-8, without truncation.
 
-    Raises Invalid for fewer than 12 characters, more than 1024 bytes, and what is guessed first. Pure.
+    Raises Invalid for fewer than 12 characters, more than 1024 bytes, and weak passwords. Pure.
     """
     prepared = _prepared(password)
     if prepared is None:
-        raise Invalid(f"The password is longer than {LONGEST} bytes or no text; choose another one.", field=field)
+        raise Invalid(f"The password must be text of at most {LONGEST} bytes; choose another one.", field=field)
     text = prepared.decode()
     if len(text) < SHORTEST:
-        raise Invalid(f"The password has fewer than {SHORTEST} characters; choose a longer one.", field=field)
-    if is_guessable(text, username):
+        raise Invalid(f"The password must have at least {SHORTEST} characters.", field=field)
+    if is_weak(text, username):
         raise Invalid(
-            "The password is made of what is guessed first: common words, rows of keys, years, repetitions or the "
-            "username. Choose another one; four unrelated words are good.",
+            "The password is weak: it consists of common words, rows of keys, years, repetitions or the username. "
+            "Choose another one, such as four unrelated words.",
             field=field,
         )
     return prepared
 
 
 def _prepared(password: str) -> bytes | None:
-    """What is hashed; None where it is too long or no text, which is decided before anything is spent on it."""
+    """The bytes to hash; None for a password that is too long or no text, which costs no time."""
     if len(password) > LONGEST:
         return None
     try:
@@ -168,4 +168,4 @@ def _prepared(password: str) -> bytes | None:
 
 
 def _too_slow() -> TooManySignIns:
-    return TooManySignIns("Checking the password took too long, because too many people sign in; try again.")
+    return TooManySignIns("Checking the password took too long because too many users sign in; try again.")

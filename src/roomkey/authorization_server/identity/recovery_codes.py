@@ -1,4 +1,4 @@
-"""Recovery codes: ten, each good once, for the day on which the phone is gone; only their digests are kept."""
+"""Recovery codes: ten single-use codes in place of a lost second factor; only digests are stored."""
 
 from typing import Final
 
@@ -15,12 +15,12 @@ _LETTERS: Final = 16  # 80 random bits
 
 
 def renew(uow: UnitOfWork, user: User, *, session: str = "") -> tuple[str, ...]:
-    """Ten new codes for the actor's own account, such as ``abcd-efgh-ijkm-npqr``, to be shown once; old ones end.
+    """Ten new codes for the actor's own account, such as ``abcd-efgh-ijkm-npqr``; old codes become invalid.
 
-    Ends every other session than ``session``.
+    Revokes every session but ``session``.
     """
     second_factors.demand_own(uow, user)
-    # Whoever asks at the same moment waits here, and then finds these codes to end.
+    # A concurrent renewal waits here and then replaces these codes.
     uow.connection.execute(select(users.c.id).where(users.c.id == user.id).with_for_update(key_share=True))
     uow.connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user.id))
     codes = tuple(_grouped(new_id("").removeprefix("_")) for _ in range(_HOW_MANY))
@@ -33,7 +33,7 @@ def renew(uow: UnitOfWork, user: User, *, session: str = "") -> tuple[str, ...]:
 
 
 def matches(uow: UnitOfWork, user: User, code: str) -> bool:
-    """Whether ``code`` is one of the user's that was not used yet; it is spent then."""
+    """True where ``code`` is an unused code of the user; consumes it."""
     spent = uow.connection.execute(
         update(recovery_codes)
         .where(
@@ -47,7 +47,7 @@ def matches(uow: UnitOfWork, user: User, code: str) -> bool:
 
 
 def left(uow: UnitOfWork, user: User) -> int:
-    """How many of the user's codes were not used yet."""
+    """Number of unused codes of the user."""
     unused = select(func.count()).where(recovery_codes.c.user_id == user.id, recovery_codes.c.used_at.is_(None))
     return uow.connection.scalar(unused) or 0
 

@@ -1,35 +1,35 @@
-"""What the second factors share: whose they are to change, and how an administrator takes them all away."""
+"""Rules that all second factors share: only the user changes them, an administrator resets them all."""
 
 from sqlalchemy import delete, update
 
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, NotAllowed
 from roomkey.authorization_server.identity import throttle
-from roomkey.authorization_server.identity.revocation import revoke_access
 from roomkey.authorization_server.identity.throttle import FailureCounter
 from roomkey.authorization_server.identity.users import User, find, is_own, lock_for_change
 from roomkey.authorization_server.schema.identity import passkeys, recovery_codes, users
+from roomkey.authorization_server.tokens.revocation import revoke_access
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 def demand_own(uow: UnitOfWork, user: User) -> None:
-    """Raise NotAllowed unless the actor is the user: nobody sets up what proves that somebody else is there."""
+    """Raise NotAllowed unless the actor is the user."""
     if not is_own(uow, user.id):
-        raise NotAllowed("Second factors are set up by whoever they belong to.")
+        raise NotAllowed("You can only change your own second factors.")
 
 
 def counted(user: User) -> FailureCounter:
-    """Wrong codes and passkeys of a user, counted apart from wrong passwords."""
+    """Failure counter for codes and passkeys of a user, separate from passwords."""
     return FailureCounter("second_factor", user.id, free=5)
 
 
 def is_blocked(uow: UnitOfWork, user: User) -> bool:
-    """Whether so many codes were wrong lately that none is looked at now."""
+    """True where codes are throttled after too many wrong ones."""
     return throttle.blocked(uow, counted(user))
 
 
 def changed(uow: UnitOfWork, user: User, action: str, *, keep_session: str = "", **details: object) -> User:
-    """Write down the change and end every other session and token of the user; what the user is like now."""
+    """Record the change, revoke every session but ``keep_session`` and every token, and return the changed user."""
     revoke_access(uow, user.id, reason="second factor changed", keep_session=keep_session)
     record_event(uow, action, Subject("user", user.id, user.tenant), **details)
     uow.bump_config_version()
@@ -37,13 +37,13 @@ def changed(uow: UnitOfWork, user: User, action: str, *, keep_session: str = "",
 
 
 def demand_another(user: User, *, left: int) -> None:
-    """Raise Conflict where the user must have a second factor and would have none left."""
+    """Raise Conflict where the user needs a second factor and would have none left."""
     if left == 0 and user.needs_second_factor:
         raise Conflict("Your roles need a second factor; set up another one before you remove this one.")
 
 
 def reset(uow: UnitOfWork, user: str) -> User:
-    """Take one-time codes, passkeys and recovery codes from a user who has lost them, and end all sessions and tokens.
+    """Remove authenticator app, passkeys and recovery codes of a user, and revoke all sessions and tokens.
 
     Raises NotFound and NotAllowed.
     """

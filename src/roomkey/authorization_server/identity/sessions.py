@@ -1,4 +1,4 @@
-"""Sessions of the backoffice, on the server: what a cookie stands for, how far somebody has come, and its end."""
+"""Server-side sessions of the backoffice: cookies, stages of the sign-in, expiry and revocation."""
 
 import enum
 import secrets
@@ -19,7 +19,7 @@ from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 
 KNOWN_FOR: Final = 30 * DAY
-"""Seconds for which the address of a session counts as the user's own, so long as that session may be over."""
+"""Seconds for which a session's IP address is known as the user's, even after the session."""
 _HALF_WAY: Final = 600  # seconds between the password and the second factor
 _PASSWORD_FRESH: Final = 300  # seconds for which the password need not be asked again
 _CHALLENGE: Final = 300  # seconds for a passkey's answer
@@ -28,15 +28,15 @@ _LONGEST_AGENT: Final = 200
 
 
 class Stage(enum.StrEnum):
-    """How far somebody has come."""
+    """Stage of the sign-in."""
 
-    PASSWORD = "password"  # noqa: S105 - the password was right, the second factor is still to be shown
+    PASSWORD = "password"  # noqa: S105 - the password was correct, the second factor is missing
     ENROLMENT = "enrolment"  # a second factor must be set up first
     FULL = "full"
 
 
 class Strength(enum.StrEnum):
-    """How somebody has shown who they are; the ``acr`` of sessions and tokens."""
+    """Strength of an authentication; the ``acr`` of sessions and tokens."""
 
     PASSWORD = "password"  # noqa: S105
     MULTI_FACTOR = "mfa"
@@ -44,14 +44,14 @@ class Strength(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session as pages show it; times in seconds since 1970.
+    """A session; times in seconds since 1970.
 
     Attributes:
-        id: its name, which is no secret; the cookie's value is kept nowhere.
-        acr: how they have shown who they are, a :class:`Strength`, once they have.
-        authenticated_at: when the last factor was shown.
-        password_at: when the password was last asked for.
-        expires_at: the absolute end.
+        id: no secret; of the cookie's value only a digest is stored.
+        acr: a :class:`Strength`, empty before the sign-in is complete.
+        authenticated_at: time of the last factor.
+        password_at: time of the last password check.
+        expires_at: absolute expiry.
     """
 
     id: str
@@ -67,13 +67,13 @@ class Session:
     expires_at: int
 
     def password_is_fresh(self, now: int) -> bool:
-        """Whether the password was asked for in the last five minutes."""
+        """True where the password was checked in the last five minutes."""
         return self.password_at is not None and abs(now - self.password_at) <= _PASSWORD_FRESH
 
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session that has just begun, and the value of its cookie."""
+    """A new session and the value of its cookie."""
 
     session: Session
     cookie: secret_format.GeneratedSecret
@@ -81,7 +81,7 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Whose session a cookie stands for."""
+    """A valid session and its user."""
 
     session: Session
     user: User
@@ -97,9 +97,9 @@ def begin(
     before: Session | None = None,
     password_asked: bool = False,
 ) -> NewSession:
-    """A session with a new id and a new cookie for ``user``, whose address is the actor's; ``before`` ends by it.
+    """Begin a session with a new id and cookie for ``user`` from the actor's IP address; ``before`` is revoked.
 
-    ``password_asked`` says that the password was given just now. What continues a full session keeps its end.
+    ``password_asked``: the password was checked just now. A session that continues a full one keeps its expiry.
     """
     if before is not None:
         _end(uow, before.id)
@@ -130,7 +130,7 @@ def begin(
 
 
 def look_up(uow: UnitOfWork, cookie: str) -> SignedIn | None:
-    """Whose session the cookie's value stands for; None where it has ended, or the user is disabled. Reads only."""
+    """The session of a cookie value; None where it is unknown, revoked or expired, or the user is disabled. Reads only."""
     if not secret_format.is_well_formed(cookie, secret_format.SecretKind.SESSION):
         return None
     row = uow.connection.execute(
@@ -151,17 +151,17 @@ def look_up(uow: UnitOfWork, cookie: str) -> SignedIn | None:
 
 
 def needs_touch(session: Session, now: int) -> bool:
-    """Whether it is time for :func:`touch`, which writes, and so is not done with every request."""
+    """True where :func:`touch` is due: it writes, so not every request does it."""
     return now - session.last_seen_at >= _SEEN_EVERY
 
 
 def touch(uow: UnitOfWork, session: Session) -> None:
-    """Move the idle end of the session."""
+    """Extend the session's idle timeout."""
     uow.connection.execute(update(sessions).where(sessions.c.id == session.id).values(last_seen_at=uow.now))
 
 
 def list_sessions(uow: UnitOfWork, user: str) -> tuple[Session, ...]:
-    """The user's sessions that have not ended, the latest first; one's own, or with the right to read people."""
+    """The user's valid sessions, the latest first; raises NotAllowed for others without permission."""
     found = get(uow, user)
     rows = uow.connection.execute(
         select(sessions)
@@ -193,7 +193,7 @@ def revoke(uow: UnitOfWork, session: str) -> None:
 
 
 def revoke_own(uow: UnitOfWork, user: User, session: str) -> None:
-    """End one of the user's own sessions; another one's is not there. Raises NotFound."""
+    """Revoke one of the user's own sessions; raises NotFound, for another user's too."""
     owner = uow.connection.scalar(select(sessions.c.user_id).where(sessions.c.id == storable(session)))
     if owner != user.id:
         raise NotFound("There is no such session.")
@@ -211,20 +211,20 @@ def revoke_all(uow: UnitOfWork, user: str) -> User:
 
 
 def end(uow: UnitOfWork, session: Session) -> None:
-    """Sign out: the cookie's value is worth nothing from now on."""
+    """Sign out: revoke the session."""
     if _end(uow, session.id):
         record_event(uow, "session.ended", Subject("session", session.id), user=session.user_id)
 
 
 def new_challenge(uow: UnitOfWork, session: Session) -> bytes:
-    """A challenge for one passkey ceremony of this session; an earlier one ends."""
+    """A challenge for one passkey ceremony of this session; replaces an earlier one."""
     challenge = uow.now.to_bytes(8) + secrets.token_bytes(32)
     uow.connection.execute(update(sessions).where(sessions.c.id == session.id).values(challenge=challenge))
     return challenge
 
 
 def take_challenge(uow: UnitOfWork, session: Session) -> bytes | None:
-    """The challenge that waits for its answer, once; None where there is none, or it is too late."""
+    """The pending challenge, once; None where there is none or it has expired."""
     challenge = _take(uow, session, "challenge")
     if challenge is None or abs(uow.now - int.from_bytes(challenge[:8])) > _CHALLENGE:
         return None
@@ -232,13 +232,13 @@ def take_challenge(uow: UnitOfWork, session: Session) -> bytes | None:
 
 
 def leave_notice(uow: UnitOfWork, session: Session, notice: bytes) -> None:
-    """Keep ``notice``, sealed, for the next page of this session, such as a secret that is shown once."""
+    """Store ``notice``, encrypted, for the next page of this session, such as a secret that is shown once."""
     sealed = NOTICE.encrypt(uow.keyring, notice, row=session.id)
     uow.connection.execute(update(sessions).where(sessions.c.id == session.id).values(notice=sealed))
 
 
 def take_notice(uow: UnitOfWork, session: Session) -> bytes | None:
-    """What was left for this session, once; a reload or the Back button finds nothing."""
+    """The notice of this session, once; deleted by reading."""
     sealed = _take(uow, session, "notice")
     return None if sealed is None else NOTICE.decrypt(uow.keyring, sealed, row=session.id)
 

@@ -1,4 +1,4 @@
-"""The link that makes the first administrator: printed on the console, good once and for an hour."""
+"""Setup links: create the first administrator; printed on the console, single use, valid for an hour."""
 
 from typing import Final
 
@@ -19,16 +19,16 @@ _LIFETIME: Final = 3600  # seconds
 
 
 def create(uow: UnitOfWork) -> str:
-    """The address of the page that makes the first administrator; links that were made before end.
+    """URL of the page that creates the first administrator; earlier links become invalid.
 
-    The secret stands after ``#``-free ``?token=``, for the page works without scripts; it is worth nothing once used.
-    Raises NotAllowed but for the console and the service, and Conflict where there is an administrator.
+    The secret is in the query, because the page works without scripts. Raises NotAllowed but for the console and the
+    service, and Conflict where an administrator exists.
     """
     if uow.actor.kind not in {ActorKind.CONSOLE, ActorKind.SERVICE}:
-        raise NotAllowed("Only whoever holds the service's machine can set it up.")
+        raise NotAllowed("A setup link can only be created on the machine of the service.")
     uow.lock_admin_changes()
     if users.administrators_exist(uow.connection):
-        raise Conflict("There is an administrator already; make others with: roomkey admin user create")
+        raise Conflict("There is an administrator already; create others with: roomkey admin user create")
     uow.connection.execute(update(setup_links).where(setup_links.c.used_at.is_(None)).values(used_at=uow.now))
     link = secret_format.generate_secret(secret_format.SecretKind.SETUP)
     uow.connection.execute(
@@ -39,7 +39,7 @@ def create(uow: UnitOfWork) -> str:
 
 
 def is_valid(uow: UnitOfWork, token: str) -> bool:
-    """Whether the link with this secret can still be used. Reads only."""
+    """True where the link with this secret can be used. Reads only."""
     if not secret_format.is_well_formed(token, secret_format.SecretKind.SETUP) or users.administrators_exist(
         uow.connection
     ):
@@ -53,15 +53,15 @@ def is_valid(uow: UnitOfWork, token: str) -> bool:
 
 
 def use(uow: UnitOfWork, token: str, *, username: str, password: PasswordHash) -> User:
-    """The first administrator; the link ends by it. Raises NotFound where it has ended, and Invalid."""
+    """Create the first administrator and consume the link. Raises NotFound for an invalid link, and Invalid."""
     uow.lock_admin_changes()
     if not is_valid(uow, token):
-        raise NotFound("This link has been used or is older than an hour; start the service again to get another one.")
+        raise NotFound("The setup link was used already or has expired; restart the service to get a new one.")
     spent = uow.connection.execute(
         update(setup_links)
         .where(setup_links.c.digest == secret_format.digest_of(token), setup_links.c.used_at.is_(None))
         .values(used_at=uow.now)
     )
     if spent.rowcount != 1:
-        raise NotFound("This link has been used in the meantime.")
+        raise NotFound("The setup link was used in the meantime.")
     return users.create(uow, username=username, roles=[Role.ADMINISTRATOR], password=password)

@@ -1,7 +1,7 @@
-"""Back-off after failures, counted for whatever fails: an account, an address, an account from one address.
+"""Exponential back-off after failed sign-ins, per account, per IP address, and per account and IP address.
 
-Nobody is shut out for ever by what others do: blocks end by themselves after 15 minutes at most, attempts during a
-block do not lengthen it, and whoever is known at an address passes the block that strangers brought on the account.
+No permanent lockout: a block lasts 15 minutes at most, attempts during a block do not extend it, and a user at a known
+IP address passes a block of the account.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ _MOST_DOUBLINGS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class FailureCounter:
-    """One thing whose failures are counted.
+    """A key under which failures are counted.
 
     Attributes:
         kind: of attempt, such as ``password`` or ``totp``.
-        subject: whose; what somebody typed goes through :func:`digest`, for it may be a password in the wrong field.
-        free: how many failures have no consequence.
-        first: seconds of the first block; each further failure doubles it.
+        subject: of the attempt; typed text as a :func:`digest`, because it may be a password in the wrong field.
+        free: number of failures without a block.
+        first: duration of the first block in seconds; each further failure doubles it.
     """
 
     kind: str
@@ -38,12 +38,12 @@ class FailureCounter:
 
 
 def digest(text: str) -> str:
-    """A name for ``text`` of any length that does not show it."""
+    """A digest of ``text`` that does not reveal it."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def network(address: str) -> str:
-    """What is counted as one address: an IPv4 address, or the /64 that one IPv6 customer has to himself."""
+    """The network that counts as one address: an IPv4 address or an IPv6 /64."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -56,22 +56,22 @@ def network(address: str) -> str:
 
 
 def blocked(uow: UnitOfWork, *counted: FailureCounter) -> bool:
-    """Whether one of ``counted`` is blocked now. Reads one statement."""
+    """True where one of ``counted`` is blocked now. Reads with one statement."""
     keys = [(one.kind, one.subject) for one in counted]
     latest = uow.connection.scalars(
         select(attempts.c.blocked_until).where(tuple_(attempts.c.kind, attempts.c.subject).in_(keys))
     ).all()
-    # One that ends later than any block can was written by a clock that has been set back since.
+    # A later end was written by a clock that was set back since.
     return any(uow.now < until <= uow.now + _LONGEST for until in latest)
 
 
 def failed(uow: UnitOfWork, *counted: FailureCounter) -> bool:
     """Count a failure of each of ``counted``; True where that begins a block."""
-    return any([_count(uow, one) for one in counted])  # noqa: C419 - each is counted, whatever the first says
+    return any([_count(uow, one) for one in counted])  # noqa: C419 - all are counted
 
 
 def succeeded(uow: UnitOfWork, *counted: FailureCounter) -> None:
-    """Forget the failures of ``counted``."""
+    """Reset the failures of ``counted``."""
     keys = [(one.kind, one.subject) for one in counted]
     uow.connection.execute(delete(attempts).where(tuple_(attempts.c.kind, attempts.c.subject).in_(keys)))
 

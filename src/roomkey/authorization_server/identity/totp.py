@@ -1,4 +1,4 @@
-"""One-time codes of an authenticator app (RFC 6238): six digits, 30 seconds, each good once."""
+"""TOTP: one-time codes of an authenticator app (RFC 6238), six digits, 30 seconds, single use."""
 
 import hmac
 import io
@@ -24,10 +24,10 @@ _CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Enrolment(Confidential):
-    """What an authenticator app needs to know; shown on one page, to be confirmed by a first code.
+    """A pending registration of an authenticator app, to be confirmed by a first code.
 
     Attributes:
-        secret: the seed in base32, to be typed in.
+        secret: the seed in base32.
         uri: the same as ``otpauth://…``.
         picture: the same as a QR code, an SVG element without styles or scripts.
     """
@@ -41,7 +41,7 @@ class Enrolment(Confidential):
 
 
 def begin(uow: UnitOfWork, user: User) -> Enrolment:
-    """A new seed for the actor's own account, which counts once :func:`confirm` has seen a code of it."""
+    """A new seed for the actor's own account; it is active after :func:`confirm`."""
     second_factors.demand_own(uow, user)
     seed = pyotp.random_base32()
     uow.connection.execute(
@@ -53,16 +53,16 @@ def begin(uow: UnitOfWork, user: User) -> Enrolment:
 
 
 def pending(uow: UnitOfWork, user: User) -> Enrolment | None:
-    """The enrolment that waits for its first code, for a page that shows it again after a wrong one."""
+    """The pending enrolment, or None."""
     second_factors.demand_own(uow, user)
     seed = _open(uow, user.id, TOTP_PENDING)
     return None if seed is None else _enrolment(uow, user, seed)
 
 
 def confirm(uow: UnitOfWork, user: User, code: str, *, session: str = "") -> User | None:
-    """Take the new seed if ``code`` is one of it, and end every other session than ``session``; None if it is not.
+    """Activate the pending seed if ``code`` is correct, and revoke every session but ``session``; None if it is wrong.
 
-    The code is spent by this: it does not sign anybody in.
+    The code is consumed: it cannot be used to sign in.
     """
     second_factors.demand_own(uow, user)
     seed = _open(uow, user.id, TOTP_PENDING)
@@ -83,7 +83,7 @@ def confirm(uow: UnitOfWork, user: User, code: str, *, session: str = "") -> Use
 
 
 def matches(uow: UnitOfWork, user: User, code: str) -> bool:
-    """Whether ``code`` is the user's, of this step or one beside it, and newer than the last one; it is spent then."""
+    """True where ``code`` is correct for this step or an adjacent one and newer than the last code; consumes it."""
     seed = _open(uow, user.id, TOTP_SEED)
     step = None if seed is None else _step(seed, code, uow.now)
     if step is None:
@@ -97,7 +97,7 @@ def matches(uow: UnitOfWork, user: User, code: str) -> bool:
 
 
 def remove(uow: UnitOfWork, user: User, *, session: str = "") -> User:
-    """Ask for no more codes; ends every other session than ``session``. Raises Conflict where the roles need them."""
+    """Remove the app and revoke every session but ``session``. Raises Conflict where the roles need a second factor."""
     second_factors.demand_own(uow, user)
     if not user.has_totp:
         raise Conflict("No authenticator app is set up for this account.")

@@ -63,7 +63,7 @@ def username(text: str) -> Username:
 
 
 def key_of(text: str) -> str:
-    """What ``text`` is compared by; for any text at all, so that what is typed at sign-in can be looked up."""
+    """Comparison key of ``text``; defined for any text, so that input of a sign-in can be looked up."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", storable(text)).casefold())
     key = folded.translate(_ALIKE)
     for pair, one in _PAIRS:

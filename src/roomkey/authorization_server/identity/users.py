@@ -1,4 +1,4 @@
-"""Users: made, read, changed, disabled and deleted by administrators, with nothing that they could give themselves."""
+"""Users: their values, how they are read, and the acts of administrators on them, without privilege escalation."""
 
 import re
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.identity.passwords import PasswordHash
-from roomkey.authorization_server.identity.revocation import end_sessions, revoke_access
 from roomkey.authorization_server.identity.usernames import key_of, storable
 from roomkey.authorization_server.identity.usernames import username as checked
 from roomkey.authorization_server.permissions import Permission, Role, permissions_of
 from roomkey.authorization_server.schema.accounts import tenants
 from roomkey.authorization_server.schema.identity import passkeys, recovery_codes, user_roles, users
+from roomkey.authorization_server.tokens.revocation import revoke_access, revoke_sessions
 from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 
 MOST: Final = 200
@@ -30,17 +30,17 @@ _WITH_SECOND_FACTOR: Final = frozenset({Role.ADMINISTRATOR.value, Role.APPROVER.
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user, as pages and answers show it; no secret in it.
+    """A user without secrets.
 
     Attributes:
-        id: its name in tokens and in the audit log, which is never used again.
-        username: as it is shown.
-        username_key: as it is compared, and the cursor of lists.
+        id: the subject of tokens and audit events; never reused.
+        username: as displayed.
+        username_key: normalized for comparison; the cursor of lists.
         roles: sorted.
-        scopes: what tokens for this user may hold at most, sorted; None: whatever the app may ask for.
+        scopes: the scopes that tokens for this user may have, sorted; None for no limit.
         disabled_at, created_at, last_seen_at: seconds since 1970.
-        has_totp: whether a one-time code is asked for.
-        passkeys: how many there are.
+        has_totp: True where an authenticator app is registered.
+        passkeys: number of registered passkeys.
     """
 
     id: str
@@ -58,21 +58,21 @@ class User:
 
     @property
     def has_second_factor(self) -> bool:
-        """Whether a password alone is not enough."""
+        """True where a sign-in needs more than the password."""
         return self.has_totp or self.passkeys > 0
 
     @property
     def needs_second_factor(self) -> bool:
-        """Whether the roles demand one: of administrators and approvers."""
+        """True for administrators and approvers."""
         return not _WITH_SECOND_FACTOR.isdisjoint(self.roles)
 
     @property
     def must_enrol(self) -> bool:
-        """Whether a second factor must be set up before anything else can be done."""
+        """True where a second factor must be set up before anything else."""
         return self.needs_second_factor and not self.has_second_factor
 
     def actor(self, address: str = "") -> Actor:
-        """Who acts when this user does, from ``address``."""
+        """The user as an actor, from the IP address ``address``."""
         return Actor(ActorKind.USER, self.id, self.username, frozenset(self.roles), self.tenant, address)
 
 
@@ -166,7 +166,7 @@ def change(
         uow.connection.execute(update(users).where(users.c.id == before.id).values(values))
     after = find(uow, before.id)
     if (after.roles, after.tenant) != (before.roles, before.tenant):
-        end_sessions(uow, before.id)
+        revoke_sessions(uow, before.id)
     record_event(uow, "user.changed", _subject(after), before=_shown(before), after=_shown(after))
     uow.bump_config_version()
     return after
@@ -179,8 +179,8 @@ def set_password(uow: UnitOfWork, user: str, password: PasswordHash) -> User:
 
 
 def replace_password(uow: UnitOfWork, user: User, password: PasswordHash, *, keep_session: str = "") -> User:
-    """Store the new password and end every session but ``keep_session``, and every token; for those who have checked
-    that it may be done.
+    """Store the new password and revoke every session but ``keep_session``, and every token. The caller has checked
+    the permission.
     """
     uow.connection.execute(
         update(users).where(users.c.id == user.id).values(password_hash=password.text, password_changed_at=uow.now)
@@ -248,7 +248,7 @@ def remove(uow: UnitOfWork, user: str) -> None:
 
 
 def find(uow: UnitOfWork, user_id: str) -> User:
-    """The user with this id, whoever asks; raises NotFound. For those who have checked that it may be read."""
+    """The user with this id; raises NotFound. The caller has checked the permission."""
     found = _read(uow, users.c.id == user_id, limit=1)
     if not found:
         raise NotFound("There is no such user.")
@@ -256,22 +256,22 @@ def find(uow: UnitOfWork, user_id: str) -> User:
 
 
 def lock_for_change(uow: UnitOfWork, user: str) -> User:
-    """The user, where the actor may change them: of what they may do, the actor may do everything (auth service 45)."""
+    """The user, locked for a change; raises NotAllowed where the user has a permission that the actor lacks."""
     uow.demand(Permission.CHANGE_USERS)
     uow.lock_admin_changes()
     found = _seen(uow, user)
     if not permissions_of(frozenset(found.roles)) <= permissions_of(uow.actor.roles):
-        raise NotAllowed("This user may do more than you; ask an administrator.")
+        raise NotAllowed("This user has permissions that you lack; ask an administrator.")
     return found
 
 
 def administrators_exist(connection: Connection) -> bool:
-    """Whether somebody can administer the whole service."""
+    """True where an enabled administrator of all tenants exists."""
     return _general_administrators(connection, but="") > 0
 
 
 def is_own(uow: UnitOfWork, user_id: str) -> bool:
-    """Whether the actor is the user with this id."""
+    """True where the actor is the user with this id."""
     return uow.actor.kind is ActorKind.USER and uow.actor.id == user_id
 
 
@@ -355,17 +355,17 @@ def _checked_tenant(uow: UnitOfWork, tenant: str | None) -> str | None:
 
 
 def _is_general(user: User) -> bool:
-    """Whether this user administers the whole service, not one tenant of it."""
+    """True for an enabled administrator of all tenants."""
     return Role.ADMINISTRATOR in user.roles and user.tenant is None and user.disabled_at is None
 
 
 def _keep_an_administrator(uow: UnitOfWork, user: User) -> None:
     if _is_general(user) and _general_administrators(uow.connection, but=user.id) == 0:
-        raise Conflict("This is the last administrator; make another one first.")
+        raise Conflict("This is the last administrator; create another one first.")
 
 
 def _general_administrators(connection: Connection, *, but: str) -> int:
-    """How many there are besides ``but``; whoever is about to end one is alone."""
+    """Number of administrators of all tenants besides ``but``; the caller holds the admin lock."""
     rows = connection.scalars(
         select(users.c.id)
         .join(user_roles, user_roles.c.user_id == users.c.id)

@@ -1,8 +1,12 @@
-"""Passwords that are guessed first, by rules and a list of our own, without asking anybody (pure)."""
+"""Weak passwords: common words of four languages, keyboard rows, repetitions and the username (pure).
+
+Not zxcvbn (4.5.0 tried): it knows English words alone and accepts a twelfth of what this rejects, takes 2 s of CPU for a
+64-character password made for that, and 0.1 s to import.
+"""
 
 from typing import Final
 
-# What people make passwords of; each also with figures for letters, in any case, joined, repeated and with numbers.
+# Each word also in any case, with digits for letters, joined, repeated and with numbers.
 _TEXT: Final = """
     password passwort passwd passphrase motdepasse contrasena senha parola pass word secret geheim admin
     administrator root user guest test tester testing login signin access default changeme change this please
@@ -35,28 +39,28 @@ _ROWS: Final = (
     '!"§$%&/()=',
 )
 _SHORTEST_RUN: Final = 3
-_FIGURES: Final = str.maketrans("013457@$!€|", "oieastasiei")
+_LEET: Final = str.maketrans("013457@$!€|", "oieastasiei")
 _FEWEST_DIFFERENT: Final = 5
-_FEWEST_LEFT: Final = 5  # characters that no rule explains
-_LOOKED_AT: Final = 64  # characters; what is longer than that is good by its length, but for a repeated piece
+_FEWEST_LEFT: Final = 5  # characters that no rule covers
+_CHECKED: Final = 64  # characters; a longer password is strong by its length, unless it repeats one piece
 
 
-def is_guessable(password: str, username: str) -> bool:
-    """Whether little of ``password`` is left once common words, rows of keys, numbers and ``username`` are gone."""
-    text = password.casefold()[:_LOOKED_AT]
+def is_weak(password: str, username: str) -> bool:
+    """True where fewer than five characters are left without common words, keyboard rows, digits and ``username``."""
+    text = password.casefold()[:_CHECKED]
     if len(set(text)) < _FEWEST_DIFFERENT or _repeats(text):
         return True
     own = tuple(part for part in (username.casefold(), username.casefold().partition("@")[0]) if len(part) > 2)
-    return any(_unexplained(form, own) < _FEWEST_LEFT for form in {text, text.translate(_FIGURES)})
+    return any(_unexplained(form, own) < _FEWEST_LEFT for form in {text, text.translate(_LEET)})
 
 
 def _repeats(text: str) -> bool:
-    """Whether one piece, of at most a third of it, is all that ``text`` is made of."""
+    """True where ``text`` repeats one piece at least three times."""
     return any(text == (text[:size] * len(text))[: len(text)] for size in range(1, len(text) // 3 + 1))
 
 
 def _unexplained(text: str, own: tuple[str, ...]) -> int:
-    """How many characters, at the least, are neither in a word, in a row of keys, nor a digit or a mark."""
+    """The least number of letters outside words and keyboard rows, over all ways to split ``text``."""
     best = [0] * (len(text) + 1)  # by dynamic programming from the end: words may overlap in more than one way
     for start in range(len(text) - 1, -1, -1):
         best[start] = best[start + 1] + (1 if text[start].isalpha() else 0)
@@ -70,7 +74,7 @@ def _unexplained(text: str, own: tuple[str, ...]) -> int:
 
 
 def _run(text: str, start: int) -> int:
-    """How long the row of keys is, forwards, backwards or of one key, that ``text`` has from ``start`` on."""
+    """Length of the keyboard row (forwards, backwards, or one key repeated) at ``start``."""
     longest = 1
     while start + longest < len(text) and text[start + longest] == text[start]:
         longest += 1

@@ -1,4 +1,4 @@
-"""The end of what a user holds: sessions, refresh tokens, access tokens and codes, at once and in few statements."""
+"""Revocation of a user's sessions, refresh tokens, access tokens and authorization codes in few statements."""
 
 from sqlalchemy import update
 
@@ -9,11 +9,11 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
 def revoke_access(uow: UnitOfWork, user_id: str, *, reason: str, keep_session: str = "") -> None:
-    """End every session of the user but the one with the id ``keep_session``, and every token and code.
+    """Revoke every session of the user but ``keep_session``, and every token and code.
 
-    The act that this is part of marks the change.
+    The caller bumps the configuration version.
     """
-    end_sessions(uow, user_id, keep_session=keep_session)
+    revoke_sessions(uow, user_id, keep_session=keep_session)
     revoke_user(uow, user_id, reason=reason)
     uow.connection.execute(
         update(authorization_codes)
@@ -22,8 +22,8 @@ def revoke_access(uow: UnitOfWork, user_id: str, *, reason: str, keep_session: s
     )
 
 
-def end_sessions(uow: UnitOfWork, user_id: str, *, keep_session: str = "") -> None:
-    """End every session of the user but the one with the id ``keep_session``."""
+def revoke_sessions(uow: UnitOfWork, user_id: str, *, keep_session: str = "") -> None:
+    """Revoke every session of the user but ``keep_session``."""
     uow.connection.execute(
         update(sessions)
         .where(sessions.c.user_id == user_id, sessions.c.revoked_at.is_(None), sessions.c.id != keep_session)
