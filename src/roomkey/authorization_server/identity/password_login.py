@@ -1,7 +1,7 @@
 """Password sign-in for the password grant and the sign-in page, throttled and without user enumeration.
 
-Unknown username, wrong password, disabled account and throttling give the same response after the same work. The hash is
-verified between two transactions; the second one checks everything again.
+Unknown username, wrong password, disabled account and throttling give the same response after the same work. The hash
+is verified between two transactions; the second one checks everything again.
 """
 
 from collections.abc import Callable

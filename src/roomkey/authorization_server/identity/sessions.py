@@ -130,7 +130,7 @@ def begin(
 
 
 def look_up(uow: UnitOfWork, cookie: str) -> SignedIn | None:
-    """The session of a cookie value; None where it is unknown, revoked or expired, or the user is disabled. Reads only."""
+    """The session of a cookie value; None where unknown, revoked or expired, or the user is disabled. Reads only."""
     if not secret_format.is_well_formed(cookie, secret_format.SecretKind.SESSION):
         return None
     row = uow.connection.execute(

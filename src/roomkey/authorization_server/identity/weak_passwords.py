@@ -1,7 +1,7 @@
 """Weak passwords: common words of four languages, keyboard rows, repetitions and the username (pure).
 
-Not zxcvbn (4.5.0 tried): it knows English words alone and accepts a twelfth of what this rejects, takes 2 s of CPU for a
-64-character password made for that, and 0.1 s to import.
+Not zxcvbn (4.5.0 tried): it knows English words alone and accepts a twelfth of what this rejects, needs 2 s of CPU for
+a 64-character password made for that, and 0.1 s to import.
 """
 
 from typing import Final
