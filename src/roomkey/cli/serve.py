@@ -1,12 +1,15 @@
 """``roomkey serve``: run the auth service, or report what is wrong with its setup."""
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roomkey.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from roomkey.authorization_server.service import Service
     from roomkey.authorization_server.settings import Settings
 
@@ -19,7 +22,7 @@ def serve_or_check(
     database: str | None,
     check: bool,
     as_json: bool,
-    example: bool,  # noqa: ARG001
+    example: bool,
 ) -> int:
     """Serve until SIGTERM or Ctrl+C, or report the findings of ``--check``. Blocks."""
     from roomkey.authorization_server.settings_file import read_settings
@@ -27,7 +30,7 @@ def serve_or_check(
     settings = read_settings(data=data, listen=listen, issuer=issuer, database=database)
     if check:
         return _check(settings, as_json=as_json)
-    return _serve(settings)
+    return _serve_example(settings) if example else _serve(settings)
 
 
 def _check(settings: "Settings", *, as_json: bool) -> int:
@@ -39,7 +42,17 @@ def _check(settings: "Settings", *, as_json: bool) -> int:
     return ExitCode.FAILED if findings.found else ExitCode.OK
 
 
-def _serve(settings: "Settings") -> int:
+def _serve_example(settings: "Settings") -> int:
+    from roomkey.cli.serve_example import check_example, running_example
+    from roomkey.cli.serve_output import print_example
+
+    folder = Path.cwd()
+    check_example(settings, folder)
+    with ExitStack() as stack:
+        return _serve(settings, lambda service: print_example(stack.enter_context(running_example(service, folder))))
+
+
+def _serve(settings: "Settings", prepare: "Callable[[Service], None]" = lambda _: None) -> int:
     from roomkey.authorization_server.app import create_app
     from roomkey.authorization_server.served_issuer import remember_issuer
     from roomkey.authorization_server.server.background_jobs import chores
@@ -54,6 +67,7 @@ def _serve(settings: "Settings") -> int:
         with Service.open(settings) as service:
             remember_issuer(service)
             print_start(service, _setup_link(service))
+            prepare(service)
             write_logs(settings.log_format, formatter())
             app = create_app(service)
             run(settings, app, taken, chores=chores(service, app))

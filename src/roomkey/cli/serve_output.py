@@ -15,6 +15,7 @@ from roomkey.cli.theme import errors, facts, labelled, listed, output, paragraph
 if TYPE_CHECKING:
     from roomkey.authorization_server.service import Service
     from roomkey.authorization_server.settings import Settings
+    from roomkey.cli.serve_example import Example
 
 _TIME: Final = slice(11, 19)  # the time of day in a record's time
 
@@ -41,6 +42,24 @@ def print_start(service: "Service", setup_link: str | None = None) -> None:
     if console.is_terminal:
         paragraph(console, Text("Ctrl+C ends it.", "quiet"))
         console.print()
+    sys.stdout.flush()
+
+
+def print_example(example: "Example") -> None:
+    """Print where the sample API is, and the commands that call it."""
+    console = output()
+    paragraph(
+        console, Text.assemble(("Sample API ", "title"), (example.url, "bold"), ("   GET and POST /orders", "quiet"))
+    )
+    paragraph(console, Text(f"{shown(str(example.file))} is written. In another terminal, in this folder:"))
+    for command, words in (
+        ("roomkey call example GET /orders", "a managed call: 200"),
+        ("roomkey call example POST /orders", "a scope that the account does not have: 403"),
+        ("roomkey token example", "the token's expiry and claims"),
+        ("roomkey status", "what the store holds"),
+    ):
+        console.print(Text.assemble(("  " + command.ljust(36), "accent"), (words, "quiet")), soft_wrap=True)
+    console.print()
     sys.stdout.flush()
 
 
