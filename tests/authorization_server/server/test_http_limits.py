@@ -1,10 +1,13 @@
 """What one client may take of the server, and what it makes of requests that mean to mislead it, byte by byte."""
 
+import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from tests.authorization_server.server.server_in_thread import asks, read_all, reads
+
+from roomkey.authorization_server.server import http_limits
 
 CHUNKED = asks("/headers", b"transfer-encoding: chunked", method=b"POST")
 UPGRADE = b"connection: Upgrade, HTTP2-Settings", b"upgrade: h2c", b"http2-settings: AAMAAABkAAQCAAAAAAIAAAAA"
@@ -24,6 +27,70 @@ def test_what_the_parser_keeps_to_itself_after_the_head_is_bounded_too(
                 connection.sendall(b"a" * 4096)
                 sent += 4096
         assert sent < 10_000_000
+
+
+@pytest.mark.parametrize("request_", [b"GET /" + b"a" * 5000, b"no http at all\r\n\r\n"], ids=["431", "400"])
+def test_a_client_that_goes_on_sending_can_read_the_error_response(server_in_thread, request_: bytes):
+    with server_in_thread(head_bytes=4096).connect() as connection:
+        connection.sendall(request_)
+        time.sleep(0.2)  # the response is sent by now
+        for _ in range(100):
+            connection.sendall(b"a" * 4096)
+            time.sleep(0.002)
+        answer = read_all(connection)
+    assert answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+    assert answer.endswith((b"are too large.", b"is not valid HTTP."))
+
+
+def test_bytes_after_an_error_response_are_read_up_to_a_bound(server_in_thread):  # auth service 59
+    with server_in_thread(head_bytes=4096, linger_bytes=100_000, linger_seconds=60).connect() as connection:
+        connection.sendall(b"GET /" + b"a" * 5000)
+        sent = 0
+        with suppress(OSError):
+            while sent < 10_000_000:
+                connection.sendall(b"a" * 4096)
+                sent += 4096
+        assert 100_000 <= sent < 10_000_000
+
+
+def test_a_connection_stays_open_after_an_error_response_for_a_bounded_time(server_in_thread):  # auth service 59
+    with server_in_thread(head_bytes=4096, linger_seconds=0.5).connect() as connection:
+        connection.sendall(b"GET /" + b"a" * 5000)
+        began = time.monotonic()
+        with suppress(OSError):
+            while time.monotonic() - began < 10:
+                connection.sendall(b"a")
+                time.sleep(0.02)
+        assert 0.3 < time.monotonic() - began < 5
+
+
+def test_few_connections_stay_open_after_an_error_response(server_in_thread, monkeypatch):  # auth service 59
+    monkeypatch.setattr(http_limits, "_MAX_LINGERING", 2)
+    server = server_in_thread(head_bytes=4096, linger_seconds=60)
+    with ExitStack() as connections:
+        opened = [connections.enter_context(server.connect()) for _ in range(3)]
+        for each in opened:
+            each.sendall(b"GET /" + b"a" * 5000)
+            assert read_all(each).startswith(b"HTTP/1.1 431 ")
+        for each in opened[:2]:
+            each.sendall(b"a")
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            flood(opened[2])
+
+
+def flood(connection: socket.socket) -> None:
+    for _ in range(100):
+        connection.sendall(b"a")
+        time.sleep(0.02)
+
+
+def test_a_rejected_connection_does_not_count(server_in_thread):
+    server = server_in_thread(connections_of_one=1, linger_seconds=60)
+    with server.connect() as first, server.connect() as second:
+        assert read_all(second).startswith(b"HTTP/1.1 503 ")
+        first.sendall(asks("/plain", last=True))
+        assert read_all(first).endswith(b"hello")
+        assert server.send(asks("/plain", last=True)).endswith(b"hello")
 
 
 def test_trailers_that_are_too_large_together_are_answered_431(server_in_thread):  # auth service 59

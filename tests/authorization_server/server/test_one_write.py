@@ -9,7 +9,7 @@ import time
 import pytest
 from tests.authorization_server.server.server_in_thread import HEADLIKE, PATIENCE, asks, read_all, reads, undated
 
-from roomkey.authorization_server.server.one_write import OneWrite
+from roomkey.authorization_server.server.http_limits import OneWrite
 
 _SEGMENTS_IN = 152  # where Linux has tcpi_data_segs_in in its struct tcp_info
 

@@ -1,26 +1,29 @@
-"""uvicorn's HTTP protocol with the bounds that it lacks: size and time of a request, connections of an address."""
+"""HTTP limits: uvicorn's protocol with bounds on a request's size and time, and on the connections of one address.
+
+It overrides methods of uvicorn's ``HttpToolsProtocol``: pyproject.toml names the versions of uvicorn and httptools that
+the tests in tests/authorization_server/server have passed with.
+"""
 
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from roomkey.authorization_server.server.one_write import OneWrite
-
-_ANSWERS: Final = {
-    400: (b"400 Bad Request", b"This is no HTTP request."),
-    408: (b"408 Request Timeout", b"The request came too slowly."),
-    431: (b"431 Request Header Fields Too Large", b"The head of the request is too large."),
+_RESPONSES: Final = {
+    400: (b"400 Bad Request", b"The request is not valid HTTP."),
+    408: (b"408 Request Timeout", b"The request took too long to arrive."),
+    431: (b"431 Request Header Fields Too Large", b"The request's headers are too large."),
     503: (b"503 Service Unavailable", b"This address has too many connections open."),
 }
+_MAX_LINGERING: Final = 64  # connections
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one client may take of the server.
+    """Limits on what one client may take of the server.
 
     Attributes:
         head_bytes: of the request line, the headers and the trailers together.
@@ -29,6 +32,8 @@ class Bounds:
         connections: of all clients together.
         connections_of_one: of one address that is no proxy of ours.
         proxies: addresses that many clients come from.
+        linger_bytes: read and dropped after an error response, before the connection is closed.
+        linger_seconds: the longest time for that.
     """
 
     head_bytes: int = 16_384
@@ -37,62 +42,138 @@ class Bounds:
     connections: int = 1024
     connections_of_one: int = 256
     proxies: tuple[str, ...] = field(default=())
+    linger_bytes: int = 1024 * 1024
+    linger_seconds: float = 2.0
+
+
+class OneWrite:
+    """Transport that sends the head of a response together with its body: one system call, one packet.
+
+    It holds the head until the next write, ``finish`` or ``close``. For one event loop.
+
+    Attributes:
+        begun: True after the head of a response was written and until ``finish``.
+    """
+
+    __slots__ = (
+        "_head",
+        "_transport",
+        "_write",
+        "begun",
+        "get_extra_info",
+        "is_closing",
+        "pause_reading",
+        "resume_reading",
+        "set_protocol",
+    )
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.begun = False
+        self._head = b""
+        self._transport = transport
+        self._write = transport.write
+        self.get_extra_info = transport.get_extra_info
+        self.is_closing = transport.is_closing
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.set_protocol = transport.set_protocol
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send ``data`` after the head that is held; where it is a head itself, hold it."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif not self.begun and bytes(data[:10]) != b"HTTP/1.1 1":  # 1xx is no response yet, and cannot wait
+            self.begun = True
+            if bytes(data[-4:]) == b"\r\n\r\n":
+                self._head = bytes(data)
+                return
+        self._write(data)
+
+    def finish(self) -> None:
+        """Send the head that is held: the response is complete."""
+        self._flush()
+        self.begun = False
+
+    def close(self) -> None:
+        """Send the head that is held, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            data, self._head = self._head, b""
+            self._write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        self._flush()  # any other operation of the transport comes after it
+        return getattr(self._transport, name)
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection; ``BoundedHttp.within(bounds)`` is the class that a server makes them of."""
+    """One connection; ``BoundedHttp.within(bounds)`` is the protocol class for a server."""
 
     bounds: ClassVar[Bounds]
     _open: ClassVar[Counter[str]]
+    _lingering: ClassVar[set["BoundedHttp"]]
     _head = True  # a request's head is being read, or its first byte is awaited
-    _unread = 0  # bytes that the parser was given since it last called anything out: they lie in its memory
+    _unread = 0  # bytes fed to the parser since its last callback, all of which it may hold in memory
+    _head_size = 0
     _too_large = False
     _counted: str | None = None
     _deadline: asyncio.TimerHandle | None = None
 
     @classmethod
     def within(cls, bounds: Bounds) -> type["BoundedHttp"]:
-        """A class of connections that count together."""
-        return type("BoundedHttp", (cls,), {"bounds": bounds, "_open": Counter()})
+        """Return a class whose connections are counted together."""
+        return type("BoundedHttp", (cls,), {"bounds": bounds, "_open": Counter(), "_lingering": set()})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, unless its address has enough of them."""
-        self._answers = OneWrite(transport)
-        super().connection_made(self._answers)  # type: ignore[arg-type]
+        """Accept the connection, unless its address has too many."""
+        self._responses = OneWrite(transport)
+        super().connection_made(self._responses)  # type: ignore[arg-type]
         address = self.client[0] if self.client else ""
         if address not in self.bounds.proxies:
             self._counted = address
             self._open[address] += 1
             if self._open[address] > self.bounds.connections_of_one:
-                self._refuse(503)
+                self._uncount()
+                self._reject(503)
                 return
-        self._within(self.bounds.head_seconds)
+        self._set_deadline(self.bounds.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything that belongs to the connection."""
-        self._within(None)
+        """Release what belongs to the connection."""
+        self._set_deadline(None)
+        self._lingering.discard(self)
+        self._uncount()
+        super().connection_lost(exc)
+
+    def _uncount(self) -> None:
         if self._counted is not None:
             self._open[self._counted] -= 1
             if not self._open[self._counted]:
                 del self._open[self._counted]
             self._counted = None
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, unless it is more than a head may be."""
+        """Parse ``data`` within the limits; after an error response, drop it."""
         if self.transport.is_closing():
             return
-        self._unset_keepalive_if_required()
         self._unread += len(data)
+        if self in self._lingering:
+            if self._unread > self.bounds.linger_bytes:
+                self.transport.close()
+            return
+        self._unset_keepalive_if_required()
         try:
             self._parse(data)
         except httptools.HttpParserError:
-            self._refuse(431 if self._too_large else 400)
+            self._reject(431 if self._too_large else 400)
             return
         if self._unread > self.bounds.head_bytes and not self.transport.is_closing():
-            self._refuse(431)
+            self._reject(431)
         elif self._deadline is None and (self.cycle is None or self.cycle.response_complete):
-            self._within(self.bounds.head_seconds)  # bytes that begin no request end no wait for one
+            self._set_deadline(self.bounds.head_seconds)  # bytes that begin no request do not extend the wait for one
 
     def _parse(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -100,93 +181,107 @@ class BoundedHttp(HttpToolsProtocol):
             try:
                 self.parser.feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
-                # It would end the request here, and take the body for the next one (RFC 9110 section 7.8 lets us ignore
-                # the wish): a parser that does not hear of it begins anew.
+                # httptools would end the request here and take its body for the next one. RFC 9110 section 7.8 lets us
+                # ignore the upgrade: a new parser reads the same head without it.
                 rest = rest[upgrade.args[0] :]
                 lines = [
                     b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
                 ]
                 lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
                 self.parser = httptools.HttpRequestParser(self)
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
                 self.parser.feed_data(b"\r\n".join((*lines, b"", b"")))
             else:
                 return
 
     def on_message_begin(self) -> None:
-        """A request's first byte."""
+        """Take a request's first byte."""
         super().on_message_begin()
-        self._head, self._called_out = True, 0
+        self._head, self._head_size = True, 0
         if self._deadline is None:
-            self._within(self.bounds.head_seconds)
+            self._set_deadline(self.bounds.head_seconds)
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the request line."""
+        """Take a piece of the request line."""
         self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header; or a trailer, which counts for nothing (RFC 9110 section 6.5.1)."""
+        """Take one header; a trailer is counted and dropped (RFC 9110 section 6.5.1)."""
         self._count(len(name) + len(value) + 4)
         if self._head:
             super().on_header(name, value)
 
     def _count(self, size: int) -> None:
-        self._called_out += size
-        if self._called_out > self.bounds.head_bytes:
+        self._head_size += size
+        if self._head_size > self.bounds.head_bytes:
             self._too_large = True
             raise ValueError("the head is too large")
 
     def on_headers_complete(self) -> None:
-        """The head is whole; its body has a time of its own."""
+        """Start the time of the body."""
         if self.parser.get_method() == b"CONNECT":
             raise ValueError("the server is no proxy")
         if self.parser.should_upgrade():
             return
         self._head, self._unread = False, 0
-        self._within(self.bounds.body_seconds)
+        self._set_deadline(self.bounds.body_seconds)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """Take a piece of the body."""
         self._unread = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """End the time of the request."""
         if self.parser.should_upgrade():
             return
         self._head, self._unread = True, 0
-        self._within(None)
+        self._set_deadline(None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """An answer is whole, which may have no body."""
-        self._answers.finish()
+        """Send a response's head where no body followed it."""
+        self._responses.finish()
         super().on_response_complete()
 
-    def _within(self, seconds: float | None) -> None:
+    def _set_deadline(self, seconds: float | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._too_slow)
+        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._time_out)
 
-    def _too_slow(self) -> None:
+    def _time_out(self) -> None:
         self._deadline = None
-        if not self.transport.is_closing():
-            self._refuse(408)
+        if self in self._lingering:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self._reject(408)
 
-    def _refuse(self, status: int) -> None:
-        line, sentence = _ANSWERS[status]
-        if not self._answers.begun:  # what is written into an answer would be taken for a part of it
-            self.transport.write(
-                b"HTTP/1.1 "
-                + line
-                + b"\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: "
-                + str(len(sentence)).encode()
-                + b"\r\n\r\n"
-                + sentence
-            )
+    def _reject(self, status: int) -> None:
+        """Send the error response, unless a response has begun, and close; a client that still sends can read it."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.transport.close()
+        if self._responses.begun:  # the client would take an error response for a part of the one that has begun
+            self.transport.close()
+            return
+        line, sentence = _RESPONSES[status]
+        length = str(len(sentence)).encode()
+        fields = b"\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: "
+        self.transport.write(b"HTTP/1.1 " + line + fields + length + b"\r\n\r\n" + sentence)
+        if status != 408 and len(self._lingering) < _MAX_LINGERING:  # 408: the client has had its time
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """End our side, and read on for a bounded moment (lingering close, RFC 9112 section 9.6).
+
+        A close while data arrives makes the kernel reset the connection, and the client may lose the response.
+        """
+        self._lingering.add(self)
+        self._unread = 0
+        self._set_deadline(self.bounds.linger_seconds)
+        self.transport.write_eof()
+        self.flow.resume_reading()
