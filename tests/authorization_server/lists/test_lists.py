@@ -38,8 +38,7 @@ from roomkey.authorization_server.tokens.issued_tokens import revoke_token
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import CacheableDocument
 from roomkey.authorization_server.web.oauth_error import OAuthError
-from roomkey.concurrency.single_flight import Flight
-from roomkey.concurrency.workers import Workers
+from roomkey.concurrency.single_flight import Flight, Workers
 from roomkey.jose.compact import read_unverified
 from roomkey.resource_server.revocation_list import LARGEST_LIST
 from roomkey.resource_server.status_list import LARGEST_INFLATED
