@@ -20,7 +20,7 @@ from fastapi import Depends, FastAPI
 import roomkey
 from roomkey.errors import ConfigurationError
 from roomkey.integrations.asgi import BearerTokenMiddleware
-from roomkey.integrations.django import judge
+from roomkey.integrations.django import authorize
 from roomkey.integrations.fastapi import BearerToken
 from roomkey.integrations.request_credentials import CertificateProxies, client_certificate
 from roomkey.testing import Issuer
@@ -75,7 +75,7 @@ def by_django(validator: roomkey.TokenValidator, scope: dict[str, Any]) -> int:
     if not settings.configured:
         settings.configure()
     with override_settings(ROOMKEY={"VALIDATOR": validator}):
-        outcome = judge(ASGIRequest(scope, io.BytesIO()), roomkey.Requirements())
+        outcome = authorize(ASGIRequest(scope, io.BytesIO()), roomkey.Requirements())
     return outcome.status if isinstance(outcome, roomkey.AccessError) else 200
 
 

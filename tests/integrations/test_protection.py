@@ -9,8 +9,8 @@ import pytest
 
 import roomkey
 from roomkey.errors import ConfigurationError, TokenMissing
-from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked, Protection
-from roomkey.integrations.request_credentials import Presented
+from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, RequireOptions
+from roomkey.integrations.request_credentials import RequestCredentials
 from roomkey.testing import Issuer
 
 VALIDATOR = roomkey.TokenValidator(issuer="https://auth.example", audience="orders-api")
@@ -18,7 +18,7 @@ RESOURCE = roomkey.ProtectedResource(resource="https://orders.example/v1")
 
 
 def test_require_takes_what_requirements_take() -> None:
-    assert set(Asked.__annotations__) == {field.name for field in dataclasses.fields(roomkey.Requirements)}
+    assert set(RequireOptions.__annotations__) == {field.name for field in dataclasses.fields(roomkey.Requirements)}
 
 
 def test_challenges_name_the_metadata_unless_others_are_named() -> None:
@@ -26,9 +26,9 @@ def test_challenges_name_the_metadata_unless_others_are_named() -> None:
     own = roomkey.ErrorResponses(resource_metadata="https://elsewhere.example/metadata")
     assert (
         'resource_metadata="https://orders.example/.well-known/oauth-protected-resource/v1"'
-        in dict(Protection(VALIDATOR, resource=RESOURCE).answer(missing).headers)["WWW-Authenticate"]
+        in dict(Protection(VALIDATOR, resource=RESOURCE).response(missing).headers)["WWW-Authenticate"]
     )
-    named = dict(Protection(VALIDATOR, answering=own, resource=RESOURCE).answer(missing).headers)
+    named = dict(Protection(VALIDATOR, error_responses=own, resource=RESOURCE).response(missing).headers)
     assert named["WWW-Authenticate"] == 'Bearer resource_metadata="https://elsewhere.example/metadata"'
 
 
@@ -42,9 +42,9 @@ def test_the_log_has_the_reason_of_a_refusal_and_nothing_of_its_token(
 ) -> None:  # validator 44
     protection: Protection[None] = Protection(VALIDATOR)
     with caplog.at_level(logging.INFO, "roomkey"):
-        outcome = protection.judge(None, Presented(["Bearer one.two.three"]), ANY_GOOD_TOKEN)
+        outcome = protection.authorize(None, RequestCredentials(["Bearer one.two.three"]), ANY_VALID_TOKEN)
         assert isinstance(outcome, roomkey.InvalidToken)
-        protection.answer(outcome)
+        protection.response(outcome)
     assert caplog.messages == [f"A request is answered with 401 invalid_token ({outcome.reason})."]
     assert "two" not in caplog.text
 
@@ -53,14 +53,16 @@ def tenant_of(request: dict[str, str]) -> str:
     return request["tenant"]
 
 
-@pytest.mark.parametrize("asked", [Asked(tenant=True), Asked(fresh=True)], ids=["tenant", "fresh"])
-def test_a_mistake_of_the_api_shows_no_token_in_its_frames(issuer: Issuer, asked: Asked) -> None:  # validator 44
+@pytest.mark.parametrize("asked", [RequireOptions(tenant=True), RequireOptions(fresh=True)], ids=["tenant", "fresh"])
+def test_a_mistake_of_the_api_shows_no_token_in_its_frames(
+    issuer: Issuer, asked: RequireOptions
+) -> None:  # validator 44
     validator = roomkey.TokenValidator(issuer=issuer.url, audience=issuer.audience)
     protection = Protection(validator, tenant=tenant_of)
     requirements, token = roomkey.Requirements(**asked), issuer.token()
     for call in (
-        lambda: protection.judge({}, Presented([f"Bearer {token}"]), requirements),
-        lambda: asyncio.run(protection.judge_async({}, Presented([f"Bearer {token}"]), requirements)),
+        lambda: protection.authorize({}, RequestCredentials([f"Bearer {token}"]), requirements),
+        lambda: asyncio.run(protection.authorize_async({}, RequestCredentials([f"Bearer {token}"]), requirements)),
     ):
         with pytest.raises((KeyError, ConfigurationError)) as caught:
             call()
@@ -68,3 +70,9 @@ def test_a_mistake_of_the_api_shows_no_token_in_its_frames(issuer: Issuer, asked
         own = [frame for frame in report.stack if "/src/roomkey/" in frame.filename]
         assert own
         assert not any(token in str(value) for frame in own for value in (frame.locals or {}).values())
+
+
+def test_the_old_name_of_error_responses_works_and_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="error_responses"):
+        protection: Protection[None] = Protection(VALIDATOR, answering=roomkey.ErrorResponses(realm="orders"))
+    assert 'realm="orders"' in dict(protection.missing().headers)["WWW-Authenticate"]

@@ -15,10 +15,10 @@ from starlette.routing import Mount
 
 import roomkey
 from roomkey.integrations.asgi import BearerTokenMiddleware
-from roomkey.integrations.django import judge
+from roomkey.integrations.django import authorize
 from roomkey.integrations.fastapi import BearerToken
 from roomkey.integrations.flask import BearerToken as FlaskBearerToken
-from roomkey.integrations.request_credentials import Presented
+from roomkey.integrations.request_credentials import RequestCredentials
 from roomkey.testing import DPoPKey, Issuer
 
 ORIGIN = "https://orders.example"
@@ -106,9 +106,9 @@ def test_django_below_a_prefix_is_addressed_with_it_and_judges_a_request_once_or
     with override_settings(ROOMKEY={"VALIDATOR": validator}):
         request = ASGIRequest(scope, io.BytesIO())
         for _ in range(2):
-            assert isinstance(judge(request, roomkey.Requirements()), roomkey.Claims)
-        assert isinstance(judge(ASGIRequest(scope, io.BytesIO()), roomkey.Requirements()), roomkey.InvalidDPoPProof)
+            assert isinstance(authorize(request, roomkey.Requirements()), roomkey.Claims)
+        assert isinstance(authorize(ASGIRequest(scope, io.BytesIO()), roomkey.Requirements()), roomkey.InvalidDPoPProof)
 
 
 def test_its_repr_shows_nothing(token: str) -> None:
-    assert repr(Presented([f"Bearer {token}"], f"access_token={token}")) == "Presented(…)"
+    assert repr(RequestCredentials([f"Bearer {token}"], f"access_token={token}")) == "RequestCredentials(…)"

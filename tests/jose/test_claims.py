@@ -18,7 +18,7 @@ from roomkey.jose.claims import (
     check_issuer,
     check_type,
     read_scopes,
-    read_text,
+    read_string,
 )
 from roomkey.jose.reasons import REASONS, invalid_token
 
@@ -228,7 +228,7 @@ def test_some_types_are_never_access_tokens(typ: str) -> None:  # validator 23
 def test_names_are_texts(name: str, value: object) -> None:  # validator 38
     assert verdict(ClaimRules(issuer=ISSUER, audiences=None), **{name: value}) == ("claim_malformed", name)
     assert verdict(**{name: ...}) == ("claim_missing", name)
-    assert read_text({name: "alice"}, name) == "alice"
+    assert read_string({name: "alice"}, name) == "alice"
 
 
 @pytest.mark.parametrize(

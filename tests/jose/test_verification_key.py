@@ -31,7 +31,7 @@ def refusal(jwk: dict[str, Any]) -> str:
         KeySet.static(jwk)
     keys = KeySet.static({"keys": [jwk, EC.jwk()]})
     assert verify_compact(EC.token(), keys, algorithms=["ES256"]) == b"{}"
-    (refused,) = keys.status().refused
+    (refused,) = keys.status().rejected
     assert refused.position == 0
     return refused.reason
 
@@ -307,7 +307,7 @@ def test_a_set_says_which_keys_it_refuses_and_why_and_shows_no_key(
     keys = KeySet.static({"keys": [secret, EC.jwk(), "a text", {"kty": "oct"}, RSA.jwk(d="AQAB")]})
     status = keys.status()
     assert (status.state, status.keys) == (KeySetState.FIXED, 1)
-    assert status.refused == (
+    assert status.rejected == (
         RejectedKey(0, "short\r\nforged line", "weak_key"),
         RejectedKey(2, None, "malformed"),
         RejectedKey(3, None, "malformed"),
@@ -316,7 +316,7 @@ def test_a_set_says_which_keys_it_refuses_and_why_and_shows_no_key(
     assert len(caplog.records) == 4
     assert "forged line" not in caplog.text
     leaks = LeakDetector(["a short secret", secret["k"], X])
-    leaks.assert_clean(keys, status, caplog.text, *status.refused)
+    leaks.assert_clean(keys, status, caplog.text, *status.rejected)
 
 
 def test_an_error_of_the_configuration_shows_no_secret_in_its_traceback() -> None:
@@ -353,7 +353,7 @@ def test_a_jwk_or_a_set_with_a_member_twice_is_refused() -> None:  # validator 3
     with pytest.raises(roomkey.ConfigurationError):
         KeySet.static(f'{{"keys": [], "keys": [{text}]}}')
     keys = KeySet.static(f'{{"keys": [{twice}, {text}]}}')
-    assert [one.reason for one in keys.status().refused] == ["malformed"]
+    assert [one.reason for one in keys.status().rejected] == ["malformed"]
     assert verify_compact(EC.token(), keys, algorithms=ANY)
 
 
@@ -385,7 +385,7 @@ def test_two_secrets_of_one_name_are_both_refused_even_where_one_is_malformed() 
     for other in (secret_jwk(SECRET[::-1]), secret_jwk(k="not base64url!"), secret_jwk(SECRET[::-1], alg="HS512")):
         keys = KeySet.static({"keys": [secret_jwk(), other, EC.jwk()]})
         assert reason(mac(), keys) == "unknown_key"
-        assert "ambiguous_kid" in {one.reason for one in keys.status().refused}
+        assert "ambiguous_kid" in {one.reason for one in keys.status().rejected}
 
 
 def test_without_a_name_there_must_be_one_key_for_the_algorithm() -> None:  # validator 19

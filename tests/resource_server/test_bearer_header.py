@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import roomkey
-from roomkey.resource_server.bearer_header import read_presented_token
+from roomkey.resource_server.bearer_header import read_bearer_header
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_the_scheme_is_the_same_in_any_case(scheme) -> None:  # validator 41
-    assert read_presented_token([f"{scheme} abc.DEF-1~2+/=="]).value == "abc.DEF-1~2+/=="
+    assert read_bearer_header([f"{scheme} abc.DEF-1~2+/=="]).value == "abc.DEF-1~2+/=="
 
 
 @pytest.mark.parametrize(
@@ -42,33 +42,33 @@ def test_the_scheme_is_the_same_in_any_case(scheme) -> None:  # validator 41
 )
 def test_a_request_that_cannot_be_right_is_a_400(values, elsewhere, reason) -> None:
     with pytest.raises(roomkey.InvalidRequest) as caught:
-        read_presented_token(values, elsewhere=elsewhere)
+        read_bearer_header(values, elsewhere=elsewhere)
     assert (caught.value.reason, caught.value.status) == (reason, 400)
 
 
 @pytest.mark.parametrize("scheme", ["DPoP", "dpop", "DPOP"])
 def test_the_scheme_dpop_is_read_where_it_is_taken(scheme) -> None:  # validator 45
-    token = read_presented_token([f"{scheme} abc"], dpop=True)
-    assert (token.scheme, token.value, repr(token)) == ("DPoP", "abc", "PresentedToken(DPoP)")
-    assert read_presented_token(["Bearer abc"], dpop=True).scheme == "Bearer"
+    token = read_bearer_header([f"{scheme} abc"], dpop=True)
+    assert (token.scheme, token.value, repr(token)) == ("DPoP", "abc", "ReceivedToken(DPoP)")
+    assert read_bearer_header(["Bearer abc"], dpop=True).scheme == "Bearer"
     for value in (scheme, f"{scheme} ", f"{scheme}  abc", f"{scheme} a b", f"{scheme}\tabc"):
         with pytest.raises(roomkey.InvalidRequest) as caught:
-            read_presented_token([value], dpop=True)
+            read_bearer_header([value], dpop=True)
         assert (caught.value.reason, caught.value.scheme) == ("malformed_header", "DPoP")
     with pytest.raises(roomkey.TokenMissing):
-        read_presented_token([f"{scheme}X abc"], dpop=True)
+        read_bearer_header([f"{scheme}X abc"], dpop=True)
 
 
 @pytest.mark.parametrize("values", [[], [""], ["Basic YTpi"], ["BearerX a"], ["Bearerabc"], ["DPoP a"], [" Bearer a"]])
 def test_no_bearer_credentials_are_a_401_of_their_own(values) -> None:  # validator 41, 43
     with pytest.raises(roomkey.TokenMissing) as caught:
-        read_presented_token(values)
+        read_bearer_header(values)
     assert caught.value.status == 401
 
 
 def test_a_huge_header_is_an_invalid_token() -> None:  # validator 28
     with pytest.raises(roomkey.InvalidToken) as caught:
-        read_presented_token(["Bearer " + "a" * 16_385])
+        read_bearer_header(["Bearer " + "a" * 16_385])
     assert caught.value.reason == "too_large"
 
 
@@ -80,7 +80,7 @@ def test_a_megabyte_costs_no_more_than_a_word(header, filling) -> None:  # valid
     def seconds(header: str) -> float:
         began = time.perf_counter()
         with pytest.raises(roomkey.AccessError):
-            read_presented_token([header])
+            read_bearer_header([header])
         return time.perf_counter() - began
 
     assert min(seconds(value) for _ in range(20)) < 20 * min(seconds("Basic a") for _ in range(20))
@@ -89,7 +89,7 @@ def test_a_megabyte_costs_no_more_than_a_word(header, filling) -> None:  # valid
 @given(some.lists(some.text(), max_size=3), some.booleans(), some.booleans())
 def test_whatever_comes_is_a_token_or_an_error_of_the_family(values, elsewhere, dpop) -> None:
     try:
-        token = read_presented_token(values, elsewhere=elsewhere, dpop=dpop).value
+        token = read_bearer_header(values, elsewhere=elsewhere, dpop=dpop).value
     except roomkey.AccessError:
         return
     assert token

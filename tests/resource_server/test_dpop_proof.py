@@ -26,7 +26,7 @@ RULES = ProofRules(
 
 def judged(text: str) -> None:
     try:
-        proof = RULES.judge(roomkey.DPoPRequest([text], method="GET", path="/orders"), TOKEN, KEYS, now=CLOCK.wall())
+        proof = RULES.verify(roomkey.DPoPRequest([text], method="GET", path="/orders"), TOKEN, KEYS, now=CLOCK.wall())
     except (roomkey.InvalidDPoPProof, roomkey.InvalidToken):
         return
     assert proof.key == KEY.confirmation["jkt"]
@@ -195,7 +195,7 @@ def test_a_proof_is_good_for_its_lifetime_and_clocks_may_differ_by_the_leeway(ap
 @given(some.text() | some.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", fullmatch=True))
 def test_any_text_is_refused_as_a_proof(text: str) -> None:
     with pytest.raises(roomkey.InvalidDPoPProof):
-        RULES.judge(roomkey.DPoPRequest([text], method="GET", path="/orders"), TOKEN, KEYS, now=CLOCK.wall())
+        RULES.verify(roomkey.DPoPRequest([text], method="GET", path="/orders"), TOKEN, KEYS, now=CLOCK.wall())
 
 
 @given(some.dictionaries(some.sampled_from(["jti", "htm", "htu", "iat", "ath", "nonce"]), VALUES, max_size=3))
@@ -244,5 +244,5 @@ def test_no_arithmetic_is_done_with_a_key_that_the_token_is_not_bound_to(  # val
 
 
 def test_headers_are_several() -> None:
-    with pytest.raises(TypeError, match="list of headers"):
+    with pytest.raises(TypeError, match="list of strings"):
         roomkey.DPoPRequest("a.b.c", method="GET", path="/orders")

@@ -13,8 +13,8 @@ from roomkey.oauth.challenge import parse_challenges
 PLAIN = roomkey.ErrorResponses()
 
 
-def headers(error: roomkey.AccessError, answering: roomkey.ErrorResponses = PLAIN) -> dict[str, str]:
-    return dict(answering.answer(error).headers)
+def headers(error: roomkey.AccessError, responses: roomkey.ErrorResponses = PLAIN) -> dict[str, str]:
+    return dict(responses.answer(error).headers)
 
 
 def test_no_credentials_get_a_challenge_without_an_error_code() -> None:  # validator 43

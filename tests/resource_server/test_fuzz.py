@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 
 import roomkey
 from roomkey.http.messages import Response
-from roomkey.resource_server.introspection import check_answer, read_introspection
+from roomkey.resource_server.introspection import check_response, read_introspection
 from roomkey.testing import FakeClock
 from roomkey.testing.issuer_keys import IssuerKeys
 
@@ -68,8 +68,8 @@ def test_any_answer_of_an_auth_service(change, active) -> None:
         return
     (judge,) = VALIDATORS[0]._issuers.values()
     try:
-        check_answer(said, judge.rules, now=CLOCK.wall(), verified=False)
-        judge.read(said)
+        check_response(said, judge.rules, now=CLOCK.wall(), verified=False)
+        judge.mapping.read(said, audiences=judge.rules.audiences)
     except roomkey.InvalidToken:
         pass
 

@@ -153,11 +153,11 @@ def test_a_store_that_hangs_is_a_503_after_a_while_and_blocks_no_loop(
 
 
 def test_a_store_that_says_neither_yes_nor_no_is_not_believed(issuer: Issuer, clock: FakeClock) -> None:
-    class Odd:
+    class UnusableResponse:
         def spend(self, mark: bytes, *, until: float, now: float) -> bool:
             return "OK"  # type: ignore[return-value]
 
-    api = API(issuer, clock, replays=Odd())
+    api = API(issuer, clock, replays=UnusableResponse())
     assert api.refusal(api.proof()) == "replayed"
 
 

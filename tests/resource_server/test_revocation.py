@@ -410,7 +410,7 @@ def test_a_fresh_list_needs_no_lock(follow, issuer, kind) -> None:
     validator.validate(token)
     (judge,) = validator._issuers.values()
     lists = judge.revocation
-    followed = lists._denied if kind == "deny_list" else lists._status_lists._lists[issuer.lists.status_list_uri]
+    followed = lists.deny_list if kind == "deny_list" else lists._status_lists._lists[issuer.lists.status_list_uri]
     with followed._document._lock:
         assert validator.validate(token).subject == "reports"
 
@@ -568,3 +568,8 @@ class TestStatusLists:
 def test_a_policy_that_cannot_work_is_told_at_once(settings) -> None:
     with pytest.raises(roomkey.ConfigurationError):
         ListPolicy(**settings)
+
+
+def test_the_old_name_of_a_policy_works_and_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="reject"):
+        assert ListPolicy(stale="refuse") == ListPolicy(stale="reject")  # type: ignore[arg-type]

@@ -91,7 +91,7 @@ def test_no_more_are_known_than_allowed(issuer, make_validator, checks) -> None:
     tokens = [issuer.token() for _ in range(100)]
     for token in tokens:
         validator.validate(token)
-    assert len(validator._known) <= 32
+    assert len(validator._verified_tokens) <= 32
     validator.validate(tokens[-1])
     assert len(checks) == 100
     validator.validate(tokens[0])
@@ -124,7 +124,7 @@ def test_what_was_refused_is_not_known(issuer, validator, checks) -> None:
     token = issuer.token(aud="other")
     for _ in range(2):
         assert reason(lambda: validator.validate(token)) == "wrong_audience"
-    assert len(validator._known) == 0
+    assert len(validator._verified_tokens) == 0
 
 
 def test_the_claims_of_one_request_cannot_be_changed_for_the_next(issuer, validator) -> None:
@@ -177,6 +177,6 @@ def test_a_lock_that_was_held_at_a_fork_is_free_in_the_child() -> None:
 def test_its_repr_shows_no_claim_but_whose_it_is(issuer, validator) -> None:
     token = issuer.token(secret_claim="hush")
     validator.validate(token)
-    shown = repr(next(iter(validator._known._known.values())))
+    shown = repr(next(iter(validator._verified_tokens._tokens.values())))
     assert "hush" not in shown
     assert isinstance(validator, roomkey.TokenValidator)

@@ -43,7 +43,7 @@ Fetch = Callable[[Value | None], Fetched[Value] | FetchFailed]
 
 
 @dataclass(frozen=True, slots=True)
-class Held(Generic[Value]):
+class CachedValue(Generic[Value]):
     """A document with its deadlines on the monotonic clock: look for a newer one, wait for one, use it no more."""
 
     value: Value | None
@@ -54,7 +54,7 @@ class Held(Generic[Value]):
 
 
 @final
-class Refreshed(Forkable, Generic[Value]):
+class CachedDocument(Forkable, Generic[Value]):
     """The document that ``fetch`` brings. Safe in any thread, in asyncio and trio, and after a fork.
 
     Nothing runs while nobody asks for it: a document that is not used is not refreshed.
@@ -119,7 +119,7 @@ class Refreshed(Forkable, Generic[Value]):
         self._workers = Workers()
         # _lock guards everything below; only whole values are read without it.
         self._lock = threading.Lock()
-        self.held: Held[Value] = Held(None)
+        self.held: CachedValue[Value] = CachedValue(None)
         self.outage: Outage | None = None
         self.fetches = self.failures = self.misses = 0
         self._flight: Flight[bool] | None = None
@@ -215,7 +215,9 @@ class Refreshed(Forkable, Generic[Value]):
                 self._flight = None
             if isinstance(fetched, Fetched):
                 self.outage = None
-                self.held = Held(fetched.value, now, now + fetched.refresh, now + fetched.fresh, now + fetched.usable)
+                self.held = CachedValue(
+                    fetched.value, now, now + fetched.refresh, now + fetched.fresh, now + fetched.usable
+                )
                 return True
             self.failures += 1
             self.outage = Outage.after(self.outage, fetched, jitter=self._jitter, now=now)

@@ -1,13 +1,12 @@
 """BearerTokenMiddleware for any ASGI application: Starlette, Litestar, Quart, or none of them."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
-from typing import Any, Final, final
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from typing import Any, Final, Unpack, final
 
-from roomkey.integrations.protection import ANY_GOOD_TOKEN, Protection
-from roomkey.integrations.request_credentials import presented_by
+from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, ProtectionOptions
+from roomkey.integrations.request_credentials import credentials_of
 from roomkey.resource_server.claims import Claims
-from roomkey.resource_server.error_response import Answer, ErrorResponses
-from roomkey.resource_server.protected_resource import ProtectedResource
+from roomkey.resource_server.error_response import PreparedResponse
 from roomkey.resource_server.requirements import Requirements
 from roomkey.resource_server.validator import TokenValidator
 
@@ -20,27 +19,27 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _POLICY_VIOLATION: Final = 1008
-_NOT_ALLOWED: Final = Answer(405, (("Allow", "GET, HEAD"),), b"")
+_NOT_ALLOWED: Final = PreparedResponse(405, (("Allow", "GET, HEAD"),), b"")
 
 
 @final
 class BearerTokenMiddleware:
-    """Let nothing through to an ASGI application but requests and websockets with a good token (RFC 6750).
+    """Pass only requests and websockets with a valid token to an ASGI application (RFC 6750).
 
-    The application finds the verified :class:`~roomkey.Claims` in ``scope["roomkey"]``. Its own answers and exceptions
-    are left alone, and so is its lifespan. A refused websocket is answered as a refused request is where the server can
-    do that (``websocket.http.response``), and closed with 1008 where not.
+    The application finds the verified :class:`~roomkey.Claims` in ``scope["roomkey"]``. Its own responses and
+    exceptions are left alone, and so is its lifespan. A rejected websocket gets the same response as a request where
+    the server supports that (``websocket.http.response``), and is closed with 1008 where not.
 
     Parameters:
         app: the application.
-        validator: who judges the tokens.
-        requirements: what is asked of every token, or a function of the scope that says it; where that returns None,
-            no token is needed and none is looked at.
-        public: paths, whole as in ``scope["path"]``, for which no token is needed and none is looked at.
-        tenant: says which tenant a scope's path or host names, where requirements ask for that.
-        answering: how the API says no.
+        validator: validates the tokens.
+        requirements: the requirements on every token, or a function of the scope that returns them; where that returns
+            None, no token is needed and none is validated.
+        public: paths, whole as in ``scope["path"]``, for which no token is needed and none is validated.
+        tenant: a function that returns the tenant in a scope's path or host, for requirements that compare it.
+        error_responses: the API's ``ErrorResponses``.
         resource: its metadata (RFC 9728), served from here.
-        certificates_from: addresses or networks of proxies whose ``Client-Cert`` header (RFC 9440) counts.
+        certificates_from: addresses or networks of proxies whose ``Client-Cert`` header (RFC 9440) is trusted.
 
     Raises ConfigurationError for requirements that ``validator`` could never meet. Tokens that are bound to a client's
     certificate (RFC 8705) need a server with the TLS extension of ASGI, or ``certificates_from``. Never blocks the
@@ -52,21 +51,16 @@ class BearerTokenMiddleware:
         app: Application,
         validator: TokenValidator,
         *,
-        requirements: Requirements | Callable[[Scope], Requirements | None] = ANY_GOOD_TOKEN,
+        requirements: Requirements | Callable[[Scope], Requirements | None] = ANY_VALID_TOKEN,
         public: Collection[str] = (),
-        tenant: Callable[[Scope], str | None] | None = None,
-        answering: ErrorResponses | None = None,
-        resource: ProtectedResource | None = None,
-        certificates_from: Iterable[str] = (),
+        **options: Unpack[ProtectionOptions[Scope]],
     ) -> None:
         if isinstance(public, str):
-            raise TypeError('public= takes a collection of paths, such as ["/health"]')
+            raise TypeError('public= must be a collection of paths, such as ["/health"]')
         self._app = app
-        self._protection = Protection(
-            validator, tenant=tenant, answering=answering, resource=resource, certificates_from=certificates_from
-        )
+        self._protection: Protection[Scope] = Protection(validator, **options)
         if isinstance(requirements, Requirements):
-            self._protection.declared(requirements)
+            self._protection.checked(requirements)
         self._requirements = requirements
         self._public = frozenset(public)
 
@@ -79,25 +73,25 @@ class BearerTokenMiddleware:
             metadata = self._protection.metadata if scope["method"] in ("GET", "HEAD") else None
             await _send(scope, send, metadata or _NOT_ALLOWED)
             return
-        asked = self._requirements if isinstance(self._requirements, Requirements) else self._requirements(scope)
-        if asked is None:
+        required = self._requirements if isinstance(self._requirements, Requirements) else self._requirements(scope)
+        if required is None:
             await self._app(scope, receive, send)
             return
-        outcome = await self._protection.judge_async(scope, presented_by(scope), asked)
+        outcome = await self._protection.authorize_async(scope, credentials_of(scope), required)
         if isinstance(outcome, Claims):
             await self._app({**scope, "roomkey": outcome}, receive, send)
         else:
-            await _send(scope, send, self._protection.answer(outcome))
+            await _send(scope, send, self._protection.response(outcome))
 
 
-async def _send(scope: Scope, send: Send, answer: Answer) -> None:
-    before = ""
+async def _send(scope: Scope, send: Send, response: PreparedResponse) -> None:
+    prefix = ""
     if scope["type"] == "websocket":
         if "websocket.http.response" not in scope.get("extensions", {}):
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
-        before = "websocket."
-    headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
+        prefix = "websocket."
+    headers = [*response.headers, ("Content-Length", str(len(response.body)))]
     encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    await send({"type": f"{before}http.response.start", "status": answer.status, "headers": encoded})
-    await send({"type": f"{before}http.response.body", "body": answer.body})
+    await send({"type": f"{prefix}http.response.start", "status": response.status, "headers": encoded})
+    await send({"type": f"{prefix}http.response.body", "body": response.body})

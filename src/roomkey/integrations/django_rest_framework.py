@@ -1,7 +1,7 @@
 """Token checks for Django REST framework, set up by ``settings.ROOMKEY`` (see ``roomkey.integrations.django``).
 
 ``DEFAULT_AUTHENTICATION_CLASSES`` names ``BearerTokenAuthentication``; ``DEFAULT_PERMISSION_CLASSES`` must name one
-that asks for a token, such as the framework's ``IsAuthenticated``, since its own default lets everybody in.
+that requires a token, such as the framework's ``IsAuthenticated``, since its own default lets every request in.
 """
 
 import json
@@ -21,20 +21,19 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from roomkey.errors import AccessError, TokenMissing
-from roomkey.integrations.django import configured, judge
-from roomkey.integrations.protection import ANY_GOOD_TOKEN, Asked
+from roomkey.integrations.django import authorize, configured
+from roomkey.integrations.protection import ANY_VALID_TOKEN, RequireOptions
 from roomkey.resource_server.claims import Claims
-from roomkey.resource_server.error_response import Answer
-from roomkey.resource_server.requirements import Requirements
+from roomkey.resource_server.error_response import PreparedResponse
 
-_SENT_BY_THE_HANDLER: Final = ("Content-Type", "WWW-Authenticate", "Retry-After")
+_SENT_BY_HANDLER: Final = ("Content-Type", "WWW-Authenticate", "Retry-After")
 
 __all__ = ["BearerTokenAuthentication", "TokenUser", "requires"]
 
 
 @final
 class TokenUser:
-    """Who sent a request, as its token says; nothing of it comes from Django's user table.
+    """The sender of a request, from its token's claims; nothing of it comes from Django's user table.
 
     Attributes:
         claims: the verified claims.
@@ -62,67 +61,67 @@ class TokenUser:
 
 
 class BearerTokenAuthentication(BaseAuthentication):  # type: ignore[misc] # the framework has no types
-    """Verifies the token of a request (RFC 6750): ``request.auth`` is its :class:`~roomkey.Claims`.
+    """Validates the token of a request (RFC 6750): ``request.auth`` is its :class:`~roomkey.Claims`.
 
     ``request.user`` is what ``ROOMKEY["USER"]`` makes of them, a :class:`TokenUser` by default. A request without a
     bearer token is left to the authentication classes after this one. Blocks while keys are fetched.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
-        """The user and the claims, or None without a token; raises APIException with the right status and headers."""
-        outcome = judge(request._request, ANY_GOOD_TOKEN)
+        """Return user and claims, or None without a token; raises APIException with the right status and headers."""
+        outcome = authorize(request._request, ANY_VALID_TOKEN)
         if isinstance(outcome, Claims):
             return (configured().user or TokenUser)(outcome), outcome
         if isinstance(outcome, TokenMissing):
             return None
-        raise _refused(request, outcome)
+        raise _rejection(request, outcome)
 
     def authenticate_header(self, _request: Request) -> str:
-        """The challenge where no token came, which makes that a 401."""
+        """Return the challenge for a request without a token, which makes that a 401."""
         return _header(configured().protection.missing(), "WWW-Authenticate") or "Bearer"
 
 
-def requires(**asked: Unpack[Asked]) -> type[BasePermission]:
-    """A permission class that asks for all this of a token, for ``permission_classes``; see ``roomkey.Requirements``.
+def requires(**options: Unpack[RequireOptions]) -> type[BasePermission]:
+    """Return a permission class that requires all this of a token; see ``roomkey.Requirements``.
 
-    Combined by ``|``, it stands last: a refusal of its own ends the request, with the challenge that names what is
+    Combined by ``|``, it stands last: a rejection of its own ends the request, with the challenge that names what is
     missing. Raises TypeError and ValueError where a requirement has the wrong form, and ConfigurationError where
     ``settings.ROOMKEY`` is not right or its validator could never meet it.
     """
-    requirements = configured().protection.declared(Requirements(**asked))
+    requirements = configured().protection.require(**options)
 
     class Required(BasePermission):  # type: ignore[misc] # the framework has no types
-        """Whether a token meets ``requirements``."""
+        """Grants access to a token that meets ``requirements``."""
 
         def has_permission(self, request: Request, _view: object) -> bool:
             if not isinstance(request.auth, Claims):
                 return False
-            outcome = judge(request._request, requirements)
+            outcome = authorize(request._request, requirements)
             if isinstance(outcome, AccessError):
-                raise _refused(request, outcome)
+                raise _rejection(request, outcome)
             return True
 
     return Required
 
 
-class _Refused(APIException):  # type: ignore[misc] # the framework has no types
-    """A refusal whose headers the framework's exception handler sends, whichever authentication class comes first."""
+class _Rejection(APIException):  # type: ignore[misc] # the framework has no types
+    """A rejection whose headers the framework's exception handler sends, whichever authentication class comes first."""
 
-    def __init__(self, code: str, answer: Answer) -> None:
-        super().__init__(json.loads(answer.body), code=code)
-        self.status_code = answer.status
-        self.auth_header = _header(answer, "WWW-Authenticate")
-        self.wait = int(_header(answer, "Retry-After") or 0)
+    def __init__(self, code: str, response: PreparedResponse) -> None:
+        super().__init__(json.loads(response.body), code=code)
+        self.status_code = response.status
+        self.auth_header = _header(response, "WWW-Authenticate")
+        self.wait = int(_header(response, "Retry-After") or 0)
 
 
-def _refused(request: Request, error: AccessError) -> _Refused:
-    """The exception for ``error``; the headers that the handler knows nothing of are those of the view's answer."""
-    answer = configured().protection.answer(error)
+def _rejection(request: Request, error: AccessError) -> _Rejection:
+    """Return the exception for ``error``; headers that the handler does not send are added to the view's response."""
+    response = configured().protection.response(error)
     headers = getattr(request.parser_context.get("view"), "headers", None)
     if isinstance(headers, dict):
-        headers |= {name: value for name, value in answer.headers if name not in _SENT_BY_THE_HANDLER}
-    return _Refused(error.code, answer)
+        headers |= {name: value for name, value in response.headers if name not in _SENT_BY_HANDLER}
+    return _Rejection(error.code, response)
 
 
-def _header(answer: Answer, name: str) -> str | None:
-    return next((value for key, value in answer.headers if key == name), None)
+def _header(response: PreparedResponse, name: str) -> str | None:
+    return next((value for key, value in response.headers if key == name), None)

@@ -1,4 +1,4 @@
-"""What a request shows of who sent it, read from it in each framework's own way."""
+"""The credentials of a request: token, DPoP proof, client certificate (RFC 6750, 8705, 9440, 9449; pure)."""
 
 import base64
 import binascii
@@ -11,14 +11,15 @@ from roomkey.errors import ConfigurationError
 from roomkey.resource_server.dpop_proof import DPoPRequest
 from roomkey.secret import Confidential
 
-_LONGEST: Final = 16_384
+_LONGEST_CERTIFICATE: Final = 16_384
+_DPOP_KEY: Final = "roomkey.proof"
 
 
 def client_certificate(scope: Mapping[str, Any]) -> bytes | None:
-    """The client's certificate of an ASGI ``scope`` in DER, or None where there is none, or a bad one.
+    """Return the client's certificate of an ASGI ``scope`` in DER, or None where there is none that is valid.
 
     It comes from the TLS extension of ASGI 3, which a server fills in from its own connection. One that the server
-    could not verify counts for nothing.
+    could not verify is ignored.
     """
     tls = (scope.get("extensions") or {}).get("tls")
     if not tls or tls.get("client_cert_error"):
@@ -32,26 +33,26 @@ def client_certificate(scope: Mapping[str, Any]) -> bytes | None:
 
 @final
 class CertificateProxies:
-    """The proxies that end the TLS for an API and say which certificate a client has, in ``Client-Cert`` (RFC 9440)."""
+    """The proxies that terminate TLS for an API and send the client's certificate in ``Client-Cert`` (RFC 9440)."""
 
     __slots__ = ("_networks",)
 
     def __init__(self, addresses: Iterable[str]) -> None:
-        """``addresses`` are those of the proxies, or networks of nobody else; raises ConfigurationError."""
+        """``addresses`` are those of the proxies, or networks of nothing else; raises ConfigurationError."""
         named = (addresses,) if isinstance(addresses, str) else tuple(addresses)
         try:
             self._networks = tuple(map(ipaddress.ip_network, named))
         except ValueError:
             raise ConfigurationError(
-                "certificates_from= takes addresses and networks of proxies, such as 10.1.2.3 or 10.1.2.0/24."
+                "certificates_from= must be addresses or networks of proxies, such as 10.1.2.3 or 10.1.2.0/24."
             ) from None
 
     def certificate(self, peer: str | None, headers: Sequence[str]) -> bytes | None:
-        """The certificate in DER that ``headers``, all of that name, say; None where the ``peer`` is no such proxy."""
+        """Return the certificate in DER from all ``Client-Cert`` headers; None where the ``peer`` is no such proxy."""
         if len(headers) != 1 or not self._trusted(peer):
             return None
         value = headers[0]
-        if len(value) > _LONGEST or len(value) < 3 or not value[0] == value[-1] == ":":
+        if len(value) > _LONGEST_CERTIFICATE or len(value) < 3 or not value[0] == value[-1] == ":":
             return None
         try:
             return base64.b64decode(value[1:-1], validate=True)
@@ -67,20 +68,17 @@ class CertificateProxies:
         return any((mapped or address) in network for network in self._networks)
 
 
-_KEY: Final = "roomkey.proof"
-
-
 @final
-class Presented(Confidential):
-    """What is judged of a request; its repr shows nothing of it.
+class RequestCredentials(Confidential):
+    """The part of a request that is validated; its repr shows nothing of it.
 
     Parameters:
         authorization: every ``Authorization`` header.
-        query: the query string as it came.
-        certificate: the client's certificate in DER, where the server itself says which one this connection has.
-        proof: what the request shows of DPoP, from ``presented_proof``.
-        peer: the address of whoever opened the connection, or None.
-        client_cert: every ``Client-Cert`` header, which counts where ``peer`` is a proxy that is trusted with it.
+        query: the query string as it was received.
+        certificate: the client's certificate in DER, where the server itself terminates TLS.
+        proof: the request's DPoP proof, from ``dpop_request``.
+        peer: the address of the connection's other end, or None.
+        client_cert: every ``Client-Cert`` header, which is used where ``peer`` is a trusted proxy.
     """
 
     __slots__ = ("authorization", "certificate", "client_cert", "peer", "proof", "query")
@@ -103,36 +101,36 @@ class Presented(Confidential):
         self.client_cert = client_cert
 
     def __repr__(self) -> str:
-        return "Presented(…)"
+        return "RequestCredentials(…)"
 
 
-def presented_proof(
-    kept: MutableMapping[str, Any], headers: Sequence[str], *, method: str, path: str
+def dpop_request(
+    state: MutableMapping[str, Any], headers: Sequence[str], *, method: str, path: str
 ) -> DPoPRequest | None:
-    """What a request with these ``DPoP`` headers shows, or None where it has none.
+    """Return the DPoP proof of a request with these ``DPoP`` headers, or None where it has none.
 
-    A proof is spent by its first use, and one request may be judged more than once: by a middleware and by a view, or
-    by two dependencies. So it stays in ``kept``, which must live as long as the request does, and no longer.
+    A proof is consumed by its first use, and one request may be validated more than once: by a middleware and by a
+    view, or by two dependencies. So it stays in ``state``, which must live as long as the request does, and no longer.
     """
     if not headers:
         return None
-    known = kept.get(_KEY)
+    known = state.get(_DPOP_KEY)
     if not isinstance(known, DPoPRequest):
-        known = kept[_KEY] = DPoPRequest(headers, method=method, path=path)
+        known = state[_DPOP_KEY] = DPoPRequest(headers, method=method, path=path)
     return known
 
 
-def presented_by(scope: MutableMapping[str, Any]) -> Presented:
-    """What is judged of a request or a websocket, which is opened by a GET (RFC 6455 section 4.1)."""
+def credentials_of(scope: MutableMapping[str, Any]) -> RequestCredentials:
+    """Return the credentials of an ASGI request or websocket, which is opened by a GET (RFC 6455 section 4.1)."""
     headers: dict[bytes, list[str]] = {b"authorization": [], b"dpop": [], b"client-cert": []}
     for name, value in scope["headers"]:
         if (lowered := name.lower()) in headers:
             headers[lowered].append(value.decode("latin-1"))
-    return Presented(
+    return RequestCredentials(
         headers[b"authorization"],
         scope.get("query_string", b"").decode("latin-1"),
         certificate=client_certificate(scope),
-        proof=presented_proof(scope, headers[b"dpop"], method=scope.get("method", "GET"), path=scope["path"]),
+        proof=dpop_request(scope, headers[b"dpop"], method=scope.get("method", "GET"), path=scope["path"]),
         peer=(scope.get("client") or (None,))[0],
         client_cert=headers[b"client-cert"],
     )

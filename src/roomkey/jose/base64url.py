@@ -3,7 +3,7 @@
 import binascii
 from typing import Final
 
-# The alphabet of plain base64 becomes a character that the decoder refuses, and so does padding.
+# The alphabet of plain base64 becomes a character that the decoder rejects, and so does padding.
 _TO_PLAIN: Final = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _PADDING: Final = (b"", b"", b"==", b"=")
@@ -12,7 +12,7 @@ _LAST: Final = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 
 
 def decode(text: bytes) -> bytes | None:
-    """The bytes that ``text`` stands for, or None where it is not the one form in which ``encode`` writes them."""
+    """Return the bytes that ``text`` encodes, or None where it is not the one form that ``encode`` writes."""
     rest = len(text) & 3
     if rest and text[-1] not in _LAST[rest]:
         return None
@@ -23,5 +23,5 @@ def decode(text: bytes) -> bytes | None:
 
 
 def encode(data: bytes) -> bytes:
-    """``data`` as base64url without padding."""
+    """Return ``data`` as base64url without padding."""
     return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")

@@ -1,4 +1,4 @@
-"""Whether the claims of a verified token are good here and now (RFC 7519 section 4.1, RFC 8725, RFC 9068; pure)."""
+"""The checks of a verified token's claims: issuer, audience, times, type (RFC 7519, RFC 8725, RFC 9068; pure)."""
 
 import functools
 from collections.abc import Mapping
@@ -12,32 +12,32 @@ LATEST_TIME: Final[float] = 253_402_300_799
 """The last second of the year 9999."""
 ACCESS_TOKEN: Final = "at+jwt"  # noqa: S105 - a type
 REQUIRED_OF_ACCESS_TOKENS: Final = ("sub", "client_id", "iat", "jti")
-"""What RFC 9068 section 2.2 asks of every access token, beside what ``ClaimRules`` always asks for."""
+"""What RFC 9068 section 2.2 requires of every access token, beside what ``ClaimRules`` always requires."""
 
 RawClaims = Mapping[str, Any]
-Life = tuple[float, float]
-"""The seconds since 1970 from which on and until which a token is good, leeway included."""
+Validity = tuple[float, float]
+"""The seconds since 1970 from which on and until which a token is valid, leeway included."""
 
 # An issuer signs these with the same keys, and shows some of them to everybody.
 _NEVER_ACCESS_TOKENS: Final = frozenset(
     {"dpop+jwt", "logout+jwt", "secevent+jwt", "statuslist+jwt", "denylist+jwt", "token-introspection+jwt"}
 )
-_TEXTS: Final = ("sub", "jti", "client_id")
+_STRINGS: Final = ("sub", "jti", "client_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRules:
-    """What a token's claims must say.
+    """What a token's claims must be.
 
     Parameters:
-        issuer: what ``iss`` must be, letter for letter.
-        audiences: of these ``aud`` must name one, letter for letter; None, on purpose, takes every audience.
-        access_tokens_only: take only the type ``at+jwt`` (RFC 9068 section 4); False takes every type but those that
-            are surely something else.
-        required: names that must be there, beside ``iss``, ``exp`` and (with ``audiences``) ``aud``.
+        issuer: the value of ``iss``, letter for letter.
+        audiences: ``aud`` must name one of them, letter for letter; None, on purpose, accepts every audience.
+        access_tokens_only: accept the type ``at+jwt`` only (RFC 9068 section 4); False accepts every type but those
+            that are surely something else.
+        required: claims that must be present, beside ``iss``, ``exp`` and (with ``audiences``) ``aud``.
         leeway: seconds by which clocks may differ, 0 to 300.
-        longest_age: seconds after ``iat`` in which a token is taken, or None for as long as it lives.
-        issued_in_future: True takes a token whose ``iat`` lies ahead.
+        longest_age: seconds after ``iat`` in which a token is accepted, or None for as long as it is valid.
+        issued_in_future: True accepts a token whose ``iat`` lies ahead.
     """
 
     issuer: str
@@ -50,38 +50,38 @@ class ClaimRules:
 
     def __post_init__(self) -> None:
         if not isinstance(self.issuer, str) or not self.issuer:
-            raise ValueError("issuer= is a text that is not empty")
+            raise ValueError("issuer= must be a string that is not empty")
         if self.audiences is not None and not (
             isinstance(self.audiences, frozenset)
             and self.audiences
             and all(isinstance(one, str) and one for one in self.audiences)
         ):
-            raise ValueError("audiences= is a frozenset of texts that are not empty, or None on purpose")
+            raise ValueError("audiences= must be a frozenset of strings that are not empty, or None on purpose")
         if not _is_number(self.leeway) or not 0.0 <= self.leeway <= LONGEST_LEEWAY:
-            raise ValueError("leeway= is a number of seconds from 0 to 300")
+            raise ValueError("leeway= must be a number of seconds from 0 to 300")
         if self.longest_age is not None and not (_is_number(self.longest_age) and 0.0 < self.longest_age < LATEST_TIME):
-            raise ValueError("longest_age= is a number of seconds above 0, or None")
+            raise ValueError("longest_age= must be a number of seconds above 0, or None")
 
 
-def check_claims(claims: RawClaims, rules: ClaimRules, *, now: float) -> Life:
-    """The life of a token with these ``claims``, which meet ``rules`` at ``now`` (in seconds since 1970).
+def check_claims(claims: RawClaims, rules: ClaimRules, *, now: float) -> Validity:
+    """Return the validity of a token whose ``claims`` meet ``rules`` at ``now`` (in seconds since 1970).
 
-    Raises InvalidToken, which names the claim. The type stands in the header and is judged by ``check_type``.
+    Raises InvalidToken, which names the claim. The type stands in the header and is checked by ``check_type``.
     """
     check_issuer(claims, rules.issuer)
     check_audience(claims, rules.audiences)
-    life = check_times(claims, rules, now=now)
+    validity = check_times(claims, rules, now=now)
     for name in rules.required:
         if claims.get(name) is None:
             raise invalid_token("claim_missing", name)
-    for name in _TEXTS:
+    for name in _STRINGS:
         if not isinstance(claims.get(name, ""), str):
             raise invalid_token("claim_malformed", name)
-    return life
+    return validity
 
 
 def check_type(typ: str | None, *, access_tokens_only: bool) -> None:
-    """Raise InvalidToken where a token of the type ``typ`` is not taken (RFC 8725 section 3.11)."""
+    """Raise InvalidToken where a token of the type ``typ`` is not accepted (RFC 8725 section 3.11)."""
     if typ == ACCESS_TOKEN:
         return
     kind = "" if typ is None else typ.lower().removeprefix("application/")
@@ -92,12 +92,12 @@ def check_type(typ: str | None, *, access_tokens_only: bool) -> None:
 def check_issuer(claims: RawClaims, issuer: str) -> None:
     """Raise InvalidToken where ``iss`` is not exactly ``issuer``."""
     if claims.get("iss") != issuer:
-        read_text(claims, "iss", required=True)
+        read_string(claims, "iss", required=True)
         raise invalid_token("wrong_issuer", "iss")
 
 
 def check_audience(claims: RawClaims, audiences: frozenset[str] | None) -> None:
-    """Raise InvalidToken where ``aud`` is no text or list of texts, or names none of ``audiences``."""
+    """Raise InvalidToken where ``aud`` is not a string or list of strings, or names none of ``audiences``."""
     value = claims.get("aud")
     if audiences is not None and isinstance(value, str) and value in audiences:
         return
@@ -112,35 +112,35 @@ def check_audience(claims: RawClaims, audiences: frozenset[str] | None) -> None:
         raise invalid_token("wrong_audience", "aud")
 
 
-def check_times(claims: RawClaims, rules: ClaimRules, *, now: float) -> Life:
-    """The life of the token, in which ``now`` lies; raises InvalidToken, also where a time is no number of seconds."""
+def check_times(claims: RawClaims, rules: ClaimRules, *, now: float) -> Validity:
+    """Return the validity, in which ``now`` lies; raises InvalidToken, also where a time is no number of seconds."""
     leeway = rules.leeway
-    ends = read_time(claims, "exp")
-    if ends is None:
+    expires = read_time(claims, "exp")
+    if expires is None:
         raise invalid_token("claim_missing", "exp")
-    if now >= ends + leeway:
+    if now >= expires + leeway:
         raise invalid_token("expired", "exp")
-    begins = read_time(claims, "nbf", earliest=-LATEST_TIME)
-    if begins is None:
-        begins = -LATEST_TIME
-    elif now < begins - leeway:
+    not_before = read_time(claims, "nbf", earliest=-LATEST_TIME)
+    if not_before is None:
+        not_before = -LATEST_TIME
+    elif now < not_before - leeway:
         raise invalid_token("not_yet_valid", "nbf")
     issued = read_time(claims, "iat")
     if issued is not None and not rules.issued_in_future:
         if now < issued - leeway:
             raise invalid_token("issued_in_future", "iat")
-        begins = max(begins, issued)
+        not_before = max(not_before, issued)
     if rules.longest_age is not None:
         if issued is None:
             raise invalid_token("claim_missing", "iat")
         if now >= issued + rules.longest_age + leeway:
             raise invalid_token("too_old", "iat")
-        ends = min(ends, issued + rules.longest_age)
-    return begins - leeway, ends + leeway
+        expires = min(expires, issued + rules.longest_age)
+    return not_before - leeway, expires + leeway
 
 
 def read_time(claims: RawClaims, name: str, *, earliest: float = 0) -> float | None:
-    """The time in the claim ``name``, in seconds since 1970, or None where it is absent; raises InvalidToken."""
+    """Return the time in the claim ``name``, in seconds since 1970, or None where it is absent; raises InvalidToken."""
     if name not in claims:
         return None
     value = claims[name]
@@ -150,8 +150,8 @@ def read_time(claims: RawClaims, name: str, *, earliest: float = 0) -> float | N
     raise invalid_token("claim_malformed", name)
 
 
-def read_text(claims: RawClaims, name: str, *, required: bool = False) -> str | None:
-    """The text in the claim ``name``, or None where it is absent; raises InvalidToken."""
+def read_string(claims: RawClaims, name: str, *, required: bool = False) -> str | None:
+    """Return the string in the claim ``name``, or None where it is absent; raises InvalidToken."""
     value = claims.get(name)
     if isinstance(value, str):
         return value
@@ -163,25 +163,25 @@ def read_text(claims: RawClaims, name: str, *, required: bool = False) -> str | 
 
 
 def read_scopes(claims: RawClaims, name: str = "scope", *, lists: bool = False) -> frozenset[str]:
-    """The scopes in the claim ``name``: words with spaces between them (RFC 8693 section 4.2); none where it is absent.
+    """Return the scopes in the claim ``name``, a string with spaces (RFC 8693 section 4.2); none where it is absent.
 
-    Words are printable ASCII without quotes and backslashes (RFC 6749 section 3.3). ``lists`` takes a list of words as
-    well, as some issuers write it. Raises InvalidToken.
+    Scopes are printable ASCII without quotes and backslashes (RFC 6749 section 3.3). ``lists`` accepts a list of scopes
+    as well, as some issuers write it. Raises InvalidToken.
     """
     value = claims.get(name, "")
     if lists and isinstance(value, list) and all(isinstance(one, str) and " " not in one for one in value):
         value = " ".join(value)
-    words = _words(value) if isinstance(value, str) else None
-    if words is None:
+    scopes = _split_scopes(value) if isinstance(value, str) else None
+    if scopes is None:
         raise invalid_token("claim_malformed", name)
-    return words
+    return scopes
 
 
 @functools.lru_cache(maxsize=256)
-def _words(text: str) -> frozenset[str] | None:
-    """The words in ``text``, one set for all tokens with the same scopes; None where a character cannot be there."""
-    plain = text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
-    return frozenset(text.split()) if plain else None
+def _split_scopes(value: str) -> frozenset[str] | None:
+    """Return one set for all tokens with the same scopes; None where a character is not allowed."""
+    allowed = value.isascii() and value.isprintable() and '"' not in value and "\\" not in value
+    return frozenset(value.split()) if allowed else None
 
 
 def _is_number(value: object) -> TypeGuard[float]:

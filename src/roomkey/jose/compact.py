@@ -1,6 +1,6 @@
-"""The compact form of a signed JWT, written, and taken apart with mistrust (RFC 7515 section 7.1, RFC 8725; pure).
+"""The compact serialization of a signed JWT: written, and parsed strictly (RFC 7515 section 7.1, RFC 8725; pure).
 
-Nothing here knows a key: what comes out is well-formed and nothing more.
+Nothing here verifies a signature: the result is well-formed and nothing more.
 """
 
 import json
@@ -16,18 +16,18 @@ _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 LARGEST_TOKEN: Final = 16_384
 LARGEST_HEADER: Final = 8_192
 LONGEST_KID: Final = 256
-_LONGEST_WORD: Final = 256
+_LONGEST_STRING: Final = 256
 _UNSUPPORTED: Final = ("crit", "b64", "zip")
-_MOST_KNOWN: Final = 256
-_LONGEST_KNOWN: Final = 1_024
+_MOST_CACHED: Final = 256
+_LONGEST_CACHED: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What counts of a token's header; keys and addresses in it (jwk, jku, x5c, x5u) have no part in that.
+    """The part of a token's header that is used; keys and URLs in it (jwk, jku, x5c, x5u) are ignored.
 
     Attributes:
-        algorithm: ``alg`` as it stands there; any text.
+        algorithm: ``alg`` as it stands there; any string.
         kid: the name of the key, or None; compared, and used for nothing else.
         typ: the type as it stands there, or None.
     """
@@ -39,14 +39,14 @@ class Header:
 
 @final
 class Compact(Confidential):
-    """A token taken apart; its repr shows nothing of it.
+    """A parsed token; its repr shows nothing of it.
 
     Attributes:
-        header: what counts of its header.
+        header: the part of its header that is used.
         payload: the decoded payload, any bytes.
         signature: the decoded signature, not empty.
         signed: the bytes that the signature is over.
-        new_header: the header as it travelled, where it was not known before; else empty.
+        new_header: the encoded header, where it was not known before; else empty.
     """
 
     __slots__ = ("header", "new_header", "payload", "signature", "signed")
@@ -63,25 +63,25 @@ class Compact(Confidential):
 
 
 def segment_of(members: Mapping[str, Any]) -> bytes:
-    """``members`` as one part of a compact JWT."""
+    """Return ``members`` as one part of a compact JWT."""
     return base64url.encode(_encode(members).encode())
 
 
 def write_compact(header: bytes, claims: Mapping[str, Any], sign: Callable[[bytes], bytes]) -> str:
-    """``claims`` behind the segment ``header`` as a compact JWT; ``sign`` makes the signature over bytes."""
+    """Return ``claims`` behind the segment ``header`` as a compact JWT; ``sign`` makes the signature over bytes."""
     signed = b".".join((header, segment_of(claims)))
     return b".".join((signed, base64url.encode(sign(signed)))).decode()
 
 
 def read_compact(token: str, *, largest: int = LARGEST_TOKEN) -> Compact:
-    """Take ``token`` apart; costs nothing for one that is too large or has the wrong number of dots.
+    """Parse ``token``; costs nothing for one that is too large or has the wrong number of dots.
 
-    ``largest`` is what it may measure, in bytes; more than usual only for what an issuer publishes.
+    ``largest`` is the size limit in bytes; larger than usual only for what an issuer publishes.
 
     Raises InvalidToken, and TypeError where ``token`` is not a str. Safe in any thread.
     """
     if not isinstance(token, str):
-        raise TypeError(f"a token is a str, not {type(token).__name__}")
+        raise TypeError(f"token must be a str, not {type(token).__name__}")
     if len(token) > largest:
         raise invalid_token("too_large")
     if not token.isascii():
@@ -100,7 +100,7 @@ def read_compact(token: str, *, largest: int = LARGEST_TOKEN) -> Compact:
 
 
 def read_claims(compact: Compact) -> dict[str, Any]:
-    """The claims in the payload; raises InvalidToken where it is not a strict JSON object."""
+    """Return the claims in the payload; raises InvalidToken where it is not a strict JSON object."""
     claims = strict_json.read_object(compact.payload)
     if claims is None:
         raise invalid_token("malformed_payload")
@@ -108,21 +108,21 @@ def read_claims(compact: Compact) -> dict[str, Any]:
 
 
 def embedded_key(header: bytes) -> object:
-    """The ``jwk`` in ``header``, the first segment of a token, or None.
+    """Return the ``jwk`` in ``header``, the first segment of a token, or None.
 
-    A DPoP proof alone is verified by the key that it brings along, and counts for nothing until that key is found to be
-    the one that a verified token is bound to (RFC 9449 section 4.3).
+    Only a DPoP proof is verified by the key in its own header, and proves nothing until that key is found to be the one
+    that a verified token is bound to (RFC 9449 section 4.3).
     """
     return (strict_json.read_object(base64url.decode(header) or b"") or {}).get("jwk")
 
 
 def remember_header(compact: Compact) -> None:
-    """Know the header of ``compact`` the next time; only for a token whose signature is right.
+    """Cache the parsed header of ``compact``; only for a token whose signature is right.
 
-    An issuer's tokens share a few headers; tokens that anybody can write do not get in.
+    An issuer's tokens share a few headers; those of forged tokens do not get in.
     """
-    if len(compact.new_header) <= _LONGEST_KNOWN:
-        if len(_known) >= _MOST_KNOWN:
+    if len(compact.new_header) <= _LONGEST_CACHED:
+        if len(_known) >= _MOST_CACHED:
             _known.clear()
         _known[compact.new_header] = compact.header
 
@@ -139,15 +139,15 @@ def _read_header(segment: bytes) -> Header:
     members = strict_json.read_object(data)
     if members is None:
         raise invalid_token("malformed_header")
-    algorithm = _word(members, "alg", _LONGEST_WORD)
+    algorithm = _string(members, "alg", _LONGEST_STRING)
     if algorithm is None:
         raise invalid_token("malformed_header")
     if any(name in members for name in _UNSUPPORTED):
         raise invalid_token("unsupported_header")
-    return Header(algorithm, _word(members, "kid", LONGEST_KID), _word(members, "typ", _LONGEST_WORD))
+    return Header(algorithm, _string(members, "kid", LONGEST_KID), _string(members, "typ", _LONGEST_STRING))
 
 
-def _word(members: dict[str, Any], name: str, longest: int) -> str | None:
+def _string(members: dict[str, Any], name: str, longest: int) -> str | None:
     if name not in members:
         return None
     value = members[name]
@@ -158,16 +158,16 @@ def _word(members: dict[str, Any], name: str, longest: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedToken:
-    """Header and claims as they stand in a token that nobody has verified."""
+    """Header and claims of a token whose signature was not verified: for display and lifetimes, never for decisions."""
 
     header: Mapping[str, Any] = field(repr=False)
     claims: Mapping[str, Any] = field(repr=False)
 
 
 def read_unverified(token: str) -> UnverifiedToken | None:
-    """Header and claims of ``token``, or None where it is not a JWT of at most 16 KiB; never raises, does no I/O.
+    """Return header and claims of ``token``, or None where it is not a JWT of at most 16 KiB; never raises. Pure.
 
-    The form is that of ``read_compact``, but any header will do, and a signature may be missing.
+    The form is that of ``read_compact``, but any header is accepted, and a signature may be missing.
     """
     if len(token) > LARGEST_TOKEN or token.count(".") != 2 or not token.isascii():
         return None

@@ -1,4 +1,4 @@
-"""Which public keys are too weak, too costly or broken, however well-formed they are (RFC 8725, FIPS 186-5; pure)."""
+"""Checks for public keys that are too weak, too costly or broken, though well-formed (RFC 8725, FIPS 186-5; pure)."""
 
 import functools
 from typing import Final
@@ -12,7 +12,7 @@ _LARGEST_FINGERPRINT_PRIME: Final = 167
 
 
 def rsa_problem(modulus: int, exponent: int) -> str:
-    """Why an RSA key is refused, as a stable word; empty where it is good."""
+    """Return why an RSA key is rejected, as a stable code; empty where it is accepted."""
     size = modulus.bit_length()
     if size < SMALLEST_RSA or not modulus & 1:
         return "weak_key"
@@ -24,7 +24,7 @@ def rsa_problem(modulus: int, exponent: int) -> str:
 
 
 def is_roca(modulus: int) -> bool:
-    """True for a modulus whose factors a smart card made as powers of 65537, which can be factored (CVE-2017-15361).
+    """Return True for a modulus that a smart card made of powers of 65537, so that it can be factored (CVE-2017-15361).
 
     Modulo every small prime such a modulus is itself a power of 65537; another one passes by chance once in 2^150.
     """
@@ -38,9 +38,9 @@ def _fingerprint() -> tuple[tuple[int, frozenset[int]], ...]:
 
 
 def edwards_problem(encoded: bytes) -> str:
-    """Why an Ed25519 (32 bytes) or Ed448 (57 bytes) key is refused, as a stable word; empty where it is good.
+    """Return why an Ed25519 (32 bytes) or Ed448 (57 bytes) key is rejected, as a stable code; empty where it is not.
 
-    Refused are points that are not on the curve, and the few of small order, for which anybody can sign.
+    Rejected are points that are not on the curve, and the few of small order, for which signatures can be forged.
     """
     curve = _ED25519 if len(encoded) == 32 else _ED448
     y = int.from_bytes(encoded, "little") & ~(1 << (len(encoded) * 8 - 1))

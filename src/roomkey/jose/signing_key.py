@@ -1,4 +1,4 @@
-"""A private key that signs compact JWTs (RFC 7515 section 3.1, RFC 7518 section 3)."""
+"""Keys that sign compact JWTs: a private key, or a shared secret by HMAC (RFC 7515 section 3.1, RFC 7518)."""
 
 import hmac
 import json
@@ -30,19 +30,19 @@ class SigningKey(Confidential):
 
     def __init__(self, key: PrivateKey, *, algorithm: str | None = None, key_id: str | None = None) -> None:
         """Sign with ``key``; raises ConfigurationError where ``algorithm`` is not one for it, or it is too weak."""
-        self._headers: dict[str, bytes] = {}  # by type: what a program signs is of a few
+        self._headers: dict[str, bytes] = {}  # by type: a program signs a few types
         self.algorithm = algorithm or ""
         self.key_id = key_id
         known = _suitable(key)
         if algorithm is None:
             self.algorithm = known[0]
         elif algorithm not in known:
-            raise ConfigurationError(f"This private key signs {' or '.join(known)}; name one of these as algorithm=.")
+            raise ConfigurationError(f"This private key signs {' or '.join(known)}; set algorithm= to one of these.")
         self._sign = _signer(key, self.algorithm)
 
     @classmethod
     def read(cls, secret: Secret, *, algorithm: str | None = None, key_id: str | None = None) -> Self:
-        """The key in ``secret``: PEM, or a JWK whose ``alg`` and ``kid`` count where no others are named.
+        """Return the key in ``secret``: PEM, or a JWK, whose ``alg`` and ``kid`` are the defaults.
 
         May block on the secret's file or callable; raises ConfigurationError, which shows nothing of it.
         """
@@ -54,7 +54,7 @@ class SigningKey(Confidential):
         return cls(parsed.key, algorithm=algorithm or parsed.algorithm, key_id=key_id or parsed.key_id)
 
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
-        """``claims`` as a compact JWT."""
+        """Return ``claims`` as a compact JWT."""
         header = self._headers.get(typ)
         if header is None:
             members = {"alg": self.algorithm, "typ": typ} | ({} if self.key_id is None else {"kid": self.key_id})
@@ -62,7 +62,7 @@ class SigningKey(Confidential):
         return write_compact(header, claims, self._sign)
 
     def signature(self, data: bytes) -> bytes:
-        """The signature of ``data`` in the form of RFC 7518."""
+        """Return the signature of ``data`` in the form of RFC 7518."""
         return self._sign(data)
 
     def __repr__(self) -> str:
@@ -85,7 +85,7 @@ def _suitable(key: PrivateKey) -> tuple[str, ...]:
 
 
 def _signer(key: PrivateKey, algorithm: str) -> Callable[[bytes], bytes]:
-    """What signs by ``algorithm``, in the form of RFC 7518."""
+    """Return the function that signs by ``algorithm``, in the form of RFC 7518."""
     if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
         return key.sign
     digest = HASHES[algorithm[2:5]]()
@@ -113,22 +113,22 @@ class _Parsed(NamedTuple):
 
 
 def _parsed(secret: Secret) -> _Parsed | None:
-    """None where it is no key: an exception's traceback would have the key's text in its frames."""
+    """Return None where it is no key: an exception's traceback would have the key in its frames."""
     try:
         text = secret.reveal()
         if not text.lstrip().startswith("{"):
             return _Parsed(cast("PrivateKey", load_pem_private_key(text.encode(), password=None)))
         jwk = json.loads(text)
         key = _private_numbers(jwk)
-        return None if key is None else _Parsed(key, _text(jwk, "alg"), _text(jwk, "kid"))
+        return None if key is None else _Parsed(key, _string(jwk, "alg"), _string(jwk, "kid"))
     except SecretUnavailable:
         raise
-    except Exception:  # noqa: BLE001 - there are many errors for what is no key
+    except Exception:  # noqa: BLE001 - a malformed key raises many kinds of errors
         return None
 
 
 def _private_numbers(jwk: Mapping[str, Any]) -> PrivateKey | None:
-    """The key of RFC 7518 section 6 and RFC 8037 section 2."""
+    """Return the key of RFC 7518 section 6 and RFC 8037 section 2."""
 
     def octets(name: str) -> bytes:
         data = base64url.decode(jwk[name].encode())
@@ -156,7 +156,7 @@ def _private_numbers(jwk: Mapping[str, Any]) -> PrivateKey | None:
     return None
 
 
-def _text(jwk: Mapping[str, Any], name: str) -> str | None:
+def _string(jwk: Mapping[str, Any], name: str) -> str | None:
     value = jwk.get(name)
     return value if isinstance(value, str) else None
 
@@ -165,7 +165,7 @@ _CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-52
 
 
 def public_jwk(key: PrivateKey) -> dict[str, Any]:
-    """The members that make the public key, without a name: no private member can get in."""
+    """Return the public half of ``key`` as it is published, without a ``kid``; holds no private member (RFC 7517)."""
     public = key.public_key()
     if isinstance(public, rsa.RSAPublicKey):
         numbers = public.public_numbers()
@@ -186,7 +186,7 @@ _SHORTEST: Final = 32
 
 
 @final
-class SharedKey(Confidential):
+class HMACKey(Confidential):
     """Signs by HS256; ``algorithm`` says so. It has no ``kid``: it is never published. Its repr shows nothing of it.
 
     Safe in any thread; does no I/O.
@@ -201,15 +201,15 @@ class SharedKey(Confidential):
         short = len(secret) < _SHORTEST
         del secret
         if short:
-            raise ConfigurationError(f"A shared secret for HS256 has at least {_SHORTEST} bytes.")
+            raise ConfigurationError(f"A shared secret for HS256 must have at least {_SHORTEST} bytes.")
 
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
-        """``claims`` as a compact JWT."""
+        """Return ``claims`` as a compact JWT."""
         return write_compact(segment_of({"alg": self.algorithm, "typ": typ}), claims, self.signature)
 
     def signature(self, data: bytes) -> bytes:
-        """The HMAC of ``data``."""
+        """Return the HMAC of ``data``."""
         return hmac.digest(self._secret, data, "sha256")
 
     def __repr__(self) -> str:
-        return "SharedKey(HS256)"
+        return "HMACKey(HS256)"

@@ -1,4 +1,4 @@
-"""JSON as it is trusted: UTF-8, no member twice, finite numbers of a bounded size, bounded depth (RFC 8259; pure)."""
+"""A strict JSON reader: UTF-8, no member twice, finite numbers of a bounded size, bounded depth (RFC 8259; pure)."""
 
 import json
 import math
@@ -9,10 +9,10 @@ LONGEST_INTEGER: Final = 20
 
 
 def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An ``object_pairs_hook`` that raises ValueError where a member stands twice in one object."""
+    """An ``object_pairs_hook`` that raises ValueError where a member occurs twice in one object."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member stands in it twice")
+        raise ValueError("a member occurs twice")
     return members
 
 
@@ -48,10 +48,10 @@ _LENIENT: Final = json.JSONDecoder(
 
 
 def read_object(data: bytes, decoder: json.JSONDecoder = _STRICT) -> dict[str, Any] | None:
-    """The object in ``data``, or None where it holds anything else; the error would carry the data along."""
+    """Return the object in ``data``, or None where it is anything else; an error would carry the data along."""
     try:
         text = data.decode()
-        # As machines write it: to look for space around it takes as long as the rest.
+        # As programs write it: to look for space around it takes as long as the rest.
         value, end = decoder.raw_decode(text) if text[:1] == "{" else (None, -1)
         if end != len(text):
             value = decoder.decode(text)
@@ -59,7 +59,7 @@ def read_object(data: bytes, decoder: json.JSONDecoder = _STRICT) -> dict[str, A
         if text.count("{") + text.count("[") > DEEPEST and _depth(value) > DEEPEST:
             return None
         if "\\" in text:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair is not text
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair is not a character
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

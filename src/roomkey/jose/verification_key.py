@@ -1,4 +1,7 @@
-"""One key to verify with, judged when it is loaded: a JWK, a PEM block or a shared secret (RFC 7517, 7518; pure)."""
+"""A key that verifies signatures, checked when it is loaded: a JWK, a PEM block or a shared secret (pure).
+
+RFC 7517, RFC 7518 section 3, RFC 8037, RFC 8812, RFC 9864. The primitives are those of ``cryptography``.
+"""
 
 import functools
 import hashlib
@@ -21,7 +24,7 @@ from roomkey.secret import Confidential
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
 Verifier = Callable[[bytes, bytes], bool]
-"""Takes a signature and what it is over; True where it is right. Raises nothing."""
+"""Takes a signature and what it is over; returns True where it is right. Raises nothing."""
 
 HASHES: Final[Mapping[str, type[hashes.HashAlgorithm]]] = {
     "256": hashes.SHA256,
@@ -39,7 +42,7 @@ _WRONG: Final = (InvalidSignature, UnsupportedAlgorithm, ValueError)
 
 
 def suitable(key: PublicKey) -> tuple[str, ...]:
-    """The algorithms that ``key`` can be used with; none for a curve that is not in ``CURVES``."""
+    """Return the algorithms that ``key`` can be used with; none for a curve that is not in ``CURVES``."""
     if isinstance(key, rsa.RSAPublicKey):
         return RSA
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -48,7 +51,7 @@ def suitable(key: PublicKey) -> tuple[str, ...]:
 
 
 def verifier(key: PublicKey, algorithm: str) -> Verifier:
-    """What checks signatures of ``algorithm``, one of ``suitable(key)``, with ``key``."""
+    """Return what checks signatures of ``algorithm``, one of ``suitable(key)``, with ``key``."""
     if isinstance(key, rsa.RSAPublicKey):
         return _rsa_verifier(key, algorithm)
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -57,7 +60,7 @@ def verifier(key: PublicKey, algorithm: str) -> Verifier:
 
 
 def secret_verifier(secret: bytes, algorithm: str) -> Verifier:
-    """What checks HMACs of ``algorithm``, one of ``SYMMETRIC``, with ``secret``."""
+    """Return what checks HMACs of ``algorithm``, one of ``SYMMETRIC``, with ``secret``."""
     name = f"sha{algorithm[2:]}"
 
     def verify(signature: bytes, signed: bytes) -> bool:
@@ -126,11 +129,11 @@ _LONGEST_NUMBER: Final = 2_048
 
 
 class UnusableKey(Exception):
-    """A key that is not used; ``reason`` is a stable word, and nothing of the key stands in it.
+    """A key that is rejected; ``reason`` is a stable code, and nothing of the key stands in it.
 
     ``malformed``, ``unsupported_key_type``, ``unsupported_curve``, ``unsupported_algorithm``, ``algorithm_mismatch``,
     ``not_for_signatures`` (use, key_ops), ``private_key``, ``symmetric_key`` (in a published set), ``weak_key``,
-    ``oversized_key``, ``roca``, ``invalid_point``, ``ambiguous_kid`` (two shared secrets of one name).
+    ``oversized_key``, ``roca``, ``invalid_point``, ``ambiguous_kid`` (two shared secrets with one name).
     """
 
     def __init__(self, reason: str) -> None:
@@ -140,11 +143,11 @@ class UnusableKey(Exception):
 
 @final
 class VerificationKey(Confidential):
-    """A key that may be used, ready to be used; its repr shows its name and its algorithms.
+    """A key that was accepted; its repr shows its name and its algorithms.
 
     Attributes:
         kid: its name, or None.
-        verifiers: what checks a signature, by each algorithm that the key is bound to.
+        verifiers: the function that checks a signature, by each algorithm that the key is bound to.
     """
 
     __slots__ = ("kid", "verifiers")
@@ -158,17 +161,17 @@ class VerificationKey(Confidential):
 
 
 def read_jwk(jwk: object, *, published: bool) -> VerificationKey:
-    """The key in ``jwk``, a parsed JWK; raises UnusableKey.
+    """Return the key in ``jwk``, a parsed JWK; raises UnusableKey.
 
-    ``published`` is True for one that comes from a URL: a shared secret has no business there.
+    ``published`` is True for one that comes from a URL: a shared secret must not be published.
     """
     if not isinstance(jwk, Mapping) or not all(isinstance(name, str) for name in jwk):
         raise UnusableKey("malformed")
-    kid, kty = _text(jwk, "kid"), _text(jwk, "kty")
+    kid, kty = _string(jwk, "kid"), _string(jwk, "kty")
     if kid is not None and len(kid) > LONGEST_KID:
         raise UnusableKey("malformed")
     _check_purpose(jwk)
-    algorithm = _text(jwk, "alg")
+    algorithm = _string(jwk, "alg")
     if algorithm is not None and algorithm not in ALGORITHMS:
         raise UnusableKey("unsupported_algorithm")
     if kty == "oct":
@@ -181,7 +184,7 @@ def read_jwk(jwk: object, *, published: bool) -> VerificationKey:
 
 
 def read_pem(text: str) -> VerificationKey:
-    """The public key in a PEM block (SubjectPublicKeyInfo); raises UnusableKey."""
+    """Return the public key in a PEM block (SubjectPublicKeyInfo); raises UnusableKey."""
     if "PRIVATE KEY" in text:
         raise UnusableKey("private_key")
     try:
@@ -192,16 +195,16 @@ def read_pem(text: str) -> VerificationKey:
         raise UnusableKey("malformed")
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
-        _no(rsa_problem(numbers.n, numbers.e))
+        _check(rsa_problem(numbers.n, numbers.e))
     elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-        _no(edwards_problem(key.public_bytes_raw()))
+        _check(edwards_problem(key.public_bytes_raw()))
     elif not isinstance(key, ec.EllipticCurvePublicKey):
         raise UnusableKey("unsupported_key_type")
     return _public(key, None, None)
 
 
 def read_secret(secret: bytes) -> VerificationKey:
-    """A shared secret, for HMAC with hashes that are no longer than it is; raises UnusableKey."""
+    """Return a shared secret, for HMAC with hashes that are no longer than it is; raises UnusableKey."""
     return _secret(secret, None, None)
 
 
@@ -226,7 +229,7 @@ def _secret(secret: bytes, kid: str | None, algorithm: str | None) -> Verificati
 
 
 def _check_purpose(jwk: Mapping[str, Any]) -> None:
-    if _text(jwk, "use") not in {None, "sig"}:
+    if _string(jwk, "use") not in {None, "sig"}:
         raise UnusableKey("not_for_signatures")
     if "key_ops" in jwk:
         operations = jwk["key_ops"]
@@ -238,12 +241,12 @@ def _check_purpose(jwk: Mapping[str, Any]) -> None:
 
 def _rsa(jwk: Mapping[str, Any]) -> PublicKey:
     modulus, exponent = int.from_bytes(_bytes(jwk, "n")), int.from_bytes(_bytes(jwk, "e"))
-    _no(rsa_problem(modulus, exponent))
-    return _made(lambda: rsa.RSAPublicNumbers(exponent, modulus).public_key(), "malformed")
+    _check(rsa_problem(modulus, exponent))
+    return _build(lambda: rsa.RSAPublicNumbers(exponent, modulus).public_key(), "malformed")
 
 
 def _elliptic(jwk: Mapping[str, Any]) -> PublicKey:
-    name = _text(jwk, "crv") or ""
+    name = _string(jwk, "crv") or ""
     if name not in JWK_CURVES:
         raise UnusableKey("unsupported_curve")
     curve = JWK_CURVES[name]()
@@ -251,19 +254,19 @@ def _elliptic(jwk: Mapping[str, Any]) -> PublicKey:
     if not len(x) == len(y) == (curve.key_size + 7) // 8:
         raise UnusableKey("malformed")
     numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve)
-    return _made(numbers.public_key, "invalid_point")
+    return _build(numbers.public_key, "invalid_point")
 
 
 def _edwards(jwk: Mapping[str, Any]) -> PublicKey:
-    name = _text(jwk, "crv") or ""
+    name = _string(jwk, "crv") or ""
     if name not in _EDWARDS:
         raise UnusableKey("unsupported_curve")
     size, make = _EDWARDS[name]
     encoded = _bytes(jwk, "x")
     if len(encoded) != size:
         raise UnusableKey("malformed")
-    _no(edwards_problem(encoded))
-    return _made(lambda: make(encoded), "invalid_point")
+    _check(edwards_problem(encoded))
+    return _build(lambda: make(encoded), "invalid_point")
 
 
 def _unknown(_: Mapping[str, Any]) -> PublicKey:
@@ -277,19 +280,19 @@ _PUBLIC_KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], PublicKey]]] = {
 }
 
 
-def _made(make: Callable[[], PublicKey], otherwise: str) -> PublicKey:
+def _build(make: Callable[[], PublicKey], otherwise: str) -> PublicKey:
     try:
         return make()
     except (ValueError, UnsupportedAlgorithm):
         raise UnusableKey(otherwise) from None
 
 
-def _no(problem: str) -> None:
+def _check(problem: str) -> None:
     if problem:
         raise UnusableKey(problem)
 
 
-def _text(jwk: Mapping[str, Any], name: str) -> str | None:
+def _string(jwk: Mapping[str, Any], name: str) -> str | None:
     if name not in jwk:
         return None
     value = jwk[name]
@@ -299,7 +302,7 @@ def _text(jwk: Mapping[str, Any], name: str) -> str | None:
 
 
 def _bytes(jwk: Mapping[str, Any], name: str) -> bytes:
-    value = _text(jwk, name)
+    value = _string(jwk, name)
     if value is None or len(value) > _LONGEST_NUMBER or not value.isascii():
         raise UnusableKey("malformed")
     data = base64url.decode(value.encode())
@@ -312,19 +315,19 @@ _REQUIRED: Final = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "O
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
-    """The SHA-256 thumbprint of ``jwk``, in base64url; it must be one that ``read_jwk`` takes as a public key."""
+    """Return the SHA-256 thumbprint of ``jwk`` (RFC 7638) in base64url; ``read_jwk`` must accept it as a public key."""
     required = {name: jwk[name] for name in _REQUIRED[jwk["kty"]]}
     digest = hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest()
     return base64url.encode(digest).decode()
 
 
 def allowed_algorithms(algorithms: Iterable[str]) -> frozenset[str]:
-    """``algorithms`` as a set of known names.
+    """Return ``algorithms`` as a set of known names.
 
     Raises TypeError for a single str, ValueError where a name is unknown (``none`` is) or there is none.
     """
     if isinstance(algorithms, str | bytes):
-        raise TypeError('algorithms= is a list of names, such as ["ES256"]')
+        raise TypeError('algorithms= must be a list of names, such as ["ES256"]')
     return _allowed(tuple(algorithms))
 
 
@@ -332,18 +335,18 @@ def allowed_algorithms(algorithms: Iterable[str]) -> frozenset[str]:
 def _allowed(algorithms: tuple[str, ...]) -> frozenset[str]:
     unknown = [name for name in algorithms if name not in ALGORITHMS]
     if unknown or not algorithms:
-        raise ValueError(f"algorithms= names at least one of {', '.join(sorted(ALGORITHMS))}, and no others")
+        raise ValueError(f"algorithms= must name at least one of {', '.join(sorted(ALGORITHMS))}, and no others")
     return frozenset(algorithms)
 
 
 def check_algorithm(header: Header, allowed: frozenset[str]) -> None:
-    """Raise InvalidToken where the algorithm of ``header`` is not ``allowed``; before any key is looked for."""
+    """Raise InvalidToken where the algorithm of ``header`` is not ``allowed``; before any key is looked up."""
     if header.algorithm not in allowed:
         raise invalid_token("algorithm_not_allowed")
 
 
 def check_signature(compact: Compact, keys: Iterable[VerificationKey]) -> VerificationKey:
-    """The one of ``keys`` that signed ``compact``; raises InvalidToken. ``keys`` come from ``KeySet.find``."""
+    """Return the one of ``keys`` that signed ``compact``; raises InvalidToken. ``keys`` come from ``KeySet.find``."""
     for key in keys:
         if key.verifiers[compact.header.algorithm](compact.signature, compact.signed):
             if compact.new_header:

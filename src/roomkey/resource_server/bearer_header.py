@@ -1,4 +1,4 @@
-"""The token that a request carries, read from its ``Authorization`` header and from nowhere else (RFC 6750; pure)."""
+"""The token of a request, read from its ``Authorization`` header and from nowhere else (RFC 6750; pure)."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _SCHEMES: Final[dict[str, Scheme]] = {"bearer": "Bearer", "dpop": "DPoP"}
 
 
 @final
-class PresentedToken(Confidential):
+class ReceivedToken(Confidential):
     """A token and the scheme that it was sent by; its repr shows the scheme."""
 
     __slots__ = ("scheme", "value")
@@ -28,22 +28,20 @@ class PresentedToken(Confidential):
         self.value = value
 
     def __repr__(self) -> str:
-        return f"PresentedToken({self.scheme})"
+        return f"ReceivedToken({self.scheme})"
 
 
-def read_presented_token(
-    authorization: Sequence[str], *, elsewhere: bool = False, dpop: bool = False
-) -> PresentedToken:
-    """The access token of a request.
+def read_bearer_header(authorization: Sequence[str], *, elsewhere: bool = False, dpop: bool = False) -> ReceivedToken:
+    """Return the access token of a request.
 
     Parameters:
-        authorization: every ``Authorization`` header of the request, each as it came.
+        authorization: every ``Authorization`` header of the request, each as it was received.
         elsewhere: True where the request also has an ``access_token`` in its query or form, which is never read.
-        dpop: True where the scheme DPoP is taken too (RFC 9449 section 7.1).
+        dpop: True where the scheme DPoP is accepted too (RFC 9449 section 7.1).
 
     Raises TokenMissing (401, no error code) without credentials of such a scheme, and InvalidRequest (400) for two
-    headers, two values in one, a token in two places, or a header that is not one scheme and one token. A refusal names
-    the scheme that the request came with.
+    headers, two values in one, a token in two places, or a header that is not one scheme and one token. The error has
+    the scheme that the request was sent with.
     """
     if len(authorization) > 1:
         raise _invalid("two_authorization_headers", "The request has more than one Authorization header.")
@@ -58,16 +56,18 @@ def read_presented_token(
     found = _SCHEME.match(value, 0, len("Bearer "))
     scheme = None if found is None else _SCHEMES.get(found[0].lower())
     if scheme is None or (scheme == "DPoP" and not dpop):
-        raise TokenMissing("The Authorization header is of no scheme that is taken here.", reason="other_scheme")
+        raise TokenMissing(
+            "The Authorization header's scheme is not accepted here; send Bearer.", reason="other_scheme"
+        )
     if elsewhere:
         raise _of(scheme, _invalid("token_in_two_places", "The request has a token in more than one place."))
     if too_large:
         raise _of(scheme, invalid_token("too_large"))
     token = value[len(scheme) + 1 :]
     if value[len(scheme) : len(scheme) + 1] != " " or not _B64TOKEN.fullmatch(token):
-        wanted = f"The Authorization header is not {scheme}, one space and one token."
-        raise _of(scheme, _invalid("malformed_header", wanted))
-    return PresentedToken(scheme, token)
+        message = f"The Authorization header must be {scheme}, one space and one token."
+        raise _of(scheme, _invalid("malformed_header", message))
+    return ReceivedToken(scheme, token)
 
 
 def _invalid(reason: str, message: str) -> InvalidRequest:

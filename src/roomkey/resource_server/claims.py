@@ -1,12 +1,11 @@
-"""The claims of a token that was verified, and what they say of who may do what."""
+"""The claims of a verified token, and the mapping that finds scopes, roles and tenant in them (RFC 9068)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, final
 
-from roomkey.errors import ConfigurationError
-from roomkey.jose.claims import RawClaims, read_scopes, read_text
+from roomkey.jose.claims import RawClaims, read_scopes, read_string
 from roomkey.jose.reasons import invalid_token
 from roomkey.secret import Confidential
 
@@ -16,8 +15,8 @@ class Claims(Confidential, Mapping[str, Any]):
     """The verified claims of one token: a read-only mapping, with the names that every issuer writes differently.
 
     One value serves every request with the same token, so nothing in it can be changed: lists are tuples, objects are
-    read-only mappings; ``as_dict`` makes a copy of one's own. Its repr shows whose token it is and for which client,
-    and no other claim. Safe in any thread.
+    read-only mappings; ``as_dict`` makes a copy that can be changed. Its repr shows subject and client, and no other
+    claim. Safe in any thread.
     """
 
     __slots__ = ("_client_id", "_roles", "_scopes", "_subject", "_tenant", "_values")
@@ -31,7 +30,7 @@ class Claims(Confidential, Mapping[str, Any]):
         roles: frozenset[str] = frozenset(),
         tenant: str | None = None,
     ) -> None:
-        """``values`` are not changed any more by whoever hands them in."""
+        """``values`` must not be changed afterwards."""
         self._values = values
         self._subject = subject
         self._client_id = client_id
@@ -41,17 +40,17 @@ class Claims(Confidential, Mapping[str, Any]):
 
     @property
     def subject(self) -> str | None:
-        """Who the token is about (``sub``), or None."""
+        """The subject (``sub``), or None."""
         return self._subject
 
     @property
     def client_id(self) -> str | None:
-        """The app that acts, or None."""
+        """The client that the token was issued to, or None."""
         return self._client_id
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What the token allows; empty allows nothing."""
+        """The scopes of the token; empty allows nothing."""
         return self._scopes
 
     @property
@@ -65,7 +64,7 @@ class Claims(Confidential, Mapping[str, Any]):
         return self._tenant
 
     def __getitem__(self, name: str) -> Any:
-        return _frozen(self._values[name])
+        return _freeze(self._values[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -74,8 +73,8 @@ class Claims(Confidential, Mapping[str, Any]):
         return len(self._values)
 
     def as_dict(self) -> dict[str, Any]:
-        """A copy in dicts and lists, as the token had them, which may be changed and written as JSON."""
-        return {name: _thawed(value) for name, value in self._values.items()}
+        """Return a copy in dicts and lists, as the token had them, which may be changed and written as JSON."""
+        return {name: _copy(value) for name, value in self._values.items()}
 
     def __repr__(self) -> str:
         return f"Claims(subject={self.subject!r}, client_id={self.client_id!r})"
@@ -84,18 +83,18 @@ class Claims(Confidential, Mapping[str, Any]):
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
-def _frozen(value: Any) -> Any:
+def _freeze(value: Any) -> Any:
     if type(value) in _PLAIN:
         return value
     if isinstance(value, Mapping):
-        return MappingProxyType({name: _frozen(inner) for name, inner in value.items()})
-    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+        return MappingProxyType({name: _freeze(inner) for name, inner in value.items()})
+    return tuple(map(_freeze, value)) if isinstance(value, list | tuple) else value
 
 
-def _thawed(value: Any) -> Any:
+def _copy(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _thawed(inner) for name, inner in value.items()}
-    return list(map(_thawed, value)) if isinstance(value, list | tuple) else value
+        return {name: _copy(inner) for name, inner in value.items()}
+    return list(map(_copy, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +103,13 @@ class ClaimMapping:
 
     Parameters:
         scopes: the claim with the scopes.
-        scope_lists: True takes a list of scopes as well as one text with spaces between them.
-        roles: the claims with roles, lists of texts or one text (which is one role); all of them together count.
+        scope_lists: True accepts a list of scopes as well as one string with spaces between them.
+        roles: the claims with roles, lists of strings or one string (which is one role); all of them together count.
         audience_roles: a claim whose members are audiences with ``roles`` of their own, or None; only those of the
             API's own audiences count.
         tenant: the claim with the tenant, or None.
-        client_id: the claims that may name the client; the first that is there counts.
-        expected: claims by which an issuer tells its access tokens from its other tokens, with the values that will do.
+        client_id: the claims that may name the client; the first that is present counts.
+        expected: claims by which an issuer marks its access tokens, with the values that are accepted.
     """
 
     scopes: str = "scope"
@@ -122,9 +121,9 @@ class ClaimMapping:
     expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self, claims: RawClaims, *, audiences: frozenset[str] | None = None) -> Claims:
-        """``claims`` with their meaning for the API that is called ``audiences``.
+        """Return ``claims`` with their meaning for the API that is called ``audiences``.
 
-        Raises InvalidToken where one of them has the wrong form, or the token is none for APIs.
+        Raises InvalidToken where one of them has the wrong form, or the token is not an access token.
         """
         for name, values in self.expected.items():
             if claims.get(name) not in values:
@@ -141,10 +140,10 @@ class ClaimMapping:
                     roles += _roles(named, self.audience_roles)
         client_id = None
         for name in self.client_id:
-            if client_id := read_text(claims, name):
+            if client_id := read_string(claims, name):
                 break
         tenant = None if self.tenant is None else _tenant(claims, self.tenant)
-        subject, scopes = read_text(claims, "sub"), read_scopes(claims, self.scopes, lists=self.scope_lists)
+        subject, scopes = read_string(claims, "sub"), read_scopes(claims, self.scopes, lists=self.scope_lists)
         return Claims(claims, subject, client_id or None, scopes, frozenset(roles), tenant)
 
 
@@ -154,7 +153,7 @@ PRESETS: Final[Mapping[str, ClaimMapping]] = MappingProxyType(
         # learn.microsoft.com/entra/identity-platform/access-token-claims-reference; appid is that of version 1.0
         "entra": ClaimMapping(scopes="scp", tenant="tid", client_id=("azp", "appid")),
         # Keycloak's oidc-usermodel-realm-role-mapper and oidc-usermodel-client-role-mapper; a role of another client
-        # says nothing here. Its ID and refresh tokens are signed by the same keys and differ in the claim typ.
+        # has no meaning here. Its ID and refresh tokens are signed by the same keys and differ in the claim typ.
         "keycloak": ClaimMapping(
             roles=("realm_access.roles",),
             audience_roles="resource_access",
@@ -162,7 +161,7 @@ PRESETS: Final[Mapping[str, ClaimMapping]] = MappingProxyType(
             client_id=("client_id", "azp"),
             expected=MappingProxyType({"typ": ("Bearer", "DPoP")}),
         ),
-        # docs.aws.amazon.com/cognito, Understanding the access token: there is no aud; token_use tells ID tokens apart
+        # docs.aws.amazon.com/cognito, Understanding the access token: there is no aud; token_use marks ID tokens
         "cognito": ClaimMapping(
             roles=("cognito:groups",), tenant=None, expected=MappingProxyType({"token_use": ("access",)})
         ),
@@ -170,13 +169,6 @@ PRESETS: Final[Mapping[str, ClaimMapping]] = MappingProxyType(
         "auth0": ClaimMapping(roles=("permissions",), tenant="org_id", client_id=("client_id", "azp")),
     }
 )
-
-
-def mapping_named(name: str) -> ClaimMapping:
-    """The preset ``name``; raises ConfigurationError."""
-    if name not in PRESETS:
-        raise ConfigurationError(f"claims= is a ClaimMapping or one of {', '.join(PRESETS)}.")
-    return PRESETS[name]
 
 
 def _tenant(claims: RawClaims, path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""How an API says no: status, headers and a small body for every AccessError (RFC 6750 section 3, 9449, 9470; pure)."""
+"""Error responses of an API: status, headers and a small body for every AccessError (RFC 6750, 9449, 9470; pure)."""
 
 import json
 import math
@@ -22,18 +22,18 @@ _FORBIDDEN: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 _LONGEST: Final = 512
 _LONGEST_WAIT: Final = 3600.0
 _NOT_VALID: Final = "The access token is not valid."
-_UNKNOWN: Final = "Whether the access token is valid cannot be told now; try again later."
+_UNAVAILABLE: Final = "The access token cannot be validated now; try again later."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorResponses:
-    """How an API names itself when it says no.
+    """The error responses of an API.
 
     Parameters:
         realm: the ``realm`` of its challenges, or None.
         resource_metadata: URL of its metadata (RFC 9728 section 5.1), or None.
-        debug: True tells callers why a token is not valid and which service is down; False gives one sentence for a
-            wrong signature, an unknown key and an expired token, so that forgers learn nothing.
+        debug: True tells clients why a token is not valid and which service is down; False gives one sentence for a
+            wrong signature, an unknown key and an expired token, so that attackers learn nothing.
     """
 
     realm: str | None = None
@@ -45,10 +45,10 @@ class ErrorResponses:
         for name in ("realm", "resource_metadata"):
             value = getattr(self, name)
             if value is not None and (not value or len(value) > _LONGEST or _FORBIDDEN.search(value)):
-                raise ValueError(f"{name}= is printable ASCII without quotes and backslashes, at most {_LONGEST} long")
+                raise ValueError(f"{name}= must be printable ASCII without quotes or backslashes, at most {_LONGEST}")
 
-    def answer(self, error: AccessError) -> "Answer":
-        """The whole answer for ``error``; nothing of the token or the request stands in it."""
+    def answer(self, error: AccessError) -> "PreparedResponse":
+        """Return the whole response for ``error``; it holds nothing of the token or the request."""
         sentence = self._sentence(error)
         headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
         if isinstance(error, ValidationUnavailable):
@@ -58,19 +58,19 @@ class ErrorResponses:
         if isinstance(error, DPoPNonceRequired):
             headers.append(("DPoP-Nonce", error.nonce))
         body = json.dumps({"error": error.code, "error_description": sentence}).encode()
-        return Answer(error.status, tuple(headers), body)
+        return PreparedResponse(error.status, tuple(headers), body)
 
     def _challenges(self, error: AccessError, sentence: str) -> str:
-        """What the request was sent by is told what is wrong; where that was not DPoP, DPoP is offered beside it."""
-        said, algorithms = self._said(error, sentence), ("algs", " ".join(error.dpop_algorithms) or None)
+        """Return the challenge of the scheme that was used; where that was not DPoP, DPoP is offered beside it."""
+        parameters, algorithms = self._parameters(error, sentence), ("algs", " ".join(error.dpop_algorithms) or None)
         if error.scheme == "DPoP":
-            return _challenge("DPoP", [*said, algorithms])
-        bearer = _challenge("Bearer", said)
+            return _challenge("DPoP", [*parameters, algorithms])
+        bearer = _challenge("Bearer", parameters)
         if not error.dpop_algorithms:
             return bearer
-        return f"{bearer}, {_challenge('DPoP', [('realm', self.realm), algorithms, said[-1]])}"
+        return f"{bearer}, {_challenge('DPoP', [('realm', self.realm), algorithms, parameters[-1]])}"
 
-    def _said(self, error: AccessError, sentence: str) -> list[tuple[str, str | None]]:
+    def _parameters(self, error: AccessError, sentence: str) -> list[tuple[str, str | None]]:
         parameters: list[tuple[str, str | None]] = [("realm", self.realm)]
         if not isinstance(error, TokenMissing):
             parameters += [("error", error.code), ("error_description", sentence)]
@@ -85,13 +85,13 @@ class ErrorResponses:
         if not self.debug and isinstance(error, InvalidToken):
             return _NOT_VALID
         if not self.debug and isinstance(error, ValidationUnavailable):
-            return _UNKNOWN
+            return _UNAVAILABLE
         return str(error)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back: the HTTP status, (name, value) pairs of headers, and a body of JSON."""
+class PreparedResponse:
+    """An HTTP response: the status, (name, value) pairs of headers, and a body of JSON."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -99,13 +99,13 @@ class Answer:
 
 
 def _challenge(scheme: str, parameters: Iterable[tuple[str, str | None]]) -> str:
-    said = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters if value is not None)
-    return f"{scheme} {said}".rstrip()
+    quoted = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters if value is not None)
+    return f"{scheme} {quoted}".rstrip()
 
 
 def _whole_seconds(seconds: float) -> int:
     return math.ceil(min(max(seconds, 1.0), _LONGEST_WAIT)) if math.isfinite(seconds) else int(_LONGEST_WAIT)
 
 
-def _quotable(text: str) -> str:
-    return _FORBIDDEN.sub("_", text[:_LONGEST])
+def _quotable(value: str) -> str:
+    return _FORBIDDEN.sub("_", value[:_LONGEST])

@@ -1,4 +1,7 @@
-"""Asks the auth service about tokens: once for all who hold the same one, and never in a storm (RFC 7662 section 4)."""
+"""The client of an introspection endpoint: one request for all who hold the same token, cached, never in a storm.
+
+RFC 7662 section 4. Requests are shared by single flight; after failures they back off.
+"""
 
 import hashlib
 import logging
@@ -20,13 +23,22 @@ from roomkey.jose.reasons import invalid_token
 from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.source import Moment, reveal
 from roomkey.oauth.token_response import TokenEndpointError
-from roomkey.resource_server.introspection import LARGEST_ANSWER, Introspection, read_introspection
+from roomkey.resource_server.introspection import LARGEST_RESPONSE, Introspection, read_introspection
 from roomkey.secret import Confidential
+
+_log = logging.getLogger("roomkey")
+_MARGIN_SECONDS: Final = 0.5
+_MOST_FLIGHTS: Final = 256
+_UNUSABLE_IN_A_ROW: Final = 5
+_TIMEOUT: Final = FetchFailed("timeout", "no response yet")
 
 
 @final
-class Activity(Confidential):
-    """What the auth service said of one token: its claims, or None where it is not active. Its repr shows neither."""
+class IntrospectionResult(Confidential):
+    """The auth service's response about one token: its claims, or None where it is not active. Its repr shows neither.
+
+    Immutable.
+    """
 
     __slots__ = ("claims",)
 
@@ -34,72 +46,71 @@ class Activity(Confidential):
         self.claims = claims
 
     def __repr__(self) -> str:
-        return "Activity(inactive)" if self.claims is None else "Activity(active)"
+        return f"IntrospectionResult({'inactive' if self.claims is None else 'active'})"
 
 
 @dataclass(frozen=True, slots=True)
-class Odd:
-    """No usable answer about a token, which may have caused that itself: others need not suffer."""
+class UnusableResponse:
+    """A response without a result, which the token may have caused itself: other tokens need not suffer."""
 
     failed: FetchFailed
 
 
-Said = Activity | Odd | FetchFailed
+IntrospectionOutcome = IntrospectionResult | UnusableResponse | FetchFailed
 
 
 @final
-class IntrospectionEndpoint(Forkable):
-    """Asks the auth service of one issuer. Blocks on I/O, for at most ``settings.timeout``; safe in any thread."""
+class IntrospectionEndpoint:
+    """The endpoint of one issuer. Blocks on I/O, for at most ``settings.timeout``; safe in any thread."""
 
-    __slots__ = ("_clock", "_discovery", "_issuer", "_settings", "_transport")
+    __slots__ = ("_clock", "_issuer", "_settings", "_transport", "discovery")
 
     def __init__(self, settings: Introspection, *, issuer: str, transport: Transport, clock: Clock) -> None:
         self._settings = settings
         self._issuer = issuer
         self._transport = transport
         self._clock = clock
-        self._discovery = Discovery(transport, clock)
-        tell_of_forks(self)
+        self.discovery = Discovery(transport, clock)
 
-    def ask(self, token: str) -> Said:
-        """What the auth service says of ``token``. Errors are values: their frames would hold the token."""
+    def ask(self, token: str) -> IntrospectionOutcome:
+        """Ask about ``token``. Errors are returned, not raised: their frames would hold the token."""
         try:
-            return self._exchange(token)
+            return self._ask(token)
         except TransportError as error:
             failed = FetchFailed(error.reason, error.detail)
-            return Odd(failed) if error.sent else failed
+            return UnusableResponse(failed) if error.sent else failed
         except TokenEndpointError as error:
             return FetchFailed(error.error, str(error), error.retry_after)
         except ConfigurationError as error:
-            _log.error("The auth service cannot be asked about tokens: %s", error)
-            return FetchFailed(error.code, "the API cannot prove who it is")
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
-            return Odd(FetchFailed("internal", f"the attempt ended in {type(error).__name__}"))
+            _log.error("Tokens cannot be introspected: %s", error)
+            return FetchFailed(error.code, "the API cannot authenticate to its auth service")
+        except Exception as error:  # noqa: BLE001 - those who wait must get an outcome
+            return UnusableResponse(FetchFailed("internal", f"the attempt ended in {type(error).__name__}"))
 
-    def _exchange(self, token: str) -> Said:
+    def _ask(self, token: str) -> IntrospectionOutcome:
         settings, budget = self._settings, Budget(self._settings.timeout, self._clock)
         endpoint = settings.endpoint
         if endpoint is None:
-            endpoint = self._discovery.introspection_endpoint(self._issuer, seconds=budget.left)
+            endpoint = self.discovery.introspection_endpoint(self._issuer, seconds=budget.left)
         moment = Moment(self._clock.wall(), secrets.token_urlsafe(16))
         revealed = reveal(settings.secrets())
         request = settings.request(endpoint, token, revealed, moment, issuer=self._issuer)
-        response = self._transport.send(request, seconds=budget.left, largest=LARGEST_ANSWER).response
+        response = self._transport.send(request, seconds=budget.left, largest=LARGEST_RESPONSE).response
         if response.status == 200:
-            said = read_introspection(response)
-            if said == "malformed":
-                return Odd(FetchFailed("malformed", "the answer does not say whether the token is active"))
-            return Activity(None if said == "inactive" else said)
+            claims = read_introspection(response)
+            if claims == "malformed":
+                return UnusableResponse(FetchFailed("malformed", "the response does not say whether it is active"))
+            return IntrospectionResult(None if claims == "inactive" else claims)
         if settings.endpoint is None:
-            self._discovery.forget(self._issuer)  # the endpoint may have moved
-        return self._refusal(response, revealed.origins)
+            self.discovery.forget(self._issuer)  # the endpoint may have moved
+        return self._failure(response, revealed.origins)
 
-    def _refusal(self, response: Response, origins: str) -> Odd | FetchFailed:
+    def _failure(self, response: Response, origins: str) -> UnusableResponse | FetchFailed:
         status, wait = response.status, retry_after(response, wall=self._clock.wall())
-        detail = f"the answer has the status {status}"
+        detail = f"the response has the status {status}"
         if status in (401, 403):
             _log.error(
-                "The auth service does not let client %r ask about tokens (HTTP %d); %s.",
+                "The auth service does not let client %r introspect tokens (HTTP %d); %s.",
                 self._settings.client_id,
                 status,
                 origins,
@@ -107,31 +118,20 @@ class IntrospectionEndpoint(Forkable):
             return FetchFailed("invalid_client", detail, wait)
         if status == 429 or (status == 503 and wait is not None):
             return FetchFailed("overloaded", detail, wait)
-        return Odd(FetchFailed("server_error" if status >= 500 else f"status_{status}", detail, wait))
-
-    def after_fork_in_child(self) -> None:
-        """Make the lock of the discovery anew."""
-        self._discovery.reset_after_fork()
-
-
-_log = logging.getLogger("roomkey")
-_SLACK: Final = 0.5
-_MOST_FLIGHTS: Final = 256
-_ODD_IN_A_ROW: Final = 5
-_TIMEOUT: Final = FetchFailed("timeout", "no answer yet")
+        return UnusableResponse(FetchFailed("server_error" if status >= 500 else f"status_{status}", detail, wait))
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What counts for a token until so far on the monotonic clock."""
+class _Cached:
+    """An outcome that is used for a token until this time on the monotonic clock."""
 
-    said: Activity | Odd
+    outcome: IntrospectionResult | UnusableResponse
     until: float
 
 
 @final
 class Introspector(Forkable):
-    """One issuer's introspection endpoint. Safe in any thread, in asyncio and trio, and after a fork."""
+    """One issuer's introspection endpoint with its cache. Safe in any thread, in asyncio and trio, and after a fork."""
 
     __slots__ = (
         "_active",
@@ -140,10 +140,10 @@ class Introspector(Forkable):
         "_flights",
         "_issuer",
         "_lock",
-        "_odd",
         "_others",
         "_outage",
         "_probe",
+        "_unusable",
         "_workers",
         "settings",
     )
@@ -154,60 +154,63 @@ class Introspector(Forkable):
         self._clock = clock
         self._endpoint = IntrospectionEndpoint(settings, issuer=issuer, transport=transport, clock=clock)
         self._workers = Workers()
-        # _lock guards what follows; the two books are read without it. Junk drives no good token out of its book.
+        # _lock guards what follows; the two caches are read without it. Junk evicts no active token from its cache.
         self._lock = threading.Lock()
-        self._active: dict[bytes, _Known] = {}
-        self._others: dict[bytes, _Known] = {}
-        self._flights: dict[bytes, Flight[Said]] = {}
+        self._active: dict[bytes, _Cached] = {}
+        self._others: dict[bytes, _Cached] = {}
+        self._flights: dict[bytes, Flight[IntrospectionOutcome]] = {}
         self._outage: Outage | None = None
-        self._probe: Flight[Said] | None = None
-        self._odd = 0
+        self._probe: Flight[IntrospectionOutcome] | None = None
+        self._unusable = 0
         tell_of_forks(self)
 
-    def course(self, token: str, *, fresh: bool) -> Steps[Mapping[str, Any]]:
-        """The claims of ``token`` as the auth service knows it.
+    def introspect(self, token: str, *, fresh: bool) -> Steps[Mapping[str, Any]]:
+        """Return the claims of ``token`` as the auth service knows it.
 
-        ``fresh`` takes no answer to a question that was asked before. Raises InvalidToken for a token that is not
-        active, IntrospectionUnavailable where nobody can tell.
+        ``fresh`` accepts no response to a request that was sent before. Raises InvalidToken for a token that is not
+        active, IntrospectionUnavailable where there is no result.
         """
         key = hashlib.sha256(token.encode()).digest()
-        said: Said | None = self._remembered(key, fresh=fresh)
-        if said is None:
-            said = yield from self._asking(token, key, fresh=fresh)
-        if not isinstance(said, Activity):
-            raise self._unavailable(said.failed if isinstance(said, Odd) else said)
-        if said.claims is None:
+        outcome: IntrospectionOutcome | None = self._cached(key, fresh=fresh)
+        if outcome is None:
+            outcome = yield from self._ask(token, key, fresh=fresh)
+        if not isinstance(outcome, IntrospectionResult):
+            raise self._unavailable(outcome.failed if isinstance(outcome, UnusableResponse) else outcome)
+        if outcome.claims is None:
             raise invalid_token("inactive")
-        return said.claims
+        return outcome.claims
 
-    def _remembered(self, key: bytes, *, fresh: bool) -> Activity | Odd | None:
-        """What counts for a token now; for a ``fresh`` caller that is only that the token makes trouble."""
+    def _cached(self, key: bytes, *, fresh: bool) -> IntrospectionResult | UnusableResponse | None:
+        """Return the outcome to use for a token now; for a ``fresh`` caller only that it has no usable response."""
         now = self._clock.monotonic()
-        for book in (self._active, self._others):
-            known = book.get(key)
-            if known is not None and now < known.until and not (fresh and isinstance(known.said, Activity)):
-                return known.said
+        for cache in (self._active, self._others):
+            cached = cache.get(key)
+            if (
+                cached is not None
+                and now < cached.until
+                and not (fresh and isinstance(cached.outcome, IntrospectionResult))
+            ):
+                return cached.outcome
         return None
 
-    def _asking(self, token: str, key: bytes, *, fresh: bool) -> Steps[Said]:
-        seconds = self.settings.timeout + _SLACK
+    def _ask(self, token: str, key: bytes, *, fresh: bool) -> Steps[IntrospectionOutcome]:
+        seconds = self.settings.timeout + _MARGIN_SECONDS
         earlier = self._flights.get(key) if fresh else None
         if earlier is not None:
-            yield earlier.within(
-                seconds
-            )  # its answer may have been given before this caller came, so another question follows
+            # Its response may have been given before this caller came, so another request follows.
+            yield earlier.within(seconds)
         joined = self._join(token, key, fresh=fresh)
         if isinstance(joined, Flight):
             return _TIMEOUT if joined is earlier else (yield joined.within(seconds)) or _TIMEOUT
         return joined
 
-    def _join(self, token: str, key: bytes, *, fresh: bool) -> Said | Flight[Said]:
-        """The flight with the question about ``token``; what is said where that came meanwhile, or none can come."""
+    def _join(self, token: str, key: bytes, *, fresh: bool) -> IntrospectionOutcome | Flight[IntrospectionOutcome]:
+        """Return the flight with the request about ``token``, or the outcome that came meanwhile or instead."""
         now = self._clock.monotonic()
         with self._lock:
-            known, flight, outage = self._remembered(key, fresh=fresh), self._flights.get(key), self._outage
-            if known is not None:
-                return known
+            cached, flight, outage = self._cached(key, fresh=fresh), self._flights.get(key), self._outage
+            if cached is not None:
+                return cached
             if flight is not None:
                 if flight.awaited:
                     flight.start(self._workers)
@@ -215,33 +218,35 @@ class Introspector(Forkable):
             if outage is not None and now < outage.until:
                 return outage.last
             if len(self._flights) >= _MOST_FLIGHTS:
-                return FetchFailed("busy", "too many tokens are being asked about")
-            asked: Flight[Said] = Flight(lambda: self._land(self._endpoint.ask(token), key, asked))
-            self._flights[key] = asked
-            if outage is not None:  # one question finds out whether it is over; the others go on without
-                self._outage, self._probe = outage.probed(now + self.settings.timeout), asked
-            asked.start(self._workers)
-            return asked
+                return FetchFailed("busy", "too many tokens are being introspected")
+            new: Flight[IntrospectionOutcome] = Flight(lambda: self._finish(self._endpoint.ask(token), key, new))
+            self._flights[key] = new
+            if outage is not None:  # one request finds out whether it is over; the others go on without
+                self._outage, self._probe = outage.probed(now + self.settings.timeout), new
+            new.start(self._workers)
+            return new
 
-    def _land(self, said: Said, key: bytes, flight: Flight[Said]) -> Said:
-        """Take over what was said; runs in the flight's thread, just before its waiters wake."""
+    def _finish(
+        self, outcome: IntrospectionOutcome, key: bytes, flight: Flight[IntrospectionOutcome]
+    ) -> IntrospectionOutcome:
+        """Store the outcome; runs in the flight's thread, just before its waiters wake."""
         now = self._clock.monotonic()
         with self._lock:
             if self._flights.get(key) is flight:
                 del self._flights[key]
-            if isinstance(said, Activity):
-                self._odd, self._outage = 0, None
-                self._remember(key, said, now)
-                return said
+            if isinstance(outcome, IntrospectionResult):
+                self._unusable, self._outage = 0, None
+                self._store(key, outcome, now)
+                return outcome
             probe = self._outage is None or flight is self._probe
-            begins = self._fails(key, said, now, probe=probe)
+            begins = self._fail(key, outcome, now, probe=probe)
         if begins:
-            failed = said.failed if isinstance(said, Odd) else said
-            _log.warning("The auth service of %s cannot be asked about tokens: %s.", self._issuer, failed.detail)
-        return said
+            failed = outcome.failed if isinstance(outcome, UnusableResponse) else outcome
+            _log.warning("Tokens of %s cannot be introspected: %s.", self._issuer, failed.detail)
+        return outcome
 
-    def _remember(self, key: bytes, said: Activity, now: float) -> None:
-        claims, lifetime = said.claims, self.settings.inactive_ttl
+    def _store(self, key: bytes, result: IntrospectionResult, now: float) -> None:
+        claims, lifetime = result.claims, self.settings.inactive_ttl
         if claims is not None:
             expires = claims.get("exp")
             left = expires - self._clock.wall() if isinstance(expires, int | float) else self.settings.ttl
@@ -249,41 +254,42 @@ class Introspector(Forkable):
         self._active.pop(key, None)
         self._others.pop(key, None)
         if lifetime > 0.0:
-            self._enter(self._others if claims is None else self._active, key, _Known(said, now + lifetime))
+            self._put(self._others if claims is None else self._active, key, _Cached(result, now + lifetime))
 
-    def _fails(self, key: bytes, said: Odd | FetchFailed, now: float, *, probe: bool) -> bool:
-        """True where an outage begins or goes on.
+    def _fail(self, key: bytes, outcome: UnusableResponse | FetchFailed, now: float, *, probe: bool) -> bool:
+        """Return True where an outage begins or goes on.
 
-        An odd answer concerns its token alone, until so many came in a row that it is no token's fault. Questions that
-        were on their way when an outage began make it no longer; ``probe`` is False for them.
+        An unusable response concerns its token alone, until so many came in a row that it is no token's fault. Requests
+        that were on their way when an outage began do not prolong it; ``probe`` is False for them.
         """
-        self._odd = self._odd + 1 if isinstance(said, Odd) else 0
-        if isinstance(said, Odd) and self._odd < _ODD_IN_A_ROW:
+        self._unusable = self._unusable + 1 if isinstance(outcome, UnusableResponse) else 0
+        if isinstance(outcome, UnusableResponse) and self._unusable < _UNUSABLE_IN_A_ROW:
             if probe:
                 self._outage = None
-            self._enter(self._others, key, _Known(said, now + FIRST_STEP))
+            self._put(self._others, key, _Cached(outcome, now + FIRST_STEP))
             return False
         if probe:
-            failed = said.failed if isinstance(said, Odd) else said
+            failed = outcome.failed if isinstance(outcome, UnusableResponse) else outcome
             self._outage = Outage.after(self._outage, failed, jitter=0.0, now=now)
         return probe
 
-    def _enter(self, book: dict[bytes, _Known], key: bytes, known: _Known) -> None:
-        book.pop(key, None)
-        book[key] = known
-        if len(book) > self.settings.most:
-            del book[next(iter(book))]
+    def _put(self, cache: dict[bytes, _Cached], key: bytes, cached: _Cached) -> None:
+        cache.pop(key, None)
+        cache[key] = cached
+        if len(cache) > self.settings.most:
+            del cache[next(iter(cache))]
 
     def _unavailable(self, failed: FetchFailed) -> IntrospectionUnavailable:
         outage = self._outage
         return IntrospectionUnavailable(
-            f"The auth service of {self._issuer} cannot be asked about the token: {failed.reason}.",
+            f"The token cannot be introspected at {self._issuer}: {failed.reason}.",
             reason=failed.reason,
             retry_after=FIRST_STEP if outage is None else outage.wait(self._clock.monotonic()),
         )
 
     def after_fork_in_child(self) -> None:
-        """Make locks, threads and flights anew; answers stay usable."""
+        """Replace locks, threads and flights; the cache stays."""
         self._lock = threading.Lock()
         self._flights = {}
         self._workers = Workers()
+        self._endpoint.discovery.reset_after_fork()

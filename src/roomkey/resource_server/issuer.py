@@ -1,4 +1,4 @@
-"""A trusted issuer that is ready to be asked: its keys, its rules, its auth service, its lists."""
+"""An issuer that an API trusts: its settings, and the keys, rules and clients that are made of them (RFC 9068)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,11 @@ from roomkey.jose.claims import REQUIRED_OF_ACCESS_TOKENS, ClaimRules
 from roomkey.jose.jwks.key_set import KeySet
 from roomkey.jose.jwks.local import KeySetState
 from roomkey.jose.verification_key import ALGORITHMS, SYMMETRIC, allowed_algorithms
-from roomkey.resource_server.claims import RFC_9068, ClaimMapping, Claims, mapping_named
-from roomkey.resource_server.introspection import Introspection, check_answer
+from roomkey.resource_server.claims import PRESETS, RFC_9068, ClaimMapping
+from roomkey.resource_server.introspection import Introspection, check_response
 from roomkey.resource_server.introspector import Introspector
 from roomkey.resource_server.revocation import DenyList, Revocation
-from roomkey.resource_server.revocation_list import ListIssuer
-from roomkey.resource_server.sender_constraint import Confirmation, read_confirmation
+from roomkey.resource_server.revocation_list import ListSigner
 from roomkey.resource_server.status_list import StatusLists
 
 Profile = Literal["at+jwt", "jwt"]
@@ -28,23 +27,23 @@ NOT_NAMED: Final[Any] = object()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedIssuer:
-    """An issuer whose tokens an API takes.
+    """An issuer whose tokens an API accepts.
 
     Parameters:
-        audience: the API's own name, or several, of which a token's ``aud`` must name one; None, on purpose, takes
+        audience: the API's own name, or several, of which a token's ``aud`` must name one; None, on purpose, accepts
             tokens for every audience.
         keys: the issuer's keys; by default those that its metadata names (``KeySet.discover``).
-        algorithms: the signature algorithms that are taken; by default every asymmetric one, and HMAC where ``keys``
+        algorithms: the signature algorithms that are accepted; by default every asymmetric one, and HMAC where ``keys``
             are fixed ones: never where they come from a URL.
-        profile: ``at+jwt`` takes access tokens of RFC 9068 alone, ``jwt`` those of issuers that do not follow it.
+        profile: ``at+jwt`` accepts access tokens of RFC 9068 only, ``jwt`` those of issuers that do not follow it.
         claims: where scopes, roles and tenant stand: a ``ClaimMapping``, or the name of one: ``entra``, ``keycloak``,
             ``cognito``, ``auth0``.
         leeway: seconds by which clocks may differ, 0 to 300.
-        longest_age: seconds after ``iat`` in which a token is taken, or None for as long as it lives.
-        issued_in_future: True takes a token whose ``iat`` lies ahead.
+        longest_age: seconds after ``iat`` in which a token is accepted, or None for as long as it is valid.
+        issued_in_future: True accepts a token whose ``iat`` lies ahead.
         introspection: how the auth service is asked about tokens, or None for never.
         deny_list: where its deny list is, or None.
-        status_lists: how the status lists that its tokens name are followed, or None to pass them over.
+        status_lists: how the status lists that its tokens name are followed, or None to ignore them.
     """
 
     audience: str | Iterable[str] | None
@@ -64,7 +63,7 @@ class TrustedIssuer:
         if self.audience is NOT_NAMED:
             raise TypeError("audience= is missing: name the API as its tokens do, or say None on purpose")
         if self.profile not in ("at+jwt", "jwt"):
-            raise ConfigurationError('profile= is "at+jwt" or "jwt".')
+            raise ConfigurationError('profile= must be "at+jwt" or "jwt".')
         if self.audience is not None:
             named = (self.audience,) if isinstance(self.audience, str) else tuple(self.audience)
             object.__setattr__(self, "audience", frozenset(named))
@@ -75,11 +74,13 @@ class TrustedIssuer:
             raise ConfigurationError("HMAC needs keys=KeySet.static(Secret(...)): what a URL publishes is no secret.")
         object.__setattr__(self, "algorithms", allowed)
         if isinstance(self.claims, str):
-            object.__setattr__(self, "claims", mapping_named(self.claims))
+            if self.claims not in PRESETS:
+                raise ConfigurationError(f"claims= must be a ClaimMapping or one of {', '.join(PRESETS)}.")
+            object.__setattr__(self, "claims", PRESETS[self.claims])
         self.rules("-")
 
     def rules(self, issuer: str) -> ClaimRules:
-        """What the claims of its tokens must say, for the issuer identifier ``issuer``; raises ValueError."""
+        """Return what the claims of its tokens must be, for the issuer identifier ``issuer``; raises ValueError."""
         audiences: frozenset[str] | None = self.audience  # type: ignore[assignment] # normalised when it was made
         return ClaimRules(
             issuer=issuer,
@@ -93,36 +94,37 @@ class TrustedIssuer:
 
 
 @final
-class JudgingIssuer:
-    """What an API needs of one issuer. Making it does no I/O; safe in any thread, in asyncio and trio.
+class ConfiguredIssuer:
+    """A trusted issuer with all that validation needs. Making it does no I/O; safe in any thread, asyncio and trio.
 
     Attributes:
         name: its identifier.
         keys: its keys, which never verify a token of another issuer.
-        algorithms: the signature algorithms that are taken from it.
-        rules: what its tokens must say.
-        introspector: who asks its auth service, or None.
-        always_asked: True where a good signature is not enough.
-        never_verified: True where its auth service is asked in place of looking at the signature.
-        revocation: its lists, or None.
+        algorithms: the signature algorithms that are accepted from it.
+        rules: what the claims of its tokens must be.
+        mapping: where its tokens have scopes, roles and tenant.
+        introspector: the client of its introspection endpoint, or None.
+        always_introspects: True where a right signature is not enough.
+        only_introspects: True where its auth service is asked instead of verifying the signature.
+        revocation: its revocation lists, or None.
     """
 
     __slots__ = (
         "_clock",
-        "_mapping",
         "algorithms",
-        "always_asked",
+        "always_introspects",
         "introspector",
         "keys",
+        "mapping",
         "name",
-        "never_verified",
+        "only_introspects",
         "revocation",
         "rules",
     )
 
     def __init__(self, name: str, trusted: TrustedIssuer, transport: Transport, clock: Clock) -> None:
-        asked = trusted.introspection
-        if trusted.keys is None or (asked is not None and asked.endpoint is None):
+        introspection = trusted.introspection
+        if trusted.keys is None or (introspection is not None and introspection.endpoint is None):
             check_endpoint_url(name, "issuer=")
         self.name = name
         self.keys: KeySet = trusted.keys or KeySet.discover(name, transport=transport, clock=clock)
@@ -130,29 +132,25 @@ class JudgingIssuer:
         self.rules = trusted.rules(name)
         self._clock = clock
         assert isinstance(trusted.claims, ClaimMapping)  # noqa: S101 - normalised when it was made
-        self._mapping = trusted.claims
-        self.introspector = (
-            None if asked is None else Introspector(asked, issuer=name, transport=transport, clock=clock)
-        )
-        self.always_asked = asked is not None and asked.mode != "local"
-        self.never_verified = asked is not None and asked.mode == "introspect"
+        self.mapping = trusted.claims
+        self.introspector: Introspector | None = None
+        if introspection is not None:
+            self.introspector = Introspector(introspection, issuer=name, transport=transport, clock=clock)
+        self.always_introspects = introspection is not None and introspection.mode != "local"
+        self.only_introspects = introspection is not None and introspection.mode == "introspect"
         self.revocation: Revocation | None = None
         if trusted.deny_list is not None or trusted.status_lists is not None:
-            signer = ListIssuer(name, self.keys, self.algorithms, trusted.leeway, transport, clock)
+            signer = ListSigner(name, self.keys, self.algorithms, trusted.leeway, transport, clock)
             self.revocation = Revocation(signer, deny_list=trusted.deny_list, status_lists=trusted.status_lists)
 
-    def read(self, claims: Mapping[str, Any]) -> Claims:
-        """Verified ``claims`` with their meaning; raises InvalidToken."""
-        return self._mapping.read(claims, audiences=self.rules.audiences)
+    def introspect(self, token: str, *, fresh: bool, verified: bool) -> Steps[Mapping[str, Any]]:
+        """Return what the auth service says of ``token``; raises InvalidToken, IntrospectionUnavailable.
 
-    def asking(
-        self, token: str, *, fresh: bool, verified: bool
-    ) -> Steps[tuple[Mapping[str, Any], Confirmation | None]]:
-        """What the auth service says of ``token``, and what its sender must prove; there must be an introspector.
-
-        ``verified`` is True where the token's own claims were judged already.
+        ``verified`` is True where the token's own claims were validated already. ConfigurationError where there is no
+        introspector.
         """
-        assert self.introspector is not None  # noqa: S101 - the caller has looked
-        answer = yield from self.introspector.course(token, fresh=fresh)
-        check_answer(answer, self.rules, now=self._clock.wall(), verified=verified)
-        return answer, read_confirmation(answer)
+        if self.introspector is None:
+            raise ConfigurationError(f"fresh=True needs introspection= for {self.name}; there is no endpoint to ask.")
+        response = yield from self.introspector.introspect(token, fresh=fresh)
+        check_response(response, self.rules, now=self._clock.wall(), verified=verified)
+        return response

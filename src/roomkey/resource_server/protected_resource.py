@@ -1,4 +1,4 @@
-"""What an API says of itself to a client that knows nothing but its address (RFC 9728; pure)."""
+"""The metadata of a protected resource, for clients that know nothing but its URL (RFC 9728; pure)."""
 
 import json
 import re
@@ -19,11 +19,11 @@ class ProtectedResource:
     """An API's metadata; the members' names and meaning are those of RFC 9728 section 2.
 
     Parameters:
-        resource: the API's own address as its callers know it, without query: ``https://orders.example``.
-        scopes_supported: the scopes that its routes ask for.
-        authorization_servers: who issues tokens for it; by default the issuers that its validator trusts.
-        resource_name: what people call it, or None.
-        resource_documentation: the address of a page for developers, or None.
+        resource: the API's own URL as its clients know it, without query: ``https://orders.example``.
+        scopes_supported: the scopes that its routes require.
+        authorization_servers: the issuers of its tokens; by default those that its validator trusts.
+        resource_name: its name for users, or None.
+        resource_documentation: the URL of a page for developers, or None.
     """
 
     resource: str
@@ -36,28 +36,28 @@ class ProtectedResource:
         """Check and normalise; raises ConfigurationError. Does no I/O."""
         check_endpoint_url(self.resource, "resource=")
         if "?" in self.resource or not _PLAIN_PATH.fullmatch(urlsplit(self.resource).path):
-            raise ConfigurationError("resource= has a query or a path that needs escapes; give a plain address.")
+            raise ConfigurationError("resource= has a query or a path that needs escapes; give a URL without them.")
         for name in ("scopes_supported", "authorization_servers"):
             value = getattr(self, name)
             object.__setattr__(self, name, tuple(value.split() if isinstance(value, str) else value))
 
     @property
     def metadata_path(self) -> str:
-        """Where the API serves its metadata (section 3.1)."""
+        """The path at which the API serves its metadata (section 3.1)."""
         path = urlsplit(self.resource).path
         return _WELL_KNOWN if path == "/" else _WELL_KNOWN + path
 
     @property
     def metadata_url(self) -> str:
-        """The absolute address of the metadata, which challenges name as ``resource_metadata`` (section 5.1)."""
+        """The absolute URL of the metadata, which challenges name as ``resource_metadata`` (section 5.1)."""
         parts = urlsplit(self.resource)
         return f"{parts.scheme}://{parts.netloc}{self.metadata_path}"
 
     def document(self, issuers: Sequence[str], dpop_algorithms: Sequence[str] = ()) -> bytes:
-        """The metadata as JSON (section 3.2).
+        """Return the metadata as JSON (section 3.2).
 
         ``issuers`` are the authorization servers where none are named, ``dpop_algorithms`` what proofs may be signed
-        with, empty where none are taken.
+        with, empty where none are accepted.
         """
         members: dict[str, Any] = {
             "resource": self.resource,

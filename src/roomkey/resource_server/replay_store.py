@@ -1,4 +1,4 @@
-"""Which proofs were used already: each counts once (RFC 9449 section 11.1)."""
+"""The replay store of DPoP proofs: each proof is accepted once (RFC 9449 section 11.1)."""
 
 import heapq
 import threading
@@ -8,26 +8,26 @@ from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.errors import StoreUnavailable
 
 _MOST: Final = 100_000
-_FORGOTTEN_AT_ONCE: Final = 16
+_FORGOTTEN_PER_CALL: Final = 16
 
 
 class ReplayStore(Protocol):
-    """Where used proofs are kept; one that several processes share is handed in as ``DPoP(replays=...)``.
+    """Where used proofs are kept; one that several processes share is passed as ``DPoP(replays=...)``.
 
     A shared one is called on a thread of its own and may block for as long as ``DPoP`` allows.
     """
 
     def spend(self, mark: bytes, *, until: float, now: float) -> bool:
-        """True for the one caller who is the first with this mark (32 bytes), in one atomic step; else False.
+        """Return True for the one caller that is first with this ``mark`` (32 bytes), in one atomic step; else False.
 
-        It must be kept until ``until``, for ``until - now`` seconds more; both are in seconds since 1970. Whatever is
-        raised, such as StoreUnavailable, refuses the request with 503.
+        It must be kept until ``until``, for ``until - now`` seconds more; both are in seconds since 1970. Any
+        exception, such as StoreUnavailable, rejects the request with 503.
         """
 
 
 @final
 class MemoryReplayStore(Forkable):
-    """The used proofs of this process, at most ``most``; a full one refuses new proofs until old ones have ended.
+    """The used proofs of this process, at most ``most``; a full one rejects new proofs until old ones have expired.
 
     About 200 bytes for each. It answers at once; safe in any thread and event loop, and after a fork, where each
     process goes on with a store of its own.
@@ -37,7 +37,7 @@ class MemoryReplayStore(Forkable):
 
     def __init__(self, *, most: int = _MOST) -> None:
         if most < 1:
-            raise ValueError("most= is 1 or more: a store that keeps nothing would refuse every proof")
+            raise ValueError("most= must be 1 or more: a store that keeps nothing would reject every proof")
         self._most = most
         self._lock = threading.Lock()  # guards what follows
         self._known: set[bytes] = set()
@@ -49,7 +49,7 @@ class MemoryReplayStore(Forkable):
         """See ``ReplayStore``; raises StoreUnavailable where it is full."""
         with self._lock:
             self._forget(now)
-            # Where the clock was set back, what ended before may be presented again, and nobody remembers it.
+            # Where the clock was set back, a forgotten proof may come again.
             if mark in self._known or until <= self._forgotten:
                 return False
             if len(self._known) >= self._most:
@@ -59,8 +59,8 @@ class MemoryReplayStore(Forkable):
             return True
 
     def _forget(self, now: float) -> None:
-        """Let go of a few that have ended: more than come in, and never so many that a caller waits for it."""
-        for _ in range(_FORGOTTEN_AT_ONCE):
+        """Forget a few that have expired: more than come in, and never so many that a caller waits for it."""
+        for _ in range(_FORGOTTEN_PER_CALL):
             if not self._ends or self._ends[0][0] > now:
                 return
             self._forgotten, mark = heapq.heappop(self._ends)
@@ -73,5 +73,5 @@ class MemoryReplayStore(Forkable):
         return f"MemoryReplayStore({len(self._known)} of {self._most})"
 
     def after_fork_in_child(self) -> None:
-        """Make the lock anew; what is known stays known."""
+        """Replace the lock; the proofs stay."""
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What a route asks of verified claims; everything else is denied (RFC 6750 section 3.1, RFC 9470; pure)."""
+"""The requirements of a route on verified claims; all else is denied (RFC 6750 section 3.1, RFC 9470; pure)."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ from roomkey.resource_server.claims import Claims
 Expected = str | int | float | bool | None | Callable[[Any], bool]
 _LATE_CLOCK: Final = 30.0
 _OPTIONAL: Final = ("any_scope", "any_role", "acr")
-# RFC 6749 section 3.3; what else stands in a requirement could not be said in a challenge.
+# RFC 6749 section 3.3; anything else could not stand in a challenge.
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]+")
 
 _log = logging.getLogger("roomkey")
@@ -21,20 +21,20 @@ _log = logging.getLogger("roomkey")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
-    """What one route asks for; all of it must hold, and names are compared whole.
+    """The requirements of one route; all of them must be met, and names are compared whole.
 
     Parameters:
-        scopes: every one of these; a text is split at its spaces.
-        any_scope: at least one of these; None asks for none, and an empty collection is a mistake.
-        roles: every one of these; a text is one role.
+        scopes: every one of these; a string is split at its spaces.
+        any_scope: at least one of these; None requires none, and an empty collection is an error.
+        roles: every one of these; a string is one role.
         any_role: at least one of these, as for ``any_scope``.
         tenant: True where the request names a tenant (in its path or host) that must be the token's own.
-        claims: claim name to the value that it must equal (``1`` is not ``True``), or to a function that says whether
-            it will do. A claim that is absent is handed to neither and will not do; nor will one for which the function
-            raises. Lists in claims are tuples.
-        acr: at least one of these authentication context classes (``acr``), the one to ask for first.
+        claims: claim name to the value that it must equal (``1`` is not ``True``), or to a function that returns True
+            for values that are accepted. A claim that is absent fails, and so does one for which the function raises.
+            Lists in claims are tuples.
+        acr: at least one of these authentication context classes (``acr``), the preferred one first.
         max_age: seconds that may have passed since the user signed in (``auth_time``), or None.
-        fresh: True asks the auth service about the token even where its signature is enough elsewhere.
+        fresh: True introspects the token even where its signature is enough elsewhere.
     """
 
     scopes: Collection[str] = ()
@@ -52,29 +52,29 @@ class Requirements:
         for name in ("scopes", "any_scope", "acr"):
             words = _words(name, getattr(self, name), split=True)
             if any(not _SCOPE.fullmatch(word) for word in words or ()):
-                raise ValueError(f"{name}= has a character in it that RFC 6749 section 3.3 does not allow")
+                raise ValueError(f"{name}= has a character that RFC 6749 section 3.3 does not allow")
             object.__setattr__(self, name, words)
         for name in ("roles", "any_role"):
             object.__setattr__(self, name, _words(name, getattr(self, name), split=False))
         if self.max_age is not None and not 0.0 <= self.max_age <= 1e9:
-            raise ValueError("max_age= is a number of seconds, 0 or more")
+            raise ValueError("max_age= must be a number of seconds, 0 or more")
         object.__setattr__(self, "claims", MappingProxyType(dict(self.claims)))
 
     def check(self, claims: Claims, *, now: float, tenant: str | None = None) -> None:
-        """Raise AccessDenied or StepUpRequired where ``claims`` do not meet this.
+        """Raise AccessDenied or StepUpRequired where ``claims`` do not meet the requirements.
 
         Parameters:
             now: seconds since 1970.
-            tenant: the tenant that the request names, where ``tenant=True`` asks for that.
+            tenant: the tenant that the request names, for ``tenant=True``.
         """
         self._check_scopes(claims.scopes)
         if not claims.roles.issuperset(self.roles) or (self.any_role and claims.roles.isdisjoint(self.any_role)):
-            raise AccessDenied("The token lacks a role that is needed here.", reason="role_missing")
+            raise AccessDenied("The token lacks a role that is required here.", reason="role_missing")
         if self.tenant and (not tenant or claims.tenant != tenant):
             raise AccessDenied("The token belongs to another tenant.", reason="wrong_tenant")
         for name, expected in self.claims.items():
             if name not in claims or not _meets(claims[name], expected, name):
-                raise AccessDenied("The token lacks a claim that is needed here.", reason="claim_not_met", claim=name)
+                raise AccessDenied("The token lacks a claim that is required here.", reason="claim_not_met", claim=name)
         if self.acr or self.max_age is not None:
             self._check_sign_in(claims, now)
 
@@ -82,10 +82,10 @@ class Requirements:
         one_of = tuple(self.any_scope or ())
         if held.issuperset(self.scopes) and not (one_of and held.isdisjoint(one_of)):
             return
-        # Of those of which one is enough, the first is asked for: a client that asks again gets no more than it needs.
+        # Of those of which one is enough, the first is named: a client that requests it gets no more than it needs.
         needed = tuple(dict.fromkeys((*self.scopes, *(one_of[:1] if held.isdisjoint(one_of) else ()))))
         raise AccessDenied(
-            "The token lacks a scope that is needed here.", reason="scope_missing", scope=" ".join(needed)
+            "The token lacks a scope that is required here.", reason="scope_missing", scope=" ".join(needed)
         )
 
     def _check_sign_in(self, claims: Claims, now: float) -> None:
@@ -106,9 +106,9 @@ def _words(name: str, value: Collection[str] | None, *, split: bool) -> tuple[st
         return None if name in _OPTIONAL else ()
     given = (value.split() if split else [value]) if isinstance(value, str) else list(value)
     if not all(isinstance(word, str) and word.strip() for word in given):
-        raise TypeError(f"{name}= takes texts that are not empty")
+        raise TypeError(f"{name}= must be strings that are not empty")
     if not given and name in _OPTIONAL:
-        raise ValueError(f"{name}= names nothing, which nobody could have; leave it away to ask for nothing")
+        raise ValueError(f"{name}= is empty, which no token could meet; leave it out to require nothing")
     return tuple(dict.fromkeys(given))
 
 
@@ -124,6 +124,6 @@ def _meets(value: Any, expected: Expected, name: str) -> bool:
         return type(value) is type(expected) and bool(value == expected)
     try:
         return bool(expected(value))
-    except Exception as error:  # noqa: BLE001 - an API's own function may raise anything; whatever it is, it denies
-        _log.warning("The requirement on the claim %r raised %s, so it counts as not met.", name, type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - an API's own function may raise anything; access is denied then
+        _log.warning("The requirement on the claim %r raised %s, so it is not met.", name, type(error).__name__)
         return False

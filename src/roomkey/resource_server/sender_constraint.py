@@ -1,4 +1,4 @@
-"""Whether the sender of a token proves what the token is bound to (RFC 8705 section 3, RFC 9449 section 7)."""
+"""Sender-constrained tokens: what ``cnf`` binds a token to, and the sender's proof of it (RFC 7800, 8705, 9449)."""
 
 import hashlib
 import hmac
@@ -15,8 +15,8 @@ from roomkey.resource_server.dpop_proof import DPoPRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmation:
-    """What the sender of a token must prove.
+class TokenConfirmation:
+    """What the sender of a token must prove to have.
 
     Attributes:
         certificate: SHA-256 thumbprint of the client's certificate (``x5t#S256``), or None.
@@ -34,53 +34,47 @@ class Confirmation:
         if self.key is not None and (key is None or not hmac.compare_digest(self.key.encode(), key.encode())):
             raise invalid_token("bound_to_a_key", "cnf")
         if self.certificate is not None:
-            shown = "" if certificate is None else base64url.encode(hashlib.sha256(certificate).digest()).decode()
-            if not hmac.compare_digest(self.certificate.encode(), shown.encode()):
+            sent = "" if certificate is None else base64url.encode(hashlib.sha256(certificate).digest()).decode()
+            if not hmac.compare_digest(self.certificate.encode(), sent.encode()):
                 raise invalid_token("bound_to_a_certificate", "cnf")
 
 
-def read_confirmation(claims: Mapping[str, Any]) -> Confirmation | None:
-    """What ``cnf`` asks for, or None where it is absent; raises InvalidToken where it asks for something unknown."""
-    value = claims.get("cnf")
-    if value is None and "cnf" not in claims:
-        return None
+def read_confirmation(claims: Mapping[str, Any]) -> tuple[TokenConfirmation, ...]:
+    """Return what ``cnf`` binds the token to, empty where it is absent; raises InvalidToken for an unknown method."""
+    if "cnf" not in claims:
+        return ()
+    value = claims["cnf"]
     if not isinstance(value, Mapping) or not value or not value.keys() <= {"jkt", "x5t#S256"}:
         raise invalid_token("claim_malformed", "cnf")
     if not all(isinstance(one, str) and one for one in value.values()):
         raise invalid_token("claim_malformed", "cnf")
-    return Confirmation(certificate=value.get("x5t#S256"), key=value.get("jkt"))
+    return (TokenConfirmation(certificate=value.get("x5t#S256"), key=value.get("jkt")),)
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """What came with a token beside it.
-
-    Attributes:
-        certificate: the client's certificate of the TLS connection, in DER, or None.
-        proof: what the request shows of DPoP, where the token was sent by that scheme; None for a bearer token.
-    """
-
-    certificate: bytes | None = None
-    proof: DPoPRequest | None = None
-
-
-def proving(
-    token: str, bonds: Collection[Confirmation], sender: Sender, dpop: DPoP | None, *, now: float
+def check_sender(
+    token: str,
+    confirmations: Collection[TokenConfirmation],
+    certificate: bytes | None,
+    proof: DPoPRequest | None,
+    dpop: DPoP | None,
+    *,
+    now: float,
 ) -> Steps[None]:
-    """Raise unless ``sender`` proves all that ``bonds`` ask for; ``now`` is in seconds since 1970.
+    """Raise InvalidToken or InvalidDPoPProof unless the sender proves all ``confirmations``; ReplayUnknown.
 
-    A proof is judged when all else of the token is known to be good, and spent last of all: only who has a bound token
-    and its key can fill the store of used proofs.
+    ``proof`` is None for a token of the scheme Bearer; ``now`` is in seconds since 1970. The proof is verified when all
+    else of the token is known to be valid, and consumed last: only the holder of a bound token and its key can fill the
+    replay store.
     """
-    presented, proof = sender.proof, None
-    if presented is not None:
+    verified = None
+    if proof is not None:
         if dpop is None:
             raise ConfigurationError("proof= needs a TokenValidator with dpop=DPoP(...).")
-        keys = {one.key for one in bonds if one.key is not None}
+        keys = {one.key for one in confirmations if one.key is not None}
         if not keys:
             raise invalid_token("bound_to_no_key", "cnf")
-        proof = dpop.judge(presented, token, keys, now=now)
-    for one in bonds:
-        one.check(certificate=sender.certificate, key=None if proof is None else proof.key)
-    if dpop is not None and presented is not None and proof is not None:
-        yield from dpop.spending(presented, proof, now=now)
+        verified = dpop.verify_proof(proof, token, keys, now=now)
+    for one in confirmations:
+        one.check(certificate=certificate, key=None if verified is None else verified.key)
+    if dpop is not None and proof is not None and verified is not None:
+        yield from dpop.consume(proof, verified, now=now)

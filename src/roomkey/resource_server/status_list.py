@@ -1,4 +1,4 @@
-"""Token Status Lists: one or a few bits for each token that an issuer gave out (draft-ietf-oauth-status-list)."""
+"""Token Status Lists: one or a few bits for each issued token (draft-ietf-oauth-status-list)."""
 
 import threading
 import zlib
@@ -12,7 +12,7 @@ from roomkey.errors import ConfigurationError
 from roomkey.http.address import address_problem
 from roomkey.jose import base64url
 from roomkey.jose.reasons import invalid_token
-from roomkey.resource_server.revocation_list import BY_DEFAULT, ListIssuer, ListPolicy, PolledList, followed_list
+from roomkey.resource_server.revocation_list import BY_DEFAULT, CachedList, ListPolicy, ListSigner, cached_list
 
 STATUS_LIST: Final = "statuslist+jwt"
 LARGEST_INFLATED: Final = 4_194_304
@@ -21,7 +21,7 @@ VALID: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class StatusReference:
-    """Where a token's status stands: the list at ``uri``, and the ``index`` in it (section 6)."""
+    """The list at ``uri`` that has a token's status, and the ``index`` in it (section 6)."""
 
     uri: str
     index: int
@@ -35,21 +35,21 @@ class Statuses:
     packed: bytes
 
     def at(self, index: int) -> int | None:
-        """The status at ``index``, 0 for a valid token, or None where the list is shorter."""
+        """Return the status at ``index``, 0 for a valid token, or None where the list is shorter."""
         per_byte = 8 // self.bits
-        place, slot = divmod(index, per_byte)
-        if place >= len(self.packed):
+        byte, slot = divmod(index, per_byte)
+        if byte >= len(self.packed):
             return None
-        return self.packed[place] >> (slot * self.bits) & ((1 << self.bits) - 1)
+        return self.packed[byte] >> (slot * self.bits) & ((1 << self.bits) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusLists:
-    """Look at the status lists that an issuer's tokens name.
+    """Follow the status lists that an issuer's tokens name.
 
     Parameters:
-        policy: how they are followed, and what counts while one cannot be had.
-        required: True refuses a token that names no list.
+        policy: how they are followed, and what happens while one is unavailable.
+        required: True rejects a token that names no list.
         most: how many lists are kept, 1 to 1,000; one has at most 4 MiB.
     """
 
@@ -59,23 +59,23 @@ class StatusLists:
 
     def __post_init__(self) -> None:
         if not 1 <= self.most <= 1000:
-            raise ConfigurationError("most= of StatusLists is a number from 1 to 1,000.")
+            raise ConfigurationError("most= of StatusLists must be a number from 1 to 1,000.")
 
 
-class FollowedStatusLists(Forkable):
-    """The status lists of one issuer, by address. Safe in any thread and after a fork."""
+class CachedStatusLists(Forkable):
+    """The status lists of one issuer, by URL. Safe in any thread and after a fork."""
 
-    __slots__ = ("_issuer", "_lists", "_lock", "_settings")
+    __slots__ = ("_lists", "_lock", "_settings", "_signer")
 
-    def __init__(self, settings: StatusLists, issuer: ListIssuer) -> None:
+    def __init__(self, settings: StatusLists, signer: ListSigner) -> None:
         self._settings = settings
-        self._issuer = issuer
+        self._signer = signer
         self._lock = threading.Lock()  # guards changes of _lists
-        self._lists: dict[str, PolledList[Statuses]] = {}
+        self._lists: dict[str, CachedList[Statuses]] = {}
         tell_of_forks(self)
 
-    def followed(self, uri: str) -> PolledList[Statuses]:
-        """The list at ``uri``; where there are too many, the one that nobody has used for longest makes room."""
+    def at(self, uri: str) -> CachedList[Statuses]:
+        """Return the list at ``uri``; where there are too many, the least recently used one makes room."""
         known = self._lists.get(uri)
         if known is not None:
             return known
@@ -87,24 +87,24 @@ class FollowedStatusLists(Forkable):
             return self._lists[uri]
 
     def reference(self, claims: Mapping[str, Any]) -> StatusReference | None:
-        """Where the status of a token with ``claims`` stands; raises InvalidToken for a reference of the wrong form."""
-        return read_reference(claims, required=self._settings.required, issuer=self._issuer.name)
+        """Return the reference in ``claims``; raises InvalidToken for one of the wrong form."""
+        return read_reference(claims, required=self._settings.required, issuer=self._signer.name)
 
-    def _new(self, uri: str) -> PolledList[Statuses]:
+    def _new(self, uri: str) -> CachedList[Statuses]:
         def read(claims: Mapping[str, Any]) -> Statuses:
             return read_status_list(claims, uri)
 
-        return followed_list(self._issuer, uri, typ=STATUS_LIST, read=read, policy=self._settings.policy)
+        return cached_list(self._signer, uri, typ=STATUS_LIST, read=read, policy=self._settings.policy)
 
     def after_fork_in_child(self) -> None:
-        """Make the lock anew; the lists do so for themselves."""
+        """Replace the lock; the lists do so for themselves."""
         self._lock = threading.Lock()
 
 
 def read_reference(claims: Mapping[str, Any], *, required: bool, issuer: str) -> StatusReference | None:
-    """The reference in a token's ``status`` claim, or None where it has none (pure).
+    """Return the reference in a token's ``status`` claim, or None where it has none (pure).
 
-    Raises InvalidToken where it has the wrong form, names an address that must not be asked, or is ``required`` and
+    Raises InvalidToken where it has the wrong form, names a URL that must not be fetched, or is ``required`` and
     absent.
     """
     status = claims.get("status")
@@ -123,7 +123,7 @@ def read_reference(claims: Mapping[str, Any], *, required: bool, issuer: str) ->
 
 
 def read_status_list(claims: Mapping[str, Any], uri: str) -> Statuses:
-    """The statuses in the claims of the list at ``uri`` (section 5.1); raises InvalidToken (pure)."""
+    """Return the statuses in the claims of the list at ``uri`` (section 5.1); raises InvalidToken (pure)."""
     if claims.get("sub") != uri:
         raise invalid_token("claim_malformed", "sub")
     status_list = claims.get("status_list")

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlencode
 from roomkey.clock import Clock, SystemClock
 from roomkey.errors import AccessError
 from roomkey.integrations.protection import Protection
-from roomkey.integrations.request_credentials import Presented, presented_proof
+from roomkey.integrations.request_credentials import RequestCredentials, dpop_request
 from roomkey.resource_server.requirements import Requirements
 from roomkey.testing.faults import FaultyServer
 from roomkey.testing.issuer import Issuer
@@ -204,12 +204,12 @@ def _validate(
         wanted: [value for name, value in request.headers if name == wanted] for wanted in ("authorization", "dpop")
     }
     requirements = Requirements(scopes=() if scope is None else (scope,))
-    proof = presented_proof({}, named["dpop"], method=request.method, path=unquote(request.path))
-    presented = Presented(named["authorization"], urlencode(request.query), proof=proof)
-    outcome = protection.judge(request, presented, requirements)
+    proof = dpop_request({}, named["dpop"], method=request.method, path=unquote(request.path))
+    credentials = RequestCredentials(named["authorization"], urlencode(request.query), proof=proof)
+    outcome = protection.authorize(request, credentials, requirements)
     if not isinstance(outcome, AccessError):
         return outcome
-    rejection = protection.answer(outcome)
+    rejection = protection.response(outcome)
     return LoopbackResponse(rejection.status, rejection.body, rejection.headers)
 
 

@@ -15,7 +15,7 @@ from tests.authorization_server.oauth_service import (
 
 from roomkey.authorization_server.accounts import service_accounts
 from roomkey.jose import base64url
-from roomkey.jose.signing_key import SharedKey
+from roomkey.jose.signing_key import HMACKey
 
 TOKEN = "/oauth2/token"
 REFUSED = (401, "invalid_client")
@@ -136,7 +136,7 @@ def test_no_algorithm_and_no_shared_secret_will_do(robot):  # auth service 5
         forged = base64url.encode(json.dumps({"alg": algorithm, "kid": "one"}).encode()).decode()
         for signature in ("", "AAAA", "A" * 86):
             assert robot.send(f"{forged}.{payload}.{signature}") == REFUSED
-    confused = SharedKey(robot.pair.jwks.encode())
+    confused = HMACKey(robot.pair.jwks.encode())
     assert robot.send(confused.sign({"iss": "robot", "sub": "robot"}, typ="JWT")) == REFUSED
     assert robot.send(f"{header}.{payload}.{'A' * 86}") == REFUSED
 

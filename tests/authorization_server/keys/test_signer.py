@@ -13,7 +13,7 @@ from roomkey.authorization_server.schema.accounts import apis, tenants
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
 from roomkey.errors import ConfigurationError
-from roomkey.jose.signing_key import SharedKey
+from roomkey.jose.signing_key import HMACKey
 from roomkey.testing import FakeClock
 
 
@@ -82,6 +82,6 @@ def test_the_signer_follows_format_and_algorithm(service: Service) -> None:
 
 
 def test_a_shared_key_shows_nothing_and_is_not_short() -> None:
-    assert repr(SharedKey(b"s" * 32)) == "SharedKey(HS256)"
+    assert repr(HMACKey(b"s" * 32)) == "HMACKey(HS256)"
     with pytest.raises(ConfigurationError, match="32 bytes"):
-        SharedKey(b"s" * 31)
+        HMACKey(b"s" * 31)

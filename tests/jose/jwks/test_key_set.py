@@ -437,7 +437,7 @@ def test_secrets_and_private_keys_in_a_published_set_are_not_used_and_loudly_nam
     assert verify(keys, key.token()) == b"{}"
     assert reason(keys, mac(kid="oct")) == "unknown_key"
     assert reason(keys, NEW.token()) == "unknown_key"
-    refused = [one.reason for one in keys.status().refused]
+    refused = [one.reason for one in keys.status().rejected]
     assert refused == ["symmetric_key", "private_key", "malformed", "unsupported_key_type"]
     assert all(word in caplog.text for word in refused)
 

@@ -13,7 +13,7 @@ from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.schema.accounts import assertion_ids
 from roomkey.authorization_server.settings import Settings
 from roomkey.errors import InvalidToken
-from roomkey.jose.claims import read_text, read_time
+from roomkey.jose.claims import read_string, read_time
 from roomkey.jose.compact import Header, read_claims, read_compact
 from roomkey.jose.jwks.key_set import KeySet
 from roomkey.jose.verification_key import VerificationKey, check_algorithm, check_signature, verifier
@@ -38,8 +38,8 @@ def read_assertion(
         if not found:
             return None
         claims = read_claims(compact)
-        names = [read_text(claims, name) for name in ("iss", "sub")]
-        jti = read_text(claims, "jti")
+        names = [read_string(claims, name) for name in ("iss", "sub")]
+        jti = read_string(claims, "jti")
         exp, iat, nbf = (read_time(claims, name) for name in ("exp", "iat", "nbf"))
     except InvalidToken:
         return None

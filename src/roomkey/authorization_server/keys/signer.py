@@ -10,7 +10,7 @@ from roomkey.authorization_server.keys.published_keys import SigningKeys
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.unit_of_work import UnitOfWork
-from roomkey.jose.signing_key import SharedKey, SigningKey
+from roomkey.jose.signing_key import HMACKey, SigningKey
 from roomkey.secret import Secret
 from roomkey.stores.keyring import Keyring
 
@@ -23,7 +23,7 @@ def signer(
     token_format: str,
     algorithm: str,
     shared_secret: bytes | None,
-) -> SigningKey | SharedKey | None:
+) -> SigningKey | HMACKey | None:
     """Return what signs for the API whose row has these values; None where its tokens are opaque.
 
     No I/O, except that HS256 decrypts the secret (some ten microseconds; may read the key file). Raises
@@ -41,12 +41,12 @@ def signer(
     )
 
 
-def shared_key(keyring: Keyring, audience: str, value: bytes) -> SharedKey:
+def shared_key(keyring: Keyring, audience: str, value: bytes) -> HMACKey:
     """Return the HMAC key of the API ``audience``, from the ``value`` of its ``shared_secret`` column.
 
     Raises DatabaseUnsuitable where it does not decrypt; may read the key file.
     """
-    return SharedKey(SHARED_SECRET.decrypt(keyring, value, row=audience))
+    return HMACKey(SHARED_SECRET.decrypt(keyring, value, row=audience))
 
 
 def new_shared_secret(uow: UnitOfWork, audience: str) -> Secret:

@@ -1,7 +1,8 @@
-"""A set of keys that is there: which of them may verify a token, and which were refused and why (RFC 7517; pure)."""
+"""A key set in memory: the keys that may verify a token, and the rejected ones with the reason (RFC 7517; pure)."""
 
 import hashlib
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ class RejectedKey:
     """A key of a set that is not used; holds no key material.
 
     Attributes:
-        position: where in the set it stands, from 0.
-        kid: the name that it bears, or None. It comes from outside: escape it wherever you show it.
-        reason: a stable word, such as ``weak_key``; ``roomkey.jose.verification_key.UnusableKey`` lists them.
+        position: its index in the set, from 0.
+        kid: its ``kid``, or None. It comes from outside: escape it wherever you show it.
+        reason: a stable code, such as ``weak_key``; ``roomkey.jose.verification_key.UnusableKey`` lists them.
     """
 
     position: int
@@ -34,61 +35,61 @@ class RejectedKey:
 
 
 @final
-class Keys(Confidential):
-    """The usable keys of one issuer, found by name and algorithm in one look-up; its repr shows how many there are.
+class LocalKeys(Confidential):
+    """The usable keys of one issuer, found by ``kid`` and algorithm in one look-up; its repr shows how many there are.
 
-    Keys without a name answer to every name where no key of the set has one. Of published keys that share name and
+    Keys without a ``kid`` match every ``kid`` where no key of the set has one. Of published keys that share ``kid`` and
     algorithm up to four are tried. ``members`` are its ``keys`` as a set. Immutable; safe in any thread.
     """
 
-    __slots__ = ("_eligible", "_kids", "_marks", "keys", "members", "refused")
+    __slots__ = ("_digests", "_eligible", "_kids", "keys", "members", "rejected")
 
     def __init__(
-        self, keys: Iterable[VerificationKey] = (), refused: Iterable[RejectedKey] = (), marks: Iterable[bytes] = ()
+        self, keys: Iterable[VerificationKey] = (), rejected: Iterable[RejectedKey] = (), digests: Iterable[bytes] = ()
     ) -> None:
-        """``marks`` tell the JWKs that ``keys`` were read from apart, so that a later set can take them over."""
+        """``digests`` are those of the JWKs that ``keys`` were read from, so that a later set can reuse them."""
         self.keys = tuple(keys)
         self.members = frozenset(self.keys)
-        self.refused = tuple(refused)
-        self._marks = dict(zip(marks, self.keys, strict=False))
+        self.rejected = tuple(rejected)
+        self._digests = dict(zip(digests, self.keys, strict=False))
         self._kids = frozenset(key.kid for key in self.keys if key.kid is not None)
         self._eligible = _eligible(self.keys)
 
     @classmethod
-    def read(cls, jwks: Iterable[object], *, published: bool, known: "Keys | None" = None) -> "Keys":
-        """The keys of parsed JWKs; one that cannot be used is put aside. Keys that ``known`` has are taken from there.
+    def read(cls, jwks: Iterable[object], *, published: bool, known: "LocalKeys | None" = None) -> "LocalKeys":
+        """Return the keys of parsed JWKs; one that cannot be used is rejected alone. Keys of ``known`` are reused.
 
         ``published`` is True for a set that comes from a URL.
         """
         keys: dict[bytes, VerificationKey] = {}
-        put_aside = []
+        rejected = []
         jwks = tuple(jwks)
         secrets = Counter(_kid(jwk) for jwk in jwks if isinstance(jwk, Mapping) and jwk.get("kty") == "oct")
         for position, jwk in enumerate(jwks):
-            mark = hashlib.sha256(json.dumps(jwk, sort_keys=True).encode()).digest()
-            taken = None if known is None else known._marks.get(mark)
+            digest = hashlib.sha256(json.dumps(jwk, sort_keys=True).encode()).digest()
+            reused = None if known is None else known._digests.get(digest)
             try:
-                key = read_jwk(jwk, published=published) if taken is None else taken
+                key = read_jwk(jwk, published=published) if reused is None else reused
                 if key.kid is not None and secrets[key.kid] > 1:
                     raise UnusableKey("ambiguous_kid")
-                keys[mark] = key
-            except UnusableKey as refusal:
-                put_aside.append(RejectedKey(position, _kid(jwk), refusal.reason))
-        return cls(keys.values(), put_aside, keys)
+                keys[digest] = key
+            except UnusableKey as error:
+                rejected.append(RejectedKey(position, _kid(jwk), error.reason))
+        return cls(keys.values(), rejected, keys)
 
     def find(self, header: Header) -> tuple[VerificationKey, ...]:
-        """The keys that may have signed a token with ``header``, one to four; empty where there is none."""
+        """Return the keys that may have signed a token with ``header``, one to four; empty where there is none."""
         found = self._eligible.get((header.kid, header.algorithm))
         if found is None:
             return () if self._kids else self._eligible.get((None, header.algorithm), ())
         return found
 
     def lacks(self, header: Header) -> bool:
-        """True where a newer set could have the key that ``header`` names."""
+        """Return True where a newer set could have the key that ``header`` names."""
         return header.kid is not None and header.kid not in self._kids and (bool(self._kids) or not self.keys)
 
     def explain(self, header: Header) -> InvalidToken:
-        """Why ``find`` has no key for a token with ``header``."""
+        """Return why ``find`` has no key for a token with ``header``."""
         named = header.kid in self._kids
         if named or header.kid is None or not self._kids:
             candidates = [key for key in self.keys if key.kid == header.kid or not named]
@@ -97,7 +98,7 @@ class Keys(Confidential):
         return invalid_token("key_mismatch" if named else "unknown_key")
 
     def __repr__(self) -> str:
-        return f"Keys({len(self.keys)} usable, {len(self.refused)} refused)"
+        return f"LocalKeys({len(self.keys)} usable, {len(self.rejected)} rejected)"
 
 
 def _eligible(keys: tuple[VerificationKey, ...]) -> Mapping[tuple[str | None, str], tuple[VerificationKey, ...]]:
@@ -119,16 +120,16 @@ def _kid(jwk: Any) -> str | None:
 
 
 class KeySetState(Enum):
-    """What a key set can do at one moment."""
+    """The state of a key set at one moment."""
 
     FIXED = "fixed"
     """It was given in code and never changes."""
     EMPTY = "empty"
-    """Nobody has asked for a key yet, or none could be had."""
+    """No key was asked for yet, or none is available."""
     FRESH = "fresh"
     """Its keys are in use."""
     STALE = "stale"
-    """Its keys are used on while no newer set can be had, or until somebody asks for one."""
+    """Its keys are still used while no newer set is available, or until one is asked for."""
     EXPIRED = "expired"
     """Its keys are too old to be used."""
 
@@ -139,12 +140,12 @@ class KeySetStatus:
 
     Attributes:
         source: where the keys come from.
-        state: what the set can do.
+        state: its state.
         keys: how many keys are usable.
-        refused: the keys that are not used, and why.
+        rejected: the keys that are not used, and why.
         age: seconds since the set was confirmed, or None.
-        refresh_in: seconds until a newer set is looked for, or None.
-        usable_for: seconds that the keys can be used if no newer set can be had; infinite for fixed keys.
+        refresh_in: seconds until a newer set is fetched, or None.
+        usable_for: seconds that the keys can be used if no newer set is available; infinite for fixed keys.
         fetches: attempts so far.
         failures: how many of them failed.
         unknown_kids: tokens so far that named a key which was not in the set.
@@ -155,7 +156,7 @@ class KeySetStatus:
     source: str
     state: KeySetState
     keys: int
-    refused: tuple[RejectedKey, ...]
+    rejected: tuple[RejectedKey, ...]
     age: float | None = None
     refresh_in: float | None = None
     usable_for: float = float("inf")
@@ -164,3 +165,9 @@ class KeySetStatus:
     unknown_kids: int = 0
     last_error: str = ""
     next_attempt_in: float | None = None
+
+    @property
+    def refused(self) -> tuple[RejectedKey, ...]:
+        """The name of ``rejected`` in 0.1.0; for one version."""
+        warnings.warn("KeySetStatus.refused is now KeySetStatus.rejected", DeprecationWarning, stacklevel=2)
+        return self.rejected

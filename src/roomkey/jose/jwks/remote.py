@@ -1,4 +1,7 @@
-"""An issuer's published keys, kept at hand: a known key of a fresh set is a comparison and a look-up (DESIGN 9)."""
+"""The keys that an issuer publishes: fetched once for all callers, cached, refreshed ahead (RFC 7517, RFC 9111).
+
+To find a key in a fresh set takes a comparison and a look-up.
+"""
 
 import logging
 from dataclasses import dataclass
@@ -6,7 +9,7 @@ from typing import Final, final
 
 from roomkey.clock import Budget, Clock
 from roomkey.concurrency.backoff import FetchFailed
-from roomkey.concurrency.cached_document import Fetched, Held, Refreshed
+from roomkey.concurrency.cached_document import CachedDocument, CachedValue, Fetched
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.steps import Steps
 from roomkey.errors import KeysUnavailable
@@ -14,7 +17,7 @@ from roomkey.http.messages import Request, Response, age, lifetime, retry_after,
 from roomkey.http.transport import Transport, TransportError
 from roomkey.jose import strict_json
 from roomkey.jose.compact import Header
-from roomkey.jose.jwks.local import MOST_KEYS, Keys, KeySetState, KeySetStatus
+from roomkey.jose.jwks.local import MOST_KEYS, KeySetState, KeySetStatus, LocalKeys
 from roomkey.jose.verification_key import VerificationKey
 from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.token_response import TokenEndpointError
@@ -27,14 +30,14 @@ LARGEST_SET: Final = 262_144
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySetLimits:
-    """How long published keys are used and how often they are asked for; all in seconds.
+    """How long published keys are used and how often they are fetched; all in seconds.
 
     Parameters:
-        ttl: how long a set is used where its answer has no ``Cache-Control: max-age``.
-        shortest_ttl: the least that ``Cache-Control`` can ask for.
-        longest_ttl: the most that it can ask for.
-        stale_if_error: how much longer a set is used while no newer one can be had.
-        cooldown: the least time between two requests that tokens with unknown key names cause.
+        ttl: how long a set is used where its response has no ``Cache-Control: max-age``.
+        shortest_ttl: the least that ``Cache-Control`` can set.
+        longest_ttl: the most that it can set.
+        stale_if_error: how much longer a set is used while no newer one is available.
+        cooldown: the least time between two requests that tokens with an unknown ``kid`` cause.
         fetch: one whole attempt, discovery included.
     """
 
@@ -48,36 +51,36 @@ class KeySetLimits:
     def __post_init__(self) -> None:
         values = (self.ttl, self.shortest_ttl, self.longest_ttl, self.stale_if_error, self.cooldown, self.fetch)
         if not all(0.0 <= value < float("inf") for value in values) or not self.fetch > 0.0:
-            raise ValueError("the limits of a key set are seconds, 0 or more; fetch is more than 0")
+            raise ValueError("the limits of a key set must be seconds, 0 or more, and fetch above 0")
         if not 0.0 < self.shortest_ttl <= self.longest_ttl:
-            raise ValueError("shortest_ttl of a key set lies above 0 and not above longest_ttl")
+            raise ValueError("shortest_ttl of a key set must be above 0 and at most longest_ttl")
 
     def lifetime_of(self, response: Response) -> float:
-        """How long the set in ``response`` is used."""
-        asked = lifetime(response)
-        return min(max(self.ttl if asked is None else asked, self.shortest_ttl), self.longest_ttl)
+        """Return how long the set in ``response`` is used."""
+        named = lifetime(response)
+        return min(max(self.ttl if named is None else named, self.shortest_ttl), self.longest_ttl)
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedKeys:
+class PublishedKeySet:
     """A set as its issuer published it.
 
     Attributes:
         keys: the keys in it.
-        etag: the answer's ``ETag``, or None.
-        made: when its origin made the answer, in seconds since 1970, or None.
+        etag: the response's ``ETag``, or None.
+        made: when its origin made the response, in seconds since 1970, or None.
     """
 
-    keys: Keys
+    keys: LocalKeys
     etag: str | None
     made: float | None
 
 
 @final
 class KeyFetch(Forkable):
-    """Asks for the set at ``url``, or at the address that the metadata of ``issuer`` names. Blocks on I/O.
+    """Fetches the set at ``url``, or at the ``jwks_uri`` in the metadata of ``issuer``. Blocks on I/O.
 
-    ``jitter`` (0 to 1) spreads the times at which many processes look for a newer set.
+    ``jitter`` (0 to 1) spreads the times at which many processes fetch a newer set.
     """
 
     __slots__ = ("_clock", "_discovery", "_issuer", "_limits", "_soft", "_transport", "_url")
@@ -103,11 +106,11 @@ class KeyFetch(Forkable):
 
     @property
     def source(self) -> str:
-        """The address that was configured."""
+        """The URL or issuer that was configured."""
         return self._url or self._issuer
 
-    def fetch(self, held: PublishedKeys | None) -> Fetched[PublishedKeys] | FetchFailed:
-        """What is published now, compared with what is ``held``; takes at most ``limits.fetch`` seconds in all."""
+    def fetch(self, held: PublishedKeySet | None) -> Fetched[PublishedKeySet] | FetchFailed:
+        """Fetch what is published now, compared with what is ``held``, in at most ``limits.fetch`` seconds in all."""
         budget = Budget(self._limits.fetch, self._clock)
         try:
             url = self._url or self._discovery.jwks_uri(self._issuer, seconds=budget.left)
@@ -122,50 +125,50 @@ class KeyFetch(Forkable):
             self._discovery.forget(self._issuer)  # the set may have moved
         return fetched
 
-    def _read(self, response: Response, held: PublishedKeys | None) -> Fetched[PublishedKeys] | FetchFailed:
+    def _read(self, response: Response, held: PublishedKeySet | None) -> Fetched[PublishedKeySet] | FetchFailed:
         if response.status == 304 and held is not None:
             return self._used(held, self._limits.lifetime_of(response))
         if response.status != 200:
-            detail = f"the answer has the status {response.status}"
+            detail = f"the response has the status {response.status}"
             return FetchFailed("bad_status", detail, retry_after(response, wall=self._clock.wall()))
         document = strict_json.read_object_of_objects(response.body)
         jwks = None if document is None else document.get("keys")
         if not isinstance(jwks, list):
-            return FetchFailed("malformed", "the answer is not a JWK set")
+            return FetchFailed("malformed", "the response is not a JWK set")
         if len(jwks) > MOST_KEYS:
             return FetchFailed("too_many_keys", f"the set has more than {MOST_KEYS} keys")
         made = server_date(response)
         if held is not None and age(response) > 0.0 and made is not None and held.made is not None and made < held.made:
-            return self._used(held, self._limits.shortest_ttl)  # a cache on the way still has an older set than ours
-        keys = Keys.read(jwks, published=True, known=None if held is None else held.keys)
+            return self._used(held, self._limits.shortest_ttl)  # an HTTP cache still has an older set than this one
+        keys = LocalKeys.read(jwks, published=True, known=None if held is None else held.keys)
         if not keys.keys:
-            why = ", ".join(sorted({one.reason for one in keys.refused}))
+            why = ", ".join(sorted({one.reason for one in keys.rejected}))
             return FetchFailed("no_usable_keys", f"the set has no usable key ({why or 'it is empty'})")
-        self._tell_of_refused(keys, held)
-        return self._used(PublishedKeys(keys, response.header("etag"), made), self._limits.lifetime_of(response))
+        self._log_rejected(keys, held)
+        return self._used(PublishedKeySet(keys, response.header("etag"), made), self._limits.lifetime_of(response))
 
-    def _used(self, published: PublishedKeys, lifetime: float) -> Fetched[PublishedKeys]:
+    def _used(self, published: PublishedKeySet, lifetime: float) -> Fetched[PublishedKeySet]:
         usable = lifetime + self._limits.stale_if_error
         return Fetched(value=published, refresh=lifetime * self._soft, fresh=lifetime, usable=usable)
 
-    def _tell_of_refused(self, keys: Keys, held: PublishedKeys | None) -> None:
-        """Say once what a person should look at; names of keys come from outside and do not stand there."""
-        if held is None or keys.refused != held.keys.refused:
-            for one in keys.refused:
+    def _log_rejected(self, keys: LocalKeys, held: PublishedKeySet | None) -> None:
+        """Log a change once; the ``kid`` of a key comes from outside and is not logged."""
+        if held is None or keys.rejected != held.keys.rejected:
+            for one in keys.rejected:
                 _log.warning("Key %d of the set of %s is not used: %s.", one.position, self.source, one.reason)
 
     def after_fork_in_child(self) -> None:
-        """Make the lock of the discovery anew in a child process."""
+        """Replace the lock of the discovery."""
         self._discovery.reset_after_fork()
 
 
-def _headers(held: PublishedKeys | None) -> tuple[tuple[str, str], ...]:
+def _headers(held: PublishedKeySet | None) -> tuple[tuple[str, str], ...]:
     accept = (("Accept", "application/jwk-set+json, application/json"),)
     return accept if held is None or held.etag is None else (*accept, ("If-None-Match", held.etag))
 
 
 _KNOWN_OUTAGE: Final = 60.0
-_SLACK: Final = 0.5
+_MARGIN_SECONDS: Final = 0.5
 
 _Found = tuple[VerificationKey, ...]
 
@@ -182,10 +185,10 @@ class RemoteKeys:
     def __init__(self, fetch: KeyFetch, *, limits: KeySetLimits, clock: Clock, jitter: float) -> None:
         self._source = fetch.source
         self._now = clock.monotonic
-        self._document = Refreshed(
+        self._document = CachedDocument(
             fetch.fetch,
             place=f"The keys of {fetch.source}",
-            seconds=limits.fetch + _SLACK,
+            seconds=limits.fetch + _MARGIN_SECONDS,
             cooldown=limits.cooldown,
             known_outage=_KNOWN_OUTAGE,
             jitter=jitter,
@@ -193,25 +196,25 @@ class RemoteKeys:
         )
 
     def find_cached(self, header: Header) -> _Found:
-        """The keys of a fresh set that may have signed a token with ``header``; empty where it takes more to tell."""
+        """Return the keys of a fresh set that may have signed a token with ``header``; else empty. No lock, no I/O."""
         held = self._document.held
         return held.value.keys.find(header) if self._now() < held.soft and held.value is not None else ()
 
     def holds(self, key: VerificationKey) -> bool:
-        """True while ``key`` is one of the keys in use; never blocks, and looks for a newer set when that is due."""
+        """Return True while ``key`` is one of the keys in use; never blocks, and starts a refresh when one is due."""
         held = self._document.held
         published = held.value if self._now() < held.soft else self._document.current()
         return published is not None and key in published.keys.members
 
     def status(self) -> KeySetStatus:
-        """How the set is doing; no I/O."""
+        """Return the status of the set; no I/O."""
         now, document = self._now(), self._document
         held, outage = document.held, document.outage
         return KeySetStatus(
             source=self._source,
             state=_state(held, now),
             keys=0 if held.value is None else len(held.value.keys.keys),
-            refused=() if held.value is None else held.value.keys.refused,
+            rejected=() if held.value is None else held.value.keys.rejected,
             age=None if held.value is None else now - held.received,
             refresh_in=None if held.value is None else max(0.0, held.soft - now),
             usable_for=max(0.0, held.end - now),
@@ -223,7 +226,7 @@ class RemoteKeys:
         )
 
     def find(self, header: Header) -> Steps[_Found]:
-        """The keys that may have signed a token with ``header``, waiting for a set that is being fetched.
+        """Return the keys that may have signed a token with ``header``; waits for a set that is being fetched.
 
         Raises InvalidToken or KeysUnavailable.
         """
@@ -240,13 +243,13 @@ class RemoteKeys:
     def _unavailable(self) -> KeysUnavailable:
         failed, wait = self._document.trouble()
         return KeysUnavailable(
-            f"The keys of {self._source} cannot be had: {failed.detail}. Next attempt in {wait:.0f} s.",
+            f"The keys of {self._source} are unavailable: {failed.detail}. Next attempt in {wait:.0f} s.",
             reason=failed.reason,
             retry_after=wait,
         )
 
 
-def _state(held: Held[PublishedKeys], now: float) -> KeySetState:
+def _state(held: CachedValue[PublishedKeySet], now: float) -> KeySetState:
     if held.value is None:
         return KeySetState.EMPTY
     if now < held.fresh:

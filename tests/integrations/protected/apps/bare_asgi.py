@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from serving import ANSWERING, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
+from serving import ERROR_RESPONSES, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
 
 from roomkey import Requirements
 from roomkey.integrations.asgi import BearerTokenMiddleware
@@ -58,7 +58,7 @@ protected = BearerTokenMiddleware(
     requirements=lambda scope: ASKED.get((scope.get("method", "GET"), scope["path"]), Requirements()),
     public=["/health"],
     tenant=lambda scope: scope["path"].split("/")[2],
-    answering=ANSWERING,
+    error_responses=ERROR_RESPONSES,
     resource=RESOURCE,
     certificates_from=PROXIES,
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from serving import ANSWERING, PROXIES, RESOURCE, VALIDATOR
+from serving import ERROR_RESPONSES, PROXIES, RESOURCE, VALIDATOR
 
 
 def configure(**more: Any) -> None:
@@ -13,7 +13,7 @@ def configure(**more: Any) -> None:
         LOGGING_CONFIG=None,
         ROOMKEY={
             "VALIDATOR": VALIDATOR,
-            "ANSWERING": ANSWERING,
+            "ERROR_RESPONSES": ERROR_RESPONSES,
             "RESOURCE": RESOURCE,
             "CERTIFICATES_FROM": PROXIES,
             "TENANT": lambda request: request.resolver_match.kwargs["tenant"],

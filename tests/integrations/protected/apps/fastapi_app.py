@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, Depends, FastAPI, Request, Security, WebSocket
 from fastapi.responses import JSONResponse
-from serving import ANSWERING, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
+from serving import ERROR_RESPONSES, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
 
 from roomkey import Claims
 from roomkey.integrations.fastapi import BearerToken
@@ -12,7 +12,7 @@ from roomkey.integrations.fastapi import BearerToken
 auth = BearerToken(
     VALIDATOR,
     tenant=lambda connection: connection.path_params["tenant"],
-    answering=ANSWERING,
+    error_responses=ERROR_RESPONSES,
     resource=RESOURCE,
     certificates_from=PROXIES,
 )

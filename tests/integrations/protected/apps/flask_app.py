@@ -3,14 +3,14 @@
 from typing import Any
 
 from flask import Flask, g, request
-from serving import ANSWERING, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_wsgi
+from serving import ERROR_RESPONSES, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_wsgi
 
 from roomkey.integrations.flask import BearerToken
 
 auth = BearerToken(
     VALIDATOR,
     tenant=lambda request: request.view_args["tenant"],
-    answering=ANSWERING,
+    error_responses=ERROR_RESPONSES,
     resource=RESOURCE,
     certificates_from=PROXIES,
 )

@@ -17,7 +17,7 @@ VALIDATOR = roomkey.TokenValidator(
         "https://orders.example", algorithms=["ES256"], nonce_secret="what all processes of this API share"
     ),
 )
-ANSWERING = roomkey.ErrorResponses(realm="orders")
+ERROR_RESPONSES = roomkey.ErrorResponses(realm="orders")
 RESOURCE = roomkey.ProtectedResource(
     resource="https://orders.example", scopes_supported=["orders:read", "orders:write"]
 )
