@@ -16,6 +16,8 @@ from tests.client.sources import client_credentials, settle
 import roomkey
 from roomkey.testing import Issuer
 
+pytestmark = pytest.mark.load
+
 WORKER = textwrap.dedent(
     """
     import json, sys, threading, time

@@ -17,6 +17,8 @@ from tests.authorization_server.backoffice.chromium import (
 
 from roomkey.testing import FakeClock
 
+pytestmark = pytest.mark.browser
+
 _ANY = dict.fromkeys(("token", "request", "family", "key"), "")
 _NAMES = tuple(pages(Known(*(type("Nobody", (), {"id": ""})() for _ in range(3)), **_ANY)))
 

@@ -19,7 +19,7 @@ from roomkey.authorization_server.settings import Settings
 
 PASSWORD = "seven green lanterns hum"
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")]
 
 
 @pytest.fixture

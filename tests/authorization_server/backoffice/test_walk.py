@@ -23,6 +23,8 @@ import roomkey
 from roomkey import Requirements
 from roomkey.integrations.asgi import BearerTokenMiddleware
 
+pytestmark = pytest.mark.browser
+
 _PASSWORD = "four unrelated words of mine"
 _LINK = re.compile(r"http://\S+/setup\?token=\S+")
 

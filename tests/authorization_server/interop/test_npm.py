@@ -8,6 +8,8 @@ from tests.authorization_server.interop.auth_service import BACK, SCOPES, SIGNED
 from tests.authorization_server.oauth_service import PASSWORD, Login
 from tests.node import answer_of, need_packages
 
+pytestmark = pytest.mark.npm
+
 FOLDER = Path(__file__).parent
 SCOPE = "orders:read"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+import pytest
 from tests.authorization_server.server.conftest import Serving
 
 from roomkey.authorization_server.accounts import apis, service_accounts
@@ -20,6 +21,8 @@ from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
+
+pytestmark = pytest.mark.load
 
 if TYPE_CHECKING:
     import subprocess
