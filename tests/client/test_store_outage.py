@@ -195,9 +195,10 @@ def test_a_slow_store_does_not_hold_up_the_end_for_each_token(issuer: Issuer) ->
     class SlowStore(FailingStore):
         def _check(self) -> None:
             if self.down:
-                time.sleep(0.2)
+                asked.append(time.sleep(0.2))
             super()._check()
 
+    asked: list[None] = []
     store = SlowStore()
     manager = roomkey.TokenManager(store, limits=roomkey.Limits(fetch=0.5, lease=1.0))
     for tenant in range(20):
@@ -209,9 +210,9 @@ def test_a_slow_store_does_not_hold_up_the_end_for_each_token(issuer: Issuer) ->
                 lambda tenant: manager.credential(client_credentials(issuer), f"late {tenant}").header(), range(20)
             )
         )
-    started = time.monotonic()
+    asked.clear()
     manager.close()
-    assert time.monotonic() - started < 2.0
+    assert len(asked) < 10  # of 40 tokens
 
 
 def test_a_manager_saves_what_it_can_when_it_is_closed(issuer: Issuer) -> None:  # client 15

@@ -97,7 +97,7 @@ def test_a_log_that_needs_the_token_that_is_being_fetched_does_not_wait_for_itse
     finally:
         logger.removeHandler(handler)
     assert reasons == ["timeout"]
-    assert time.monotonic() - started < 5.0
+    assert time.monotonic() - started < 15.0  # and not the 20 seconds of wait
 
 
 def test_a_caller_with_little_time_lends_no_thread(issuer: Issuer, make_manager: MakeManager) -> None:  # client 11
@@ -116,11 +116,12 @@ def test_a_caller_with_little_time_lends_no_thread(issuer: Issuer, make_manager:
     while len(issuer.token_requests) < 32:
         assert time.monotonic() < end
         time.sleep(0.005)
-    issuer.delay = 1.0
+    issuer.delay = 10.0
     started = time.monotonic()
     with pytest.raises(roomkey.TokenUnavailable):
         late.token(timeout=0.1)
-    assert time.monotonic() - started < 0.8
+    assert time.monotonic() - started < 5.0
+    issuer.delay = 0.0
     issuer.recover()
     for thread in busy:
         thread.join(10.0)

@@ -157,9 +157,9 @@ def test_what_is_too_large_is_refused_before_anything_is_read(token: str) -> Non
 
 
 def _seconds(token: str) -> float:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert reason(token) == "too_large"
-    return time.perf_counter() - started
+    return time.thread_time() - started
 
 
 def test_the_largest_token_passes_and_one_byte_more_does_not() -> None:  # validator 28

@@ -78,10 +78,10 @@ def test_a_megabyte_costs_no_more_than_a_word(header, filling) -> None:  # valid
     value = header.format(filling * (1_000_000 // len(filling)))
 
     def seconds(header: str) -> float:
-        began = time.perf_counter()
+        began = time.thread_time()
         with pytest.raises(roomkey.AccessError):
             read_bearer_header([header])
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     assert min(seconds(value) for _ in range(20)) < 20 * min(seconds("Basic a") for _ in range(20))
 

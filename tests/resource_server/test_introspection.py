@@ -321,16 +321,16 @@ def test_one_question_finds_out_whether_an_outage_is_over(introspected, issuer, 
     unavailable(lambda: validator.validate("a"))
     clock.advance(30.0)
     issuer.recover()
-    issuer.delay = 0.5
+    release = threading.Event()
+    issuer.introspection_shape = lambda members: members if release.wait(20) else None
     probe = threading.Thread(target=lambda: reason(lambda: validator.validate("b")))
     probe.start()
     eventually(lambda: asked("/introspect") == 2)
-    began = time.monotonic()
     for number in range(10):
         unavailable(lambda n=number: validator.validate(f"token-{n}"))
-    assert time.monotonic() - began < 0.4
+    assert probe.is_alive()
+    release.set()
     probe.join()
-    issuer.delay = 0.0
     assert reason(lambda: validator.validate("c")) == "inactive"
     assert asked("/introspect") == 3
 
@@ -424,10 +424,10 @@ def test_a_lost_connection_and_a_drip_are_no_answer(introspected, opaque, issuer
     issuer.faulty = {"introspection"}
     issuer.drop()
     assert unavailable(lambda: introspected().validate(opaque)).reason == "connection_lost"
-    issuer.drip(0.05)
+    issuer.drip(0.2)
     began = time.monotonic()
     assert unavailable(lambda: introspected(timeout=0.3).validate(opaque)).reason == "timeout"
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 10.0
 
 
 def test_an_answer_that_unpacks_to_megabytes_counts_for_nothing(introspected, opaque, issuer) -> None:  # validator 30
@@ -442,7 +442,7 @@ def test_an_auth_service_that_hangs_holds_nobody_for_long(introspected, opaque, 
     issuer.hang()
     began = time.monotonic()
     unavailable(lambda: introspected(timeout=0.3).validate(opaque))
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 10.0
     issuer.recover()
 
 

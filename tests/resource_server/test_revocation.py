@@ -376,10 +376,10 @@ def test_a_redirect_is_not_followed(follow, issuer, kind) -> None:  # validator 
 @pytest.mark.parametrize("fault", ["hang", "drip"])
 def test_a_slow_list_ends_with_the_total_time(follow, issuer, kind, fault) -> None:  # validator 50
     issuer.faulty = {kind}
-    issuer.hang() if fault == "hang" else issuer.drip(0.05)
+    issuer.hang() if fault == "hang" else issuer.drip(0.2)
     began = time.monotonic()
     assert unknown(lambda: follow(fetch=0.3).validate(issuer.token())).reason == "timeout"
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 10.0
 
 
 def test_a_long_outage_is_asked_about_at_growing_distances(follow, issuer, kind, clock, asked, end) -> None:

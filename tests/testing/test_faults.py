@@ -11,10 +11,9 @@ def test_delay_keeps_an_answer_back(http, issuer, ask):
     issuer.delay = 0.15
     start = time.monotonic()
     assert ask(issuer).status_code == 200
-    assert 0.15 <= time.monotonic() - start < 1.0
-    start = time.monotonic()
-    http.get(issuer.url + "/oauth2/jwks")
-    assert time.monotonic() - start < 0.15
+    assert time.monotonic() - start >= 0.15
+    issuer.delay = 60.0  # which http does not wait for
+    assert http.get(issuer.url + "/oauth2/jwks").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def main(folder: str, words: str) -> None:
 
             async def slow(request: Request) -> Response:
                 print("slow", flush=True)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(float(request.query_params.get("seconds", "1")))
                 row = {"name": "slow", "value": 1}
                 await service.perform(SERVICE, lambda uow: uow.connection.execute(counters.insert().values(row)))
                 return PlainTextResponse("done")

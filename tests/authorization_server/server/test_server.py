@@ -65,15 +65,13 @@ def test_outside_of_the_main_thread_it_serves_until_it_is_told_to_end(tmp_path: 
 def test_a_second_signal_ends_it_at_once(child, number: int):
     serving = child()
     connection = serving.connect()
-    connection.sendall(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    connection.sendall(b"GET /slow?seconds=15 HTTP/1.1\r\nhost: localhost\r\n\r\n")
     while "slow" not in serving.out:
         time.sleep(0.01)
     serving.signal(number)
     time.sleep(0.2)
-    began = time.monotonic()
     serving.signal(number)
-    assert serving.ended() == -number
-    assert time.monotonic() - began < 0.5
+    assert serving.ended() == -number  # and not 0, as after an answer
     connection.close()
 
 
@@ -102,7 +100,7 @@ def test_a_head_that_does_not_come_ends_its_connection(child, begun: bytes):  # 
     serving = child(head_seconds=0.5)
     began = time.monotonic()
     answer = serving.send(begun)
-    assert 0.4 < time.monotonic() - began < 3
+    assert 0.4 < time.monotonic() - began < 10
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
@@ -112,12 +110,12 @@ def test_a_head_that_trickles_gets_no_more_time(child):  # auth service 59
     with serving.connect() as connection:
         connection.sendall(HEAD)
         try:
-            while time.monotonic() - began < 3:
+            while time.monotonic() - began < 15:
                 connection.sendall(b"x: y\r\n")
                 time.sleep(0.1)
         except OSError:
             pass
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_line_ends_after_an_answer_do_not_hold_the_connection(child):  # auth service 59
@@ -130,7 +128,7 @@ def test_line_ends_after_an_answer_do_not_hold_the_connection(child):  # auth se
         connection.sendall(b"\r\n")
         began = time.monotonic()
         assert read_all(connection).startswith(b"HTTP/1.1 408 ")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
 
 
 def test_a_body_that_does_not_come_ends_its_connection(child):  # auth service 59
@@ -138,7 +136,7 @@ def test_a_body_that_does_not_come_ends_its_connection(child):  # auth service 5
     began = time.monotonic()
     answer = serving.send(HEAD + b"content-length: 10\r\n\r\n123")
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert serving.get("/health")[0] == 200
 
 

@@ -36,9 +36,9 @@ def test_a_family_of_ten_thousand_tokens_ends_in_two_statements_by_an_index(oaut
             values = dict(row) | {"digest": number.to_bytes(32), "jti": str(number)}
             uow.connection.execute(insert(access_tokens), values)
     with oauth.statements() as seen:
-        begun = time.perf_counter()
+        begun = time.process_time()
         assert oauth.revoke(app, made["refresh_token"]).status_code == 200
-        took = time.perf_counter() - begun
+        took = time.process_time() - begun
         updates = [one for one in seen if one.startswith("UPDATE")]
     assert len([one for one in updates if "access_tokens" in one]) == 1
     assert len([one for one in updates if "token_families" in one]) == 1

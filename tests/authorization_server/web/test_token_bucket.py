@@ -23,12 +23,12 @@ def test_an_unbounded_number_of_callers_takes_bounded_memory_and_time(monkeypatc
     """A flood of addresses evicts the callers that were idle longest, not the one that is being limited."""
     monkeypatch.setattr(token_bucket, "_MAX_CALLERS", 1000)
     buckets = TokenBuckets(Rate(burst=2, per_second=0.001))
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for number in range(20_000):
         buckets.take(str(number), float(number) / 1e6)
         if number % 500 == 0:
             buckets.take("guesser", float(number) / 1e6)
-    assert time.perf_counter() - begun < 5.0
+    assert time.thread_time() - begun < 5.0
     assert len(buckets._levels) <= 1000
 
 

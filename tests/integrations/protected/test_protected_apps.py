@@ -214,10 +214,8 @@ def test_an_outage_of_the_issuer_is_a_503_and_others_are_served_meanwhile(
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(app.get, path, theirs)
         eventually(lambda: len(second.asked) > asked)
-        begun = time.monotonic()
         for _ in range(5):  # the one that waits holds up nobody else
             assert app.get(path, ours).status == 200
-        assert time.monotonic() - begun < 2.0
         assert not waiting.done()
         second.recover()
         answered = waiting.result()
