@@ -28,14 +28,13 @@ from roomkey.authorization_server.server.listener import bound, listener
 from roomkey.authorization_server.server.server import run
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
-from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import create_access_token
+from roomkey.authorization_server.tokens.issue import TokenGrant, create_access_token
 from roomkey.authorization_server.tokens.issued_tokens import record_tokens
 
 KNOWN = 20_000  # tokens that are asked about, spread among the others
 BATCH = 20_000
 LIFETIME = 3600
-GRANT = Grant(client_id="reports", audience="orders-api", scope=("orders:read",))
+GRANT = TokenGrant(client_id="reports", audience="orders-api", scope=("orders:read",))
 
 
 async def empty(_: object) -> Response:

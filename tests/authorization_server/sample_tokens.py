@@ -13,9 +13,9 @@ from roomkey.authorization_server.clients.client_cache import read_api
 from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import JTI_LENGTH, NewAccessToken, create_access_token
-from roomkey.authorization_server.tokens.issued_tokens import record_tokens, revoke_account
+from roomkey.authorization_server.tokens.issue import JTI_LENGTH, NewAccessToken, TokenGrant, create_access_token
+from roomkey.authorization_server.tokens.issued_tokens import record_tokens
+from roomkey.authorization_server.tokens.revocation import revoke_account
 
 CONSOLE = Actor.console()
 
@@ -31,7 +31,7 @@ def add_api(service: Service, audience: str = "orders-api", **named: Any) -> api
 
 def issue(service: Service, audience: str = "orders-api", *, lifetime: int = 300) -> NewAccessToken:
     """An access token for the API."""
-    grant = Grant(client_id=f"{audience}-client", audience=audience, scope=("orders:read",))
+    grant = TokenGrant(client_id=f"{audience}-client", audience=audience, scope=("orders:read",))
     with service.unit_of_work(CONSOLE) as uow:
         api = read_api(uow, service.keys.load(uow), audience)
         assert api is not None

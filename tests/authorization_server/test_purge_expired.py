@@ -120,7 +120,7 @@ def _code(number: int, *, used_at: int | None = None, family: str | None = None)
     }
 
 
-def test_access_tokens_go_an_hour_after_their_end(stocked: Service, clock: FakeClock):  # auth service 57
+def test_access_tokens_are_purged_an_hour_after_their_expiry(stocked: Service, clock: FakeClock):  # auth service 57
     _add(stocked, access_tokens, _access_token(1, NOW + 10), _access_token(2, NOW + 11))
     clock.advance(10 + HOUR)
     assert _clean(stocked) == 0
@@ -130,9 +130,7 @@ def test_access_tokens_go_an_hour_after_their_end(stocked: Service, clock: FakeC
     assert _clean(stocked) == 0
 
 
-def test_a_used_refresh_token_stays_as_long_as_its_family_may_live(
-    stocked: Service, clock: FakeClock
-):  # auth service 57
+def test_a_used_refresh_token_stays_until_its_family_expires(stocked: Service, clock: FakeClock):  # auth service 57
     _add(stocked, token_families, _family("fam_1", NOW + MONTH), _family("fam_2", NOW + 2 * MONTH))
     _add(stocked, refresh_tokens, _refresh_token(1, "fam_1", used_at=NOW + 5), _refresh_token(2, "fam_1"))
     _add(stocked, refresh_tokens, _refresh_token(3, "fam_2", used_at=NOW + 5))
@@ -143,7 +141,7 @@ def test_a_used_refresh_token_stays_as_long_as_its_family_may_live(
     assert (_count(stocked, refresh_tokens), _count(stocked, token_families)) == (1, 1)
 
 
-def test_a_used_code_stays_as_long_as_what_it_minted(stocked: Service, clock: FakeClock):  # auth service 57
+def test_a_used_code_stays_as_long_as_its_tokens(stocked: Service, clock: FakeClock):  # auth service 57
     _add(stocked, token_families, _family("fam_1", NOW + MONTH))
     used = _code(1, used_at=NOW + 5, family="fam_1"), _code(2, used_at=NOW + 5)
     _add(stocked, authorization_codes, *used, _code(3))
@@ -156,7 +154,7 @@ def test_a_used_code_stays_as_long_as_what_it_minted(stocked: Service, clock: Fa
     assert (_count(stocked, authorization_codes), _count(stocked, token_families)) == (0, 0)
 
 
-def test_everything_else_that_has_ended_goes_and_what_has_not_stays(stocked: Service, clock: FakeClock):
+def test_all_other_expired_rows_are_purged_and_the_rest_stays(stocked: Service, clock: FakeClock):
     def pair(table: Table, **row: Any) -> None:
         keys = [column.name for column in table.primary_key]
         for number, end in enumerate((NOW + 10, NOW + MONTH)):
@@ -179,7 +177,7 @@ def test_everything_else_that_has_ended_goes_and_what_has_not_stays(stocked: Ser
     assert [_count(stocked, table) for table in (assertion_ids, setup_links, sessions, attempts)] == [1] * 4
 
 
-def test_keys_and_the_audit_log_are_never_cleaned(stocked: Service, clock: FakeClock):  # auth service 57
+def test_keys_and_the_audit_log_are_never_purged(stocked: Service, clock: FakeClock):  # auth service 57
     with stocked.unit_of_work(SERVICE) as uow:
         record_event(uow, "api.created", Subject("api", "orders"))
     before = _count(stocked, signing_keys), _count(stocked, audit_events)
@@ -205,7 +203,7 @@ def test_no_transaction_takes_more_than_a_batch(stocked: Service, clock: FakeClo
     assert [count for count in taken if count] == [BATCH, BATCH, 50]
 
 
-def test_many_nodes_may_clean_at_once(stocked: Service, clock: FakeClock, database_url: str):  # auth service 57
+def test_many_nodes_may_purge_at_once(stocked: Service, clock: FakeClock, database_url: str):  # auth service 57
     _add(stocked, access_tokens, *(_access_token(number, NOW) for number in range(5 * BATCH)))
     _add(stocked, access_tokens, _access_token(10_000, NOW + MONTH))
     clock.advance(DAY)

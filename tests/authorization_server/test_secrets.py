@@ -23,7 +23,7 @@ from roomkey.authorization_server.grants.authorization_code import CodeGrant, ne
 from roomkey.authorization_server.identity import recovery_codes, sessions, setup_links, totp, users
 from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
-from roomkey.authorization_server.keys.by_state import list_key_states
+from roomkey.authorization_server.keys.adoption import list_key_states
 from roomkey.authorization_server.keys.reencrypt import rotate_encryption_key
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.keys.signer import new_shared_secret

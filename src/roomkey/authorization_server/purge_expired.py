@@ -1,8 +1,8 @@
-"""Takes out what has ended: in small transactions, on any number of nodes at once, and never what still decides.
+"""Purge of expired rows: in small transactions, on any number of nodes at once, and never a row that still decides.
 
-An ended session stays for as long as its address counts as the user's own, who is let in there whoever else has tried.
-A used refresh token stays until its family's absolute end, and so does a used code: by them a second use is known.
-Signing keys, app tokens and the audit log stay for ever.
+An expired session stays for as long as its address is known as the user's own, whose sign-ins no limit there blocks. A
+used refresh token stays until its family's absolute expiry, and so does a used code: by them reuse is detected. Signing
+keys, app tokens and the audit log stay for ever.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from roomkey.authorization_server.settings import DAY, HOUR, Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 BATCH: Final = 200  # rows to a transaction: few enough that a token request hardly waits for them
-_KEPT: Final = HOUR  # seconds that a row outlives its end: longer than clocks differ
+_KEPT: Final = HOUR  # seconds that a row outlives its expiry: longer than clocks differ
 _PAUSE: Final = 0.05  # seconds between two batches of a round
 IsExpired = Callable[[int, Settings], ColumnElement[bool]]
 
@@ -37,55 +37,57 @@ def _past(column: "Column[int]") -> IsExpired:
     return lambda now, _settings: column < now - _KEPT
 
 
-def _access_tokens_over(now: int, _settings: Settings) -> ColumnElement[bool]:
-    # One that was rotated away ends before the end that it bears: until then the deny list must name it.
-    borne = exists().where(app_tokens.c.digest == access_tokens.c.digest, app_tokens.c.exp >= now - _KEPT)
-    return and_(access_tokens.c.expires_at < now - _KEPT, ~borne)
+def _access_tokens_expired(now: int, _settings: Settings) -> ColumnElement[bool]:
+    # One that was rotated expires before its own ``exp``: until then the deny list must name it.
+    listed = exists().where(app_tokens.c.digest == access_tokens.c.digest, app_tokens.c.exp >= now - _KEPT)
+    return and_(access_tokens.c.expires_at < now - _KEPT, ~listed)
 
 
-def _codes_over(now: int, settings: Settings) -> ColumnElement[bool]:
+def _codes_expired(now: int, settings: Settings) -> ColumnElement[bool]:
     family = exists().where(token_families.c.id == authorization_codes.c.family_id)
-    after = max(_KEPT, settings.longest_access_token)  # what a code without a family has minted may live as long
+    after = max(
+        _KEPT, settings.longest_access_token
+    )  # what was issued for a code without a family may be valid as long
     return and_(authorization_codes.c.expires_at < now - after, or_(authorization_codes.c.used_at.is_(None), ~family))
 
 
-def _refresh_tokens_over(now: int, _settings: Settings) -> ColumnElement[bool]:
-    ended = select(token_families.c.id).where(token_families.c.expires_at < now - _KEPT)
-    return refresh_tokens.c.family_id.in_(ended)
+def _refresh_tokens_expired(now: int, _settings: Settings) -> ColumnElement[bool]:
+    expired = select(token_families.c.id).where(token_families.c.expires_at < now - _KEPT)
+    return refresh_tokens.c.family_id.in_(expired)
 
 
-def _families_over(now: int, _settings: Settings) -> ColumnElement[bool]:
+def _families_expired(now: int, _settings: Settings) -> ColumnElement[bool]:
     member = exists().where(refresh_tokens.c.family_id == token_families.c.id)
     return and_(token_families.c.expires_at < now - _KEPT, ~member)
 
 
-def _sessions_over(now: int, _settings: Settings) -> ColumnElement[bool]:
+def _sessions_expired(now: int, _settings: Settings) -> ColumnElement[bool]:
     known = and_(sessions.c.stage == Stage.FULL, sessions.c.created_at > now - KNOWN_FOR)
     return and_(sessions.c.expires_at < now - _KEPT, ~known)
 
 
-def _attempts_over(now: int, _settings: Settings) -> ColumnElement[bool]:
+def _attempts_expired(now: int, _settings: Settings) -> ColumnElement[bool]:
     return and_(attempts.c.last_at < now - DAY, attempts.c.blocked_until < now)
 
 
 _TABLES: Final[tuple[tuple[Table, IsExpired], ...]] = (
-    (access_tokens, _access_tokens_over),
-    (refresh_tokens, _refresh_tokens_over),
-    (token_families, _families_over),
-    (authorization_codes, _codes_over),
+    (access_tokens, _access_tokens_expired),
+    (refresh_tokens, _refresh_tokens_expired),
+    (token_families, _families_expired),
+    (authorization_codes, _codes_expired),
     (assertion_ids, _past(assertion_ids.c.expires_at)),
-    (sessions, _sessions_over),
+    (sessions, _sessions_expired),
     (account_secrets, _past(account_secrets.c.expires_at)),
     (setup_links, _past(setup_links.c.expires_at)),
-    (attempts, _attempts_over),
+    (attempts, _attempts_expired),
 )
 
 
-def purge_table(uow: UnitOfWork, table: Table, over: IsExpired) -> int:
-    """Take at most BATCH rows that are ``over`` out of ``table``; how many there were. Another node's rows are left."""
+def purge_table(uow: UnitOfWork, table: Table, is_expired: IsExpired) -> int:
+    """Delete at most BATCH expired rows of ``table``, but none that another node has locked; return their number."""
     key = list(table.primary_key.columns)
     found = uow.connection.execute(
-        select(*key).where(over(uow.now, uow.settings)).limit(BATCH).with_for_update(skip_locked=True, of=table)
+        select(*key).where(is_expired(uow.now, uow.settings)).limit(BATCH).with_for_update(skip_locked=True, of=table)
     ).all()
     if not found:
         return 0
@@ -94,11 +96,11 @@ def purge_table(uow: UnitOfWork, table: Table, over: IsExpired) -> int:
 
 
 async def purge_expired(service: Service) -> int:
-    """Take out everything that has ended, batch by batch; how many rows there were. Raises DatabaseUnavailable."""
+    """Delete all expired rows, batch by batch, and return their number. Raises DatabaseUnavailable."""
     total = 0
-    for table, over in _TABLES:
+    for table, is_expired in _TABLES:
         while True:
-            count = await service.perform(SERVICE, partial(purge_table, table=table, over=over))
+            count = await service.perform(SERVICE, partial(purge_table, table=table, is_expired=is_expired))
             total += count
             if count < BATCH:
                 break

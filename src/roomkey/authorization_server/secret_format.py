@@ -1,4 +1,4 @@
-"""Random secrets that can be told from junk, and by scanners, without asking anybody: prefix, 256 bits, checksum."""
+"""Format of generated secrets: a prefix that secret scanners recognise, 256 random bits, and a checksum."""
 
 import enum
 import hashlib
@@ -9,15 +9,15 @@ from typing import Final
 
 from roomkey.secret import Confidential
 
-_LETTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_RANDOM: Final = 43  # letters that hold 256 bits
+_BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_RANDOM: Final = 43  # base62 characters that hold 256 bits
 _CHECKSUM: Final = 6
 _SHAPE: Final = re.compile(rf"rk(cs|at|rt|ac|se|su|rc|hs)_[0-9A-Za-z]{{{_RANDOM + _CHECKSUM}}}", re.ASCII)
-LONGEST: Final = 5 + _RANDOM + _CHECKSUM
+LENGTH: Final = 5 + _RANDOM + _CHECKSUM
 
 
 class SecretKind(enum.StrEnum):
-    """What a secret is for; its prefix."""
+    """The use of a secret, with its prefix."""
 
     CLIENT_SECRET = "rkcs_"  # noqa: S105 - a prefix
     ACCESS_TOKEN = "rkat_"  # noqa: S105
@@ -29,12 +29,12 @@ class SecretKind(enum.StrEnum):
 
 
 class GeneratedSecret(Confidential):
-    """A secret that was just made, and what may be kept of it.
+    """A secret that was just generated, and what may be stored of it.
 
     Attributes:
-        value: the secret; shown once, kept nowhere.
+        value: the secret; shown once, stored nowhere.
         digest: its SHA-256, by which it is found again.
-        hint: its prefix and its last four characters, for people.
+        hint: its prefix and its last four characters, for lists and logs.
     """
 
     __slots__ = ("digest", "hint", "value")
@@ -45,20 +45,20 @@ class GeneratedSecret(Confidential):
         self.hint = hint_of(value)
 
     def __repr__(self) -> str:
-        return f"Opaque({self.hint})"
+        return f"GeneratedSecret({self.hint})"
 
 
 def generate_secret(kind: SecretKind) -> GeneratedSecret:
-    """A new secret of ``kind``, from the system's randomness."""
+    """Generate a secret of ``kind`` from the system's randomness."""
     number = int.from_bytes(secrets.token_bytes(32))
-    body = kind.value + _in_letters(number, _RANDOM)
+    body = kind.value + _base62(number, _RANDOM)
     return GeneratedSecret(body + _checksum(body))
 
 
 def is_well_formed(value: str, kind: SecretKind) -> bool:
-    """Whether ``value`` has the form of a secret of ``kind``, and its checksum is right; costs two microseconds."""
+    """Return whether ``value`` is a secret of ``kind`` with a right checksum; costs two microseconds."""
     return (
-        len(value) == LONGEST
+        len(value) == LENGTH
         and value.startswith(kind.value)
         and _SHAPE.fullmatch(value) is not None
         and _checksum(value[:-_CHECKSUM]) == value[-_CHECKSUM:]
@@ -66,22 +66,22 @@ def is_well_formed(value: str, kind: SecretKind) -> bool:
 
 
 def digest_of(value: str) -> bytes:
-    """SHA-256 of any text, whatever stands in it."""
+    """Return the SHA-256 of any string, lone surrogates included."""
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
 
 
 def hint_of(value: str) -> str:
-    """What people may see of a secret or a token: how it begins and how it ends."""
+    """Return the first and last characters of a secret or a token, which lists and logs may show."""
     return f"{value[:5] if value[:2] == 'rk' else value[:3]}…{value[-4:]}"
 
 
 def _checksum(body: str) -> str:
-    return _in_letters(zlib.crc32(body.encode("ascii")), _CHECKSUM)
+    return _base62(zlib.crc32(body.encode("ascii")), _CHECKSUM)
 
 
-def _in_letters(number: int, length: int) -> str:
-    letters = []
+def _base62(number: int, length: int) -> str:
+    digits = []
     for _ in range(length):
         number, rest = divmod(number, 62)
-        letters.append(_LETTERS[rest])
-    return "".join(letters)
+        digits.append(_BASE62[rest])
+    return "".join(digits)

@@ -27,7 +27,7 @@ from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import DAY, Settings
 from roomkey.authorization_server.tokens import refresh_tokens
-from roomkey.authorization_server.tokens.grant import Grant
+from roomkey.authorization_server.tokens.issue import TokenGrant
 from roomkey.testing import FakeClock
 
 CONSOLE = Actor.console()
@@ -169,7 +169,7 @@ def fill(backoffice: Backoffice) -> Known:
     act(rotation.rotate)
     key = act(rotation.rotate).kid
     family_id = refresh_tokens.new_family_id()
-    grant = Grant(
+    grant = TokenGrant(
         client_id="reports",
         audience="orders-api",
         scope=("orders:read",),

@@ -11,7 +11,7 @@ from roomkey.authorization_server.audit.verify import verify
 from roomkey.authorization_server.health import alerts
 from roomkey.authorization_server.health.alerts import AlertKind
 from roomkey.authorization_server.identity import users
-from roomkey.authorization_server.keys.by_state import list_key_states
+from roomkey.authorization_server.keys.adoption import list_key_states
 from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.lists.deny_list import MAX_DENIED
 from roomkey.authorization_server.permissions import Role
@@ -257,7 +257,7 @@ def test_an_explanation_goes_step_by_step_to_what_is_wrong(backoffice: Backoffic
     backoffice.act(service_accounts.disable, "warehouse-sync")
     assert verdict(value) == "It was revoked."
     backoffice.clock.advance(601)
-    assert verdict(value) == "It has ended."
+    assert verdict(value) == "It has expired."
 
 
 def test_an_explanation_tells_a_tenant_nothing_of_another(backoffice: Backoffice, known: Known):

@@ -46,7 +46,7 @@ def robot(oauth: OAuthService) -> Robot:
     return Robot(oauth)
 
 
-def test_an_assertion_is_good_once_on_all_nodes_together(oauth_on_each_database):  # auth service 5
+def test_an_assertion_is_valid_once_on_all_nodes_together(oauth_on_each_database):  # auth service 5
     robot = Robot(oauth_on_each_database)
     with second_node(oauth_on_each_database.service) as other:
         proof = asserted(robot.proof())
@@ -56,7 +56,7 @@ def test_an_assertion_is_good_once_on_all_nodes_together(oauth_on_each_database)
         assert other.post(TOKEN, asserted(robot.proof(jti="j-2"))).status_code == 200
 
 
-def test_of_an_assertion_sent_many_times_at_once_one_comes_through(oauth_on_each_database):  # auth service 5
+def test_of_an_assertion_sent_many_times_at_once_one_is_accepted(oauth_on_each_database):  # auth service 5
     robot = Robot(oauth_on_each_database)
     with second_node(oauth_on_each_database.service) as other:
         for number, node in enumerate((oauth_on_each_database, other, oauth_on_each_database)):
@@ -70,7 +70,7 @@ def test_a_jti_of_another_client_does_not_count(oauth):  # auth service 5
     assert one.send(one.proof(jti="same"))[0] == two.send(two.proof(jti="same"))[0] == 200
 
 
-def test_an_assertion_stays_used_as_long_as_it_lives(robot, clock):  # auth service 5, 60
+def test_an_assertion_stays_used_as_long_as_it_is_valid(robot, clock):  # auth service 5, 60
     proof = robot.proof(exp=int(robot.now) + 300)
     assert robot.send(proof)[0] == 200
     for _ in range(11):
@@ -108,7 +108,7 @@ def test_an_assertion_stays_used_as_long_as_it_lives(robot, clock):  # auth serv
     ],
     ids=str,
 )
-def test_a_claim_that_is_not_as_it_must_be_is_refused(robot, claims):  # auth service 5
+def test_a_wrong_claim_is_rejected(robot, claims):  # auth service 5
     robot.oauth.add_account("reports")
     assert robot.send(robot.proof(**claims)) == REFUSED
     assert robot.send(robot.proof(jti="good"))[0] == 200
@@ -126,11 +126,11 @@ def test_a_claim_that_is_not_as_it_must_be_is_refused(robot, claims):  # auth se
     ],
     ids=str,
 )
-def test_what_standards_and_clocks_allow_is_taken(robot, claims):  # auth service 5, 60
+def test_what_standards_and_clocks_allow_is_accepted(robot, claims):  # auth service 5, 60
     assert robot.send(robot.proof(**claims))[0] == 200
 
 
-def test_no_algorithm_and_no_shared_secret_will_do(robot):  # auth service 5
+def test_algorithm_none_and_a_shared_secret_are_rejected(robot):  # auth service 5
     header, payload, _ = robot.proof().split(".")
     for algorithm in ("none", "None", "HS256", "RS1", "ES256K"):
         forged = base64url.encode(json.dumps({"alg": algorithm, "kid": "one"}).encode()).decode()
@@ -141,7 +141,7 @@ def test_no_algorithm_and_no_shared_secret_will_do(robot):  # auth service 5
     assert robot.send(f"{header}.{payload}.{'A' * 86}") == REFUSED
 
 
-def test_the_key_of_another_client_is_no_proof(oauth):  # auth service 5
+def test_the_key_of_another_client_is_rejected(oauth):  # auth service 5
     robot, other = Robot(oauth), Robot(oauth, "other-robot")
     stolen = other.pair.assertion("robot", oauth.service.settings.issuer, now=robot.now)
     assert robot.send(stolen) == REFUSED
@@ -160,7 +160,7 @@ def test_a_client_with_a_key_cannot_fall_back_to_a_secret(oauth):  # auth servic
     assert oauth.post(TOKEN, asserted(proof)).status_code == 200
 
 
-def test_a_key_that_was_replaced_on_another_node_is_dead_here(oauth):  # auth service 5
+def test_a_key_that_was_replaced_on_another_node_is_rejected_here(oauth):  # auth service 5
     robot = Robot(oauth)
     assert robot.send(robot.proof())[0] == 200
     new = KeyPair()

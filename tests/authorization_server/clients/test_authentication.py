@@ -70,7 +70,7 @@ class Strangers:
         return self.oauth.post("/oauth2/token", asserted(pair.assertion(client_id, issuer, now=now)))
 
 
-def test_whatever_is_wrong_with_a_client_the_answer_is_the_same(oauth_on_each_database):  # auth service 1
+def test_whatever_is_wrong_with_a_client_the_response_is_the_same(oauth_on_each_database):  # auth service 1
     strangers = Strangers(oauth_on_each_database)
     answers = {name: response_parts(strangers.send(name)) for name in (*Strangers.BY_SECRET, *Strangers.BY_KEY)}
     for name, fields in {
@@ -85,7 +85,7 @@ def test_whatever_is_wrong_with_a_client_the_answer_is_the_same(oauth_on_each_da
 
 
 @pytest.mark.parametrize("names", [Strangers.BY_SECRET, Strangers.BY_KEY], ids=["secret", "key"])
-def test_whatever_is_wrong_with_a_client_the_same_is_read_and_checked(  # auth service 1
+def test_whatever_is_wrong_with_a_client_the_same_is_queried_and_checked(  # auth service 1
     oauth, monkeypatch, names
 ):
     strangers, checked = Strangers(oauth), []
@@ -109,7 +109,7 @@ def test_whatever_is_wrong_with_a_client_the_same_is_read_and_checked(  # auth s
 
 
 @pytest.mark.parametrize("names", [Strangers.BY_SECRET, Strangers.BY_KEY], ids=["secret", "key"])
-def test_the_times_of_refusals_overlap(oauth, names):  # auth service 1
+def test_the_times_of_rejections_overlap(oauth, names):  # auth service 1
     """All distributions lie over each other but for their ends; taken in turns, so that a busy machine slows all."""
     strangers = Strangers(oauth)
     times: dict[str, list[float]] = {name: [] for name in names}
@@ -140,7 +140,7 @@ def test_any_bytes_as_basic_credentials_are_a_client_that_fails(oauth_on_each_da
 
 @ONE_SERVICE
 @given(texts, texts)
-def test_any_text_as_credentials_in_the_body_is_a_client_that_fails(
+def test_any_string_as_credentials_in_the_body_is_a_client_that_fails(
     oauth_on_each_database, client_id, secret
 ):  # auth service 2
     oauth_on_each_database.service.clock.advance(5)
@@ -149,11 +149,11 @@ def test_any_text_as_credentials_in_the_body_is_a_client_that_fails(
 
 
 @pytest.mark.parametrize("words", ["Basic", "Basic ", "Basic ===", "Bearer abc", "basic cmVwb3J0cw==", "Negotiate x"])
-def test_what_is_no_basic_credential_fails(oauth, words):  # auth service 2
+def test_malformed_basic_credentials_fail(oauth, words):  # auth service 2
     assert error_of(oauth.post("/oauth2/token", TOKEN, authorization=words)) == REFUSED
 
 
-def test_a_secret_of_a_megabyte_is_refused_and_read_no_further_than_it_must_be(oauth):  # auth service 2
+def test_a_secret_of_a_megabyte_is_rejected_and_read_no_further_than_necessary(oauth):  # auth service 2
     answer = oauth.post("/oauth2/token", TOKEN | {"client_id": "reports", "client_secret": "s" * 1_000_000})
     assert error_of(answer) == (413, "invalid_request")
 
@@ -202,13 +202,13 @@ def test_a_parameter_without_a_value_is_no_second_way(oauth):
 
 @pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"])
 @pytest.mark.parametrize("query", ["grant_type=client_credentials", "token=x", "client_secret=s", "x"])
-def test_nothing_is_taken_from_the_address(oauth, path, query):  # auth service 4
+def test_nothing_is_read_from_the_url(oauth, path, query):  # auth service 4
     reports = oauth.add_account()
     answer = oauth.post(f"{path}?{query}", TOKEN | {"token": "x"}, reports)
     assert error_of(answer) == (400, "invalid_request")
 
 
-def test_an_account_without_a_secret_is_nobody(oauth):  # auth service 6
+def test_an_account_without_a_secret_is_not_authenticated(oauth):  # auth service 6
     oauth.add_account()
     oauth.act(
         lambda uow: (uow.connection.execute(delete(schema.account_secrets)), uow.bump_config_version()),
@@ -220,7 +220,7 @@ def test_an_account_without_a_secret_is_nobody(oauth):  # auth service 6
     assert error_of(oauth.token(Login("roomkey-admin", ""))) == REFUSED
 
 
-def test_a_rotated_secret_dies_at_its_end_and_not_a_second_later(oauth_on_each_database, clock):  # auth service 7, 60
+def test_a_rotated_secret_expires_on_its_second(oauth_on_each_database, clock):  # auth service 7, 60
     old = oauth_on_each_database.add_account()
     assert oauth_on_each_database.token(old).status_code == 200
     made = oauth_on_each_database.act(account_secrets.rotate, "reports", overlap=60)
@@ -243,7 +243,7 @@ def test_a_rotated_secret_dies_at_its_end_and_not_a_second_later(oauth_on_each_d
 
 
 @pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"])
-def test_a_secret_that_was_replaced_at_once_is_dead_at_every_address(oauth, path):  # auth service 7
+def test_a_secret_that_was_replaced_at_once_is_rejected_at_every_endpoint(oauth, path):  # auth service 7
     """This node remembers the account with the secret that it had."""
     old = oauth.api if path == "/oauth2/introspect" else oauth.add_account()
     whose = oauth.add_account("another")
@@ -258,7 +258,7 @@ def test_a_secret_that_was_replaced_at_once_is_dead_at_every_address(oauth, path
     assert error_of(oauth.post(path, fields, old)) == REFUSED
 
 
-def test_a_disabled_account_is_refused_at_once_on_every_node_and_cannot_enable_itself(
+def test_a_disabled_account_is_rejected_at_once_on_every_node_and_cannot_enable_itself(
     oauth_on_each_database,
 ):  # auth service 8
     reports = oauth_on_each_database.add_account()
@@ -272,7 +272,7 @@ def test_a_disabled_account_is_refused_at_once_on_every_node_and_cannot_enable_i
         assert oauth_on_each_database.token(reports).status_code == other.token(reports).status_code == 200
 
 
-def test_a_secret_that_ends_while_it_is_judged_lets_nobody_in(oauth, monkeypatch):
+def test_a_secret_that_expires_while_it_is_checked_is_rejected(oauth, monkeypatch):
     """Between the two readings of an account that is not remembered."""
     reports = oauth.add_account()
     read = ClientCache.read
@@ -285,7 +285,7 @@ def test_a_secret_that_ends_while_it_is_judged_lets_nobody_in(oauth, monkeypatch
     assert error_of(oauth.token(reports)) == REFUSED
 
 
-def test_accounts_that_change_all_the_time_are_an_outage_and_no_refusal(oauth, monkeypatch):
+def test_accounts_that_change_all_the_time_are_an_outage_and_no_rejection(oauth, monkeypatch):
     reports = oauth.add_account()
     read = ClientCache.read
 
@@ -300,7 +300,7 @@ def test_accounts_that_change_all_the_time_are_an_outage_and_no_refusal(oauth, m
     assert answer.headers["retry-after"] == "2"
 
 
-def test_many_failures_from_one_address_are_slowed_down_and_stop_nobody_who_is_known(oauth, clock):
+def test_many_failures_from_one_address_are_limited_and_stop_no_cached_client(oauth, clock):
     reports = oauth.add_account()
     assert oauth.token(reports).status_code == 200
     answers = [oauth.token(Login("nobody", "x")).status_code for _ in range(80)]
@@ -310,7 +310,7 @@ def test_many_failures_from_one_address_are_slowed_down_and_stop_nobody_who_is_k
     assert [oauth.token(Login("nobody", "x")).status_code for _ in range(3)] == [401, 401, 429]
 
 
-def test_many_good_clients_at_one_address_are_no_failures(oauth):
+def test_many_valid_clients_at_one_address_are_no_failures(oauth):
     """After every change each account is read once; a fleet behind one address is not slowed down by that."""
     reports = oauth.add_account()
     for _ in range(80):
@@ -320,13 +320,13 @@ def test_many_good_clients_at_one_address_are_no_failures(oauth):
         assert oauth.token(oauth.add_account(f"reports-{number}")).status_code == 200
 
 
-def test_good_clients_that_come_together_to_a_node_that_knows_nobody_are_no_failures(oauth):
+def test_valid_clients_at_once_on_a_node_with_an_empty_cache_are_no_failures(oauth):
     reports = oauth.add_account()
     answers = oauth.together(64, reports, grant_type="client_credentials")
     assert {answer.status_code for answer in answers} == {200}
 
 
-def test_an_outage_is_no_failure_of_those_who_ask_meanwhile(oauth, monkeypatch):  # auth service 55
+def test_an_outage_counts_as_no_failure_of_the_client(oauth, monkeypatch):  # auth service 55
     reports = oauth.add_account()
 
     async def failing(*_, **__):
@@ -338,7 +338,7 @@ def test_an_outage_is_no_failure_of_those_who_ask_meanwhile(oauth, monkeypatch):
     assert oauth.token(reports).status_code == 200
 
 
-def test_a_secret_that_came_in_the_wrong_way_was_not_used(oauth):
+def test_a_secret_that_came_by_the_wrong_method_was_not_used(oauth):
     by_post = oauth.add_account("by-post", authentication="client_secret_post")
     assert error_of(oauth.token(by_post)) == REFUSED
     oauth.run(oauth.app.state.last_used.write())

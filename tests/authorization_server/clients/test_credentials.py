@@ -25,7 +25,7 @@ def basic(text: str) -> bytes:
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_what_was_encoded_as_in_a_form_comes_out_again(client_id, secret):  # auth service 3
+def test_form_encoded_credentials_round_trip(client_id, secret):  # auth service 3
     found = read(basic(f"{quote_plus(client_id)}:{quote_plus(secret)}"))
     assert (found.client_id, found.method, found.secret) == (client_id, Method.BASIC, secret)
 
@@ -47,7 +47,7 @@ def test_what_was_encoded_as_in_a_form_comes_out_again(client_id, secret):  # au
         (" a : b ", (" a ", " b ")),
     ],
 )
-def test_the_first_colon_parts_them_before_anything_is_decoded(text, expected):
+def test_the_first_colon_separates_them_before_decoding(text, expected):
     found = read(basic(text))
     assert (found.client_id, found.secret) == expected
 
@@ -79,7 +79,7 @@ def test_scheme_and_spaces_are_as_rfc_9110_has_them(header):
         base64.b64encode(b"a:" + b"b" * 8192),
     ],
 )
-def test_what_could_be_read_in_two_ways_is_no_credential(encoded):  # auth service 2
+def test_ambiguous_credentials_are_rejected(encoded):  # auth service 2
     with pytest.raises(OAuthError) as refused:
         read(b"Basic " + encoded)
     assert (refused.value.error, refused.value.status) == ("invalid_client", 401)

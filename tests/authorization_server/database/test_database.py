@@ -54,7 +54,7 @@ def _fail(connection: Connection) -> None:
     raise LookupError
 
 
-def test_a_glance_sees_at_once_what_another_process_wrote(database: Database, database_url: str):
+def test_an_inline_read_sees_at_once_what_another_process_wrote(database: Database, database_url: str):
     other = Database.open(database_url)
     for value in range(1, 4):
         with other.writing() as connection:
@@ -66,7 +66,7 @@ def test_a_glance_sees_at_once_what_another_process_wrote(database: Database, da
     other.close()
 
 
-def test_a_glance_sees_what_was_written_between_two_of_its_statements(database: Database):
+def test_an_inline_read_sees_what_was_written_between_two_of_its_statements(database: Database):
     def twice(connection: Connection) -> tuple[Any, Any]:
         first = _newest(connection)
         with database.writing() as writing:
@@ -76,7 +76,7 @@ def test_a_glance_sees_what_was_written_between_two_of_its_statements(database: 
     assert _glance(database, twice) == (0, 1)
 
 
-def test_a_glance_holds_back_no_checkpoint_when_it_is_over(sqlite_database: Database):
+def test_a_finished_inline_read_delays_no_checkpoint(sqlite_database: Database):
     other = sqlite3.connect(sqlite_database.file, isolation_level=None, timeout=0.1)
     for job in (_newest, _fail):
         with suppress(LookupError):
@@ -86,7 +86,7 @@ def test_a_glance_holds_back_no_checkpoint_when_it_is_over(sqlite_database: Data
     other.close()
 
 
-def test_a_glance_at_a_database_that_fails_is_an_outage_and_the_next_one_is_answered(sqlite_database: Database):
+def test_an_inline_read_of_a_failing_database_is_an_outage_and_the_next_one_works(sqlite_database: Database):
     pool: Any = sqlite_database.engines.reader.pool
     _glance(sqlite_database)
     for _ in range(3):
@@ -97,7 +97,7 @@ def test_a_glance_at_a_database_that_fails_is_an_outage_and_the_next_one_is_answ
         assert pool.checkedout() == 1
 
 
-def test_threads_that_glanced_leave_no_connection_behind(database: Database):
+def test_threads_with_inline_reads_leave_no_connection_behind(database: Database):
     pool: Any = database.engines.reader.pool
     for _ in range(20):  # more than a pool has
         thread = threading.Thread(target=_glance, args=(database,))

@@ -26,7 +26,7 @@ CHILD = Path(__file__).with_name("writing_child.py")
 
 
 @pytest.mark.parametrize("lines", [100, 500, 900])
-def test_what_was_answered_outlives_kill_9_in_the_middle_of_1000_writes(tmp_path: Path, lines: int):
+def test_committed_writes_outlive_kill_9_in_the_middle_of_1000(tmp_path: Path, lines: int):
     process = subprocess.Popen([sys.executable, CHILD, tmp_path / "data"], stdout=subprocess.PIPE)
     assert process.stdout is not None
     answered = [process.stdout.readline() for _ in range(lines)]
@@ -81,7 +81,7 @@ def _names(service: Service) -> set[str]:
         return {name.rstrip("x") for name in uow.connection.scalars(select(tenants.c.name))}
 
 
-def test_a_full_disk_is_an_outage_and_what_was_answered_stays(small_service: Service):  # auth service 55
+def test_a_full_disk_is_an_outage_and_committed_writes_stay(small_service: Service):  # auth service 55
     engine = small_service.database.engines.writer
 
     def bounded(connection, _record):
@@ -148,7 +148,7 @@ with Service.open(Settings.at(Path(sys.argv[1]))) as service:
 """
 
 
-def test_a_write_that_the_system_refuses_is_an_outage_and_tears_nothing(tmp_path: Path):  # auth service 55
+def test_a_write_that_the_system_rejects_is_an_outage_and_tears_nothing(tmp_path: Path):  # auth service 55
     done = subprocess.run(
         [sys.executable, "-c", _LIMITED, tmp_path / "data"], capture_output=True, text=True, timeout=120, check=True
     )
@@ -174,7 +174,7 @@ def test_a_database_that_is_read_only_serves_readers_and_is_an_outage_to_writers
     assert _names(small_service) == set()
 
 
-def test_the_files_of_the_database_are_their_owners_alone(tmp_path: Path):  # auth service 55
+def test_the_files_of_the_database_are_readable_by_their_owner_only(tmp_path: Path):  # auth service 55
     old = os.umask(0)
     try:
         with Service.open(Settings.at(tmp_path / "data")) as service:

@@ -134,7 +134,7 @@ def test_rows_that_wait_together_are_written_by_one_statement_in_one_transaction
     assert kinds == ["BEGIN", "INSERT", "COMMIT"] * 2  # 64 at most to a transaction, and the rest
 
 
-def test_a_row_that_is_refused_is_refused_alone(database: Database):
+def test_a_row_that_is_rejected_is_rejected_alone(database: Database):
     names = ["a", "no b", "c", "no d"]
     results = _together(*(lambda name=name: database.record(_keep, name) for name in names))
     assert _told(results) == [None, NotFound, None, NotFound]
@@ -142,7 +142,7 @@ def test_a_row_that_is_refused_is_refused_alone(database: Database):
     assert _names(database) == {"a", "c"}
 
 
-def test_a_write_that_fails_is_told_to_all_whose_rows_it_had_and_writes_none_of_them(database: Database):
+def test_a_write_that_fails_raises_for_all_its_rows_and_writes_none_of_them(database: Database):
     with database.writing() as connection:
         INSERT.run(connection, [("there", 1, None)])
     results = _together(*(lambda name=name: database.record(_keep, name) for name in ("a", "there", "b")))
@@ -222,7 +222,7 @@ def test_a_commit_of_rows_alone_outlives_the_process_and_one_with_a_job_in_it_a_
     assert seen == ["power cut"]
 
 
-def test_a_group_that_cannot_be_committed_is_told_so_and_leaves_nothing(sqlite_database: Database):
+def test_a_group_that_cannot_be_committed_raises_and_leaves_nothing(sqlite_database: Database):
     def bounded(connection: Any, _record: Any) -> None:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 4}").close()
@@ -238,10 +238,10 @@ def test_a_group_that_cannot_be_committed_is_told_so_and_leaves_nothing(sqlite_d
     assert _together(lambda: sqlite_database.record(_keep, "small")) == [None]
 
 
-def test_a_lock_that_lasts_is_an_outage_to_rows_and_jobs_alike(
+def test_a_lasting_lock_is_an_outage_for_rows_and_jobs_alike(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(engines, "_PATIENCE", 0.2)
+    monkeypatch.setattr(engines, "_LOCK_TIMEOUT", 0.2)
     url = f"sqlite:///{sqlite_database.file}"
     impatient, other = Database.open(url), Database.open(url)
     with other.writing():
@@ -277,7 +277,7 @@ def test_a_job_that_fails_leaves_nothing_of_what_it_wrote(database: Database):
     assert _names(database) == {"whole"}
 
 
-def test_a_question_that_fails_spoils_none_of_those_that_are_asked_with_it(database: Database):
+def test_a_query_that_fails_affects_none_of_its_group(database: Database):
     def wrong(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT 1 / 0"))  # and all further statements of the transaction are refused
@@ -291,7 +291,7 @@ def test_a_question_that_fails_spoils_none_of_those_that_are_asked_with_it(datab
     assert not [result for result in results[1::2] if isinstance(result, DatabaseUnavailable)]
 
 
-def test_a_job_that_ends_in_stop_iteration_hangs_nobody(database: Database):
+def test_a_job_that_ends_in_stop_iteration_hangs_no_caller(database: Database):
     def empty(_connection: Connection) -> None:
         next(iter(()))
 
@@ -324,7 +324,7 @@ os._exit(0)
 """
 
 
-def test_a_row_for_which_sqlite_has_no_memory_takes_no_answered_job_with_it(sqlite_database: Database):
+def test_a_row_for_which_sqlite_has_no_memory_undoes_no_committed_job(sqlite_database: Database):
     command = [sys.executable, "-c", _WITHOUT_MEMORY, f"sqlite:///{sqlite_database.file}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     job, row = json.loads(done.stdout)
@@ -335,7 +335,7 @@ def test_a_row_for_which_sqlite_has_no_memory_takes_no_answered_job_with_it(sqli
 # Nobody waits for ever.
 
 
-def test_a_caller_that_is_cancelled_before_its_turn_writes_nothing_and_holds_nobody_up(sqlite_database: Database):
+def test_a_caller_that_is_cancelled_before_its_turn_writes_nothing_and_delays_no_other(sqlite_database: Database):
     gate = threading.Event()
 
     async def scene() -> None:
@@ -353,7 +353,7 @@ def test_a_caller_that_is_cancelled_before_its_turn_writes_nothing_and_holds_nob
     assert _names(sqlite_database) == {"a", "c"}
 
 
-def test_a_loop_that_is_closed_over_jobs_under_way_leaves_the_lane_to_the_next_one(database: Database):
+def test_a_loop_that_is_closed_during_jobs_leaves_the_queue_to_the_next_one(database: Database):
     gate, begun = threading.Event(), threading.Event()
 
     def slow(connection: Connection) -> None:
@@ -377,7 +377,7 @@ def test_a_loop_that_is_closed_over_jobs_under_way_leaves_the_lane_to_the_next_o
     assert _names(database) >= {"slow", "next"}
 
 
-def test_those_who_still_wait_when_the_database_is_closed_are_told(database: Database):
+def test_jobs_that_wait_when_the_database_is_closed_raise(database: Database):
     gate, begun = threading.Event(), threading.Semaphore(0)
 
     def slow(_connection: Connection) -> bool:
@@ -401,10 +401,10 @@ def test_those_who_still_wait_when_the_database_is_closed_are_told(database: Dat
     assert _names(database) == set()
 
 
-def test_those_who_have_waited_too_long_are_told_and_nothing_is_written_for_them(
+def test_jobs_that_have_waited_too_long_raise_and_write_nothing(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(group_commit, "_LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(group_commit, "_MAX_WAIT", 0.2)
     gate = threading.Event()
 
     async def scene() -> None:
@@ -469,7 +469,7 @@ class _Entangled(asyncio.SelectorEventLoop):
         return super().is_closed()
 
 
-def test_loops_that_come_to_a_lane_at_the_same_time_do_not_disturb_each_other(sqlite_database: Database):
+def test_loops_that_come_to_a_queue_at_the_same_time_do_not_disturb_each_other(sqlite_database: Database):
     first = _Entangled()
     first.run_until_complete(sqlite_database.record(_keep, "first"))
     first.database = sqlite_database

@@ -61,7 +61,7 @@ def _statements(database: Database) -> set[str]:
     return {"\n".join(each) for each in parts}
 
 
-def test_of_many_that_start_at_once_on_a_fresh_database_one_makes_the_schema(database_url: str):
+def test_of_many_that_start_at_once_on_a_fresh_database_one_creates_the_schema(database_url: str):
     start, ran = threading.Barrier(6), []
 
     def node() -> None:
@@ -111,7 +111,7 @@ def test_processes_that_start_at_once_on_a_fresh_machine_share_one_schema_and_on
     database.close()
 
 
-def test_a_newer_schema_is_refused_with_one_sentence_and_left_as_it_is(database_url: str, tmp_path: Path):
+def test_a_newer_schema_is_rejected_with_one_sentence_and_left_as_it_is(database_url: str, tmp_path: Path):
     _ran(database_url)
     database = Database.open(database_url)
     with database.writing() as connection:

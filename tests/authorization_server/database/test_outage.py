@@ -25,10 +25,10 @@ def _names(service: Service) -> list[str]:
         return [one.name for one in tenants.find(uow).items]
 
 
-def test_a_lock_that_lasts_is_an_outage_to_writers_and_none_to_readers(
+def test_a_lasting_lock_is_an_outage_for_writers_and_none_for_readers(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "_PATIENCE", 0.2)
+    monkeypatch.setattr(engines, "_LOCK_TIMEOUT", 0.2)
     with Service.open(Settings.at(tmp_path / "data"), clock=clock) as service:
         other = sqlite3.connect(tmp_path / "data" / "roomkey.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -53,7 +53,7 @@ def _end_connections(url: str) -> int:
         return len(ended.fetchall())
 
 
-def test_connections_that_were_ended_are_made_anew_without_a_failure(
+def test_closed_connections_are_replaced_without_a_failure(
     postgresql_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
     with Service.open(Settings.at(tmp_path, database=postgresql_url), clock=clock) as service:
@@ -64,7 +64,7 @@ def test_connections_that_were_ended_are_made_anew_without_a_failure(
         assert _names(service) == ["acme"]
 
 
-def test_an_act_whose_connection_is_ended_in_the_middle_is_an_outage_and_undone(
+def test_a_transaction_whose_connection_is_closed_midway_is_an_outage_and_rolled_back(
     postgresql_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
     def act(uow: UnitOfWork) -> None:
@@ -82,7 +82,7 @@ def test_an_act_whose_connection_is_ended_in_the_middle_is_an_outage_and_undone(
         assert _names(service) == ["acme"]
 
 
-def test_an_act_that_ends_in_an_error_of_its_own_while_the_database_goes_is_undone(
+def test_a_transaction_that_raises_while_the_database_fails_is_rolled_back(
     postgresql_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
     def act(uow: UnitOfWork) -> None:

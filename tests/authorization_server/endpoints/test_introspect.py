@@ -20,7 +20,7 @@ from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts import apis, app_tokens
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.tokens.issue import lookup_digest
-from roomkey.authorization_server.tokens.issued_tokens import revoke_token
+from roomkey.authorization_server.tokens.revocation import revoke_token
 from roomkey.jose import base64url
 from roomkey.jose.compact import read_unverified
 from roomkey.testing import FakeClock

@@ -10,7 +10,7 @@ from tests.authorization_server.oauth_service import CONSOLE, Node, claims_of, e
 import roomkey
 from roomkey.authorization_server.accounts import apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.grants import client_credentials
+from roomkey.authorization_server.clients.client import TargetApi
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
@@ -65,7 +65,7 @@ def test_a_token_has_the_shape_of_rfc_9068(oauth, clock, algorithm):  # auth ser
         assert validator_of(oauth, clock, "billing-api").validate(body["access_token"]).subject == "reports"
 
 
-def test_an_opaque_token_says_nothing_by_itself(oauth):
+def test_an_opaque_token_contains_no_claims(oauth):
     oauth.add_api("billing-api", "billing:read", token_format="opaque")
     api = oauth.act(apis.rotate_secret, "billing-api")
     reports = oauth.add_account("reports", apis=[Access("billing-api", ("billing:read",), ("billing:read",))])
@@ -75,13 +75,13 @@ def test_an_opaque_token_says_nothing_by_itself(oauth):
     assert oauth.introspect(login, token).json()["sub"] == "reports"
 
 
-def test_every_token_has_a_name_of_its_own(oauth):  # auth service 20
+def test_every_token_has_a_different_jti(oauth):  # auth service 20
     reports = oauth.add_account()
     names = {claims_of(oauth.token(reports).json()["access_token"])["jti"] for _ in range(20)}
     assert len(names) == 20
 
 
-def test_the_algorithm_is_the_keys_own_whatever_is_asked_for(oauth):  # auth service 20
+def test_the_algorithm_is_the_keys_own_whatever_is_requested(oauth):  # auth service 20
     reports = oauth.add_account()
     fields = {"alg": "none", "algorithm": "HS256", "kid": "x", "iss": "x", "sub": "root", "exp": "99999999999"}
     token = oauth.token(reports, **fields).json()["access_token"]
@@ -103,18 +103,20 @@ def test_no_scope_is_the_accounts_default_and_never_all(oauth):  # auth service 
 @pytest.mark.parametrize(
     "scope", ["unknown", "orders:read unknown", "ORDERS:READ", 'a"b', "a\\b", "a\x00", "é", "x" * 129, "a\tb", "a\nb"]
 )
-def test_a_scope_that_is_not_the_clients_is_refused_whole(oauth_on_each_database, scope):  # auth service 17
+def test_one_scope_that_the_client_may_not_have_rejects_the_whole_request(
+    oauth_on_each_database, scope
+):  # auth service 17
     assert error_of(oauth_on_each_database.token(oauth_on_each_database.add_account(), scope=scope)) == SCOPE_REFUSED
 
 
-def test_scopes_are_each_granted_once_in_the_order_of_asking(oauth):
+def test_scopes_are_each_granted_once_in_the_order_of_the_request(oauth):
     reports = oauth.add_account()
     asked = "orders:write  orders:read orders:write "
     assert oauth.token(reports, scope=asked).json()["scope"] == "orders:write orders:read"
     assert error_of(oauth.token(reports, scope=" ".join(f"s{n}" for n in range(101)))) == SCOPE_REFUSED
 
 
-def test_the_api_is_the_one_that_is_named_or_the_only_one_it_can_be(oauth):
+def test_the_api_is_the_named_one_or_the_only_possible_one(oauth):
     oauth.add_api("billing-api", "billing:read", "orders:read")
     names = ("orders-api", "billing-api")
     scopes = {"orders-api": ("orders:read", "orders:write"), "billing-api": ("billing:read", "orders:read")}
@@ -135,7 +137,7 @@ def test_the_api_is_the_one_that_is_named_or_the_only_one_it_can_be(oauth):
         assert audience(resource=wrong) == TARGET_REFUSED
 
 
-def test_an_account_lives_with_what_it_has_now(oauth_on_each_database):
+def test_a_change_of_an_account_applies_at_once_on_every_node(oauth_on_each_database):
     """A node that remembers it is told by the next request, whichever node changed it."""
     reports = oauth_on_each_database.add_account()
     with second_node(oauth_on_each_database.service) as other:
@@ -150,7 +152,7 @@ def test_an_account_lives_with_what_it_has_now(oauth_on_each_database):
         assert error_of(other.token(reports)) == (400, "unauthorized_client")
 
 
-def test_what_an_account_was_just_given_it_has_at_once(oauth_on_each_database):
+def test_a_scope_that_was_just_granted_works_at_once(oauth_on_each_database):
     """A refusal is no more to be remembered than a right: nothing else of this account may come by for days."""
     oauth_on_each_database.add_api("billing-api", "billing:read")
     reports = oauth_on_each_database.add_account("reports", "orders:read", grants=["refresh_token"])
@@ -188,7 +190,7 @@ def test_no_lifetime_exceeds_a_maximum_that_was_lowered_since(oauth):  # auth se
         assert answer["expires_in"] == claims["exp"] - claims["iat"] == 600
 
 
-def test_a_token_ends_on_its_second(oauth, clock):  # auth service 60
+def test_a_token_expires_on_its_second(oauth, clock):  # auth service 60
     token = oauth.token(oauth.add_account()).json()["access_token"]
     clock.advance(299)
     assert oauth.active(oauth.api, token)
@@ -200,14 +202,14 @@ def test_an_account_that_is_disabled_before_the_commit_gets_nothing(oauth_on_eac
     """Between authentication and the write, on another node."""
     reports = oauth_on_each_database.add_account()
     assert oauth_on_each_database.token(reports).status_code == 200
-    mint = client_credentials.create_access_token
+    create = TargetApi.create_token
 
     def disabled_first(*words, **named):
-        monkeypatch.setattr(client_credentials, "create_access_token", mint)
+        monkeypatch.setattr(TargetApi, "create_token", create)
         oauth_on_each_database.act(service_accounts.disable, "reports")
-        return mint(*words, **named)
+        return create(*words, **named)
 
-    monkeypatch.setattr(client_credentials, "create_access_token", disabled_first)
+    monkeypatch.setattr(TargetApi, "create_token", disabled_first)
     assert error_of(oauth_on_each_database.token(reports)) == (401, "invalid_client")
 
 
@@ -216,12 +218,12 @@ def test_the_accounts_of_apis_and_of_the_service_itself_get_no_tokens(oauth):
 
 
 @pytest.mark.parametrize("grant", ["", "implicit", "client_credentials\x00", "urn:ietf:params:oauth:grant-type:x"])
-def test_a_grant_that_is_not_served_is_named_so(oauth, grant):
+def test_a_grant_that_is_not_supported_is_unsupported_grant_type(oauth, grant):
     expected = "unsupported_grant_type" if grant else "invalid_request"
     assert error_of(oauth.token(oauth.add_account(), grant)) == (400, expected)
 
 
-def test_a_token_costs_one_reading_of_the_changes_and_one_row(oauth):
+def test_a_token_costs_one_query_of_the_config_version_and_one_row(oauth):
     """The statements of the busiest path; a second one in it is a second thought."""
     reports = oauth.add_account()
     oauth.token(reports)
@@ -234,26 +236,24 @@ def test_a_token_costs_one_reading_of_the_changes_and_one_row(oauth):
     assert second == ["SELECT", "INSERT"], (first, second)
 
 
-def test_every_token_that_is_answered_stands_in_the_ledger_and_none_that_was_refused_on_the_way(
-    oauth_on_each_database, monkeypatch
-):
+def test_every_returned_token_is_recorded_and_none_that_was_dropped(oauth_on_each_database, monkeypatch):
     """Of requests that come together, some are judged by accounts that change before their tokens are written."""
     reports, _ = oauth_on_each_database.add_account(), oauth_on_each_database.add_account("other")
     assert oauth_on_each_database.token(reports).status_code == 200
-    mint, minted = client_credentials.create_access_token, []
+    create, created = TargetApi.create_token, []
 
     def changed_in_the_middle(*words, **named):
-        minted.append(mint(*words, **named))
-        if len(minted) == 6:
+        created.append(create(*words, **named))
+        if len(created) == 6:
             oauth_on_each_database.act(service_accounts.disable, "other")
-        return minted[-1]
+        return created[-1]
 
-    monkeypatch.setattr(client_credentials, "create_access_token", changed_in_the_middle)
+    monkeypatch.setattr(TargetApi, "create_token", changed_in_the_middle)
     answers = oauth_on_each_database.together(12, reports, grant_type="client_credentials")
     assert [answer.status_code for answer in answers] == [200] * 12
-    assert len(minted) >= 18
+    assert len(created) >= 18
     given = {lookup_digest(answer.json()["access_token"]) for answer in answers}
     assert len(given) == 12
     with oauth_on_each_database.service.look(CONSOLE) as uow:
         kept = {bytes(digest) for digest in uow.connection.scalars(select(access_tokens.c.digest))}
-    assert given == kept & {one.digest for one in minted}
+    assert given == kept & {one.digest for one in created}

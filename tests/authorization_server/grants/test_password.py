@@ -12,12 +12,12 @@ from roomkey.authorization_server.schema.identity import users as users_table
 REFUSED = (400, "invalid_grant")
 
 
-def test_it_is_off_unless_it_was_switched_on(oauth):  # auth service 21
+def test_the_password_grant_is_off_by_default(oauth):  # auth service 21
     oauth.add_user()
     assert error_of(oauth.sign_in(oauth.add_account())) == (400, "unauthorized_client")
 
 
-def test_the_token_says_who_the_person_is_and_which_app_acts(oauth):
+def test_the_token_names_the_user_and_the_client(oauth):
     oauth.act(tenants.create, name="acme")
     alice = oauth.add_user(tenant="acme", roles=("buyer",))
     made = oauth.tokens(oauth.add_app())
@@ -31,7 +31,7 @@ def test_the_token_says_who_the_person_is_and_which_app_acts(oauth):
     assert {told_of[name] == claims[name] for name in ("sub", "username", "client_id", "tenant", "roles")} == {True}
 
 
-def test_whatever_is_wrong_with_a_person_the_answer_is_the_same(oauth_on_each_database):  # auth service 9, 21
+def test_whatever_is_wrong_with_a_user_the_response_is_the_same(oauth_on_each_database):  # auth service 9, 21
     app = oauth_on_each_database.add_app()
     for name in ("alice", "disabled", "gone", "second-factor", "unknown-enrolment"):
         oauth_on_each_database.add_user(name, roles=("approver",) if name == "unknown-enrolment" else ())
@@ -55,7 +55,7 @@ def second_factor(oauth, name):
         )
 
 
-def test_a_second_factor_is_asked_for_unless_a_policy_says_otherwise(oauth):  # auth service 21
+def test_a_user_with_a_second_factor_is_rejected_unless_the_client_allows_it(oauth):  # auth service 21
     oauth.add_user()
     second_factor(oauth, "alice")
     app = oauth.add_app()
@@ -66,7 +66,7 @@ def test_a_second_factor_is_asked_for_unless_a_policy_says_otherwise(oauth):  # 
     assert error_of(oauth.sign_in(app)) == REFUSED
 
 
-def test_lockout_holds_here_too_and_ends_by_itself(oauth, clock):  # auth service 21
+def test_lockout_applies_and_ends_by_itself(oauth, clock):  # auth service 21
     oauth.add_user()
     app = oauth.add_app()
     for _ in range(5):
@@ -83,14 +83,14 @@ def test_there_is_a_refresh_token_where_the_client_may_refresh(oauth, grants):
     assert ("refresh_token" in oauth.tokens(app)) == ("refresh_token" in grants)
 
 
-def test_what_a_person_may_bounds_what_the_app_gets(oauth):
+def test_the_scopes_of_a_user_bound_those_of_the_token(oauth):
     oauth.add_user(scopes="orders:read")
     app = oauth.add_app()
     assert error_of(oauth.sign_in(app, scope="orders:read orders:write")) == (400, "invalid_scope")
     assert oauth.tokens(app, scope="orders:read")["scope"] == "orders:read"
 
 
-def test_a_person_who_was_disabled_has_no_live_token(oauth_on_each_database):  # auth service 9
+def test_a_disabled_user_has_no_valid_token(oauth_on_each_database):  # auth service 9
     oauth_on_each_database.add_user()
     made = oauth_on_each_database.tokens(oauth_on_each_database.add_app())
     assert oauth_on_each_database.active(oauth_on_each_database.api, made["access_token"])
@@ -98,7 +98,7 @@ def test_a_person_who_was_disabled_has_no_live_token(oauth_on_each_database):  #
     assert not oauth_on_each_database.active(oauth_on_each_database.api, made["access_token"])
 
 
-def test_more_sign_ins_than_can_be_checked_are_an_outage_that_passes(oauth, monkeypatch):
+def test_more_sign_ins_than_can_be_checked_are_a_temporary_outage(oauth, monkeypatch):
     """A client that sees a bad request would never try again."""
     app = oauth.add_app()
 
@@ -119,7 +119,7 @@ def test_a_missing_parameter_is_named(oauth, missing):
     assert missing in answer.json()["error_description"]
 
 
-def test_the_password_stands_in_no_log(oauth, caplog, leaks):
+def test_the_password_is_in_no_log(oauth, caplog, leaks):
     oauth.add_user()
     caplog.set_level(0)
     oauth.sign_in(oauth.add_app(), password="a secret nobody sees")

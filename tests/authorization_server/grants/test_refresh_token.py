@@ -27,8 +27,7 @@ from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.schema.tokens import refresh_tokens, token_families
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.refresh_tokens import RefreshTokenStatus, StoredRefreshToken
-from roomkey.authorization_server.tokens.sealed_answer import AnswerKey
+from roomkey.authorization_server.tokens.refresh_tokens import RefreshTokenStatus, StoredRefreshToken, encrypt_response
 
 REFUSED = (400, "invalid_grant")
 DAY = 86_400
@@ -52,7 +51,7 @@ def tokens_in(service: Service) -> int:
 
 
 @pytest.mark.parametrize("count", [16, 32])
-def test_many_refreshes_at_once_have_one_successor_and_one_answer(
+def test_many_refreshes_at_once_have_one_successor_and_one_response(
     oauth_on_each_database, app, count
 ):  # auth service 10
     first = oauth_on_each_database.tokens(app)
@@ -95,7 +94,9 @@ def test_many_refreshes_at_once_over_http(tmp_path, clock):  # auth service 10
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_the_same_answer_comes_again_until_the_grace_ends(oauth_on_each_database, app, clock):  # auth service 10, 60
+def test_the_same_response_is_repeated_until_the_grace_time_ends(
+    oauth_on_each_database, app, clock
+):  # auth service 10, 60
     first = oauth_on_each_database.tokens(app)
     answer = oauth_on_each_database.refresh(app, first["refresh_token"])
     clock.advance(29)
@@ -105,14 +106,14 @@ def test_the_same_answer_comes_again_until_the_grace_ends(oauth_on_each_database
 
 
 @pytest.mark.parametrize("step", [-29, 29])
-def test_the_grace_holds_on_a_node_whose_clock_is_another(oauth_on_each_database, app, clock, step):
+def test_the_grace_time_holds_on_a_node_with_another_clock(oauth_on_each_database, app, clock, step):
     first = oauth_on_each_database.tokens(app)
     answer = oauth_on_each_database.refresh(app, first["refresh_token"])
     clock.step_wall(step)
     assert oauth_on_each_database.refresh(app, first["refresh_token"]).content == answer.content
 
 
-def test_the_same_answer_comes_again_after_the_keys_have_changed(oauth, small_app):
+def test_the_same_response_is_repeated_after_the_keys_have_changed(oauth, small_app):
     """It is sealed under the refresh token, not under the keyring, and signed once."""
     first = oauth.tokens(small_app)
     answer = oauth.refresh(small_app, first["refresh_token"])
@@ -121,7 +122,7 @@ def test_the_same_answer_comes_again_after_the_keys_have_changed(oauth, small_ap
     assert oauth.refresh(small_app, first["refresh_token"]).content == answer.content
 
 
-def test_reuse_after_the_grace_ends_the_family_and_its_access_tokens(
+def test_reuse_after_the_grace_time_revokes_the_family_and_its_access_tokens(
     oauth_on_each_database, app, clock, caplog
 ):  # auth service 11
     first = oauth_on_each_database.tokens(app)
@@ -138,7 +139,7 @@ def test_reuse_after_the_grace_ends_the_family_and_its_access_tokens(
     assert oauth_on_each_database.actions().count("refresh_token.reused") == 1
 
 
-def test_reuse_is_known_after_a_restart(tmp_path, clock):  # auth service 11
+def test_reuse_is_detected_after_a_restart(tmp_path, clock):  # auth service 11
     data = tmp_path / "data"
     with running_service(data, clock) as service, OAuthService(service) as oauth:
         oauth.api = oauth.add_api()
@@ -153,7 +154,7 @@ def test_reuse_is_known_after_a_restart(tmp_path, clock):  # auth service 11
         assert error_of(node.refresh(app, second["refresh_token"])) == REFUSED
 
 
-def test_what_was_revoked_is_dead_inside_the_grace(oauth_on_each_database, app):  # auth service 12
+def test_a_revoked_token_is_invalid_within_the_grace_time(oauth_on_each_database, app):  # auth service 12
     first = oauth_on_each_database.tokens(app)
     second = oauth_on_each_database.refresh(app, first["refresh_token"]).json()
     assert oauth_on_each_database.revoke(app, second["refresh_token"]).status_code == 200
@@ -161,7 +162,7 @@ def test_what_was_revoked_is_dead_inside_the_grace(oauth_on_each_database, app):
         assert error_of(oauth_on_each_database.refresh(app, one["refresh_token"])) == REFUSED
 
 
-def test_a_grandparent_inside_the_grace_ends_the_family(oauth_on_each_database, app):  # auth service 12
+def test_a_grandparent_within_the_grace_time_revokes_the_family(oauth_on_each_database, app):  # auth service 12
     first = oauth_on_each_database.tokens(app)
     second = oauth_on_each_database.refresh(app, first["refresh_token"]).json()
     third = oauth_on_each_database.refresh(app, second["refresh_token"]).json()
@@ -170,7 +171,7 @@ def test_a_grandparent_inside_the_grace_ends_the_family(oauth_on_each_database, 
     assert not oauth_on_each_database.active(oauth_on_each_database.api, third["access_token"])
 
 
-def test_another_client_gets_nothing_and_ends_nothing(oauth_on_each_database, app, clock):  # auth service 13
+def test_another_client_gets_nothing_and_revokes_nothing(oauth_on_each_database, app, clock):  # auth service 13
     other = oauth_on_each_database.add_app("other")
     first = oauth_on_each_database.tokens(app)
     unknown = oauth_on_each_database.refresh(
@@ -213,7 +214,9 @@ def test_audience_and_tenant_cannot_be_changed_by_a_refresh(oauth, small_app):  
 
 
 @pytest.mark.parametrize("loser", ["client", "api", "user"])
-def test_scopes_that_were_lost_vanish_at_the_next_refresh(oauth_on_each_database, app, loser):  # auth service 14
+def test_scopes_that_were_taken_away_are_gone_at_the_next_refresh(
+    oauth_on_each_database, app, loser
+):  # auth service 14
     first = oauth_on_each_database.tokens(app, scope="orders:read orders:write")
     if loser == "client":
         oauth_on_each_database.act(service_accounts.change, "app", apis=[Access("orders-api", ("orders:read",))])
@@ -230,7 +233,9 @@ def test_scopes_that_were_lost_vanish_at_the_next_refresh(oauth_on_each_database
 
 
 @pytest.mark.parametrize("lost", ["access", "api", "user", "gone", "grant", "account"])
-def test_whoever_lost_everything_gets_no_token_by_refreshing(oauth_on_each_database, app, lost):  # auth service 9
+def test_a_client_or_user_that_lost_access_gets_no_token_by_refreshing(
+    oauth_on_each_database, app, lost
+):  # auth service 9
     first = oauth_on_each_database.tokens(app)
     assert oauth_on_each_database.refresh(app, first["refresh_token"]).status_code == 200
     second = oauth_on_each_database.tokens(app)
@@ -251,14 +256,14 @@ def test_whoever_lost_everything_gets_no_token_by_refreshing(oauth_on_each_datab
     assert error_of(oauth_on_each_database.refresh(app, second["refresh_token"])) == expected
 
 
-def test_a_user_who_is_let_in_again_has_no_old_tokens(oauth_on_each_database, app):  # auth service 9
+def test_a_user_who_is_enabled_again_has_no_old_tokens(oauth_on_each_database, app):  # auth service 9
     first = oauth_on_each_database.tokens(app)
     oauth_on_each_database.act(users.disable, "alice")
     oauth_on_each_database.act(users.enable, "alice")
     assert error_of(oauth_on_each_database.refresh(app, first["refresh_token"])) == REFUSED
 
 
-def test_the_idle_end_comes_on_its_second(oauth_on_each_database, app, clock):  # auth service 15, 60
+def test_the_idle_expiry_comes_on_its_second(oauth_on_each_database, app, clock):  # auth service 15, 60
     first, second = oauth_on_each_database.tokens(app), oauth_on_each_database.tokens(app)
     clock.advance(14 * DAY - 1)
     assert oauth_on_each_database.refresh(app, first["refresh_token"]).status_code == 200
@@ -266,7 +271,9 @@ def test_the_idle_end_comes_on_its_second(oauth_on_each_database, app, clock):  
     assert error_of(oauth_on_each_database.refresh(app, second["refresh_token"])) == REFUSED
 
 
-def test_the_absolute_end_comes_however_often_is_refreshed(oauth_on_each_database, app, clock):  # auth service 15, 60
+def test_the_absolute_expiry_comes_however_often_the_client_refreshes(
+    oauth_on_each_database, app, clock
+):  # auth service 15, 60
     token = oauth_on_each_database.tokens(app)["refresh_token"]
     for _ in range(8):
         clock.advance(11 * DAY)
@@ -281,7 +288,7 @@ def test_the_absolute_end_comes_however_often_is_refreshed(oauth_on_each_databas
         assert uow.connection.scalar(select(func.count()).select_from(token_families)) == 1
 
 
-def test_when_and_how_a_person_signed_in_is_what_every_refresh_says(oauth, small_app, clock):
+def test_auth_time_and_acr_stay_the_same_at_every_refresh(oauth, small_app, clock):
     """RFC 9068 section 2.2.1: these claims stay as they are."""
     first = oauth.tokens(small_app)
     signed_in = claims_of(first["access_token"])["auth_time"]
@@ -292,7 +299,7 @@ def test_when_and_how_a_person_signed_in_is_what_every_refresh_says(oauth, small
 
 
 @pytest.mark.parametrize("token", ["", "x", "rkrt_", "\x00", "rkat_" + "a" * 49, "rkrt_" + "é" * 49, "a" * 60_000])
-def test_what_is_no_refresh_token_reads_nothing(oauth, small_app, token):
+def test_a_malformed_refresh_token_costs_no_query(oauth, small_app, token):
     oauth.token(small_app)
     with oauth.statements() as seen:
         answer = oauth.refresh(small_app, token)
@@ -300,7 +307,7 @@ def test_what_is_no_refresh_token_reads_nothing(oauth, small_app, token):
         assert seen == []
 
 
-def test_a_secret_that_was_replaced_gets_no_repeated_answer(oauth, small_app):
+def test_a_rotated_client_secret_gets_no_repeated_response(oauth, small_app):
     """This node remembers the account as it was; what it reads of the token says that it is no more."""
     first = oauth.tokens(small_app)
     assert oauth.refresh(small_app, first["refresh_token"]).status_code == 200
@@ -309,16 +316,16 @@ def test_a_secret_that_was_replaced_gets_no_repeated_answer(oauth, small_app):
     assert error_of(oauth.refresh(small_app, first["refresh_token"])) == (401, "invalid_client")
 
 
-def test_a_damaged_answer_is_refused_and_forks_nothing(oauth, small_app):
+def test_a_damaged_stored_response_is_rejected_and_issues_nothing(oauth, small_app):
     first = oauth.tokens(small_app)
     oauth.refresh(small_app, first["refresh_token"])
-    for damaged in (b"x" * 40, AnswerKey("another").seal(b"{}")):
+    for damaged in (b"x" * 40, encrypt_response("another", b"{}")):
         oauth.act(lambda uow, answer=damaged: uow.connection.execute(update(refresh_tokens).values(answer=answer)))
         assert error_of(oauth.refresh(small_app, first["refresh_token"])) == REFUSED
     assert tokens_in(oauth.service) == 2
 
 
-def test_nothing_that_was_issued_stands_in_the_database(oauth, small_app, tmp_path):  # auth service 54
+def test_no_issued_token_is_in_the_database(oauth, small_app, tmp_path):  # auth service 54
     first = oauth.tokens(small_app)
     second = oauth.refresh(small_app, first["refresh_token"]).json()
     oauth.ask("GET", "/oauth2/jwks")
@@ -329,8 +336,8 @@ def test_nothing_that_was_issued_stands_in_the_database(oauth, small_app, tmp_pa
     assert small_app.secret.encode() not in stored
 
 
-def test_a_grace_of_nothing_is_none():
-    presented = StoredRefreshToken(
+def test_a_grace_time_of_zero_repeats_nothing():
+    stored = StoredRefreshToken(
         family_id="f",
         client_id="app",
         user_id=None,
@@ -340,12 +347,12 @@ def test_a_grace_of_nothing_is_none():
         scope=(),
         expires_at=100,
         family_expires_at=100,
-        revoked=False,
+        revoked_at=None,
         used_at=50,
-        successor_used=False,
+        successor_used_at=None,
         answer=b"x",
     )
-    assert presented.standing(client_id="app", now=50, grace=0) is RefreshTokenStatus.REUSED
-    assert presented.standing(client_id="app", now=50, grace=1) is RefreshTokenStatus.REPEATED
-    assert replace(presented, used_at=None).standing(client_id="app", now=99, grace=0) is RefreshTokenStatus.GOOD
-    assert replace(presented, used_at=None).standing(client_id="app", now=100, grace=0) is RefreshTokenStatus.DEAD
+    assert stored.status(client_id="app", now=50, grace=0) is RefreshTokenStatus.REUSED
+    assert stored.status(client_id="app", now=50, grace=1) is RefreshTokenStatus.REPEATED
+    assert replace(stored, used_at=None).status(client_id="app", now=99, grace=0) is RefreshTokenStatus.VALID
+    assert replace(stored, used_at=None).status(client_id="app", now=100, grace=0) is RefreshTokenStatus.INVALID

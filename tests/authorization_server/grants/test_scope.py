@@ -32,7 +32,7 @@ def as_the_grammar_has_it(scope: str) -> tuple[str, ...] | None:
 @example("a\x85b")
 @example(" ")
 @example("  a  b a ")
-def test_a_scope_is_read_as_the_grammar_has_it(scope):
+def test_a_scope_is_read_as_in_the_grammar(scope):
     expected = as_the_grammar_has_it(scope)
     if expected is None:
         with pytest.raises(OAuthError) as refused:
@@ -48,7 +48,7 @@ def test_no_scope_is_none():
 
 @pytest.mark.parametrize("end", ["", '"', "\n", "x" * 129])
 @pytest.mark.parametrize("unit", ["a", " ", "a ", "a  ", "x" * 128 + " ", "x" * 127 + " " * 127, "\n", "é"])
-def test_a_scope_as_long_as_a_body_is_judged_at_once(unit, end):  # auth service 59
+def test_a_scope_as_long_as_a_body_is_checked_at_once(unit, end):  # auth service 59
     scope = (unit * MAX_BODY_BYTES)[: MAX_BODY_BYTES - len(end)] + end
     began = time.thread_time()
     with suppress(OAuthError):

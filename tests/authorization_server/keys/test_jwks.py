@@ -68,7 +68,7 @@ def test_a_private_member_in_the_database_is_not_published_either() -> None:
     assert json.loads(body) == {"keys": [{"kty": "oct", "kid": "a", "alg": "HS256"}]}
 
 
-def test_the_set_may_be_kept_and_is_not_sent_twice(running: Service, client: httpx2.Client) -> None:
+def test_the_set_may_be_cached_and_is_not_sent_twice(running: Service, client: httpx2.Client) -> None:
     first = client.get("/oauth2/jwks")
     assert first.headers["cache-control"] == "public, max-age=300"
     assert first.headers["content-type"] == "application/jwk-set+json"

@@ -67,7 +67,7 @@ def outdated(service: Service) -> dict[str, int]:
     return count
 
 
-def test_every_column_of_bytes_is_a_digest_or_public_or_on_the_list() -> None:
+def test_every_column_of_bytes_is_a_digest_or_public_or_encrypted() -> None:
     # auth service 53
     open_ones = {
         "digest", "hash", "previous", "successor",  # SHA-256
@@ -84,7 +84,7 @@ def test_every_column_of_bytes_is_a_digest_or_public_or_on_the_list() -> None:
     assert found == sealed
 
 
-def test_a_new_sealing_key_seals_everything_anew(service: Service) -> None:
+def test_a_new_key_re_encrypts_every_value(service: Service) -> None:
     # auth service 53
     fill(service)
     before = issue(service)
@@ -108,7 +108,7 @@ def test_a_new_sealing_key_seals_everything_anew(service: Service) -> None:
         assert issue(again).grant == before.grant
 
 
-def test_a_rewrap_that_was_stopped_goes_on(service: Service) -> None:
+def test_a_re_encryption_that_was_stopped_continues(service: Service) -> None:
     # auth service 53
     fill(service, people=7)
     service.keyring.rotate()
@@ -153,7 +153,7 @@ def test_a_batch_may_be_smaller_than_what_there_is(service: Service) -> None:
     assert set(outdated(service).values()) == {0}
 
 
-def test_a_sealed_value_opens_in_its_own_row_and_column_only(service: Service) -> None:
+def test_an_encrypted_value_decrypts_in_its_own_row_and_column_only(service: Service) -> None:
     # auth service 53
     fill(service, people=2)
     with service.unit_of_work(CONSOLE) as uow:
@@ -209,7 +209,7 @@ def test_with_other_keys_the_service_does_not_start_and_makes_none(tmp_path: Pat
     assert rows() == before
 
 
-def test_only_administrators_of_the_whole_service_replace_the_sealing_key(service: Service) -> None:
+def test_only_administrators_of_the_whole_service_rotate_the_encryption_key(service: Service) -> None:
     before = service.keyring.ids
     for actor in (
         Actor(ActorKind.USER, "u1", roles=frozenset({"developer"})),

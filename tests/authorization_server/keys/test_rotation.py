@@ -14,8 +14,7 @@ from roomkey.authorization_server.accounts import app_tokens
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
-from roomkey.authorization_server.keys.adoption import report_held_keys
-from roomkey.authorization_server.keys.by_state import list_key_states
+from roomkey.authorization_server.keys.adoption import list_key_states, report_held_keys
 from roomkey.authorization_server.keys.key_record import CLOCK_STEP, KeyState, read_keys
 from roomkey.authorization_server.keys.new_key import ensure_signing_key
 from roomkey.authorization_server.keys.rotation import DueChanges, KeyRotation, apply_due_changes, rotate, withdraw
@@ -90,7 +89,9 @@ def test_a_clock_that_is_set_back_puts_off_no_rotation_by_hand(service: Service,
     assert turn(service, now=True).kid != first.kid
 
 
-def test_a_retired_key_stays_until_its_last_token_has_ended_and_then_leaves(service: Service, clock: FakeClock) -> None:
+def test_a_retired_key_stays_until_its_last_token_has_expired_and_is_then_removed(
+    service: Service, clock: FakeClock
+) -> None:
     # auth service 51
     add_api(service)
     old = signing(service)
@@ -108,7 +109,7 @@ def test_a_retired_key_stays_until_its_last_token_has_ended_and_then_leaves(serv
     assert (row.state, row.private_key, row.removed_at) == ("removed", None, service.now())
 
 
-def test_without_app_tokens_a_retired_key_leaves_after_the_longest_access_token(
+def test_without_app_tokens_a_retired_key_is_removed_after_the_longest_access_token(
     service: Service, clock: FakeClock
 ) -> None:
     # auth service 51
@@ -134,7 +135,7 @@ def test_revoked_and_opaque_app_tokens_keep_no_key(service: Service, clock: Fake
     assert go_on(service).removed == (old,)
 
 
-def test_a_token_that_was_on_its_way_when_its_key_retired_keeps_the_key(service: Service, clock: FakeClock) -> None:
+def test_a_token_that_is_recorded_after_its_key_retired_keeps_the_key(service: Service, clock: FakeClock) -> None:
     add_api(service)
     old = signing(service)
     turn(service, now=True)
@@ -146,7 +147,7 @@ def test_a_token_that_was_on_its_way_when_its_key_retired_keeps_the_key(service:
     assert go_on(service).removed == (old,)
 
 
-def test_a_key_is_replaced_by_itself_when_it_is_old(service: Service, clock: FakeClock) -> None:
+def test_an_old_key_is_replaced_automatically(service: Service, clock: FakeClock) -> None:
     old = signing(service)
     clock.advance(service.settings.signing_key_lifetime - 1)
     assert go_on(service) == DueChanges()
@@ -161,7 +162,7 @@ def test_a_key_is_replaced_by_itself_when_it_is_old(service: Service, clock: Fak
     assert states(service) == ["removed", "signing"]
 
 
-def test_each_algorithm_goes_its_own_way(service: Service, clock: FakeClock) -> None:
+def test_each_algorithm_rotates_independently(service: Service, clock: FakeClock) -> None:
     with service.unit_of_work(CONSOLE) as uow:
         ensure_signing_key(uow, "EdDSA")
     turn(service, algorithm="EdDSA", now=True)
@@ -171,7 +172,7 @@ def test_each_algorithm_goes_its_own_way(service: Service, clock: FakeClock) -> 
         turn(service, algorithm="RS256")
 
 
-def test_at_once_means_at_once_and_warns_who_does_not_hold_the_key(
+def test_an_immediate_rotation_warns_of_the_apis_that_lack_the_key(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     # auth service 51
@@ -197,7 +198,7 @@ def test_at_once_means_at_once_and_warns_who_does_not_hold_the_key(
         assert find_break(uow.connection) is None
 
 
-def test_an_activation_in_time_warns_of_those_only_who_lack_the_key(service: Service, clock: FakeClock) -> None:
+def test_a_timely_activation_warns_only_of_apis_that_lack_the_key(service: Service, clock: FakeClock) -> None:
     add_api(service, "orders-api")
     add_api(service, "stock-api")
     old, made = signing(service), turn(service)
@@ -211,7 +212,7 @@ def test_an_activation_in_time_warns_of_those_only_who_lack_the_key(service: Ser
     assert turn(service).lacking == ("stock-api",)
 
 
-def test_a_report_counts_for_a_day_and_from_apis_only(service: Service, clock: FakeClock) -> None:
+def test_a_report_is_valid_for_a_day_and_from_apis_only(service: Service, clock: FakeClock) -> None:
     add_api(service)
     api = Actor(ActorKind.SERVICE_ACCOUNT, "orders-api")
     with service.unit_of_work(api) as uow:
@@ -293,7 +294,7 @@ def test_a_stepped_clock_breaks_neither_issuing_nor_verifying(service: Service, 
         verifies(service, token.value)
 
 
-def test_a_step_forward_takes_no_key_from_living_tokens(service: Service, clock: FakeClock) -> None:
+def test_a_clock_step_forward_removes_no_key_of_valid_tokens(service: Service, clock: FakeClock) -> None:
     # auth service 52
     add_api(service)
     token = issue(service, lifetime=3600)
@@ -304,7 +305,7 @@ def test_a_step_forward_takes_no_key_from_living_tokens(service: Service, clock:
     verifies(service, token.value)
 
 
-def test_a_key_that_somebody_else_has_is_withdrawn_at_once(service: Service) -> None:
+def test_a_leaked_key_is_withdrawn_at_once(service: Service) -> None:
     old = signing(service)
     with service.unit_of_work(CONSOLE) as uow, pytest.raises(Conflict, match="rotate first"):
         withdraw(uow, old)
@@ -316,7 +317,7 @@ def test_a_key_that_somebody_else_has_is_withdrawn_at_once(service: Service) -> 
         withdraw(uow, old)
 
 
-def test_only_administrators_of_the_whole_service_move_keys(service: Service) -> None:
+def test_only_administrators_of_the_whole_service_rotate_keys(service: Service) -> None:
     developer = Actor(ActorKind.USER, "u1", roles=frozenset({"developer"}))
     of_a_tenant = Actor(ActorKind.USER, "u2", roles=frozenset({"administrator"}), tenant="acme")
     for actor in (developer, of_a_tenant):
@@ -327,7 +328,7 @@ def test_only_administrators_of_the_whole_service_move_keys(service: Service) ->
     assert states(service) == ["signing"]
 
 
-def test_the_hot_path_finds_the_keys_without_reading_until_something_changes(service: Service) -> None:
+def test_the_hot_path_uses_cached_keys_until_something_changes(service: Service) -> None:
     with service.look(CONSOLE) as uow:
         keys = service.keys.load(uow)
     assert service.keys.cached(keys.config_version) is keys

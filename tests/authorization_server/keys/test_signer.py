@@ -22,7 +22,7 @@ def make(service: Service, audience: str = "orders-api", actor: Actor = CONSOLE)
         return new_shared_secret(uow, audience)
 
 
-def test_what_it_signs_verifies_with_the_secret_as_it_was_shown(service: Service, clock: FakeClock) -> None:
+def test_a_signature_verifies_with_the_secret_as_it_was_shown(service: Service, clock: FakeClock) -> None:
     secret = add_api(service, algorithm="HS256").shared_secret
     assert secret is not None
     token = issue(service).value
@@ -41,7 +41,7 @@ def test_what_it_signs_verifies_with_the_secret_as_it_was_shown(service: Service
         validator.validate(other)
 
 
-def test_it_is_kept_sealed_and_for_its_own_api_only(service: Service) -> None:
+def test_the_secret_is_encrypted_and_for_its_own_api_only(service: Service) -> None:
     # auth service 53, 54
     add_api(service, "orders-api", algorithm="HS256")
     add_api(service, "stock-api", algorithm="HS256")
@@ -56,7 +56,7 @@ def test_it_is_kept_sealed_and_for_its_own_api_only(service: Service) -> None:
         issue(service, "stock-api")
 
 
-def test_another_tenants_api_is_not_there(service: Service) -> None:
+def test_the_api_of_another_tenant_is_not_found(service: Service) -> None:
     add_api(service, algorithm="HS256")
     with service.unit_of_work(CONSOLE) as uow:
         for name in ("acme", "globex"):

@@ -34,7 +34,7 @@ from roomkey.authorization_server.purge_expired import purge_expired
 from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.issue import NewAccessToken
-from roomkey.authorization_server.tokens.issued_tokens import revoke_token
+from roomkey.authorization_server.tokens.revocation import revoke_token
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import CacheableDocument
 from roomkey.authorization_server.web.oauth_error import OAuthError

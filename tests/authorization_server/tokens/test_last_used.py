@@ -13,9 +13,7 @@ from roomkey.authorization_server.schema.accounts import account_secrets
 from roomkey.testing import FakeClock
 
 
-def test_a_use_is_written_down_together_with_others_and_not_by_the_request(
-    oauth: OAuthService, clock: FakeClock
-) -> None:
+def test_uses_are_written_together_and_not_by_the_request(oauth: OAuthService, clock: FakeClock) -> None:
     # auth service 56
     token = made(oauth)
     with oauth.statements() as seen:
@@ -37,7 +35,7 @@ def test_nothing_used_means_nothing_written(oauth: OAuthService) -> None:
     assert seen == []
 
 
-def test_tokens_that_nobody_keeps_for_long_leave_no_note(oauth: OAuthService) -> None:
+def test_short_lived_tokens_are_not_noted(oauth: OAuthService) -> None:
     # auth service 56
     token = oauth.token(oauth.add_account()).json()["access_token"]
     oauth.run(oauth.app.state.last_used.write())  # the secret's
@@ -47,7 +45,7 @@ def test_tokens_that_nobody_keeps_for_long_leave_no_note(oauth: OAuthService) ->
     assert not [text for text in seen if text.startswith("UPDATE app_tokens")]
 
 
-def test_an_older_note_of_another_node_does_not_replace_a_newer_one(oauth: OAuthService, clock: FakeClock) -> None:
+def test_an_older_time_of_another_node_does_not_replace_a_newer_one(oauth: OAuthService, clock: FakeClock) -> None:
     # auth service 56
     token = made(oauth)
     with second_node(oauth.service) as other:
@@ -59,7 +57,7 @@ def test_an_older_note_of_another_node_does_not_replace_a_newer_one(oauth: OAuth
         assert last_used(oauth, token) == oauth.service.now()
 
 
-def test_a_locked_row_fails_no_authentication_and_what_cannot_be_written_is_given_up(oauth: OAuthService) -> None:
+def test_a_locked_row_fails_no_authentication_and_what_cannot_be_written_is_dropped(oauth: OAuthService) -> None:
     # auth service 56
     token = made(oauth)
     assert oauth.active(oauth.api, token.minted.value)

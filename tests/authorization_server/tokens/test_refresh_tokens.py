@@ -13,10 +13,10 @@ from roomkey.authorization_server.clients.client_cache import StaleConfig, requi
 from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.schema.identity import users as users_table
 from roomkey.authorization_server.schema.tokens import access_tokens, refresh_tokens, token_families
-from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import create_access_token
-from roomkey.authorization_server.tokens.issued_tokens import record_tokens, revoke_family
+from roomkey.authorization_server.tokens.issue import TokenGrant, create_access_token
+from roomkey.authorization_server.tokens.issued_tokens import record_tokens
 from roomkey.authorization_server.tokens.refresh_tokens import consume, find_refresh_token
+from roomkey.authorization_server.tokens.revocation import revoke_family
 from roomkey.authorization_server.unit_of_work import config_version
 
 
@@ -25,7 +25,7 @@ def family_of(oauth: OAuthService) -> str:
         return uow.connection.scalar(select(token_families.c.id))
 
 
-def test_a_family_of_ten_thousand_tokens_ends_in_two_statements_by_an_index(oauth):  # auth service 16
+def test_a_family_of_ten_thousand_tokens_is_revoked_in_two_statements_by_an_index(oauth):  # auth service 16
     oauth.add_user()
     app = oauth.add_app()
     made = oauth.tokens(app)
@@ -55,7 +55,7 @@ def test_a_family_of_ten_thousand_tokens_ends_in_two_statements_by_an_index(oaut
 
 
 def new_token(uow, **values):
-    grant = Grant(**{"client_id": "app", "audience": "orders-api", "scope": ("orders:read",)} | values)
+    grant = TokenGrant(**{"client_id": "app", "audience": "orders-api", "scope": ("orders:read",)} | values)
     return create_access_token(grant, issuer="https://auth.example", now=uow.now, lifetime=300, signer=None)
 
 
@@ -73,7 +73,7 @@ def meanwhile(oauth: OAuthService, act):
 
 
 @pytest.mark.parametrize("ending", ["family", "account", "user"])
-def test_a_token_that_is_issued_while_its_like_are_ended_ends_with_them(oauth_on_each_database, ending):
+def test_a_token_that_is_issued_during_a_bulk_revocation_is_revoked_too(oauth_on_each_database, ending):
     """On PostgreSQL two transactions run side by side, and neither sees what the other has not committed."""
     alice = oauth_on_each_database.add_user()
     app: Login = oauth_on_each_database.add_app()
@@ -102,7 +102,7 @@ def test_a_token_that_is_issued_while_its_like_are_ended_ends_with_them(oauth_on
     assert error_of(oauth_on_each_database.refresh(app, made["refresh_token"])) == expected
 
 
-def test_whoever_issues_after_the_end_sees_that_something_has_changed(oauth_on_each_database):
+def test_issuing_after_a_revocation_sees_a_new_config_version(oauth_on_each_database):
     oauth_on_each_database.add_user()
     app = oauth_on_each_database.add_app()
     oauth_on_each_database.tokens(app)
@@ -113,7 +113,7 @@ def test_whoever_issues_after_the_end_sees_that_something_has_changed(oauth_on_e
         require_config_version(uow.connection, before)
 
 
-def test_a_family_that_has_ended_has_no_successor(oauth_on_each_database):
+def test_a_revoked_family_has_no_successor(oauth_on_each_database):
     oauth_on_each_database.add_user()
     made = oauth_on_each_database.tokens(oauth_on_each_database.add_app())
     digest = secret_format.digest_of(made["refresh_token"])
@@ -127,7 +127,7 @@ def test_a_family_that_has_ended_has_no_successor(oauth_on_each_database):
 
 
 @pytest.mark.parametrize("ending", [users.disable, users.remove])
-def test_a_sign_in_and_the_end_of_its_user_never_wait_for_each_other(oauth_on_each_database, ending):
+def test_a_sign_in_and_the_revocation_of_its_user_never_deadlock(oauth_on_each_database, ending):
     """The sign-in holds the user's row before it issues, as ``password_login`` does."""
     alice = oauth_on_each_database.add_user()
     app = oauth_on_each_database.add_app()

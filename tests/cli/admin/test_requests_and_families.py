@@ -11,7 +11,7 @@ from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.tokens import refresh_tokens
-from roomkey.authorization_server.tokens.grant import Grant
+from roomkey.authorization_server.tokens.issue import TokenGrant
 
 CONSOLE = Actor.console()
 
@@ -26,7 +26,7 @@ def _begun(data: Path) -> tuple[list[str], str, str]:
             asked = [token_requests.request(uow, **order, note=note).id for note in ("one", "two")]
             begun = sessions.begin(uow, carol, stage=Stage.FULL)
         family_id = refresh_tokens.new_family_id()
-        grant = Grant(
+        grant = TokenGrant(
             client_id="reports", audience="orders-api", scope=("orders:read",), user_id=carol.id, family_id=family_id
         )
         with service.unit_of_work(CONSOLE) as uow:

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from roomkey.authorization_server.accounts.syntax import words
 from roomkey.authorization_server.schema.tokens import app_tokens
-from roomkey.authorization_server.tokens.issued_tokens import revoke_token
+from roomkey.authorization_server.tokens.revocation import revoke_token
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 

@@ -30,8 +30,7 @@ from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.settings import DAY
-from roomkey.authorization_server.tokens.grant import Grant
-from roomkey.authorization_server.tokens.issue import NewAccessToken, create_access_token
+from roomkey.authorization_server.tokens.issue import NewAccessToken, TokenGrant, create_access_token
 from roomkey.authorization_server.tokens.issued_tokens import record_tokens
 from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 
@@ -75,7 +74,7 @@ def create(
 def issue(uow: UnitOfWork, order: Order, *, owner_id: str | None) -> NewAppToken:
     """Make the token of an order that was checked and agreed to; writes no audit event."""
     account, api = order.account, order.api
-    grant = Grant(
+    grant = TokenGrant(
         client_id=account.client_id,
         audience=api.audience,
         scope=order.scopes,

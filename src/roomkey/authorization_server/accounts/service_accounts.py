@@ -32,7 +32,7 @@ from roomkey.authorization_server.schema import accounts as schema
 from roomkey.authorization_server.schema.accounts import service_accounts
 from roomkey.authorization_server.schema.identity import users
 from roomkey.authorization_server.secret_format import GeneratedSecret
-from roomkey.authorization_server.tokens.issued_tokens import revoke_account
+from roomkey.authorization_server.tokens.revocation import revoke_account
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from roomkey.authorization_server.tokens.issue import Signer
+from roomkey.authorization_server.tokens.issue import NewAccessToken, Signer, TokenGrant, create_access_token
 from roomkey.jose.jwks.key_set import KeySet
 
 
@@ -47,6 +47,10 @@ class TargetApi:
     scopes: frozenset[str]
     token_lifetime: int
     signer: Signer | None
+
+    def create_token(self, grant: TokenGrant, *, issuer: str, now: float) -> NewAccessToken:
+        """Create an access token for this API at ``now`` (seconds since 1970)."""
+        return create_access_token(grant, issuer=issuer, now=now, lifetime=self.token_lifetime, signer=self.signer)
 
 
 @dataclass(frozen=True, slots=True)

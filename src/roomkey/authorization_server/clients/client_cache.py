@@ -21,7 +21,7 @@ from roomkey.authorization_server.schema.accounts import (
     service_accounts,
 )
 from roomkey.authorization_server.service import Service
-from roomkey.authorization_server.tokens.issued_tokens import block_bulk_revocation
+from roomkey.authorization_server.tokens.revocation import block_bulk_revocation
 from roomkey.authorization_server.unit_of_work import UnitOfWork, config_version
 from roomkey.errors import ConfigurationError
 from roomkey.jose.jwks.key_set import KeySet

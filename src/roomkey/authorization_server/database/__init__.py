@@ -1,1 +1,1 @@
-"""How the auth service reaches its database: engines, transactions, lanes of jobs, migrations."""
+"""The database of the auth service: engines, transactions, statements, group commit, migration."""

@@ -1,4 +1,4 @@
-"""Engines for SQLite and PostgreSQL that behave alike: short waits, no parameters in messages, honest transactions."""
+"""Engines for SQLite and PostgreSQL with the same behaviour: short waits, explicit BEGIN, no parameters in errors."""
 
 import sqlite3
 import time
@@ -15,10 +15,10 @@ from roomkey.errors import ConfigurationError
 from roomkey.stores.private_file import distrust, make_empty, make_folder
 
 _PAUSE: Final = 0.01
-_PATIENCE: Final = 5  # seconds that a transaction waits for another one's lock
-_LIMITS: Final = f"-c lock_timeout={_PATIENCE}s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
-# Of a server that is cut off without a word: what was sent is answered for, and who only listens asks now and then.
-_SIGNS_OF_LIFE: Final = {
+_LOCK_TIMEOUT: Final = 5  # seconds that a transaction waits for another one's lock
+_LIMITS: Final = f"-c lock_timeout={_LOCK_TIMEOUT}s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+# Detect a server that is cut off silently: unacknowledged data times out, and idle connections send keepalives.
+_KEEPALIVE: Final = {
     "tcp_user_timeout": 15_000,  # milliseconds
     "keepalives_idle": 5,  # seconds
     "keepalives_interval": 5,
@@ -48,10 +48,10 @@ class Engines:
 
 
 def open_engines(url: str) -> Engines:
-    """The engines for ``sqlite:///path`` or ``postgresql://…``; makes the SQLite file (0600) where there is none.
+    """Create the engines for ``sqlite:///path`` or ``postgresql://…``, and the SQLite file (0600) where there is none.
 
-    Raises ConfigurationError for another address, and DatabaseUnavailable where the file cannot be had. Does I/O on
-    files only.
+    Raises ConfigurationError for another URL, and DatabaseUnavailable where the file cannot be made or trusted. Does
+    I/O on files only.
     """
     try:
         parsed = make_url(url)
@@ -76,31 +76,33 @@ def _sqlite(file: Path) -> Engines:
     if problem:
         raise DatabaseUnavailable(f"The database {file} {problem}.")
     url = URL.create("sqlite", database=str(file))
-    reader, writer = (create_engine(url, hide_parameters=True, connect_args={"timeout": _PATIENCE}) for _ in range(2))
+    reader, writer = (
+        create_engine(url, hide_parameters=True, connect_args={"timeout": _LOCK_TIMEOUT}) for _ in range(2)
+    )
     for engine, begin in ((reader, _begin_reading), (writer, _begin_writing)):
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", begin)
-        event.listen(engine, "before_cursor_execute", _refuse_no_text)
+        event.listen(engine, "before_cursor_execute", _reject_unstorable)
     return Engines(reader, writer, file)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself; the event below does
+    connection.isolation_level = None  # the driver sends no BEGIN; the event below does
     _switch_to_wal(connection)
     for pragma in (
         "synchronous = FULL",
         "foreign_keys = ON",
         "cache_size = -65536",  # KiB
         "journal_size_limit = 67108864",
-        "wal_autocheckpoint = 4000",  # pages: those that token after token is written to are moved less often
+        "wal_autocheckpoint = 4000",  # pages: those that every new token changes are checkpointed less often
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _switch_to_wal(connection: Any) -> None:
-    """Of several that open a new file at once, one switches it; SQLite lets the others fail without waiting."""
-    end = time.monotonic() + _PATIENCE
+    """Switch a new file to WAL, and retry: of several that do so at once, SQLite lets all but one fail at once."""
+    end = time.monotonic() + _LOCK_TIMEOUT
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL").close()
@@ -124,18 +126,18 @@ def _begin_writing(connection: Connection) -> None:
     raw.execute("BEGIN IMMEDIATE")
 
 
-def _refuse_no_text(
+def _reject_unstorable(
     _connection: Any, _cursor: Any, _statement: str, parameters: Any, _context: Any, executemany: Any
 ) -> None:
-    """Raise Invalid for a text that one of the databases cannot hold, whichever this is: with NUL, or half a pair."""
+    """Raise Invalid for a string that SQLite or PostgreSQL cannot store: with NUL, or with a lone surrogate."""
     for row in parameters if executemany else (parameters,):
         for value in row.values() if isinstance(row, dict) else row:
-            if isinstance(value, str) and ("\x00" in value or _has_half_a_pair(value)):
-                raise Invalid("A text has characters in it that no text may have.")
+            if isinstance(value, str) and ("\x00" in value or _has_lone_surrogate(value)):
+                raise Invalid("A string contains NUL or a lone surrogate; remove it.")
 
 
-def _has_half_a_pair(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
+def _has_lone_surrogate(value: str) -> bool:
+    return not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _begin_on_postgresql(connection: Connection) -> None:
@@ -153,16 +155,16 @@ def _postgresql(url: URL) -> Engines:
         hide_parameters=True,
         pool_size=8,
         max_overflow=4,
-        pool_timeout=_PATIENCE,
+        pool_timeout=_LOCK_TIMEOUT,
         pool_pre_ping=True,
         pool_recycle=1800,
         isolation_level="READ COMMITTED",
         connect_args={
-            "connect_timeout": _PATIENCE,
+            "connect_timeout": _LOCK_TIMEOUT,
             "options": _LIMITS,
-            **_SIGNS_OF_LIFE,
+            **_KEEPALIVE,
         },
     )
     event.listen(engine, "begin", _begin_on_postgresql)
-    event.listen(engine, "before_cursor_execute", _refuse_no_text)
+    event.listen(engine, "before_cursor_execute", _reject_unstorable)
     return Engines(engine, engine, None)

@@ -1,4 +1,4 @@
-"""Brings a database to this version's schema: behind a lock, in one transaction, never backwards."""
+"""Migration of a database to this version's schema: behind a lock, in one transaction, never backwards."""
 
 from pathlib import Path
 from typing import Final
@@ -15,10 +15,10 @@ _VERSION: Final = Table("alembic_version", MetaData(), Column("version_num", Str
 
 
 def migrate(database: Database) -> bool:
-    """Run the steps that ``database`` has not seen and return whether there were any.
+    """Run the migrations that ``database`` has not had and return whether there were any.
 
     Of several nodes that start at once, one runs them and the others wait. Raises DatabaseUnsuitable where a newer
-    version has been at work, and DatabaseUnavailable. Blocks.
+    version has migrated it, and DatabaseUnavailable. Blocks.
     """
     with database.reading() as connection:
         if _revision(connection) == NEWEST:

@@ -70,7 +70,7 @@ class Lock(enum.IntEnum):
 
 
 def acquire_lock(connection: Connection, lock: Lock, *, part: str | None = None, shared: bool = False) -> None:
-    """Wait for ``lock``, or its ``part``, and hold it until the transaction ends; ``shared`` with others.
+    """Wait for ``lock``, or its ``part``, and hold it until the transaction ends; ``shared`` with other readers.
 
     SQLite has one writer at a time anyway. Goes past SQLAlchemy, as the token endpoint takes one for each token.
     """

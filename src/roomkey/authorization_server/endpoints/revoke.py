@@ -13,8 +13,8 @@ from roomkey.authorization_server.clients.client_cache import require_config_ver
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.issue import lookup_digest
-from roomkey.authorization_server.tokens.issued_tokens import revoke_family, revoke_token
 from roomkey.authorization_server.tokens.refresh_tokens import find_refresh_token
+from roomkey.authorization_server.tokens.revocation import revoke_family, revoke_token
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import Endpoint

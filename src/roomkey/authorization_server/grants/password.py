@@ -1,6 +1,6 @@
-"""The grant of a person whose app asks for the password itself: off unless switched on for it (RFC 6749 section 4.3).
+"""The password grant: off unless it is switched on for a client (RFC 6749 section 4.3).
 
-The token says who the person is (``sub``, ``username``) and which app acts (``client_id``).
+The token names the user (``sub``, ``username``) and the client that acts (``client_id``).
 """
 
 from roomkey.authorization_server.clients.client_cache import require_config_version
@@ -15,20 +15,20 @@ from roomkey.authorization_server.web.oauth_error import OAuthError
 NAME = "password"
 
 
-async def password(exchange: TokenRequest) -> bytes:
-    """The answer with an access token for the person, and a refresh token where the client may refresh."""
-    client, form = exchange.client, exchange.form
-    asked = read_scope(form)
-    access = choose_access(client, form, asked)
-    attempt = SignInAttempt(form.required("username"), form.required("password"), exchange.address)
+async def password(request: TokenRequest) -> bytes:
+    """Return the response with an access token for the user, and a refresh token where the client may refresh."""
+    client, form = request.client, request.form
+    requested = read_scope(form)
+    access = choose_access(client, form, requested)
+    attempt = SignInAttempt(form.required("username"), form.required("password"), request.address)
 
     def issue(uow: UnitOfWork, user: User) -> bytes | None:
         require_config_version(uow.connection, client.config_version)
         if user.must_enrol or (user.has_second_factor and not client.allows_password_with_mfa):
             return None
-        return issue_tokens_for_user(uow, client, access, asked, user_id=user.id)
+        return issue_tokens_for_user(uow, client, access, requested, user_id=user.id)
 
-    answer = await sign_in(exchange.service, exchange.hashing, attempt, issue)
-    if answer is None:  # nobody learns from here whose password it was, or that there is a second factor
+    response = await sign_in(request.service, request.hashing, attempt, issue)
+    if response is None:  # the same error for every reason: it confirms no password and no second factor
         raise OAuthError("invalid_grant", "The sign-in failed.")
-    return answer
+    return response

@@ -1,4 +1,4 @@
-"""One request for a token on its way through: who asks, for what, and the answer (RFC 6749 section 5.1)."""
+"""One token request, and the successful response to it (RFC 6749 section 5.1)."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from roomkey.authorization_server.web.form import Form
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """A request whose client has proved itself.
+    """A request whose client is authenticated.
 
     Attributes:
-        service: what there is to work with.
+        service: the database, keys and clock.
         hashing: checks passwords.
-        client: who asks.
-        form: what for.
-        address: where the request came from.
+        client: the client that sent it.
+        form: its parameters.
+        address: the address that it came from.
     """
 
     service: Service
@@ -28,13 +28,13 @@ class TokenRequest:
     address: str
 
 
-def token_answer(minted: NewAccessToken, *, refresh_token: str | None = None) -> bytes:
-    """The body that hands a token over; ``expires_in`` counts from its issue.
+def token_response(token: NewAccessToken, *, refresh_token: str | None = None) -> bytes:
+    """Return the response's body; ``expires_in`` counts from the token's issue.
 
-    It is written as it is: no token and no scope (RFC 6749 section 3.3) has a letter that JSON would escape.
+    Written without a JSON encoder: no token and no scope (RFC 6749 section 3.3) has a character that JSON escapes.
     """
     refresh = "" if refresh_token is None else f',"refresh_token":"{refresh_token}"'
     return (
-        f'{{"access_token":"{minted.value}","token_type":"Bearer","expires_in":{minted.expires_at - minted.issued_at},'
-        f'"scope":"{" ".join(minted.grant.scope)}"{refresh}}}'
+        f'{{"access_token":"{token.value}","token_type":"Bearer","expires_in":{token.expires_at - token.issued_at},'
+        f'"scope":"{" ".join(token.grant.scope)}"{refresh}}}'
     ).encode("ascii")

@@ -11,7 +11,7 @@ from roomkey.authorization_server.accounts import token_requests
 from roomkey.authorization_server.accounts.service_account import BUILT_IN
 from roomkey.authorization_server.health import rules
 from roomkey.authorization_server.identity import users as user_acts
-from roomkey.authorization_server.keys.by_state import list_key_states
+from roomkey.authorization_server.keys.adoption import list_key_states
 from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.lists.deny_list import MAX_DENIED, count_revoked_tokens
 from roomkey.authorization_server.permissions import Permission

@@ -1,1 +1,1 @@
-"""The signing keys of the service: made, published, used, retired, removed."""
+"""The signing keys of the service: creation, publication, rotation, removal; re-encryption of columns."""

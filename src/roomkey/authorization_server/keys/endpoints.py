@@ -1,4 +1,4 @@
-"""``/oauth2/jwks`` and ``/oauth2/held-keys``: which keys the service publishes, and which ones APIs hold (RFC 7517)."""
+"""``/oauth2/jwks``, the published keys (RFC 7517); ``/oauth2/held-keys``, by which APIs report the keys they hold."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ PUBLIC_MEMBERS = frozenset({"kty", "kid", "use", "alg", "crv", "x", "y", "n", "e
 
 
 def routes(service: Service, clients: ClientAuthentication, limit: ConcurrencyLimit) -> list[Route]:
-    """The addresses that have to do with keys."""
+    """Return the routes of the signing keys."""
     return [
         Route("/oauth2/jwks", jwks_endpoint(service)),
         Route("/oauth2/held-keys", held_keys_endpoint(service, clients, limit)),
@@ -31,7 +31,7 @@ def routes(service: Service, clients: ClientAuthentication, limit: ConcurrencyLi
 
 
 def jwks_endpoint(service: Service) -> Endpoint:
-    """Gives anybody the published keys; costs one small reading, and none of the keys while nothing has changed."""
+    """Return the endpoint of the JWK set; a request costs one small query while the keys have not changed."""
     latest: tuple[SigningKeys, CacheableDocument] | None = None
 
     async def answer(request: BufferedRequest) -> RawResponse:
@@ -45,7 +45,7 @@ def jwks_endpoint(service: Service) -> Endpoint:
 
 
 def jwks(keys: SigningKeys, *, max_age: int) -> CacheableDocument:
-    """The JWK set of ``keys``: of each only the members that are known to be public (pure)."""
+    """Return the JWK set of ``keys``: of each only the members that are known to be public (pure)."""
     members = [{name: value for name, value in jwk.items() if name in PUBLIC_MEMBERS} for jwk in keys.published]
     body = json.dumps({"keys": members}, separators=(",", ":")).encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -53,7 +53,7 @@ def jwks(keys: SigningKeys, *, max_age: int) -> CacheableDocument:
 
 
 def held_keys_endpoint(service: Service, clients: ClientAuthentication, limit: ConcurrencyLimit) -> Endpoint:
-    """Takes from an API, by its own account, the names of the keys that it holds: ``kids``, separated by spaces."""
+    """Return the endpoint to which an API's own account reports the keys that it holds: ``kids``, space-separated."""
 
     async def answer(request: BufferedRequest) -> RawResponse:
         form = request.parse_form()
@@ -61,8 +61,8 @@ def held_keys_endpoint(service: Service, clients: ClientAuthentication, limit: C
 
         async def reported(caller: Client) -> RawResponse:
             if not caller.is_api:
-                words = "Only an API's own account says which keys it holds."
-                raise OAuthError("unauthorized_client", words, status=403)
+                message = "Only an API's own account can report the keys that it holds."
+                raise OAuthError("unauthorized_client", message, status=403)
             actor = Actor(ActorKind.SERVICE_ACCOUNT, caller.client_id, tenant=caller.tenant, address=request.address)
 
             def act(uow: UnitOfWork) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
-"""A signing key as it is kept, on its way from next to removed; and the one order in which several nodes move them."""
+"""The record of a signing key: its state, from next to removed, and the lock by which several nodes change states."""
 
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from roomkey.authorization_server.database.transaction import Lock, acquire_lock
 from roomkey.authorization_server.schema.keys import signing_keys
@@ -13,13 +13,13 @@ from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 CLOCK_STEP: Final = 300
-"""By how many seconds a node's clock may suddenly be wrong without harm; all that keys wait for is longer by this."""
+"""By how many seconds a node's clock may suddenly be wrong without harm; all waiting times of keys are longer by it."""
 
 _COLUMNS: Final = [column for column in signing_keys.c if column.name not in ("public_jwk", "private_key")]
 
 
 class KeyState(enum.StrEnum):
-    """The lanes: published and waiting, signing, published until its last token has ended, gone."""
+    """The states: published and not signing yet, signing, published until its last token has expired, removed."""
 
     NEXT = "next"
     SIGNING = "signing"
@@ -29,12 +29,12 @@ class KeyState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A signing key without the key; times in seconds since 1970, None where they have not come.
+    """A signing key without the key material; times in seconds since 1970, None where they have not come.
 
     Attributes:
-        kid, algorithm: its name, and what it signs with.
-        state: the lane that it is in.
-        created_at, published_at, activated_at, retired_at, removed_at: when it came into each lane.
+        kid, algorithm: its name, and the algorithm that it signs with.
+        state: its state.
+        created_at, published_at, activated_at, retired_at, removed_at: when it came into each state.
         remove_at: when it will leave the JWK set.
     """
 
@@ -48,30 +48,25 @@ class KeyRecord:
     remove_at: int | None
     removed_at: int | None
 
-    @classmethod
-    def of(cls, row: "Row[tuple[object, ...]]") -> Self:
-        """The key that ``row`` describes."""
-        values = dict(row._mapping)
-        return cls(**values | {"state": KeyState(values["state"])})
-
     def signs_from(self, settings: Settings) -> int:
-        """From when on every validator has had to look at the JWK set again, so that it holds this key."""
+        """Return when every validator has had to read the JWK set again, so that it holds this key."""
         return self.published_at + settings.jwks_max_age + CLOCK_STEP
 
 
 def read_keys(uow: UnitOfWork, *, removed: bool = False) -> tuple[KeyRecord, ...]:
-    """All keys in the order of their making; those that are ``removed`` only where they are asked for."""
+    """Read the keys in the order of their creation, with the ``removed`` ones if wanted."""
     query = select(*_COLUMNS).order_by(signing_keys.c.created_at, signing_keys.c.kid)
     if not removed:
         query = query.where(signing_keys.c.state != KeyState.REMOVED)
-    return tuple(KeyRecord.of(row) for row in uow.connection.execute(query))
+    rows: Any = uow.connection.execute(query).mappings()
+    return tuple(KeyRecord(**{**row, "state": KeyState(row["state"])}) for row in rows)
 
 
 def lock_algorithms(uow: UnitOfWork, algorithms: Iterable[str]) -> None:
-    """Until ``uow`` is done, no other node moves keys of ``algorithms``; what is read from here on is still so then.
+    """Keep other nodes from changing the keys of ``algorithms`` until the transaction ends.
 
-    On SQLite whoever writes is alone anyway. All algorithms are taken at once and in one order: no two nodes wait for
-    each other.
+    On SQLite there is one writer anyway. All algorithms are locked at once and in one order, so that no two nodes wait
+    for each other.
     """
     for algorithm in sorted(algorithms):
         acquire_lock(uow.connection, Lock.KEYS, part=algorithm)

@@ -1,4 +1,4 @@
-"""A new sealing key: all that the old ones sealed is sealed anew, in small steps that may be taken again."""
+"""Key rotation for encrypted columns: re-encrypts all values with a new key, in small steps that may be repeated."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -20,11 +20,11 @@ _BATCH: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class EncryptionKeyRotation:
-    """What was sealed anew.
+    """The result of a re-encryption.
 
     Attributes:
-        key_id: the key that seals now; the others in the keyring are needed no longer, but for backups made before.
-        rewrapped: how many values an older key had sealed.
+        key_id: the key that encrypts now; the others in the keyring are needed only for backups made before.
+        rewrapped: the number of values that an older key had encrypted.
     """
 
     key_id: str
@@ -33,16 +33,16 @@ class EncryptionKeyRotation:
 
 @dataclass(frozen=True, slots=True)
 class ReencryptedBatch:
-    """One batch: how many values were sealed anew, and after which row the next one begins; None at the end."""
+    """One batch: the number of re-encrypted values, and the row after which the next begins, or None."""
 
     rewrapped: int
     after: str | None
 
 
 def rotate_encryption_key(service: "Service", actor: "Actor", *, only_node: bool = False) -> EncryptionKeyRotation:
-    """Put a new key first in the key file, then :func:`rewrap` everything.
+    """Put a new key first in the key file, then :func:`reencrypt_all` values.
 
-    On PostgreSQL, where other nodes have key files of their own, whoever asks says that this is the ``only_node``; else
+    On PostgreSQL other nodes may have key files of their own: unless the caller says that this is the ``only_node``,
     this raises Conflict, which says what to do instead. Raises KeyringError where the keys come from no file. Blocks.
     """
     with service.look(actor) as uow:
@@ -50,17 +50,17 @@ def rotate_encryption_key(service: "Service", actor: "Actor", *, only_node: bool
     if service.database.file is None and not only_node:
         raise Conflict(
             "Other nodes may use this database, and would not have the new key. Add one to the end of the key file of "
-            "each node, then move it to the front of each, then seal everything anew."
+            "each node, then move it to the front of each, then re-encrypt everything."
         )
     service.keyring.rotate()
     return reencrypt_all(service, actor)
 
 
 def reencrypt_all(service: "Service", actor: "Actor") -> EncryptionKeyRotation:
-    """Seal with the first key all that an older one has sealed; stopped half-way, it goes on when called again.
+    """Re-encrypt with the first key all that an older one has encrypted; if stopped, a second call continues.
 
-    One short transaction for each hundred values: the service serves meanwhile. Raises DatabaseUnsuitable where a value
-    does not open; what was done up to there stays. Blocks.
+    One short transaction for each hundred values: the service runs meanwhile. Raises DatabaseUnsuitable where a value
+    does not decrypt; what was done before stays. Blocks.
     """
     rewrapped = 0
     for column in ENCRYPTED_COLUMNS:
@@ -76,7 +76,7 @@ def reencrypt_all(service: "Service", actor: "Actor") -> EncryptionKeyRotation:
 
 
 def reencrypt_batch(uow: UnitOfWork, column: EncryptedColumn, *, after: str, limit: int = _BATCH) -> ReencryptedBatch:
-    """Seal anew what an older key sealed in the ``limit`` rows that follow the row ``after``."""
+    """Re-encrypt what an older key encrypted in the ``limit`` rows that follow the row ``after``."""
     _demand(uow)
     rows = uow.connection.execute(
         select(column.key.label("name"), column.column.label("value"))
@@ -91,7 +91,7 @@ def reencrypt_batch(uow: UnitOfWork, column: EncryptedColumn, *, after: str, lim
         plaintext = column.decrypt(uow.keyring, row.value, row=row.name)
         rewrapped += uow.connection.execute(
             update(column.table)
-            .where(column.key == row.name, column.column == row.value)  # not what another node wrote meanwhile
+            .where(column.key == row.name, column.column == row.value)  # unless another node wrote meanwhile
             .values({column.name: column.encrypt(uow.keyring, plaintext, row=row.name)})
         ).rowcount
     return ReencryptedBatch(rewrapped, rows[-1].name if len(rows) == limit else None)
@@ -100,4 +100,4 @@ def reencrypt_batch(uow: UnitOfWork, column: EncryptedColumn, *, after: str, lim
 def _demand(uow: UnitOfWork) -> None:
     uow.demand(Permission.CHANGE_SETTINGS)
     if uow.actor.tenant is not None:
-        raise NotAllowed("The sealing key is that of all tenants; ask an administrator of the whole service.")
+        raise NotAllowed("The encryption key is that of all tenants; ask an administrator of the whole service.")

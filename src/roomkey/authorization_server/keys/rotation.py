@@ -1,4 +1,4 @@
-"""Keys move on: by hand, or by themselves when their time has come; never a signature that validators cannot check."""
+"""Key rotation: by command, or automatically when it is due; validators can always check what a key signs."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -18,22 +18,22 @@ from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _log = logging.getLogger("roomkey.authorization_server")
-_AT_ONCE: Final = 10
-"""Seconds within which a second rotation is taken for the same one, asked for twice."""
+_SAME_ROTATION: Final = 10
+"""Seconds within which a second rotation counts as the same one, requested twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRotation:
-    """What a rotation did.
+    """The result of a rotation.
 
     Attributes:
-        kid: the key that it was about: the new one, or the one that now signs.
-        algorithm: what it signs with.
-        state: NEXT where it only waits, SIGNING where it signs now.
-        signs_from: from when on it may sign, in seconds since 1970.
+        kid: the new key, or the one that now signs.
+        algorithm: the algorithm that it signs with.
+        state: NEXT where it does not sign yet, SIGNING where it signs now.
+        signs_from: when it may sign, in seconds since 1970.
         replaced: the key that signed before and now retires, or None.
-        lacking: the audiences of the APIs that report what they hold and do not hold it.
-        warning: a sentence where tokens may be refused for a while; else empty.
+        lacking: the audiences of the APIs that report the keys they hold, but not this one.
+        warning: a sentence where tokens may be rejected for a while; else empty.
     """
 
     kid: str
@@ -47,11 +47,11 @@ class KeyRotation:
 
 @dataclass(frozen=True, slots=True)
 class DueChanges:
-    """What was due and is done now.
+    """The changes that were due and are done.
 
     Attributes:
         created, removed: the names of keys.
-        activated: a key for each algorithm that has a new one.
+        activated: a rotation for each algorithm that has a new signing key.
     """
 
     created: tuple[str, ...] = ()
@@ -60,9 +60,9 @@ class DueChanges:
 
 
 def rotate(uow: UnitOfWork, *, algorithm: str = "ES256", now: bool = False) -> KeyRotation:
-    """Make the next key for ``algorithm``, or let it sign where it has been published for long enough.
+    """Create the next key for ``algorithm``, or activate it where it has been published for long enough.
 
-    A next key that is too new stays; ``now`` makes it sign at once, and the warning says who does not hold it. Of
+    A next key that is too new stays; ``now`` activates it at once, and the warning names the APIs that lack it. Of
     several nodes that rotate within ten seconds, all get the one new key. Raises NotFound where the service has no key
     of ``algorithm``, and NotAllowed.
     """
@@ -74,9 +74,9 @@ def rotate(uow: UnitOfWork, *, algorithm: str = "ES256", now: bool = False) -> K
         raise NotFound(f"No key of this service signs with {algorithm}.")
     following = _in(keys, KeyState.NEXT)
     if following is None:
-        just_now = next((key for key in keys if abs(uow.now - (key.retired_at or 0)) < _AT_ONCE), None)
+        just_now = next((key for key in keys if abs(uow.now - (key.retired_at or 0)) < _SAME_ROTATION), None)
         if just_now is not None:
-            return _done_already(uow, signing, just_now)
+            return _rotated_already(uow, signing, just_now)
         following = _created(uow, algorithm)
         if not now:
             return _waiting(uow, following)
@@ -86,9 +86,9 @@ def rotate(uow: UnitOfWork, *, algorithm: str = "ES256", now: bool = False) -> K
 
 
 def apply_due_changes(uow: UnitOfWork) -> DueChanges:
-    """Do what is due: let next keys sign, take out those whose last token has ended, and make new ones by schedule.
+    """Activate next keys, remove those whose last token has expired, and create new ones, where each is due.
 
-    To be called every minute or so by any number of nodes; where nothing is due it only reads a few rows.
+    Call it every minute or so, on any number of nodes; where nothing is due it only reads a few rows.
     """
     _demand(uow)
     due = {key.algorithm for key in _due(uow, read_keys(uow))}
@@ -103,14 +103,14 @@ def apply_due_changes(uow: UnitOfWork) -> DueChanges:
             created.append(_created(uow, key.algorithm).kid)
         elif key.state is KeyState.NEXT:
             activated.append(_activate(uow, key))
-        elif _end_is_past(uow, key):
+        elif _may_be_removed(uow, key):
             removed.append(key.kid)
             _remove(uow, key)
     return DueChanges(tuple(created), tuple(activated), tuple(removed))
 
 
 def withdraw(uow: UnitOfWork, kid: str) -> None:
-    """Take a retiring key out of the JWK set at once, for one that somebody else has; the tokens it signed die.
+    """Remove a retiring key from the JWK set at once, such as a leaked one; the tokens that it signed become invalid.
 
     Validators follow within one JWKS lifetime. Raises NotFound, and Conflict for a key that does not retire.
     """
@@ -132,7 +132,7 @@ def _demand(uow: UnitOfWork) -> None:
 
 
 def _due(uow: UnitOfWork, keys: tuple[KeyRecord, ...]) -> list[KeyRecord]:
-    """The keys with which something is to be done now; a signing one where its successor is to be made."""
+    """Return the keys whose next change is due; a signing one where its successor is to be created."""
     lifetime = uow.settings.signing_key_lifetime
     waiting = {key.algorithm for key in keys if key.state is KeyState.NEXT}
     due = []
@@ -165,8 +165,8 @@ def _waiting(uow: UnitOfWork, key: KeyRecord) -> KeyRotation:
     )
 
 
-def _done_already(uow: UnitOfWork, signing: KeyRecord, replaced: KeyRecord) -> KeyRotation:
-    warning = f"The key {signing.kid} was made to sign just now, by somebody else or another node; nothing was done."
+def _rotated_already(uow: UnitOfWork, signing: KeyRecord, replaced: KeyRecord) -> KeyRotation:
+    warning = f"The key {signing.kid} was activated just now, by another administrator or node; nothing was changed."
     at = signing.activated_at or signing.created_at
     return KeyRotation(
         signing.kid, signing.algorithm, KeyState.SIGNING, at, replaced.kid, lacking(uow, signing.kid), warning
@@ -175,7 +175,7 @@ def _done_already(uow: UnitOfWork, signing: KeyRecord, replaced: KeyRecord) -> K
 
 def _activate(uow: UnitOfWork, key: KeyRecord) -> KeyRotation:
     old = _in([one for one in read_keys(uow) if one.algorithm == key.algorithm], KeyState.SIGNING)
-    if old is not None:  # first: two that sign cannot be
+    if old is not None:  # first: there is at most one that signs
         retired = replace(old, retired_at=uow.now)
         _move(uow, old, KeyState.RETIRING, retired_at=uow.now, remove_at=_end(uow, retired))
     _move(uow, key, KeyState.SIGNING, activated_at=uow.now)
@@ -201,15 +201,15 @@ def _warning(uow: UnitOfWork, key: KeyRecord, without: tuple[str, ...]) -> str:
     early = key.signs_from(uow.settings) > uow.now
     if not early and not without:
         return ""
-    who = f"These APIs have said which keys they hold, and do not hold it: {', '.join(without)}." if without else ""
+    who = f"These APIs report the keys that they hold, and lack it: {', '.join(without)}." if without else ""
     if early:
         seconds = uow.settings.jwks_max_age
-        who = who or "No API has said that it does not hold it, but not every API says which keys it holds."
+        who = who or "No API reports that it lacks the key, but not every API reports the keys that it holds."
         return (
-            f"The key {key.kid} signs at once, though validators may go by an older JWK set for {seconds} seconds; "
-            f"until then they may refuse new tokens. {who}"
+            f"The key {key.kid} signs at once, though validators may use an older JWK set for {seconds} seconds; "
+            f"until then they may reject new tokens. {who}"
         )
-    return f"The key {key.kid} signs now. {who} They refuse its tokens until they look at the JWK set again."
+    return f"The key {key.kid} signs now. {who} They reject its tokens until they read the JWK set again."
 
 
 def _remove(uow: UnitOfWork, key: KeyRecord) -> None:
@@ -223,10 +223,10 @@ def _move(uow: UnitOfWork, key: KeyRecord, state: KeyState, **times: int | None)
     uow.bump_config_version()
 
 
-def _end_is_past(uow: UnitOfWork, key: KeyRecord) -> bool:
-    """Whether no token that ``key`` signed lives; else it stays for as long as the last one does.
+def _may_be_removed(uow: UnitOfWork, key: KeyRecord) -> bool:
+    """Return whether every token that ``key`` signed has expired; else postpone its removal until the last one has.
 
-    A token may have been on its way into the database when the key was retired.
+    A token may not have been recorded yet when the key was retired.
     """
     end = _latest_token(uow, key)
     if end is None or end + _margin(uow) <= uow.now:
@@ -238,7 +238,7 @@ def _end_is_past(uow: UnitOfWork, key: KeyRecord) -> bool:
 
 
 def _end(uow: UnitOfWork, key: KeyRecord) -> int:
-    """When the last token that ``key`` signed has ended on every clock, as far as can be known now."""
+    """Return when the last token that ``key`` signed has expired on every clock, as far as can be known now."""
     longest = uow.connection.scalar(select(func.max(apis.c.token_lifetime))) or uow.settings.access_token_lifetime
     return max(_latest_token(uow, key) or 0, uow.now + longest) + _margin(uow)
 
@@ -248,7 +248,7 @@ def _margin(uow: UnitOfWork) -> int:
 
 
 def _latest_token(uow: UnitOfWork, key: KeyRecord) -> int | None:
-    """When the last of the tokens ends that were issued while ``key`` signed; revoked and opaque ones need no key."""
+    """Return when the last token that was issued while ``key`` signed expires; revoked and opaque ones need no key."""
     since = (key.activated_at or key.created_at) - CLOCK_STEP
     until = (key.retired_at or uow.now) + CLOCK_STEP
     opaque = select(app_tokens.c.digest).where(

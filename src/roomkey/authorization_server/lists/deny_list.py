@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from roomkey.authorization_server.keys.key_record import CLOCK_STEP
 from roomkey.authorization_server.keys.published_keys import SigningKeyCache
 from roomkey.authorization_server.lists.signed_list import signed_list, too_long
-from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, ended_early
+from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens, revoked_or_rotated
 from roomkey.authorization_server.tokens.issue import JTI_LENGTH
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import CacheableDocument
@@ -62,7 +62,7 @@ def _revoked(uow: UnitOfWork, audience: str | None = None) -> tuple[Select[str, 
     apps = (
         select(access_tokens.c.jti, app_tokens.c.exp)
         .join(access_tokens, access_tokens.c.digest == app_tokens.c.digest)
-        .where(app_tokens.c.exp > since, ended_early, has_ended(uow.now), *of_audience)
+        .where(app_tokens.c.exp > since, revoked_or_rotated, has_ended(uow.now), *of_audience)
     )
     return access, apps
 

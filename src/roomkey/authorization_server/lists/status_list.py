@@ -9,7 +9,7 @@ from roomkey.authorization_server.keys.key_record import CLOCK_STEP
 from roomkey.authorization_server.keys.published_keys import SigningKeyCache
 from roomkey.authorization_server.lists.deny_list import has_ended
 from roomkey.authorization_server.lists.signed_list import signed_list, too_long
-from roomkey.authorization_server.schema.tokens import app_tokens, ended_early
+from roomkey.authorization_server.schema.tokens import app_tokens, revoked_or_rotated
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.authorization_server.web.cacheable import CacheableDocument
@@ -49,7 +49,7 @@ def statuses(uow: UnitOfWork) -> bytes:
         raise too_long()
     bits = bytearray(size)
     since = uow.now - uow.settings.clock_leeway - CLOCK_STEP
-    revoked = select(app_tokens.c.status_index).where(app_tokens.c.exp > since, ended_early, has_ended(uow.now))
+    revoked = select(app_tokens.c.status_index).where(app_tokens.c.exp > since, revoked_or_rotated, has_ended(uow.now))
     for index in uow.connection.scalars(revoked):
         bits[index // 8] |= 1 << index % 8
     return bytes(bits)

@@ -1,4 +1,4 @@
-"""What Alembic runs: the steps, on the connection that it was handed, inside that connection's transaction."""
+"""Environment of Alembic: runs the migrations on the connection that the caller passes, in its transaction."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""APIs, service accounts, what each account may ask for, and requests that wait for approval."""
+"""Tables of tenants, APIs, service accounts with their secrets and allowed scopes, and requests for app tokens."""
 
 from typing import Final
 
@@ -24,8 +24,8 @@ service_accounts: Final = Table(
     Column("grants", Text, nullable=False, default=""),  # space-separated, as in RFC 7591's grant_types
     Column("authentication", Text, nullable=False),  # client_secret_basic, client_secret_post, private_key_jwt or none
     Column("jwks", Text),  # the public keys of private_key_jwt
-    Column("redirect_uris", Text, nullable=False, default=""),  # one a line, compared as exact text
-    Column("native", Integer, nullable=False, default=0),  # a program on a person's machine: any loopback port
+    Column("redirect_uris", Text, nullable=False, default=""),  # one a line, compared exactly
+    Column("native", Integer, nullable=False, default=0),  # a program on a user's machine: any loopback port
     Column("roles", Text, nullable=False, default=""),
     Column("allows_password_with_mfa", Integer, nullable=False, default=0),
     Column("created_at", BigInteger, nullable=False),
@@ -56,7 +56,7 @@ apis: Final = Table(
     Column("token_format", Text, nullable=False),
     Column("algorithm", Text, nullable=False),
     Column("needs_approval", Integer, nullable=False, default=0),
-    Column("shared_secret", LargeBinary),  # of HS256, sealed
+    Column("shared_secret", LargeBinary),  # of HS256, encrypted
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
     CheckConstraint("token_format IN ('jwt', 'opaque')", name="token_format"),
@@ -68,7 +68,7 @@ api_scopes: Final = Table(
     metadata,
     Column("audience", Text, ForeignKey("apis.audience"), primary_key=True),
     Column("scope", Text, primary_key=True),
-    Column("description", Text, nullable=False, default=""),  # a plain sentence: what the scope allows
+    Column("description", Text, nullable=False, default=""),  # a sentence about what the scope allows
 )
 
 account_apis: Final = Table(
@@ -76,8 +76,8 @@ account_apis: Final = Table(
     metadata,
     Column("client_id", Text, ForeignKey("service_accounts.client_id"), primary_key=True),
     Column("audience", Text, ForeignKey("apis.audience"), primary_key=True, index=True),
-    Column("scopes", Text, nullable=False),  # what the account may ask for there, space-separated
-    Column("default_scopes", Text, nullable=False, default=""),  # what it gets where it asks for nothing
+    Column("scopes", Text, nullable=False),  # that the account may request, space-separated
+    Column("default_scopes", Text, nullable=False, default=""),  # that it gets where it requests none
 )
 
 assertion_ids: Final = Table(
@@ -99,7 +99,7 @@ token_requests: Final = Table(
     Column("token_format", Text, nullable=False),
     Column("note", Text, nullable=False, default=""),
     Column("tenant", Text, index=True),
-    Column("needed_approval", Integer, nullable=False),  # whether somebody else had to agree when it was asked for
+    Column("needed_approval", Integer, nullable=False),  # whether another user's approval was needed
     Column("state", Text, nullable=False),
     Column("requested_by", Text, ForeignKey("users.id"), nullable=False),
     Column("requested_at", BigInteger, nullable=False),

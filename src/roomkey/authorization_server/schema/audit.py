@@ -1,4 +1,4 @@
-"""The audit log, and what there is once in a database: its counters, its facts, the check of its sealing key."""
+"""Tables of the audit log, and of what a database has once: counters, facts, the check of its encryption key."""
 
 from typing import Final
 
@@ -27,20 +27,20 @@ Index("ix_audit_events_actor", audit_events.c.actor)
 counters: Final = Table(
     "counters",
     metadata,
-    Column("name", Text, primary_key=True),  # "changes" grows with every change of what requests are judged by
+    Column("name", Text, primary_key=True),  # "changes" is the config version: see UnitOfWork.bump_config_version
     Column("value", BigInteger, nullable=False),
 )
 
 facts: Final = Table(
     "facts",
     metadata,
-    Column("name", Text, primary_key=True),  # "issuer" is the name under which the service was last served
+    Column("name", Text, primary_key=True),  # "issuer" is the issuer that the service last had
     Column("value", Text, nullable=False),
 )
 
 seals: Final = Table(
     "seals",
     metadata,
-    Column("name", Text, primary_key=True),  # "check" proves at start that the keys are the ones that sealed this
+    Column("name", Text, primary_key=True),  # "check" proves at start that the keyring has the right keys
     Column("sealed", LargeBinary, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""What all tables share: one catalogue, and how constraints and indexes are named."""
+"""The metadata that all tables share, and the naming convention of constraints and indexes."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Users, how they prove who they are, their sessions, and how often somebody has tried."""
+"""Tables of users, their second factors and sessions, set-up links, and failed attempts."""
 
 from typing import Final
 
@@ -10,14 +10,14 @@ users: Final = Table(
     "users",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("username", Text, nullable=False),  # as it is shown
-    Column("username_key", Text, nullable=False, unique=True),  # as it is compared: no two that look alike
+    Column("username", Text, nullable=False),  # as it is displayed
+    Column("username_key", Text, nullable=False, unique=True),  # as it is compared: look-alikes are equal
     Column("tenant", Text, ForeignKey("tenants.name"), index=True),
-    Column("scopes", Text),  # what tokens for this user may hold at most; absent: what the app may ask for
+    Column("scopes", Text),  # the most that tokens for this user may hold; NULL: no limit
     Column("password_hash", Text),
     Column("password_changed_at", BigInteger),
-    Column("totp_seed", LargeBinary),  # sealed
-    Column("totp_pending", LargeBinary),  # sealed; the seed that a first code has not confirmed yet
+    Column("totp_seed", LargeBinary),  # encrypted
+    Column("totp_pending", LargeBinary),  # encrypted; not confirmed by a first code yet
     Column("totp_confirmed_at", BigInteger),
     Column("totp_step", BigInteger, nullable=False, default=0),  # the last step that was used; only goes forward
     Column("created_at", BigInteger, nullable=False),
@@ -58,12 +58,12 @@ sessions: Final = Table(
     "sessions",
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the cookie's value
-    Column("id", Text, nullable=False, unique=True),  # how pages and the audit name it
-    Column("user_id", Text, ForeignKey("users.id"), index=True),  # absent before anybody has signed in
+    Column("id", Text, nullable=False, unique=True),  # its name on pages and in the audit log
+    Column("user_id", Text, ForeignKey("users.id"), index=True),  # NULL before the sign-in
     Column("stage", Text, nullable=False),  # password, enrolment or full
     Column("acr", Text, nullable=False, default=""),
     Column("challenge", LargeBinary),  # of a passkey ceremony; used once
-    Column("notice", LargeBinary),  # what the next page shows once, sealed
+    Column("notice", LargeBinary),  # shown once by the next page; encrypted
     Column("address", Text, nullable=False, default=""),
     Column("user_agent", Text, nullable=False, default=""),
     Column("created_at", BigInteger, nullable=False),

@@ -1,4 +1,4 @@
-"""Signing keys on their way from next to removed, and what validators say that they hold."""
+"""Tables of the signing keys, and of the keys that APIs report to hold."""
 
 from typing import Final
 
@@ -13,12 +13,12 @@ signing_keys: Final = Table(
     Column("algorithm", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("public_jwk", Text, nullable=False),
-    Column("private_key", LargeBinary),  # PKCS #8, sealed; gone when the key is removed
+    Column("private_key", LargeBinary),  # PKCS #8, encrypted; NULL once the key is removed
     Column("created_at", BigInteger, nullable=False),
     Column("published_at", BigInteger, nullable=False),
     Column("activated_at", BigInteger),
     Column("retired_at", BigInteger),
-    Column("remove_at", BigInteger),  # when the last token that it signed has ended
+    Column("remove_at", BigInteger),  # when the last token that it signed has expired
     Column("removed_at", BigInteger),
     CheckConstraint("state IN ('next', 'signing', 'retiring', 'removed')", name="state"),
 )

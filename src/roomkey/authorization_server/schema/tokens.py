@@ -1,4 +1,4 @@
-"""What was issued: access tokens, app tokens, refresh tokens in their families, authorization codes."""
+"""Tables of issued tokens: access tokens, app tokens, refresh tokens and their families, authorization codes."""
 
 from typing import Final
 
@@ -13,11 +13,11 @@ token_families: Final = Table(
     Column("client_id", Text, ForeignKey("service_accounts.client_id"), nullable=False, index=True),
     Column("user_id", Text, ForeignKey("users.id"), index=True),
     Column("audience", Text, ForeignKey("apis.audience"), nullable=False),
-    Column("scope", Text, nullable=False),  # what was granted at first
+    Column("scope", Text, nullable=False),  # as granted at first
     Column("created_at", BigInteger, nullable=False),
-    Column("authenticated_at", BigInteger),  # when and how the person signed in, which no refresh changes
+    Column("authenticated_at", BigInteger),  # of the sign-in; no refresh changes it
     Column("acr", Text),
-    Column("expires_at", BigInteger, nullable=False, index=True),  # the absolute end; no rotation moves it
+    Column("expires_at", BigInteger, nullable=False, index=True),  # the absolute expiry; no rotation moves it
     Column("revoked_at", BigInteger),
     Column("reason", Text, nullable=False, default=""),
 )
@@ -29,17 +29,17 @@ refresh_tokens: Final = Table(
     Column("family_id", Text, ForeignKey("token_families.id"), nullable=False, index=True),
     Column("scope", Text, nullable=False),
     Column("issued_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False, index=True),  # the idle end
+    Column("expires_at", BigInteger, nullable=False, index=True),  # the idle expiry
     Column("used_at", BigInteger),
     Column("successor", LargeBinary(32)),  # digest of the token that replaced it
-    Column("answer", LargeBinary),  # what its use was answered with, sealed under a key that follows from the token
+    Column("answer", LargeBinary),  # the response to its use, encrypted with a key derived from the token
     sqlite_with_rowid=False,
 )
 
 access_tokens: Final = Table(
     "access_tokens",
     metadata,
-    Column("digest", LargeBinary(32), primary_key=True),  # by what a token is found, see tokens.minting
+    Column("digest", LargeBinary(32), primary_key=True),  # see tokens.issue.lookup_digest
     Column("jti", Text, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("user_id", Text),
@@ -64,7 +64,7 @@ for _column in (access_tokens.c.user_id, access_tokens.c.family_id):
         sqlite_where=_column.is_not(None),
         postgresql_where=_column.is_not(None),
     )
-_revoked: Final = access_tokens.c.revoked_at.is_not(None)  # what the deny list looks for
+_revoked: Final = access_tokens.c.revoked_at.is_not(None)  # for the deny list
 Index("ix_access_tokens_revoked", access_tokens.c.expires_at, sqlite_where=_revoked, postgresql_where=_revoked)
 
 app_tokens: Final = Table(
@@ -72,7 +72,7 @@ app_tokens: Final = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("digest", LargeBinary(32), nullable=False, unique=True),  # its row in access_tokens
-    Column("status_index", Integer, nullable=False, unique=True),  # its place in the status list
+    Column("status_index", Integer, nullable=False, unique=True),  # its index in the status list
     Column("client_id", Text, ForeignKey("service_accounts.client_id"), nullable=False, index=True),
     Column("audience", Text, ForeignKey("apis.audience"), nullable=False, index=True),
     Column("scope", Text, nullable=False),
@@ -81,16 +81,14 @@ app_tokens: Final = Table(
     Column("owner_id", Text, ForeignKey("users.id"), index=True),
     Column("created_by", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False, index=True),  # when it ends; a rotation may bring that forward
-    Column(
-        "exp", BigInteger, nullable=False
-    ),  # the end that the token itself bears; the status list knows it until then
+    Column("expires_at", BigInteger, nullable=False, index=True),  # a rotation may bring it forward
+    Column("exp", BigInteger, nullable=False),  # the token's own exp; the status list has it until then
     Column("revoked_at", BigInteger),
-    Column("replaced_by", Text),  # the id of the token that a rotation made
+    Column("replaced_by", Text),  # the id of its successor after a rotation
     Column("last_used_at", BigInteger),
 )
-ended_early: Final = or_(app_tokens.c.revoked_at.is_not(None), app_tokens.c.expires_at < app_tokens.c.exp)
-Index("ix_app_tokens_exp", app_tokens.c.exp, sqlite_where=ended_early, postgresql_where=ended_early)
+revoked_or_rotated: Final = or_(app_tokens.c.revoked_at.is_not(None), app_tokens.c.expires_at < app_tokens.c.exp)
+Index("ix_app_tokens_exp", app_tokens.c.exp, sqlite_where=revoked_or_rotated, postgresql_where=revoked_or_rotated)
 
 authorization_codes: Final = Table(
     "authorization_codes",
@@ -106,5 +104,5 @@ authorization_codes: Final = Table(
     Column("acr", Text, nullable=False, default=""),
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("used_at", BigInteger),
-    Column("family_id", Text),  # what its use minted, so that a second use can end it
+    Column("family_id", Text),  # issued at its use, so that reuse can revoke it
 )

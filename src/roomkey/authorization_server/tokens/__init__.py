@@ -1,1 +1,1 @@
-"""What the service issues: how tokens are made, kept, looked at and ended."""
+"""Tokens: issue, records, refresh token rotation, introspection, search, revocation."""

@@ -1,4 +1,4 @@
-"""What a token is and whether it counts, step by step, for somebody who holds it; nothing of it is kept or logged."""
+"""Explanation of a token: its validation, check by check, in sentences; nothing of it is stored or logged."""
 
 import hmac
 import json
@@ -34,7 +34,7 @@ _OPAQUE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TokenCheck:
-    """One step: what was looked at, whether it ``passed`` or ``failed``, and a sentence."""
+    """One check: its name, its outcome, ``passed`` or ``failed``, and a sentence."""
 
     name: str
     outcome: str
@@ -43,13 +43,13 @@ class TokenCheck:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is to be said of a token.
+    """The result of all checks.
 
     Attributes:
-        active: whether it counts here and now.
-        verdict: the whole in a sentence.
-        checks: the steps in their order; after one that failed, no other is taken.
-        header, claims: what a JWT says, whether it is true or not.
+        active: whether the token is valid here and now.
+        verdict: the result in a sentence.
+        checks: the checks in their order; after one that failed, no other is made.
+        header, claims: of a JWT, verified or not.
     """
 
     active: bool
@@ -60,9 +60,9 @@ class Explanation:
 
 
 def explain(uow: UnitOfWork, token: str) -> Explanation:
-    """Everything that the service can say of ``token``, an access token in either format. Raises NotAllowed.
+    """Check ``token``, an access token in either format. Raises NotAllowed.
 
-    What belongs to another tenant is as unknown as junk. Reads only; checking a signature takes a millisecond at most.
+    A token of another tenant is reported as unknown. Reads only; a signature takes a millisecond at most.
     """
     uow.demand(Permission.READ)
     checks = []
@@ -72,33 +72,32 @@ def explain(uow: UnitOfWork, token: str) -> Explanation:
             break
     active = checks[-1].outcome == "passed"
     verdict = "This token is valid." if active else checks[-1].text
-    told = read_unverified(token)
-    if told is None:
+    unverified = read_unverified(token)
+    if unverified is None:
         return Explanation(active, verdict, tuple(checks))
-    return Explanation(active, verdict, tuple(checks), _members(told.header), _members(told.claims))
+    return Explanation(active, verdict, tuple(checks), _members(unverified.header), _members(unverified.claims))
 
 
 def _checks(uow: UnitOfWork, token: str) -> Iterator[TokenCheck]:
     if token.startswith("rk"):
-        yield _whole(token)
+        yield _well_formed(token)
     else:
         try:
             compact = read_compact(token)
-        except InvalidToken as refused:
-            yield TokenCheck("Form", "failed", str(refused))
+        except InvalidToken as error:
+            yield TokenCheck("Form", "failed", str(error))
             return
         yield TokenCheck("Form", "passed", "A JWT of three parts.")
         yield from _signed(uow, compact, token)
-    yield from _known(uow, token)
+    yield from _recorded(uow, token)
 
 
-def _whole(token: str) -> TokenCheck:
+def _well_formed(token: str) -> TokenCheck:
     if secret_format.is_well_formed(token, secret_format.SecretKind.ACCESS_TOKEN):
         return TokenCheck("Form", "passed", "An opaque token of this service; its checksum is right.")
-    for kind, words in _OPAQUE.items():
+    for kind, name in _OPAQUE.items():
         if secret_format.is_well_formed(token, kind):
-            text = f"This is {words}, no access token. Whoever sees it can use it: treat it as leaked."
-            return TokenCheck("Form", "failed", text)
+            return TokenCheck("Form", "failed", f"This is {name}, not an access token; treat it as leaked.")
     return TokenCheck(
         "Form", "failed", "It looks like a secret of this service, but its checksum is wrong; is it whole?"
     )
@@ -106,64 +105,61 @@ def _whole(token: str) -> TokenCheck:
 
 def _signed(uow: UnitOfWork, compact: Compact, token: str) -> Iterator[TokenCheck]:
     header = compact.header
-    right = (header.typ or "").lower() in _TYPES
-    yield _told("Type", right, f"{header.typ}, an access token.", f"Its type is {header.typ}, not at+jwt.")
-    told = read_unverified(token)
-    issuer = "" if told is None else told.claims.get("iss")
-    mine = uow.settings.issuer
-    yield _told("Issuer", issuer == mine, f"{mine}, this service.", f"It was issued by {issuer}, not by {mine}.")
-    if header.kid is None and header.algorithm == "HS256" and told is not None:
-        yield _shared(uow, compact, str(told.claims.get("aud")))
+    is_access_token = (header.typ or "").lower() in _TYPES
+    yield _check("Type", is_access_token, f"{header.typ}, an access token.", f"Its type is {header.typ}, not at+jwt.")
+    unverified = read_unverified(token)
+    issuer = "" if unverified is None else unverified.claims.get("iss")
+    own = uow.settings.issuer
+    yield _check("Issuer", issuer == own, f"{own}, this service.", f"It was issued by {issuer}, not by {own}.")
+    if header.kid is None and header.algorithm == "HS256" and unverified is not None:
+        yield _shared(uow, compact, str(unverified.claims.get("aud")))
         return
     key = next((key for key in read_keys(uow, removed=True) if key.kid == header.kid), None)
     if key is None:
         yield TokenCheck("Key", "failed", f"This service has no key {header.kid}.")
         return
-    gone = f"The key {key.kid} was withdrawn or has left: no validator knows it any more."
-    yield _told("Key", key.state is not KeyState.REMOVED, f"{key.kid}, which is {key.state.value}.", gone)
+    removed = f"The key {key.kid} was removed: validators reject its tokens."
+    yield _check("Key", key.state is not KeyState.REMOVED, f"{key.kid}, which is {key.state.value}.", removed)
     try:
         check_signature(compact, read_signing_keys(uow).verifying().find(header))
-    except InvalidToken as refused:
-        yield TokenCheck("Signature", "failed", str(refused))
+    except InvalidToken as error:
+        yield TokenCheck("Signature", "failed", str(error))
     else:
         yield TokenCheck("Signature", "passed", f"{header.algorithm}, by that key.")
 
 
 def _shared(uow: UnitOfWork, compact: Compact, audience: str) -> TokenCheck:
     api = uow.connection.execute(select(apis).where(apis.c.audience == audience)).first()
-    if api is None or api.shared_secret is None or not _visible(uow, api.tenant):
+    visible = api is not None and (api.tenant is None or uow.actor.sees(api.tenant))
+    if api is None or api.shared_secret is None or not visible:
         return TokenCheck("Key", "failed", "It is signed by a shared secret that this service does not have.")
-    right = hmac.compare_digest(
+    valid = hmac.compare_digest(
         shared_key(uow.keyring, audience, bytes(api.shared_secret)).signature(compact.signed), compact.signature
     )
-    return _told("Signature", right, f"HS256, by the secret that {audience} shares.", "Its signature is wrong.")
+    return _check("Signature", valid, f"HS256, by the secret that {audience} shares.", "Its signature is wrong.")
 
 
-def _known(uow: UnitOfWork, token: str) -> Iterator[TokenCheck]:
-    place = lookup_digest(token)
-    row = uow.connection.execute(select(access_tokens).where(access_tokens.c.digest == place)).first()
-    if place is None or row is None or not uow.actor.sees(row.tenant):
-        yield TokenCheck("Ledger", "failed", "This service has not issued it, or has forgotten it since it ended.")
+def _recorded(uow: UnitOfWork, token: str) -> Iterator[TokenCheck]:
+    digest = lookup_digest(token)
+    row = uow.connection.execute(select(access_tokens).where(access_tokens.c.digest == digest)).first()
+    if digest is None or row is None or not uow.actor.sees(row.tenant):
+        yield TokenCheck("Record", "failed", "This service has not issued it, or its record is deleted: it expired.")
         return
-    yield TokenCheck("Ledger", "passed", f"Issued here to {row.client_id} for {row.audience}.")
-    yield _told("Time", row.expires_at > uow.now, "It has not ended.", "It has ended.")
-    yield _told("Revocation", row.revoked_at is None, "Nobody has revoked it.", "It was revoked.")
+    yield TokenCheck("Record", "passed", f"Issued here to {row.client_id} for {row.audience}.")
+    yield _check("Time", row.expires_at > uow.now, "It has not expired.", "It has expired.")
+    yield _check("Revocation", row.revoked_at is None, "It was not revoked.", "It was revoked.")
     for name, table, key, value in (
         ("API", apis, apis.c.audience, row.audience),
         ("Account", service_accounts, service_accounts.c.client_id, row.client_id),
-        ("Person", users, users.c.id, row.user_id),
+        ("User", users, users.c.id, row.user_id),
     ):
         if value is not None:
             disabled = uow.connection.scalar(select(table.c.disabled_at).where(key == value))
-            yield _told(name, disabled is None, "In use.", f"The {name.lower()} that it is for is disabled.")
+            yield _check(name, disabled is None, f"{value} is enabled.", f"{value} is disabled.")
 
 
-def _visible(uow: UnitOfWork, tenant: str | None) -> bool:
-    return tenant is None or uow.actor.sees(tenant)
-
-
-def _told(name: str, right: bool, passed: str, failed: str) -> TokenCheck:  # noqa: FBT001 - what the check found
-    return TokenCheck(name, "passed" if right else "failed", passed if right else failed)
+def _check(name: str, valid: bool, passed: str, failed: str) -> TokenCheck:  # noqa: FBT001 - the check's result
+    return TokenCheck(name, "passed" if valid else "failed", passed if valid else failed)
 
 
 def _members(members: Any) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""What an API may learn of a token that somebody showed to it (RFC 7662)."""
+"""Token introspection (RFC 7662): the members of the response about a token that an API received."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,7 +14,7 @@ from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 
 INACTIVE: Final[Mapping[str, Any]] = {"active": False}
 
-# One statement, so that the mark of the latest change and the token are of one moment.
+# One statement, so that the config version and the token are of the same moment.
 _LOOK_UP: Final = Statement(
     select(
         counters.c.value,
@@ -50,14 +50,14 @@ _LOOK_UP: Final = Statement(
 def introspect(
     connection: Connection, digest: bytes, *, caller: Client, issuer: str, now: int
 ) -> tuple[Mapping[str, Any], bool]:
-    """The members of the answer about the token with ``digest``, and whether it is an app token.
+    """Return the members of the response about the token with ``digest``, and whether it is an app token.
 
-    They are ``INACTIVE`` unless it lives, and its audience is one of the APIs whose own account ``caller`` is; whatever
-    is wrong looks the same. Raises Outdated.
+    They are ``INACTIVE`` unless the token is valid and its audience is one of the APIs whose own account ``caller`` is;
+    the response does not say why. Raises StaleConfig.
     """
     row = _LOOK_UP.first(connection, {"digest": digest, "now": now})
     if row is None or row[0] != caller.config_version:
-        raise StaleConfig("The accounts have changed.")
+        raise StaleConfig("The configuration has changed.")
     client_id, user_id, audience, scope, roles, tenant, jti, issued_at, expires_at, authenticated_at, *rest = row[1:]
     acr, username, app_token = rest
     if client_id is None or audience not in caller.audiences:

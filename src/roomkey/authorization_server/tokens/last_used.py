@@ -1,4 +1,4 @@
-"""When app tokens and secrets were last used: noted in memory, written now and then, never in a request's way."""
+"""Time of last use of app tokens and client secrets: kept in memory and written periodically, never by a request."""
 
 from typing import Final
 
@@ -11,11 +11,11 @@ from roomkey.authorization_server.schema.tokens import app_tokens
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
-_MOST: Final = 10_000
+_MAX_NOTED: Final = 10_000
 
 
 class LastUsed:
-    """Notes of one node. For one event loop."""
+    """The times of last use on one node. For one event loop."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -23,17 +23,17 @@ class LastUsed:
         self._secrets: dict[bytes, int] = {}
 
     def token(self, digest: bytes, now: int) -> None:
-        """The app token with ``digest`` was looked at."""
-        if len(self._tokens) < _MOST:
+        """Note the introspection of the app token with ``digest``."""
+        if len(self._tokens) < _MAX_NOTED:
             self._tokens[digest] = now
 
     def secret(self, digest: bytes, now: int) -> None:
-        """A client proved itself with the secret with ``digest``."""
-        if len(self._secrets) < _MOST:
+        """Note an authentication with the client secret with ``digest``."""
+        if len(self._secrets) < _MAX_NOTED:
             self._secrets[digest] = now
 
     async def write(self) -> None:
-        """Write down what was noted since the last time; what cannot be written now is given up."""
+        """Write the times since the last call; drops them where the database is unavailable."""
         tokens, self._tokens = self._tokens, {}
         secrets, self._secrets = self._secrets, {}
         if not tokens and not secrets:

@@ -1,38 +1,51 @@
-"""Refresh tokens: one family for each sign-in, of which one token lives at a time (RFC 6749 section 6, RFC 9700)."""
+"""Refresh tokens: rotation and reuse detection (RFC 6749 section 6, RFC 9700 section 4.14).
+
+Each sign-in starts one family, of which one token is valid at a time. A token that is used again is either the same
+request repeated within the grace time, which gets the stored response, or reuse, which revokes the family.
+"""
 
 import enum
+import hashlib
+import hmac
+import os
 from dataclasses import dataclass
+from typing import Final
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, insert, select, update
 
 from roomkey.authorization_server.schema.tokens import refresh_tokens, token_families
 from roomkey.authorization_server.secret_format import GeneratedSecret, SecretKind, generate_secret
-from roomkey.authorization_server.tokens.grant import Grant
+from roomkey.authorization_server.tokens.issue import TokenGrant
 from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
+
+_RESPONSE_LABEL: Final = b"roomkey refresh answer 1"
+_NONCE: Final = 12
 
 
 class RefreshTokenStatus(enum.Enum):
-    """What the presentation of a refresh token means."""
+    """The meaning of receiving a refresh token."""
 
-    GOOD = "good"
+    VALID = "valid"
     REPEATED = "repeated"  # the same request again, within the grace time
-    REUSED = "reused"  # somebody has a token that was used up
-    DEAD = "dead"  # unknown, ended or revoked
+    REUSED = "reused"  # a used token again: two parties have it
+    INVALID = "invalid"  # unknown, expired or revoked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRefreshToken:
-    """A refresh token as the database knows it, with its family.
+    """A refresh token as the database has it, with its family; times in seconds since 1970.
 
     Attributes:
         family_id, client_id, user_id, audience: of the family.
-        authenticated_at, acr: when and how the person signed in, or None.
-        scope: what the token allows.
-        expires_at: its idle end; ``family_expires_at`` is the absolute one.
-        revoked: whether the family has ended.
-        used_at: when it was used up, or None.
-        successor_used: whether the token that replaced it was used up as well.
-        answer: what its use was answered with, sealed, or None.
+        authenticated_at, acr: when and how the user signed in, or None.
+        scope: the scopes of the token.
+        expires_at: its idle expiry; ``family_expires_at`` is the absolute one.
+        revoked_at: when the family was revoked, or None.
+        used_at: when it was used, or None.
+        successor_used_at: when the token that replaced it was used, or None.
+        answer: the response to its use, encrypted, or None.
     """
 
     family_id: str
@@ -44,28 +57,30 @@ class StoredRefreshToken:
     scope: tuple[str, ...]
     expires_at: int
     family_expires_at: int
-    revoked: bool
+    revoked_at: int | None
     used_at: int | None
-    successor_used: bool
+    successor_used_at: int | None
     answer: bytes | None
 
-    def standing(self, *, client_id: str, now: int, grace: int) -> RefreshTokenStatus:
-        """What it means that ``client_id`` presents it at ``now`` (pure).
+    def status(self, *, client_id: str, now: int, grace: int) -> RefreshTokenStatus:
+        """Return what it means that ``client_id`` sends it at ``now`` (pure).
 
-        Another client's token is dead to it, and nothing comes of that: who finds a token must not end its family.
+        Another client's token is invalid for it and has no effect: finding a token must not be enough to revoke its
+        family.
         """
-        if self.client_id != client_id or self.revoked or now >= self.family_expires_at:
-            return RefreshTokenStatus.DEAD
+        if self.client_id != client_id or self.revoked_at is not None or now >= self.family_expires_at:
+            return RefreshTokenStatus.INVALID
         if self.used_at is None:
-            return RefreshTokenStatus.GOOD if now < self.expires_at else RefreshTokenStatus.DEAD
-        # A clock that was set back must not make an old use look young for ever.
-        repeated = abs(now - self.used_at) < grace and not self.successor_used and self.answer is not None
+            return RefreshTokenStatus.VALID if now < self.expires_at else RefreshTokenStatus.INVALID
+        # A clock that was set back must not make an old use look recent for ever.
+        recent = abs(now - self.used_at) < grace
+        repeated = recent and self.successor_used_at is None and self.answer is not None
         return RefreshTokenStatus.REPEATED if repeated else RefreshTokenStatus.REUSED
 
 
-def start_family(uow: UnitOfWork, grant: Grant) -> GeneratedSecret:
-    """The first refresh token of a new family, whose id is ``grant.family_id``; part of the sign-in's transaction."""
-    ends = uow.now + uow.settings.refresh_absolute
+def start_family(uow: UnitOfWork, grant: TokenGrant) -> GeneratedSecret:
+    """Create the first refresh token of a new family, ``grant.family_id``; part of the sign-in's transaction."""
+    expires_at = uow.now + uow.settings.refresh_absolute
     uow.connection.execute(
         insert(token_families),
         {
@@ -77,75 +92,54 @@ def start_family(uow: UnitOfWork, grant: Grant) -> GeneratedSecret:
             "created_at": uow.now,
             "authenticated_at": grant.authenticated_at,
             "acr": grant.acr,
-            "expires_at": ends,
+            "expires_at": expires_at,
         },
     )
     first = generate_secret(SecretKind.REFRESH_TOKEN)
-    _keep(uow, first, family_id=grant.family_id, scope=grant.scope, family_ends=ends)
+    _insert(uow, first, family_id=grant.family_id, scope=grant.scope, family_expires_at=expires_at)
     return first
 
 
 def new_family_id() -> str:
-    """A name for a family."""
+    """Return an id for a family."""
     return new_id("fam")
 
 
 def find_refresh_token(connection: Connection, digest: bytes) -> StoredRefreshToken | None:
-    """What the database knows of the refresh token with ``digest``; None where it knows none."""
+    """Find the refresh token with ``digest``; None where there is none."""
     successor = refresh_tokens.alias("successor")
     row = connection.execute(
         select(
-            refresh_tokens,
-            token_families.c.client_id,
-            token_families.c.user_id,
-            token_families.c.audience,
-            token_families.c.authenticated_at,
-            token_families.c.acr,
+            *refresh_tokens.c["family_id", "scope", "expires_at", "used_at", "answer"],
+            *token_families.c["client_id", "user_id", "audience", "authenticated_at", "acr", "revoked_at"],
             token_families.c.expires_at.label("family_expires_at"),
-            token_families.c.revoked_at,
             successor.c.used_at.label("successor_used_at"),
         )
         .join(token_families, token_families.c.id == refresh_tokens.c.family_id)
         .outerjoin(successor, successor.c.digest == refresh_tokens.c.successor)
         .where(refresh_tokens.c.digest == digest)
     ).first()
-    if row is None:
-        return None
-    return StoredRefreshToken(
-        family_id=row.family_id,
-        client_id=row.client_id,
-        user_id=row.user_id,
-        audience=row.audience,
-        authenticated_at=row.authenticated_at,
-        acr=row.acr,
-        scope=tuple(row.scope.split()),
-        expires_at=row.expires_at,
-        family_expires_at=row.family_expires_at,
-        revoked=row.revoked_at is not None,
-        used_at=row.used_at,
-        successor_used=row.successor_used_at is not None,
-        answer=None if row.answer is None else bytes(row.answer),
-    )
+    return None if row is None else StoredRefreshToken(**{**row._mapping, "scope": tuple(row.scope.split())})
 
 
 def consume(
     uow: UnitOfWork,
     digest: bytes,
-    presented: StoredRefreshToken,
+    stored: StoredRefreshToken,
     successor: GeneratedSecret,
     *,
     scope: tuple[str, ...],
     answer: bytes,
 ) -> bool:
-    """Put ``successor`` in the place of the token with ``digest``; False where somebody was faster, or it has ended.
+    """Rotate: replace the token with ``digest`` by ``successor``; False where another request did, or it expired.
 
-    One statement decides, so of many that try at once exactly one gets True. The family is held until the transaction
-    is over: whoever ends it meanwhile waits, and then finds what was issued in it.
+    One statement decides, so that of many requests at once exactly one gets True. The family's row is locked until the
+    transaction ends: a revocation meanwhile waits, and then finds the tokens that were issued.
     """
     family = (
         select(token_families.c.id)
         .where(
-            token_families.c.id == presented.family_id,
+            token_families.c.id == stored.family_id,
             token_families.c.revoked_at.is_(None),
             token_families.c.expires_at > uow.now,
         )
@@ -153,7 +147,7 @@ def consume(
     )
     if uow.connection.scalar(family) is None:
         return False
-    won = uow.connection.execute(
+    consumed = uow.connection.execute(
         update(refresh_tokens)
         .where(
             refresh_tokens.c.digest == digest,
@@ -162,14 +156,32 @@ def consume(
         )
         .values(used_at=uow.now, successor=successor.digest, answer=answer)
     ).rowcount
-    if not won:
+    if not consumed:
         return False
-    _keep(uow, successor, family_id=presented.family_id, scope=scope, family_ends=presented.family_expires_at)
+    _insert(uow, successor, family_id=stored.family_id, scope=scope, family_expires_at=stored.family_expires_at)
     return True
 
 
-def _keep(
-    uow: UnitOfWork, token: GeneratedSecret, *, family_id: str | None, scope: tuple[str, ...], family_ends: int
+def encrypt_response(refresh_token: str, response: bytes) -> bytes:
+    """Encrypt the response to the token's use; only the token itself decrypts it, and no database holds that."""
+    nonce = os.urandom(_NONCE)
+    return nonce + _response_cipher(refresh_token).encrypt(nonce, response, _RESPONSE_LABEL)
+
+
+def decrypt_response(refresh_token: str, encrypted: bytes) -> bytes | None:
+    """Return the response again; None where it was encrypted with another token."""
+    try:
+        return _response_cipher(refresh_token).decrypt(encrypted[:_NONCE], encrypted[_NONCE:], _RESPONSE_LABEL)
+    except InvalidTag:
+        return None
+
+
+def _response_cipher(refresh_token: str) -> AESGCM:
+    return AESGCM(hmac.digest(refresh_token.encode(), _RESPONSE_LABEL, hashlib.sha256))
+
+
+def _insert(
+    uow: UnitOfWork, token: GeneratedSecret, *, family_id: str | None, scope: tuple[str, ...], family_expires_at: int
 ) -> None:
     uow.connection.execute(
         insert(refresh_tokens),
@@ -178,6 +190,6 @@ def _keep(
             "family_id": family_id,
             "scope": " ".join(scope),
             "issued_at": uow.now,
-            "expires_at": min(uow.now + uow.settings.refresh_idle, family_ends),
+            "expires_at": min(uow.now + uow.settings.refresh_idle, family_expires_at),
         },
     )

@@ -1,9 +1,9 @@
-"""What was issued, for people who look at it: families and access tokens of an account or a person, and their end."""
+"""Search of issued tokens, by client or user: refresh token families and access tokens; revocation of a family."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy import ColumnElement, Select, false, or_, select
 
 from roomkey.authorization_server.accounts.page import USUAL, Page, newest_first, page_of
 from roomkey.authorization_server.audit.record import Subject, record_event
@@ -12,7 +12,7 @@ from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import service_accounts
 from roomkey.authorization_server.schema.identity import users
 from roomkey.authorization_server.schema.tokens import access_tokens, token_families
-from roomkey.authorization_server.tokens import issued_tokens
+from roomkey.authorization_server.tokens import revocation
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 
@@ -22,10 +22,10 @@ class TokenFamily:
 
     Attributes:
         id: its name.
-        client_id, user_id, username: the app, and the person that it acts for.
-        audience, scope: where, and what was granted at first.
-        created_at, expires_at: from when to when at most.
-        revoked_at, reason: when and why it ended before its time.
+        client_id, user_id, username: the client, and the user that it acts for.
+        audience, scope: the API, and the scopes that were granted at first.
+        created_at, expires_at: the longest time that it is valid.
+        revoked_at, reason: when and why it was revoked.
     """
 
     id: str
@@ -42,7 +42,7 @@ class TokenFamily:
 
 @dataclass(frozen=True, slots=True)
 class ActiveAccessToken:
-    """An access token that counts; times in seconds since 1970."""
+    """A valid access token; times in seconds since 1970."""
 
     jti: str
     client_id: str
@@ -61,15 +61,12 @@ def find_families(
     after: str | None = None,
     limit: int = USUAL,
 ) -> Page[TokenFamily]:
-    """The families that the actor sees, the latest first: of an app, of a person, or all. Raises NotAllowed."""
+    """List the families that the actor sees, the latest first: of a client, of a user, or all. Raises NotAllowed."""
     _demand(uow)
-    statement = (
-        select(token_families, users.c.username)
-        .join(service_accounts, service_accounts.c.client_id == token_families.c.client_id)
-        .outerjoin(users, users.c.id == token_families.c.user_id)
-        .where(*_of(token_families.c, client_id, user_id), *_seen(uow))
+    which = _of(token_families.c, client_id, user_id)
+    page = newest_first(
+        _families(uow, *which), token_families.c.created_at, token_families.c.id, after=after, limit=limit
     )
-    page = newest_first(statement, token_families.c.created_at, token_families.c.id, after=after, limit=limit)
     rows = uow.connection.execute(page).all()
     return page_of(rows, limit, lambda shown: [_family(row) for row in shown], lambda row: f"{row.created_at}.{row.id}")
 
@@ -81,9 +78,9 @@ def find_tokens(
     user_id: str | None = None,
     limit: int = USUAL,
 ) -> tuple[ActiveAccessToken, ...]:
-    """The access tokens of an app or a person that count now, those that live longest first. Raises NotAllowed.
+    """List the valid access tokens of a client or a user, those that expire last first. Raises NotAllowed.
 
-    With neither there are none: a service may have issued millions.
+    Without either the list is empty: a service may have issued millions.
     """
     _demand(uow)
     which = _of(access_tokens.c, client_id, user_id) or (false(),)
@@ -102,24 +99,19 @@ def find_tokens(
 
 
 def get_family(uow: UnitOfWork, family_id: str) -> TokenFamily:
-    """One family; raises NotFound where there is none that the actor sees, and NotAllowed."""
+    """Read one family; raises NotFound where there is none that the actor sees, and NotAllowed."""
     _demand(uow)
-    row = uow.connection.execute(
-        select(token_families, users.c.username)
-        .join(service_accounts, service_accounts.c.client_id == token_families.c.client_id)
-        .outerjoin(users, users.c.id == token_families.c.user_id)
-        .where(token_families.c.id == family_id, *_seen(uow))
-    ).first()
+    row = uow.connection.execute(_families(uow, token_families.c.id == family_id)).first()
     if row is None:
-        raise NotFound("There is no such family of tokens.")
+        raise NotFound("There is no such token family.")
     return _family(row)
 
 
 def revoke_family(uow: UnitOfWork, family_id: str) -> TokenFamily:
-    """End a family and its access tokens; done already, do nothing. Raises NotFound and NotAllowed."""
+    """Revoke a family and its access tokens, if it is not revoked yet. Raises NotFound and NotAllowed."""
     uow.demand(Permission.REVOKE_TOKENS)
     family = get_family(uow, family_id)
-    if issued_tokens.revoke_family(uow, family_id, reason="revoked by hand"):
+    if revocation.revoke_family(uow, family_id, reason="revoked by hand"):
         details = {"client_id": family.client_id, "user": family.user_id}
         record_event(uow, "family.revoked", Subject("family", family_id, uow.actor.tenant), **details)
     return get_family(uow, family_id)
@@ -129,13 +121,22 @@ def _demand(uow: UnitOfWork) -> None:
     uow.demand(Permission.READ_USERS, Permission.REVOKE_TOKENS)
 
 
+def _families(uow: UnitOfWork, *which: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(token_families, users.c.username)
+        .join(service_accounts, service_accounts.c.client_id == token_families.c.client_id)
+        .outerjoin(users, users.c.id == token_families.c.user_id)
+        .where(*which, *_seen(uow))
+    )
+
+
 def _of(columns: Any, client_id: str | None, user_id: str | None) -> tuple[ColumnElement[bool], ...]:
     pairs = ((columns.client_id, client_id), (columns.user_id, user_id))
     return tuple(column == value for column, value in pairs if value is not None)
 
 
 def _seen(uow: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
-    """The account's and the person's tenant both have to be the actor's own."""
+    """Return the condition that the client's and the user's tenant are the actor's own."""
     tenant = uow.actor.tenant
     if tenant is None:
         return ()

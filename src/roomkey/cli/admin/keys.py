@@ -9,7 +9,7 @@ from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.help import Command, Group
 
 if TYPE_CHECKING:
-    from roomkey.authorization_server.keys.by_state import KeyStatus
+    from roomkey.authorization_server.keys.adoption import KeyStatus
 
 app = typer.Typer(cls=Group, help="Keys: those that sign tokens, and the one that seals the database.")
 
@@ -22,7 +22,7 @@ def list_keys(
     as_json: AsJson = False,
 ) -> int:
     """List the signing keys: next, signing, retiring; and which APIs have said that they lack one."""
-    from roomkey.authorization_server.keys.by_state import list_key_states
+    from roomkey.authorization_server.keys.adoption import list_key_states
     from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.context import seen
     from roomkey.cli.admin.printing import print_json, print_list

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from roomkey.authorization_server.admin_api.operation import Asked, Operation
 from roomkey.authorization_server.keys import rotation
-from roomkey.authorization_server.keys.by_state import KeyStatus, list_key_states
+from roomkey.authorization_server.keys.adoption import KeyStatus, list_key_states
 from roomkey.authorization_server.keys.rotation import KeyRotation
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.unit_of_work import UnitOfWork

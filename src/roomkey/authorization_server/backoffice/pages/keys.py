@@ -9,7 +9,7 @@ from roomkey.authorization_server.backoffice.page import Routes, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import duration, relative
 from roomkey.authorization_server.keys import rotation
-from roomkey.authorization_server.keys.by_state import KeyStatus, list_key_states
+from roomkey.authorization_server.keys.adoption import KeyStatus, list_key_states
 from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.permissions import Permission
 
