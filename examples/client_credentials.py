@@ -1,4 +1,4 @@
-"""The app calls the API in its own name (OAuth 2.0 client credentials)."""
+"""Client credentials grant: the app calls the API in its own name."""
 
 import os
 

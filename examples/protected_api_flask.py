@@ -14,7 +14,7 @@ app = Flask(__name__)
 @app.get("/orders")
 @auth.require(scopes=["orders:read"])
 def orders() -> dict[str, object]:
-    """What the caller may see."""
+    """List the orders."""
     return {"orders": [{"id": 1, "item": "a room"}], "for": g.claims.client_id}
 
 

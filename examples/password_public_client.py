@@ -1,4 +1,4 @@
-"""A user calls the API with nothing but name and password: the app has no secret, and the claims vouch for the user."""
+"""Password grant of a public client: name and password of the user, no client secret."""
 
 import os
 
