@@ -1,4 +1,4 @@
-"""Client credentials grant: the app calls the API in its own name."""
+"""The app calls the API in its own name (OAuth 2.0 client credentials)."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A login that is not OAuth: its request and the paths in its response are declared."""
+"""A login that is not OAuth: its request and the places in its answer are declared."""
 
 import os
 
@@ -6,13 +6,14 @@ import httpx2
 
 import roomkey
 from roomkey.integrations.httpx2 import BearerAuth
+from roomkey.oauth.token_response import AnswerPaths
 
 with roomkey.TokenManager(store=roomkey.SQLiteStore.default()) as manager:
     orders = manager.credential(
         roomkey.CustomLogin(
             url=os.environ["LOGIN_URL"],
             fields={"username": os.environ["ORDERS_USER"], "password": roomkey.Secret.from_env("ORDERS_PASSWORD")},
-            answer=roomkey.AnswerPaths(access_token="data.auth.token", expires_in="data.auth.expiresIn"),
+            answer=AnswerPaths(access_token="data.auth.token", expires_in="data.auth.expiresIn"),
         )
     )
 

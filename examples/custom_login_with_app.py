@@ -1,4 +1,4 @@
-"""A login that carries the app's own managed token and returns a token for the user."""
+"""A login call that carries the app's own managed token, and gives a token for the user."""
 
 import os
 
@@ -6,6 +6,7 @@ import httpx2
 
 import roomkey
 from roomkey.integrations.httpx2 import BearerAuth
+from roomkey.oauth.token_response import AnswerPaths
 
 with roomkey.TokenManager(store=roomkey.SQLiteStore.default()) as manager:
     app = manager.credential(
@@ -19,7 +20,7 @@ with roomkey.TokenManager(store=roomkey.SQLiteStore.default()) as manager:
         roomkey.CustomLogin(
             url=os.environ["SERVICE_LOGIN_URL"],
             fields={"username": os.environ["ORDERS_USER"], "password": roomkey.Secret.from_env("ORDERS_PASSWORD")},
-            answer=roomkey.AnswerPaths(access_token="userToken", expires_in="expiresInSeconds"),
+            answer=AnswerPaths(access_token="userToken", expires_in="expiresInSeconds"),
             authenticated_by=app,
         )
     )

@@ -1,4 +1,4 @@
-"""An orders API (FastAPI) that validates access tokens by a static JWK, by the published JWKS, or by introspection.
+"""An orders API (FastAPI) that judges access tokens by a JWK handed over, by the published JWKS, or by introspection.
 
 Run it, then call it with another example.
 """
@@ -14,28 +14,28 @@ import roomkey
 from roomkey.integrations.fastapi import BearerToken
 
 
-def validator(method: str) -> roomkey.TokenValidator:
-    """Validate by ``jwk``, ``jwks`` or ``introspection``."""
+def validator(judged_by: str) -> roomkey.TokenValidator:
+    """Who judges the tokens; the setting ``ORDERS_JUDGED_BY`` chooses."""
     issuer, audience = os.environ["AUTH_ISSUER"], "orders-api"
-    if method == "jwks":
+    if judged_by == "jwks":
         return roomkey.TokenValidator(issuer=issuer, audience=audience)
-    if method == "jwk":
+    if judged_by == "jwk":
         keys = roomkey.KeySet.static(Path(os.environ["AUTH_JWK_FILE"]).read_text())
         return roomkey.TokenValidator(issuer=issuer, audience=audience, keys=keys)
-    if method == "introspection":
+    if judged_by == "introspection":
         secret = roomkey.Secret.from_env("ORDERS_API_SECRET")
-        introspection = roomkey.Introspection(client_id="orders-api", client_secret=secret)
-        return roomkey.TokenValidator(issuer=issuer, audience=audience, introspection=introspection)
-    raise SystemExit("ORDERS_VALIDATED_BY must be one of jwk, jwks, introspection")
+        asked = roomkey.Introspection(client_id="orders-api", client_secret=secret)
+        return roomkey.TokenValidator(issuer=issuer, audience=audience, introspection=asked)
+    raise SystemExit("ORDERS_JUDGED_BY is one of jwk, jwks, introspection")
 
 
-auth = BearerToken(validator(os.environ.get("ORDERS_VALIDATED_BY", "jwks")))
+auth = BearerToken(validator(os.environ.get("ORDERS_JUDGED_BY", "jwks")))
 app = FastAPI()
 
 
 @app.get("/orders")
 def orders(caller: Annotated[roomkey.Claims, Security(auth, scopes=["orders:read"])]) -> dict[str, object]:
-    """List the orders."""
+    """What the caller may see."""
     return {"orders": [{"id": 1, "item": "a room"}], "for": caller.client_id}
 
 

@@ -14,7 +14,7 @@ app = Flask(__name__)
 @app.get("/orders")
 @auth.require(scopes=["orders:read"])
 def orders() -> dict[str, object]:
-    """List the orders."""
+    """What the caller may see."""
     return {"orders": [{"id": 1, "item": "a room"}], "for": g.claims.client_id}
 
 

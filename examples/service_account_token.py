@@ -1,4 +1,4 @@
-"""An app token from the backoffice; the file may be replaced while the app runs."""
+"""The app calls the API with an app token that was made in a backoffice; the file may be rotated."""
 
 import os
 

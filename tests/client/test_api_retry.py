@@ -41,7 +41,7 @@ WIDER = RetryPolicy(wider_scopes="orders:write")
     ],
 )
 def test_a_401_that_refuses_the_token_drops_it_and_sends_the_request_once_more(challenges):  # client 41, 45
-    assert decision(401, *challenges) == Decision(Action.RENEW, Reason.REFUSED)
+    assert decision(401, *challenges) == Decision(Action.RENEW, Reason.REJECTED)
 
 
 @pytest.mark.parametrize("error", ["invalid_request", "insufficient_user_authentication", "use_dpop_nonce"])
@@ -60,7 +60,7 @@ def test_an_api_with_an_error_code_of_its_own_can_be_named():
 
 
 def test_a_second_refusal_is_told_to_the_credential_but_never_sent_a_third_time():  # client 40
-    assert decision(401, attempt=2) == Decision(Action.DROP, Reason.REFUSED_AGAIN)
+    assert decision(401, attempt=2) == Decision(Action.DROP, Reason.REJECTED_AGAIN)
 
 
 def test_a_body_that_cannot_be_sent_again_drops_the_token_and_returns_the_401():  # client 41
@@ -99,7 +99,7 @@ def test_a_plain_403_is_returned_and_the_token_kept():  # client 43
 
 def test_an_api_that_answers_403_to_an_ended_token_can_be_declared():  # client 43
     policy = RetryPolicy(rejecting_statuses=(401, 403))
-    assert decision(403, policy=policy) == Decision(Action.RENEW, Reason.REFUSED)
+    assert decision(403, policy=policy) == Decision(Action.RENEW, Reason.REJECTED)
     assert decision(403, 'Bearer error="insufficient_scope"', policy=policy).action is Action.RETURN
 
 
@@ -148,8 +148,8 @@ def test_more_than_what_may_be_asked_for_is_never_asked_for():  # client 43
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_what_the_apps_predicate_refuses_is_handled_as_a_401(status):  # client 47
-    assert decision(status, rejected=True) == Decision(Action.RENEW, Reason.REFUSED)
-    assert decision(status, rejected=True, attempt=2) == Decision(Action.DROP, Reason.REFUSED_AGAIN)
+    assert decision(status, rejected=True) == Decision(Action.RENEW, Reason.REJECTED)
+    assert decision(status, rejected=True, attempt=2) == Decision(Action.DROP, Reason.REJECTED_AGAIN)
     assert decision(status, rejected=True, replayable=False) == Decision(Action.DROP, Reason.BODY)
 
 

@@ -47,7 +47,7 @@ def test_a_revoked_token_is_healed_by_one_retry(door, orders, api, issuer):  # c
     assert api.requests[1].carried(first)
     assert api.requests[2].carried(orders.token().value)
     assert len(issuer.token_requests) == 2
-    assert report(response) == CallReport("renewed", "token_refused", 2, mark(orders))
+    assert report(response) == CallReport("renewed", "token_rejected", 2, mark(orders))
 
 
 def test_a_401_without_any_challenge_is_healed_too(door, orders, api, issuer):  # client 41
@@ -88,7 +88,7 @@ def test_a_new_token_that_is_refused_too_is_returned_and_causes_no_storm(door, o
     assert [answer.status_code for answer in answers] == [401] * 4
     assert len(issuer.token_requests) == 2
     assert len(api.requests) == 5
-    assert report(answers[0]) == CallReport("returned", "token_refused_again", 2, mark(orders))
+    assert report(answers[0]) == CallReport("returned", "token_rejected_again", 2, mark(orders))
     assert report(answers[3]) == CallReport("returned", "circuit_open", 1, mark(orders))
 
 

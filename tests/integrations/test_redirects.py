@@ -216,7 +216,7 @@ def test_what_is_no_origin_is_refused_when_the_auth_is_made(sync_door, orders, w
 def test_no_origins_at_all_is_a_mistake_and_one_text_is_one_origin(sync_door, orders, api):
     with pytest.raises(ConfigurationError, match="allows no request"):
         sync_door.BearerAuth(orders, origins=[])
-    with pytest.raises(TypeError, match="texts"):
+    with pytest.raises(TypeError, match="strings"):
         sync_door.BearerAuth(orders, origins=[443])
     assert sync_door.send(sync_door.BearerAuth(orders, origins=api.url), "GET", api.url).status_code == 200
 

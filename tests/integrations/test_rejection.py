@@ -2,10 +2,9 @@
 
 import pytest
 
-from roomkey.client.api_retry import Reason, RetryPolicy
+from roomkey.client.api_retry import Reason, RetryPolicy, token_rejected
 from roomkey.errors import TokenRejected
 from roomkey.integrations import CallOptions, CallReport
-from roomkey.integrations.rejection import token_rejected
 from roomkey.oauth.challenge import parse_challenges
 from roomkey.oauth.service_account_token import ServiceAccountToken
 
@@ -29,7 +28,7 @@ def test_a_predicate_that_goes_on_refusing_stops_after_one_retry(door, orders, a
     auth = door.BearerAuth(orders, rejected=lambda response: True)
     answers = door.send_all(auth, [("GET", api.url, {})] * 3)
     assert [answer.extensions["roomkey"].reason for answer in answers] == [
-        "token_refused_again",
+        "token_rejected_again",
         "circuit_open",
         "circuit_open",
     ]

@@ -232,7 +232,7 @@ def no_keys():
 def test_missing_keys_are_an_outage_of_the_store_and_nothing_is_shown(shown):  # client 15, 66
     store = MemoryStore(keyring("one"))
     EncryptedStore(store).save(KEY, PAYLOAD, 0)
-    store._keyring = Keyring.from_callable(no_keys)
+    store.keyring = Keyring.from_callable(no_keys)
     vault = EncryptedStore(store)
     uses = {
         "load": lambda: vault.load(KEY),

@@ -85,7 +85,7 @@ def store_key(configuration: Configuration, name: str) -> str | None:
     source = configuration.source(name)
     if isinstance(source, ServiceAccountToken):
         return None
-    secrets = EncryptedStore(configuration.store).fingerprint(reveal(source.secrets()).joined())
+    secrets = EncryptedStore(configuration.store).fingerprint(reveal(source.secrets()).joined)
     return TokenIdentity(source, configuration.context(name), name).store_key(secrets)
 
 

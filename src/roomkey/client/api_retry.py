@@ -1,27 +1,39 @@
-"""Whether a refused request is sent once more: one pure decision over values (DESIGN 6, RFC 6750 section 3.1)."""
+"""The retry of a request whose token an API rejected: one pure decision over values (RFC 6750 section 3.1).
 
+``decide`` says whether the request is sent once more, ``token_rejected`` is the error where that does not help.
+"""
+
+import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from roomkey.errors import TokenRejected
 from roomkey.oauth.challenge import Challenge
 
 _PROXY_AUTHENTICATION_REQUIRED: Final = 407
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_MOST_CHALLENGES: Final = 3
+
+_ADVICE: Final = (
+    "Look at the token's audience (aud), issuer (iss) and scope with `roomkey inspect` and compare them with what the "
+    "API expects; compare the clocks of this machine and the API; see whether the account was disabled."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What counts as "the token was refused" at one API, and which requests may then be sent once more.
+    """What counts as "the token was rejected" at one API, and which requests may then be sent once more.
 
     Never more than one retry, whatever is set here. Holds no secret; safe in any thread.
 
     Attributes:
-        rejecting_statuses: statuses that refuse the token. Add 403 for an API that answers 403 to an expired one.
-        rejecting_errors: OAuth error codes that refuse the token; a challenge without a code refuses it too. Any other
+        rejecting_statuses: statuses that reject the token. Add 403 for an API that answers 403 to an expired one.
+        rejecting_errors: OAuth error codes that reject the token; a challenge without a code rejects it too. Any other
             code (``invalid_request``) says that a new token would not help.
         wider_scopes: scope words that may be asked for when an API answers ``insufficient_scope``; empty: none.
-        methods: methods that may be sent again; None for all, as an API that refuses a token has done nothing yet.
+        methods: methods that may be sent again; None for all, as an API that rejects a token has done nothing yet.
             An empty collection turns the retry off: the token is still dropped.
     """
 
@@ -29,17 +41,20 @@ class RetryPolicy:
     rejecting_errors: Collection[str] = frozenset({"invalid_token"})
     wider_scopes: str = ""
     methods: Collection[str] | None = None
+    statuses: frozenset[int] = field(init=False, repr=False, compare=False)
+    """Every status that this policy looks at; all others are successes to it."""
 
     def __post_init__(self) -> None:
         """Check and normalise; raises TypeError and ValueError. Does no I/O."""
         for name in ("rejecting_statuses", "rejecting_errors", "methods"):
             if isinstance(getattr(self, name), str | bytes):
-                raise TypeError(f"RetryPolicy({name}=...) takes a collection such as a tuple or a set, not one text")
+                raise TypeError(f"RetryPolicy({name}=...) takes a collection such as a tuple or a set, not one string")
         if not isinstance(self.wider_scopes, str):
-            raise TypeError('RetryPolicy(wider_scopes=...) takes scope words in one text, such as "orders:write"')
+            raise TypeError('RetryPolicy(wider_scopes=...) takes scope words in one string, such as "orders:write"')
         object.__setattr__(self, "rejecting_statuses", frozenset(self.rejecting_statuses))
+        object.__setattr__(self, "statuses", frozenset(self.rejecting_statuses) | {401, 403})
         object.__setattr__(self, "rejecting_errors", frozenset(self.rejecting_errors))
-        object.__setattr__(self, "wider_scopes", _text(self.wider_scopes.split()))
+        object.__setattr__(self, "wider_scopes", _words(self.wider_scopes.split()))
         if self.methods is not None:
             object.__setattr__(self, "methods", frozenset(method.upper() for method in self.methods))
         for status in self.rejecting_statuses:
@@ -49,25 +64,20 @@ class RetryPolicy:
                     "for an error inside a 200 answer use BearerAuth(rejected=...)"
                 )
 
-    @property
-    def statuses(self) -> frozenset[int]:
-        """Every status that this policy looks at; all others are successes to it."""
-        return frozenset(self.rejecting_statuses) | {401, 403}
-
     def wider_scope(self, held: str | None, required: str | None) -> str | None:
         """The scope to ask for so that ``required`` is granted too, or None where that is not allowed or no help.
 
         ``required`` is the challenge's ``scope`` (RFC 6750 section 3), None where the API does not say: then every
-        scope that may be asked for is. ``held`` is what the refused token was asked with.
+        scope that may be asked for is. ``held`` is what the rejected token was asked with.
         """
         allowed = set(self.wider_scopes.split())
         had = set((held or "").split())
         missing = (set(required.split()) if required else allowed) - had
-        return _text(had | missing) if missing and missing <= allowed else None
+        return _words(had | missing) if missing and missing <= allowed else None
 
 
 class Action(StrEnum):
-    """What to do with an answer."""
+    """What to do with a response."""
 
     RETURN = "return"
     """Hand it to the caller; the token stays."""
@@ -80,14 +90,14 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why: a stable word for reports and logs."""
+    """Why a request is sent once more, or not: a stable word for reports and logs."""
 
     FINE = "fine"
     NOT_OURS = "not_our_token"
     FORBIDDEN = "forbidden"
     OTHER_ERROR = "other_error"
-    REFUSED = "token_refused"
-    REFUSED_AGAIN = "token_refused_again"
+    REJECTED = "token_rejected"
+    REJECTED_AGAIN = "token_rejected_again"
     SCOPE = "insufficient_scope"
     SCOPE_AGAIN = "insufficient_scope_again"
     METHOD = "method_is_not_sent_again"
@@ -134,38 +144,38 @@ class Decision:
 
 
 def decide(policy: RetryPolicy, sent: Sent, answered: Answered) -> Decision:
-    """What to do with an answer (client 38-44, 47). Pure: no I/O, no clock."""
+    """The decision about a response (client 38-44, 47). Pure: no I/O, no clock."""
     reason = _reason(policy, sent, answered)
-    if reason not in (Reason.REFUSED, Reason.SCOPE):
+    if reason not in (Reason.REJECTED, Reason.SCOPE):
         return Decision(Action.RETURN, reason)
     scope = policy.wider_scope(sent.scope, _required(answered.challenges)) if reason is Reason.SCOPE else None
     if reason is Reason.SCOPE and (scope is None or sent.attempt > 1):
         return Decision(Action.RETURN, Reason.SCOPE if sent.attempt == 1 else Reason.SCOPE_AGAIN)
     obstacle = _obstacle(policy, sent)
     if obstacle is not None:
-        return Decision(Action.DROP if reason is Reason.REFUSED else Action.RETURN, obstacle)
+        return Decision(Action.DROP if reason is Reason.REJECTED else Action.RETURN, obstacle)
     return Decision(Action.RENEW if scope is None else Action.WIDEN, reason, scope)
 
 
 def _reason(policy: RetryPolicy, sent: Sent, answered: Answered) -> Reason:
     errors = {error for challenge in answered.challenges if (error := challenge.parameter("error"))}
-    refused = answered.status in policy.rejecting_statuses
+    rejected = answered.status in policy.rejecting_statuses
     if answered.status not in policy.statuses and not answered.rejected:
         return Reason.FINE
     if not sent.ours:
         return Reason.NOT_OURS
-    if answered.rejected or (refused and not errors.isdisjoint(policy.rejecting_errors)):
-        return Reason.REFUSED
+    if answered.rejected or (rejected and not errors.isdisjoint(policy.rejecting_errors)):
+        return Reason.REJECTED
     if answered.status in policy.statuses and Reason.SCOPE in errors:
         return Reason.SCOPE
-    if refused:
-        return Reason.OTHER_ERROR if errors else Reason.REFUSED
+    if rejected:
+        return Reason.OTHER_ERROR if errors else Reason.REJECTED
     return Reason.FORBIDDEN if answered.status == 403 else Reason.FINE
 
 
 def _obstacle(policy: RetryPolicy, sent: Sent) -> Reason | None:
     if sent.attempt > 1:
-        return Reason.REFUSED_AGAIN
+        return Reason.REJECTED_AGAIN
     if policy.methods is not None and sent.method not in policy.methods:
         return Reason.METHOD
     return None if sent.replayable else Reason.BODY
@@ -176,5 +186,45 @@ def _required(challenges: Iterable[Challenge]) -> str | None:
     return next((scope for scope in named if scope), None)
 
 
-def _text(scopes: Iterable[str]) -> str:
+def _words(scopes: Iterable[str]) -> str:
     return " ".join(sorted(set(scopes)))
+
+
+def token_rejected(
+    *, origin: str, credential: str, status: int, challenges: Iterable[Challenge], reason: Reason, attempts: int
+) -> TokenRejected:
+    """The error for a rejection that no other token has helped against; holds no token and no header text. Pure."""
+    challenge = _described(challenges)
+    tried, advice = _tried(reason, attempts), _ADVICE
+    if reason is Reason.SCOPE_AGAIN:
+        advice = "The wider scope was not granted or is not enough: give the account that scope at the issuer."
+    elif reason is Reason.SAME_TOKEN:
+        advice = f"The source gives the same token again: make a new one there. {_ADVICE}"
+    elif reason is Reason.CIRCUIT:
+        advice = f"A new token was rejected a moment ago too, or there is no other one to get. {_ADVICE}"
+    said = f" ({challenge})" if challenge else ""
+    return TokenRejected(
+        f"{origin} answered {status}{said} to the token of {credential}; tried: {', '.join(tried)}.\n  {advice}",
+        status=status,
+        challenge=challenge,
+        tried=tried,
+        advice=advice,
+    )
+
+
+def _tried(reason: Reason, attempts: int) -> tuple[str, ...]:
+    if reason is Reason.SAME_TOKEN:
+        return ("sent", "renewed")
+    if attempts == 1:
+        return ("sent",)
+    return ("sent", "asked for a wider scope" if reason is Reason.SCOPE_AGAIN else "renewed", "sent again")
+
+
+def _described(challenges: Iterable[Challenge]) -> str | None:
+    """Scheme, error code and scope of the first few challenges, as far as they are plain words."""
+    said = []
+    for each in tuple(challenges)[:_MOST_CHALLENGES]:
+        error, scope = each.parameter("error") or "", (each.parameter("scope") or "").split()
+        parts = [each.scheme, error, *(["scope", *scope[:8]] if scope else [])]
+        said.append(" ".join(part for part in parts if _WORD.fullmatch(part)))
+    return ", ".join(said) or None

@@ -89,20 +89,16 @@ class Credential(Confidential):
         return (await arun(self._usable())).header
 
     def held_header(self) -> str | None:
-        """The header value where a usable token is in memory, else None; never blocks and never waits.
-
-        Takes the first step of ``header()``: a stale token is returned while the next one is fetched in the
-        background, and a missing one is begun to be fetched. Raises TokenUnavailable where an attempt failed a moment
-        ago.
-        """
+        """The header value where a fresh token is in memory, else None; never blocks, and starts nothing."""
         held = self._held
-        if self._now() < held.soft:
-            return held.header
-        try:
-            next(self._usable())
-        except StopIteration as ready:
-            return ready.value.header  # type: ignore[no-any-return]
-        return None
+        return held.header if self._now() < held.soft else None
+
+    def header_steps(self) -> Steps[str]:
+        """``header()`` as steps, for callers with a driver of their own (``concurrency/steps.py``).
+
+        A stale token is returned while the next one is fetched in the background; a missing one is waited for.
+        """
+        return (yield from self._usable()).header
 
     def token(self, *, timeout: float | None = None) -> AccessToken:
         """The token with its metadata; blocks as ``header`` does, for at most ``timeout`` seconds if given."""

@@ -8,7 +8,7 @@ from typing import Final, Self, final
 
 from roomkey.client.access_token import AccessToken
 from roomkey.client.failure import Failure
-from roomkey.client.lifetime import Lifetime, TokenState
+from roomkey.client.lifetime import Lifetime, RefreshWindow, TokenState
 from roomkey.clock import Clock
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Source, canonical
@@ -39,6 +39,8 @@ class TokenIdentity:
     source: Source | ServiceAccountToken
     context: str
     label: str
+    jitter: float = 0.0
+    """0 to 1, different for each process and token: spreads renewals and attempts."""
 
     def store_key(self, secrets: str) -> str:
         """The key in the store: a hash over all that shapes the token; of ``secrets`` it takes a keyed fingerprint."""
@@ -139,6 +141,28 @@ class HeldToken(Confidential):
         object.__setattr__(self, "soft", self.lifetime.soft)
         object.__setattr__(self, "end", self.lifetime.end)
 
+    @classmethod
+    def of(
+        cls,
+        record: Record,
+        *,
+        earlier: "HeldToken",
+        clock: Clock,
+        offset: float | None,
+        window: RefreshWindow,
+        jitter: float,
+    ) -> "HeldToken":
+        """``record`` as this process holds it after ``earlier``; ``offset`` is as in ``Record.age``."""
+        now, wall = clock.monotonic(), clock.wall()
+        received, known = now - record.age(wall, offset), earlier.record
+        if (record.access_token, record.issued_at) == (known.access_token, known.issued_at):
+            # This process saw it arrive: a wall clock that was set back must not make it young again.
+            received = min(received, earlier.lifetime.received)
+        seen = record.offset if offset is None else offset
+        renewed_for = tuple((origin, now - (wall + seen - when)) for origin, when in record.renewed_for)
+        lifetime = Lifetime.of(received=received, duration=record.duration, window=window, jitter=jitter)
+        return cls(record, lifetime, renewed_for)
+
     def token(self, clock: Clock) -> AccessToken:
         """The token as the application gets it."""
         record = self.record
@@ -192,19 +216,6 @@ class CredentialState(Confidential):
     retry_at: float = _NEVER
     outcome: str = ""
     reason: RenewalReason | None = None
-
-    def for_secrets(self, mark: str) -> "CredentialState":
-        """The state for the secrets as they are now: what was got with other ones is not carried on."""
-        if self.secrets_mark in ("", mark):
-            return replace(self, secrets_mark=mark)
-        return CredentialState(secrets_mark=mark, offset=self.offset)
-
-    def newest(self, record: Record | None, generation: int) -> "CredentialState":
-        """With what the store has, unless the record here could not be saved and nothing newer was saved since."""
-        own = self.record
-        if self.saved or own is None or (record is not None and record.issued_at > own.issued_at):
-            return replace(self, record=record, generation=generation)
-        return replace(self, generation=generation)
 
     def failed(self, failure: Failure) -> "CredentialState":
         """After a renewal that brought nothing but ``failure``."""

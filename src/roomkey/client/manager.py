@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from typing import Self, final
+from typing import Final, Self, final
 
 from roomkey.client.credential import Credential
 from roomkey.client.credential_state import TokenIdentity
@@ -14,6 +14,7 @@ from roomkey.client.lifetime import RefreshWindow
 from roomkey.client.resources import Count, Limits, Resources
 from roomkey.client.token_request import TokenEndpoint
 from roomkey.clock import Clock, SystemClock
+from roomkey.concurrency.backoff import jitter_of
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.single_flight import Flight
 from roomkey.http.transport import Transport
@@ -23,7 +24,10 @@ from roomkey.stores.encrypted_store import EncryptedStore
 from roomkey.stores.memory import MemoryStore
 from roomkey.stores.store import Store
 
-_REMEMBERED_CREDENTIALS = 1024
+_REMEMBERED_CREDENTIALS: Final = 1024
+_WINDOW: Final = RefreshWindow()
+_LIMITS: Final = Limits()
+_TRANSPORT: Final = Transport()
 
 
 @final
@@ -56,10 +60,10 @@ class TokenManager(Forkable):
         self._store = EncryptedStore(MemoryStore() if store is None else store)
         self._resources = Resources(
             store=self._store,
-            endpoint=TokenEndpoint(Transport() if transport is None else transport, clock),
+            endpoint=TokenEndpoint(_TRANSPORT if transport is None else transport, clock),
             clock=clock,
-            window=RefreshWindow() if window is None else window,
-            limits=Limits() if limits is None else limits,
+            window=_WINDOW if window is None else window,
+            limits=_LIMITS if limits is None else limits,
             owner=secrets.token_hex(8),
         )
         # _lock guards the two below it. What an application holds stays known; of the rest the latest used are kept.
@@ -81,8 +85,11 @@ class TokenManager(Forkable):
         """
         if not isinstance(context, str) or not isinstance(name, str):
             raise TypeError("context= and name= of a credential must be strings")
-        secrets = (part for name, secret in source.secrets() for part in (name.encode(), secret.identity))
-        key = canonical(source.kind, source.parameters(), context, *secrets)
+        parts: list[bytes] = []
+        secrets, parameters = source.secrets(), source.parameters()
+        for name_of, secret in secrets:
+            parts += (name_of.encode(), secret.identity)
+        key = canonical(source.kind, parameters, context, *parts)
         with self._lock:
             known = self._credentials.get(key)
             if known is None:
@@ -99,13 +106,15 @@ class TokenManager(Forkable):
         if context:
             label = f'{label} (context "{context}")'
         # It stands in logs, and the name of a tenant may come from outside: it must not begin a line of its own there.
-        label = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in label)
+        if not label.isprintable():
+            label = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in label)
 
         def sibling(scope: str) -> Credential:
             assert not isinstance(source, ServiceAccountToken)  # noqa: S101 - the credential has rejected that
             return self.credential(source.with_scope(scope), context, name=name)
 
-        return Credential(TokenIdentity(source, context, label), self._resources, name=name, sibling=sibling)
+        jitter = jitter_of(self._resources.owner, label, context)
+        return Credential(TokenIdentity(source, context, label, jitter), self._resources, name=name, sibling=sibling)
 
     @property
     def store_name(self) -> str:

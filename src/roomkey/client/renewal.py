@@ -12,10 +12,9 @@ from typing import Final, final
 
 from roomkey.client.credential_state import NO_TOKEN, CredentialState, HeldToken, Record, RenewalReason, TokenIdentity
 from roomkey.client.failure import Failure, rejection_message
-from roomkey.client.lifetime import Lifetime, TokenState
+from roomkey.client.lifetime import TokenState
 from roomkey.client.resources import Resources
-from roomkey.client.token_request import Granted
-from roomkey.concurrency.backoff import jitter_of
+from roomkey.client.token_request import Granted, read_app_token
 from roomkey.errors import ConfigurationError, LoginRequired, RoomkeyError, StoreUnavailable, TokenUnavailable, place_of
 from roomkey.http.transport import TransportError
 from roomkey.oauth.service_account_token import ServiceAccountToken
@@ -27,13 +26,10 @@ _log = logging.getLogger("roomkey")
 
 CIRCUIT_SECONDS: Final = 30.0
 """How long after a renewal for an API's sake that API cannot cause another one."""
-RECHECK_SECONDS: Final = 5.0
-"""How long a rotated file or variable may go unnoticed."""
 _SHORTEST_PAUSE: Final = 0.004
 _LONGEST_PAUSE: Final = 0.025
 _SECRET_PAUSE: Final = 1.0
 _MOST_ORIGINS: Final = 16
-_UNKNOWN_EXPIRY: Final = 315_360_000.0
 
 
 def renew(
@@ -79,8 +75,8 @@ def save_unsaved(state: CredentialState, identity: TokenIdentity, resources: Res
         return True
     try:
         revealed = reveal(identity.source.secrets())
-        key = identity.store_key(resources.store.fingerprint(revealed.joined()))
-        _saved(state.for_secrets(revealed.mark), key, resources)
+        key = identity.store_key(resources.store.fingerprint(revealed.joined))
+        _saved(_for_secrets(state, revealed.mark), key, resources)
     except StoreUnavailable as error:
         resources.store_failed(error)
         return False
@@ -89,13 +85,34 @@ def save_unsaved(state: CredentialState, identity: TokenIdentity, resources: Res
     return True
 
 
+def _for_secrets(state: CredentialState, mark: str) -> CredentialState:
+    """The state for the secrets as they are now: what was got with other ones is not carried on."""
+    if state.secrets_mark in ("", mark):
+        return replace(state, secrets_mark=mark)
+    return CredentialState(secrets_mark=mark, offset=state.offset)
+
+
+def _stored(state: CredentialState, key: str, resources: Resources) -> CredentialState:
+    """The state with what the store has."""
+    loaded = resources.store.load(key)
+    record = None if loaded.payload is None else Record.from_bytes(loaded.payload)
+    return replace(state, record=record, generation=loaded.generation)
+
+
+def _newest(state: CredentialState, stored: CredentialState) -> CredentialState:
+    """``stored``, or the record in ``state`` where that could not be saved and nothing newer was saved since."""
+    own, theirs = state.record, stored.record
+    if state.saved or own is None or (theirs is not None and theirs.issued_at > own.issued_at):
+        return stored
+    return replace(stored, record=own)
+
+
 def _saved(state: CredentialState, key: str, resources: Resources) -> CredentialState:
     """The state once what is in memory only is saved, unless the store has something newer by now."""
     if state.saved or state.record is None:
         return state
-    stored = resources.store.load(key)
-    newest = state.newest(Record.from_bytes(stored.payload), stored.generation)
-    if newest.record is not state.record:
+    stored = _stored(state, key, resources)
+    if _newest(state, stored).record is not state.record:
         return replace(state, saved=True, generation=stored.generation)
     generation = resources.store.save(key, state.record.to_bytes(), stored.generation)
     return state if generation is None else replace(state, saved=True, generation=generation)
@@ -106,7 +123,7 @@ class _Renewal:
     """One attempt. ``_before`` is the state that it began with, ``_state`` the one that it has come to."""
 
     __slots__ = (
-        "_asked_at", "_before", "_clock", "_identity", "_jitter", "_key",
+        "_asked_at", "_before", "_clock", "_identity", "_key",
         "_reason", "_resources", "_revealed", "_spending", "_state",
     )  # fmt: skip
 
@@ -122,20 +139,21 @@ class _Renewal:
         source = identity.source
         app = None if isinstance(source, ServiceAccountToken) else source.authenticated_by
         self._revealed = reveal(source.secrets(), None if app is None else app.header())
-        self._before = self._state = state.for_secrets(self._revealed.mark)
+        self._before = self._state = _for_secrets(state, self._revealed.mark)
         self._reason = reason
         self._identity = identity
         self._resources = resources
         self._clock = resources.clock
         self._asked_at = asked_at
         self._spending = spending
-        self._jitter = jitter_of(resources.owner, identity.label, identity.context)
         self._key: str | None = None  # of the record; None while the store is unavailable
 
     def run(self) -> CredentialState:
         source = self._identity.source
         if isinstance(source, ServiceAccountToken):
-            return self._read(source)
+            held = read_app_token(source, self._revealed, clock=self._clock, label=self._identity.label)
+            mark, offset = self._revealed.mark, self._before.offset
+            return CredentialState(held=held, record=held.record, secrets_mark=mark, offset=offset, outcome="read")
         try:
             return self._with_store(source)
         except StoreUnavailable as error:
@@ -144,39 +162,14 @@ class _Renewal:
         self._key, self._state = None, self._before
         return self._usable(self._before, saved=self._before.saved) or self._ask(source)
 
-    def _read(self, source: ServiceAccountToken) -> CredentialState:
-        """The app token as it stands in its file, variable or setting now: nothing is asked for.
-
-        Raises LoginRequired when it has expired and ConfigurationError where it cannot be used.
-        """
-        token = source.read(self._revealed, wall=self._clock.wall())
-        for warning in token.warnings:
-            _log.warning("The app token for %s: %s", self._identity.label, warning)
-        now = self._clock.monotonic()
-        duration = min(token.lifetime, _UNKNOWN_EXPIRY)
-        end = now + duration
-        soft = end if source.token.kind == "value" else min(now + RECHECK_SECONDS, end)
-        record = Record(
-            access_token=token.access_token,
-            token_type=token.token_type,
-            scope=token.scope,
-            issued_at=self._clock.wall(),
-            duration=duration,
-            duration_from=token.lifetime_from,
-            label=self._identity.label,
-        )
-        held = HeldToken(record, Lifetime(now, soft, end, end))
-        mark, offset = self._revealed.mark, self._before.offset
-        return CredentialState(record=record, held=held, secrets_mark=mark, offset=offset, outcome="read")
-
     def _with_store(self, source: Source) -> CredentialState:
         """One process asks, the others find its token in the store."""
         store, limits = self._resources.store, self._resources.limits
-        key = self._key = self._identity.store_key(store.fingerprint(self._revealed.joined()))
+        key = self._key = self._identity.store_key(store.fingerprint(self._revealed.joined))
         owner = f"{self._resources.owner}.{id(self)}"
         self._state = state = _saved(self._before, key, self._resources)
         waited, pause = 0.0, _SHORTEST_PAUSE
-        while (found := self._usable(self._stored(state, key))) is None:
+        while (found := self._usable(_stored(state, key, self._resources))) is None:
             if store.lease(key, owner=owner, seconds=limits.lease):
                 break
             if waited >= limits.wait:
@@ -187,16 +180,12 @@ class _Renewal:
         else:
             return found
         with store.releasing(key, owner=owner):
-            stored = self._stored(state, key)
+            stored = _stored(state, key, self._resources)
             found = self._usable(stored)
             if found is None:
-                self._state = state.newest(stored.record, stored.generation)
+                self._state = _newest(state, stored)
                 found = self._ask(source)
             return found
-
-    def _stored(self, state: CredentialState, key: str) -> CredentialState:
-        loaded = self._resources.store.load(key)
-        return replace(state, record=Record.from_bytes(loaded.payload), generation=loaded.generation)
 
     # -- a record in the store (or in memory) may be what is wanted, or say why it is not available --------------------
 
@@ -228,17 +217,14 @@ class _Renewal:
         return state if valid else replace(state, held=NO_TOKEN)
 
     def _hold(self, record: Record, offset: float | None) -> HeldToken:
-        now, wall = self._clock.monotonic(), self._clock.wall()
-        received, earlier = now - record.age(wall, offset), self._before.held
-        if (record.access_token, record.issued_at) == (earlier.record.access_token, earlier.record.issued_at):
-            # This process saw it arrive: a wall clock that was set back must not make it young again.
-            received = min(received, earlier.lifetime.received)
-        lifetime = Lifetime.of(
-            received=received, duration=record.duration, window=self._resources.window, jitter=self._jitter
+        return HeldToken.of(
+            record,
+            earlier=self._before.held,
+            clock=self._clock,
+            offset=offset,
+            window=self._resources.window,
+            jitter=self._identity.jitter,
         )
-        seen = record.offset if offset is None else offset
-        renewed_for = tuple((origin, now - (wall + seen - when)) for origin, when in record.renewed_for)
-        return HeldToken(record, lifetime, renewed_for)
 
     # -- one attempt at the token endpoint: spend the refresh token or sign in, then save before use -------------------
 
@@ -299,7 +285,7 @@ class _Renewal:
         if self._key is None:
             return False
         try:
-            found = self._stored(self._state, self._key)
+            found = _stored(self._state, self._key, self._resources)
         except StoreUnavailable as error:
             self._resources.store_failed(error)
             return False
@@ -365,7 +351,7 @@ class _Renewal:
             wall=wall,
             retry_after=retry_after,
             usable_for=record.duration - record.age(wall) if record.access_token else 0.0,
-            jitter=self._jitter,
+            jitter=self._identity.jitter,
         )
         self._resources.count("failed_token_requests")
         _log.info("No new token for %s: %s", self._identity.label, failure.message)
@@ -390,7 +376,7 @@ class _Renewal:
                 if saved is not None:
                     self._state = replace(self._state, generation=saved)
                     return True
-                stored = self._stored(self._state, self._key)
+                stored = _stored(self._state, self._key, self._resources)
                 if stored.record is not None and stored.record.issued_at >= max(record.issued_at, 1.0):
                     self._state = stored
                     return True

@@ -1,18 +1,27 @@
-"""One token request: find the endpoint, build the request, send it, read the response."""
+"""One token request: find the endpoint, build the request, send it, read the response; or read an app token."""
 
+import logging
 import secrets
 from dataclasses import dataclass
 from typing import Final
 
+from roomkey.client.credential_state import HeldToken, Record
+from roomkey.client.lifetime import Lifetime
 from roomkey.clock import Clock
 from roomkey.http.messages import Request, server_date
 from roomkey.http.transport import TimedResponse, Transport, TransportError
 from roomkey.oauth.discovery import Discovery
+from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Moment, Revealed, Source
 from roomkey.oauth.token_response import TokenResponse
 from roomkey.secret import Secret
 
+_log = logging.getLogger("roomkey")
+
+RECHECK_SECONDS: Final = 5.0
+"""How long a rotated file or variable with an app token may go unnoticed."""
 _CLOCK_NOISE: Final = 5.0
+_UNKNOWN_EXPIRY: Final = 315_360_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,30 @@ class Granted:
     response: TokenResponse
     round_trip: float
     offset: float
+
+
+def read_app_token(source: ServiceAccountToken, revealed: Revealed, *, clock: Clock, label: str) -> HeldToken:
+    """The app token as it stands in its file, variable or setting now: nothing is requested.
+
+    Raises LoginRequired when it has expired and ConfigurationError where it cannot be used.
+    """
+    wall, now = clock.wall(), clock.monotonic()
+    token = source.read(revealed, wall=wall)
+    for warning in token.warnings:
+        _log.warning("The app token for %s: %s", label, warning)
+    duration = min(token.lifetime, _UNKNOWN_EXPIRY)
+    end = now + duration
+    record = Record(
+        access_token=token.access_token,
+        token_type=token.token_type,
+        scope=token.scope,
+        issued_at=wall,
+        duration=duration,
+        duration_from=token.lifetime_from,
+        label=label,
+    )
+    soft = end if source.token.kind == "value" else min(now + RECHECK_SECONDS, end)
+    return HeldToken(record, Lifetime(now, soft, end, end))
 
 
 class TokenEndpoint:
@@ -49,8 +82,9 @@ class TokenEndpoint:
         A login that carries the app's own token is tried once more with a new one when that was rejected.
         """
         url = self._url(source, deadline)
+        moment = self._moment()
         app = source.authenticated_by
-        response = self._send(source.login_request(url, revealed, self._moment()), deadline)
+        response = self._send(source.login_request(url, revealed, moment), deadline)
         if app is not None and response.response.status == 401 and revealed.authorization is not None:
             app.reject(revealed.authorization, origin=url)
             renewed = app.header()

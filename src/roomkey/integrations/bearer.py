@@ -1,55 +1,83 @@
-"""The way of one call that carries a token, written once for synchronous and asynchronous clients (DESIGN 6)."""
+"""The BearerAuth that every HTTP library's is made of: one request with its token, for sync and async clients alike."""
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Generic, NoReturn, TypeVar, final
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Generic, NoReturn, Protocol, TypeVar, final
 
-from roomkey.client.api_retry import Action, Answered, Decision, Reason, RetryPolicy, Sent, decide
+from roomkey.client.api_retry import Action, Answered, Decision, Reason, RetryPolicy, Sent, decide, token_rejected
 from roomkey.client.credential import Credential, RejectOutcome
+from roomkey.concurrency.steps import Wait, arelay, relay
 from roomkey.integrations.call import EXTENSION, NOT_ATTACHED, CallReport, options_in
-from roomkey.integrations.message import Request, Response
 from roomkey.integrations.origins import AllowedOrigins, origin_of, origin_text
-from roomkey.integrations.rejection import token_rejected
 from roomkey.integrations.request_body import Body
 from roomkey.oauth.challenge import Challenge, parse_challenges
 from roomkey.secret import Confidential, fingerprint
 
-RequestT = TypeVar("RequestT", bound=Request)
-ResponseT = TypeVar("ResponseT", bound=Response)
-
 _ONCE: Final = RetryPolicy()
 _SENT_TWICE: Final = (Action.RENEW, Action.WIDEN)
-_REFUSED_FOR_GOOD: Final = (Reason.REFUSED_AGAIN, Reason.SCOPE_AGAIN, Reason.CIRCUIT, Reason.SAME_TOKEN)
+_REJECTED_FOR_GOOD: Final = (Reason.REJECTED_AGAIN, Reason.SCOPE_AGAIN, Reason.CIRCUIT, Reason.SAME_TOKEN)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something to wait for between two sends: ``now`` blocks, ``later`` is the same for an event loop."""
+class _Request(Protocol):
+    """A library's request: ``extensions`` hold options, names of headers are in any case."""
 
-    now: Callable[[], Any]
-    later: Callable[[], Awaitable[Any]]
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> Any: ...
+    @property
+    def headers(self) -> MutableMapping[str, str]: ...
+    @property
+    def extensions(self) -> MutableMapping[str, Any]: ...
+    @property
+    def stream(self) -> object: ...
+    def read(self) -> bytes: ...
+    async def aread(self) -> bytes: ...
+
+
+class _Response(Protocol):
+    """A library's response: its headers are there, its body may not be; ``request`` is the last one after redirects."""
+
+    history: list[Any]
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Any: ...
+    @property
+    def extensions(self) -> MutableMapping[str, Any]: ...
+    @property
+    def request(self) -> Any: ...
+    def read(self) -> bytes: ...
+    async def aread(self) -> bytes: ...
+
+
+RequestT = TypeVar("RequestT", bound=_Request)
+ResponseT = TypeVar("ResponseT", bound=_Response)
 
 
 @final
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Attached(Confidential):
     """The header value that went with a request, and the report of a call that needed nothing else."""
 
-    __slots__ = ("header", "report")
+    header: str
+    report: CallReport = field(init=False)
 
-    def __init__(self, header: str) -> None:
-        self.header = header
-        self.report = CallReport("attached", token=fingerprint(header.rpartition(" ")[2]))
+    def __post_init__(self) -> None:
+        report = CallReport("attached", token=fingerprint(self.header.rpartition(" ")[2]))
+        object.__setattr__(self, "report", report)
 
     def __repr__(self) -> str:
         return f"Attached({self.report.token}…)"
 
 
 class BearerFlow(Generic[RequestT, ResponseT]):
-    """What the ``BearerAuth`` of each HTTP library is made of; its documentation is there.
+    """The base of the ``BearerAuth`` of each HTTP library; its documentation is there.
 
-    A call is a generator of things to do: a request is sent and its response comes back; a :class:`Step` is done in
-    the caller's way, and its result comes back. The two doors below drive it.
+    A call is a generator: a request that it yields is sent and its response comes back; a ``Wait`` is waited for in
+    the caller's way (``concurrency/steps.py``), and its result comes back.
     """
 
     library: ClassVar[str]
@@ -73,49 +101,33 @@ class BearerFlow(Generic[RequestT, ResponseT]):
         if not isinstance(retry, RetryPolicy):
             raise TypeError(f"BearerAuth(retry=...) takes a RetryPolicy, not {type(retry).__name__}")
         if inspect.iscoroutinefunction(rejected):
-            raise TypeError("BearerAuth(rejected=...) takes a plain function; the answer's body is read before it")
+            raise TypeError("BearerAuth(rejected=...) takes a plain function; the response's body is read before it")
         self._credential = credential
         self._origins = AllowedOrigins(origins, self.parse_url)
         self._policy = retry
         self._watched = self._policy.statuses
         self._rejected = rejected
         self._raise = raise_on_rejection
-        self._ask = Step(credential.header, credential.header_async)
-        self._latest = Attached("")
+        self._latest: Attached | None = None
 
     def __repr__(self) -> str:
         return f"<BearerAuth for {self.library}: {self._credential!r}, {self._origins}>"
 
-    # -- two doors -----------------------------------------------------------------------------------------------------
-
     def sync_auth_flow(self, request: RequestT) -> Generator[RequestT, ResponseT, None]:
         """For the library's synchronous client."""
-        call = self._call(request)
-        step = next(call)
-        while True:
-            try:
-                # No local holds what a step brings: it may be a token, and tracebacks can show locals.
-                step = call.send(step.now() if isinstance(step, Step) else (yield step))
-            except StopIteration:
-                return
+        return relay(self._call(request))
 
-    async def async_auth_flow(self, request: RequestT) -> AsyncGenerator[RequestT, ResponseT]:
+    def async_auth_flow(self, request: RequestT) -> AsyncGenerator[RequestT, ResponseT]:
         """For the library's asynchronous client, on asyncio and trio; never blocks the event loop."""
-        call = self._call(request)
-        step = next(call)
-        while True:
-            try:
-                step = call.send(await step.later() if isinstance(step, Step) else (yield step))
-            except StopIteration:
-                return
+        return arelay(self._call(request))
 
     def auth_flow(self, _request: RequestT) -> NoReturn:
-        """Refuse: the libraries' own version of this method would send the request without a token."""
+        """Raise: the libraries' own version of this method would send the request without a token."""
         raise TypeError("BearerAuth is driven by sync_auth_flow or async_auth_flow; auth_flow alone cannot wait")
 
     # -- one call ------------------------------------------------------------------------------------------------------
 
-    def _call(self, request: RequestT) -> Generator[RequestT | Step, Any, None]:
+    def _call(self, request: RequestT) -> Generator[RequestT | Wait[Any], Any, None]:
         options = options_in(request.extensions) if EXTENSION in request.extensions else None
         if options is not None and not options.attach:
             response = yield request
@@ -123,42 +135,41 @@ class BearerFlow(Generic[RequestT, ResponseT]):
             return
         if origin_of(request.url) not in self._origins.known:
             self._origins.admit(request.url)
-        credential, ask = self._credential, self._ask
+        credential = self._credential
         body = None if isinstance(request.stream, self.bytes_type) else Body(request.stream)
         if options is not None:
             if options.scope is not None:
                 credential = credential.with_scope(options.scope)
-                ask = Step(credential.header, credential.header_async)
             if options.refresh:
-                yield Step(credential.refresh, credential.refresh_async)
+                yield Wait(credential.refresh, credential.refresh_async)
             if options.buffer_body and body is not None:
-                yield Step(request.read, request.aread)
-        attached = self._attached(credential.held_header() or (yield ask))
+                yield Wait(request.read, request.aread)
+        attached = self._attached(credential.held_header() or (yield from credential.header_steps()))
         request.headers["Authorization"] = attached.header
         response = yield request
         if response.status_code in self._watched or self._rejected is not None:
-            yield from self._look_at(response, credential, attached, body)
+            yield from self._answered(response, credential, attached, body)
         else:
             response.extensions[EXTENSION] = attached.report
 
-    def _look_at(
+    def _answered(
         self, response: ResponseT, credential: Credential, attached: Attached, body: Body | None
-    ) -> Generator[RequestT | Step, Any, None]:
-        """Decide what an answer means, and send its request (the last one, after redirects) once more if that helps."""
+    ) -> Generator[RequestT | Wait[Any], Any, None]:
+        """Decide what a response means, and send its request (after redirects the last) once more if that helps."""
         request = response.request
         decision = yield from self._decision(response, credential, attached, body, attempt=1)
         decision = self._dropped(decision, response, credential, attached)
         if decision.action not in _SENT_TWICE:
             self._close(response, decision, attached, attempts=1)
             return
-        yield Step(response.read, response.aread)  # gives the connection back before a token is fetched
+        yield Wait(response.read, response.aread)  # gives the connection back before a token is fetched
         redirects = list(response.history)
         if body is not None and body.is_in(request) and not body.rewind():
             self._close(response, Decision(Action.RETURN, Reason.BODY), attached, attempts=1)
             return
         if decision.scope is not None:
             credential = credential.with_scope(decision.scope)
-        other = self._attached(credential.held_header() or (yield Step(credential.header, credential.header_async)))
+        other = self._attached((yield from credential.header_steps()))
         if other.header == attached.header:
             self._close(response, Decision(Action.RETURN, Reason.SAME_TOKEN), attached, attempts=1)
             return
@@ -175,12 +186,12 @@ class BearerFlow(Generic[RequestT, ResponseT]):
 
     def _decision(
         self, response: ResponseT, credential: Credential, attached: Attached, body: Body | None, *, attempt: int
-    ) -> Generator[RequestT | Step, Any, Decision]:
+    ) -> Generator[RequestT | Wait[Any], Any, Decision]:
         request, status = response.request, response.status_code
         ours = request.url in self._origins and request.headers.get("Authorization") == attached.header
         rejected = False
         if self._rejected is not None and ours and status not in self._policy.rejecting_statuses:
-            yield Step(response.read, response.aread)
+            yield Wait(response.read, response.aread)
             rejected = bool(self._rejected(response))
         replayable = isinstance(request.stream, self.bytes_type)
         if body is not None and body.is_in(request):
@@ -191,18 +202,18 @@ class BearerFlow(Generic[RequestT, ResponseT]):
     def _dropped(self, decision: Decision, response: ResponseT, credential: Credential, attached: Attached) -> Decision:
         if decision.action not in (Action.DROP, Action.RENEW):
             return decision
-        rejection = credential.reject(attached.header, origin=origin_text(origin_of(response.request.url)))
-        if rejection is RejectOutcome.CIRCUIT_OPEN and decision.action is Action.RENEW:
+        outcome = credential.reject(attached.header, origin=origin_text(origin_of(response.request.url)))
+        if outcome is RejectOutcome.CIRCUIT_OPEN and decision.action is Action.RENEW:
             return Decision(Action.RETURN, Reason.CIRCUIT)
         return decision
 
     def _close(self, response: ResponseT, decision: Decision, attached: Attached, *, attempts: int) -> None:
-        """Report that the answer goes to the caller as it is, or raise TokenRejected (the client closes it then)."""
+        """Report that the response goes to the caller as it is, or raise TokenRejected (the client closes it then)."""
         if decision.reason is Reason.FINE:
             response.extensions[EXTENSION] = attached.report
             return
         response.extensions[EXTENSION] = CallReport("returned", decision.reason, attempts, attached.report.token)
-        if self._raise and decision.reason in _REFUSED_FOR_GOOD:
+        if self._raise and decision.reason in _REJECTED_FOR_GOOD:
             raise token_rejected(
                 origin=origin_text(origin_of(response.request.url)),
                 credential=self._credential.description,
@@ -217,6 +228,6 @@ class BearerFlow(Generic[RequestT, ResponseT]):
 
     def _attached(self, header: str) -> Attached:
         latest = self._latest
-        if latest.header != header:
+        if latest is None or latest.header != header:
             latest = self._latest = Attached(header)
         return latest

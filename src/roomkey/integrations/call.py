@@ -1,4 +1,4 @@
-"""What one request may ask of BearerAuth, and what BearerAuth says of one answer."""
+"""The options of one request through BearerAuth, and the report that comes with its response."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ EXTENSION: Final = "roomkey"
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """Wishes for one request: ``client.get(url, extensions={"roomkey": CallOptions(refresh=True)})``.
+    """Options for one request: ``client.get(url, extensions={"roomkey": CallOptions(refresh=True)})``.
 
     Attributes:
         attach: False sends the request as it is, to any origin, with an Authorization header of your own or none.
-        refresh: get a new token first, though the held one is good.
+        refresh: get a new token first, though the held one is valid.
         scope: use a token of this scope in place of the credential's own.
         buffer_body: read a streamed body into memory before it is sent, so that it can be sent again after a 401.
     """
@@ -31,7 +31,7 @@ class CallReport:
 
     Attributes:
         action: ``attached`` (sent once, with a token), ``not_attached`` (attach=False), ``renewed`` or ``widened``
-            (sent once more with another token), ``returned`` (the API said no, and nothing more was tried).
+            (sent once more with another token), ``returned`` (the API rejected it, and nothing more was tried).
         reason: why, as a stable word: a :class:`roomkey.client.api_retry.Reason`, ``circuit_open``, or empty.
         attempts: how often the request was sent.
         token: the fingerprint of the last token that was sent, or None.

@@ -21,24 +21,7 @@ __all__ = ["BearerAuth", "CallOptions", "CallReport"]
 class BearerAuth(BearerFlow[httpx.Request, httpx.Response], httpx.Auth):
     """Send a credential's token with every request of an httpx client, synchronous or asynchronous (RFC 6750).
 
-    It replaces an Authorization header of the request or the client, as every auth class of httpx does;
-    ``CallOptions(attach=False)`` leaves yours. The client itself is never changed. What was done stands in
-    ``response.extensions["roomkey"]``, a :class:`CallReport`.
-
-    Parameters:
-        credential: whose token; made by ``TokenManager.credential``.
-        origins: where the token may go, such as ``["https://orders.example"]``; of a base URL, scheme, host and port
-            count. By default the first request's origin, and no other for as long as this object lives. A direct
-            request elsewhere raises OriginNotAllowed before anything is sent; a redirect elsewhere, also to another
-            port, goes on without the token.
-        retry: what counts as a refusal, and what is sent once more; :class:`roomkey.client.api_retry.RetryPolicy`.
-        rejected: for an API that answers 200 to an ended session: a function that says of a response whether it
-            refuses the token. The whole body of every answer is read first, also of streamed ones. What it raises
-            goes to the caller; the response is closed then.
-        raise_on_rejection: raise TokenRejected where the API refuses a new token too, in place of returning its 401.
-
-    A request may raise TokenUnavailable, LoginRequired, OriginNotAllowed and TokenRejected; it is never sent without
-    its token. Safe in any thread and event loop; one object may serve many clients.
+    The parameters, the exceptions and the behaviour are those of :class:`roomkey.integrations.httpx2.BearerAuth`.
     """
 
     library: ClassVar[str] = "httpx"

@@ -31,11 +31,11 @@ class BearerAuth(BearerFlow[httpx2.Request, httpx2.Response], httpx2.Auth):
             count. By default the first request's origin, and no other for as long as this object lives. A direct
             request elsewhere raises OriginNotAllowed before anything is sent; a redirect elsewhere, also to another
             port, goes on without the token.
-        retry: what counts as a refusal, and what is sent once more; :class:`roomkey.client.api_retry.RetryPolicy`.
-        rejected: for an API that answers 200 to an ended session: a function that says of a response whether it
-            refuses the token. The whole body of every answer is read first, also of streamed ones. What it raises
+        retry: what counts as a rejection, and what is sent once more; :class:`roomkey.client.api_retry.RetryPolicy`.
+        rejected: for an API that answers 200 to an expired session: a function that says of a response whether it
+            rejects the token. The whole body of every response is read first, also of streamed ones. What it raises
             goes to the caller; the response is closed then.
-        raise_on_rejection: raise TokenRejected where the API refuses a new token too, in place of returning its 401.
+        raise_on_rejection: raise TokenRejected where the API rejects a new token too, in place of returning its 401.
 
     A request may raise TokenUnavailable, LoginRequired, OriginNotAllowed and TokenRejected; it is never sent without
     its token. Safe in any thread and event loop; one object may serve many clients.

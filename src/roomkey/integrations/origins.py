@@ -1,12 +1,11 @@
-"""Where a token may go: scheme, host and port, checked before anything is sent (RFC 6454, RFC 6750 section 5.3)."""
+"""Origins that a token may go to: scheme, host and port, checked before anything is sent (RFC 6454; RFC 6750, 5.3)."""
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, cast, final
+from typing import Any, Final, Protocol, cast, final
 
 from roomkey.errors import ConfigurationError, OriginNotAllowed
 from roomkey.http.address import is_loopback
-from roomkey.integrations.message import URL
 
 Origin = tuple[str, bytes, int | None]
 """Scheme, host in lower-case ASCII (RFC 3490), port; None is the scheme's own port."""
@@ -14,6 +13,17 @@ Origin = tuple[str, bytes, int | None]
 _HOST: Final = re.compile(rb"[a-z0-9._:-]+")
 _SCHEMES: Final = {"wss": "https", "ws": "http"}
 _PORTS: Final = {"https": 443, "http": 80}
+
+
+class _URL(Protocol):
+    """A library's URL: scheme and IDNA-encoded host in lower case, a port that is None for the scheme's own."""
+
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def raw_host(self) -> bytes: ...
+    @property
+    def port(self) -> int | None: ...
 
 
 @final
@@ -37,14 +47,14 @@ class AllowedOrigins:
                 "or leave origins= out so that the first request's origin is used."
             )
 
-    def admit(self, url: URL) -> None:
+    def admit(self, url: _URL) -> None:
         """Let a request to ``url`` have the token, or raise OriginNotAllowed; only for what is not ``known``."""
         canonical = _canonical(origin_of(url))
         asked = origin_text(canonical)
         if canonical[0] not in ("https", "http") or not canonical[1]:
             raise OriginNotAllowed(
-                "The request's address has no scheme and host that a token may go to, so nothing was sent; "
-                "use an absolute https:// address or give the client a base_url."
+                "The request's URL has no scheme and host that a token may go to, so nothing was sent; "
+                "use an absolute https:// URL or give the client a base_url."
             )
         if not _carries_tokens(canonical):
             raise OriginNotAllowed(
@@ -62,7 +72,7 @@ class AllowedOrigins:
             )
         self.known = self.known | {canonical, origin_of(url)}  # as it is written here too, for the next look-up
 
-    def __contains__(self, url: URL) -> bool:
+    def __contains__(self, url: _URL) -> bool:
         return _canonical(origin_of(url)) in self.known
 
     def __str__(self) -> str:
@@ -71,13 +81,13 @@ class AllowedOrigins:
         return ", ".join(sorted(origin_text(origin) for origin in origins)) or "no origin yet"
 
 
-def origin_of(url: URL) -> Origin:
+def origin_of(url: _URL) -> Origin:
     """The origin of a library's URL."""
     return (url.scheme, url.raw_host, url.port)
 
 
 def origin_text(origin: Origin) -> str:
-    """The origin as text, such as ``https://orders.example:8443``."""
+    """The origin as a string, such as ``https://orders.example:8443``."""
     scheme, host, port = origin
     name = host.decode("ascii", "replace")
     return f"{scheme}://{f'[{name}]' if ':' in name else name}{'' if port is None else f':{port}'}"
@@ -85,7 +95,7 @@ def origin_text(origin: Origin) -> str:
 
 def _named_origin(text: str, parse: Callable[[str], Any]) -> Origin:
     if not isinstance(text, str):
-        raise TypeError(f"origins= takes texts such as https://orders.example, not {type(text).__name__}")
+        raise TypeError(f"origins= takes strings such as https://orders.example, not {type(text).__name__}")
     try:
         url = parse(text)
     except Exception:  # noqa: BLE001 - each library has its own error for a malformed URL
@@ -95,7 +105,7 @@ def _named_origin(text: str, parse: Callable[[str], Any]) -> Origin:
             "Every entry of origins= is an origin such as https://orders.example:8443, or a base URL, of which scheme, "
             "host and port count; one of them is something else."
         )
-    origin = _canonical(origin_of(cast("URL", url)))
+    origin = _canonical(origin_of(cast("_URL", url)))
     if not _carries_tokens(origin):
         raise ConfigurationError(
             f"origins= names {origin_text(origin)}, but a token goes to https origins alone "

@@ -22,7 +22,7 @@ class Body:
         self._files = places if places is not None and self.replayable else []
 
     def is_in(self, request: Any) -> bool:
-        """Whether ``request`` (perhaps the one after a redirect) sends this body."""
+        """True where ``request`` (perhaps the one after a redirect) sends this body."""
         return request.stream is self._stream
 
     def rewind(self) -> bool:

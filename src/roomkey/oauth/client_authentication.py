@@ -70,7 +70,7 @@ class PrivateKeyJWT:
         from roomkey.jose.signing_key import SigningKey  # loads cryptography, which few clients need for this
 
         try:
-            key = SigningKey.read(Secret(revealed["private_key"]), algorithm=self.algorithm, key_id=self.key_id)
+            key = SigningKey.read(Secret(revealed.values["private_key"]), algorithm=self.algorithm, key_id=self.key_id)
         except ConfigurationError as error:
             problem = str(error)
         else:
@@ -128,13 +128,13 @@ def authenticated_request(
     if isinstance(authentication, PrivateKeyJWT):
         form += authentication.assertion(client_id=client_id, revealed=revealed, server=server, moment=moment)
     if authentication == "client_secret_basic":
-        headers += (_basic(quote_plus(client_id), quote_plus(revealed["client_secret"])),)
+        headers += (_basic(quote_plus(client_id), quote_plus(revealed.values["client_secret"])),)
     elif authentication == "client_secret_basic_raw":
-        headers += (_basic(client_id, revealed["client_secret"]),)
+        headers += (_basic(client_id, revealed.values["client_secret"]),)
     elif client_id:
         form += (("client_id", client_id),)
         if authentication == "client_secret_post":
-            form += (("client_secret", revealed["client_secret"]),)
+            form += (("client_secret", revealed.values["client_secret"]),)
     return Request("POST", endpoint, headers, urlencode(form).encode())
 
 

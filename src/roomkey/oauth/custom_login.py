@@ -10,7 +10,13 @@ from roomkey.errors import ConfigurationError
 from roomkey.http.address import check_endpoint_url
 from roomkey.http.messages import Request, Response
 from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed
-from roomkey.oauth.token_response import LONGEST_LIFETIME, AnswerPaths, TokenResponse, read_token_response
+from roomkey.oauth.token_response import (
+    LONGEST_LIFETIME,
+    STANDARD_PATHS,
+    AnswerPaths,
+    TokenResponse,
+    read_token_response,
+)
 from roomkey.secret import Secret
 
 Value = str | Secret
@@ -108,7 +114,7 @@ class CustomLogin:
     body: Body = "json"
     fields: Mapping[str, Value] = field(default_factory=dict)
     headers: Mapping[str, Value] = field(default_factory=dict)
-    answer: AnswerPaths = field(default_factory=AnswerPaths)
+    answer: AnswerPaths = STANDARD_PATHS
     scheme: str = "Bearer"
     refresh: LoginCall | None = None
     refresh_field: str = "refresh_token"
@@ -201,7 +207,7 @@ def _check_header_name(name: str, setting: str) -> None:
 
 
 def _clear(name: str, value: Value, revealed: Revealed) -> str:
-    return value if isinstance(value, str) else revealed[name]
+    return value if isinstance(value, str) else revealed.values[name]
 
 
 def _encoded(body: Body, fields: Mapping[str, str]) -> bytes:

@@ -57,14 +57,13 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
             "The metadata belongs to another issuer; issuer= must be equal to it, letter for letter.",
             status=response.status,
         )
-    return ServerMetadata(issuer, **{name: _usable_url(fields.at(name), issuer) for name in _ENDPOINTS})
-
-
-def _usable_url(value: object, issuer: str) -> str | None:
-    # http is for loopback alone, and an issuer elsewhere has no say in what is asked there.
-    if not isinstance(value, str) or address_problem(value):
-        return None
-    return None if urlsplit(issuer).scheme == "https" != urlsplit(value).scheme else value
+    usable = {}
+    for name in _ENDPOINTS:
+        url = fields.at(name)
+        # http is for loopback alone, and an issuer elsewhere has no say in what is asked there.
+        downgraded = urlsplit(issuer).scheme == "https" and not str(url).startswith("https:")
+        usable[name] = None if not isinstance(url, str) or downgraded or address_problem(url) else url
+    return ServerMetadata(issuer, **usable)
 
 
 @dataclass(frozen=True, slots=True)

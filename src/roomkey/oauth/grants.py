@@ -1,7 +1,7 @@
 """The grants of RFC 6749 that need no browser: client credentials and password, with refresh (pure)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
@@ -15,15 +15,21 @@ from roomkey.oauth.client_authentication import (
     authenticated_request,
     checked_authentication,
 )
-from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed, words
-from roomkey.oauth.token_response import LONGEST_LIFETIME, AnswerPaths, TokenResponse, read_token_response
+from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed
+from roomkey.oauth.token_response import (
+    LONGEST_LIFETIME,
+    STANDARD_PATHS,
+    AnswerPaths,
+    TokenResponse,
+    read_token_response,
+)
 from roomkey.secret import Secret
 
 Many = str | Iterable[str] | None
 Extra = Mapping[str, Many] | Iterable[tuple[str, str]]
 
 _OWN: Final = frozenset({"grant_type", "client_id", "client_secret", "username", "password", "refresh_token", "scope"})
-_ASSERTED: Final = frozenset({"client_assertion", "client_assertion_type"})
+_ASSERTION: Final = frozenset({"client_assertion", "client_assertion_type"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +63,7 @@ class _Grant:
     authentication: Authentication | None = None
     repeat_on_refresh: bool = False
     default_lifetime: float = 300.0
-    answer: AnswerPaths = field(default_factory=AnswerPaths)
+    answer: AnswerPaths = STANDARD_PATHS
 
     kind: ClassVar[str]
     _secret_names: ClassVar[tuple[str, ...]] = ("client_secret",)
@@ -77,7 +83,7 @@ class _Grant:
         if not 0.0 < self.default_lifetime <= LONGEST_LIFETIME:
             raise ConfigurationError("default_lifetime= is a number of seconds above 0 and up to 366 days.")
         for name, _ in self._extra_pairs:
-            if name in _OWN | _ASSERTED:
+            if name in _OWN | _ASSERTION:
                 raise ConfigurationError(f"extra= cannot set {name}, which has a setting of its own.")
 
     def _set(self, name: str, value: object) -> None:
@@ -100,7 +106,7 @@ class _Grant:
     def parameters(self) -> Parameters:
         """Every setting but the secrets; the order and repetition of scopes does not count, their case does."""
         return tuple(
-            (one.name, words(self.scope or "") if one.name == "scope" else _texts(getattr(self, one.name)))
+            (one.name, _sorted_words(self.scope) if one.name == "scope" else _strings(getattr(self, one.name)))
             for one in fields(self)
             if one.name not in self._secret_names
         )
@@ -194,7 +200,7 @@ class Password(_Grant):
 
     def login_request(self, endpoint: str, revealed: Revealed, moment: Moment) -> Request:
         """The token request of RFC 6749 section 4.3.2."""
-        form = (("grant_type", "password"), ("username", self.username), ("password", revealed["password"]))
+        form = (("grant_type", "password"), ("username", self.username), ("password", revealed.values["password"]))
         return self._request(endpoint, (*form, *self._asked()), revealed, moment)
 
 
@@ -214,10 +220,15 @@ def _pairs(extra: Extra) -> Form:
     return tuple((name, value) for name, value in extra)
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    """A setting as texts that differ whenever the setting does: None, the empty text and no values are three things."""
+def _sorted_words(scope: str | None) -> tuple[str, ...]:
+    """The words of a scope, each once, in one order; their case matters (RFC 6749 section 3.3)."""
+    return tuple(sorted(set((scope or "").split())))
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    """A setting as strings that differ whenever it does: None, the empty string and no values are three things."""
     if isinstance(value, PrivateKeyJWT):
         return value.parameters()
     if isinstance(value, tuple):
-        return tuple(text for one in value for text in (one if isinstance(one, tuple) else (one,)))
+        return tuple(each for one in value for each in (one if isinstance(one, tuple) else (one,)))
     return () if value is None else (repr(value) if not isinstance(value, str) else value,)

@@ -60,7 +60,7 @@ class ServiceAccountToken:
         Raises LoginRequired when it has ended, ConfigurationError where it cannot be a token.
         """
         try:
-            value = checked_token(revealed["token"].strip(), status=None)
+            value = checked_token(revealed.values["token"].strip(), status=None)
         except TokenEndpointError:
             value = ""
         if not value:

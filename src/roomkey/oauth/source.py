@@ -1,8 +1,8 @@
-"""What every way to get a token has in common, and what tells two of them apart (pure)."""
+"""Token sources: the protocol that all of them share, their secrets, and what tells two of them apart (pure)."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, final
 
 from roomkey.http.messages import Request, Response
@@ -17,7 +17,7 @@ Parameters = tuple[tuple[str, tuple[str, ...]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What tells one request from every other.
+    """Tells one request from every other.
 
     Attributes:
         wall: when it is built, in seconds since 1970.
@@ -35,7 +35,7 @@ class AppCredential(Protocol):
         """The ``Authorization`` value; may block."""
 
     def reject(self, token: str, *, origin: str = "") -> object:
-        """Say that ``token`` was refused."""
+        """Report that ``token`` was rejected."""
 
     def parameters(self) -> Parameters:
         """Everything that tells it from another one and is no secret."""
@@ -45,39 +45,35 @@ class AppCredential(Protocol):
 
 
 @final
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Revealed(Confidential):
-    """A source's secrets in clear while one request is built, and the app's own header where the login carries one."""
+    """A source's secrets in clear while one request is built, and the app's own header where the login carries one.
 
-    __slots__ = ("_values", "authorization", "origins")
+    Attributes:
+        values: the secrets by name.
+        authorization: the app's header, or None.
+        secrets: the same by name, as they were given.
+        joined: all values in one byte string, from which none can be mistaken for another.
+        mark: tells one set of secrets from another within this process; reveals nothing.
+    """
 
-    def __init__(self, values: Mapping[str, str], *, authorization: str | None = None, origins: str = "") -> None:
-        """Hold ``values`` by name; ``origins`` says in words where they came from."""
-        self._values = dict(values)
-        self.authorization = authorization
-        self.origins = origins
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name]
-
-    def joined(self) -> bytes:
-        """All values in one byte string, from which none can be mistaken for another."""
-        return _length_prefixed(
-            part.encode("utf-8", "surrogatepass")
-            for name in sorted(self._values)
-            for part in (name, self._values[name])
-        )
+    values: Mapping[str, str]
+    authorization: str | None = None
+    secrets: tuple[tuple[str, Secret], ...] = ()
+    joined: bytes = b""
+    mark: str = ""
 
     @property
-    def mark(self) -> str:
-        """Tells one set of secrets from another within this process; reveals nothing."""
-        return fingerprint(self.joined())
+    def origins(self) -> str:
+        """Where the secrets came from, in words."""
+        return " and ".join(dict.fromkeys(f"{name} came from {secret.origin}" for name, secret in self.secrets))
 
     def authorized_by(self, authorization: str) -> "Revealed":
         """The same secrets with another header of the app."""
-        return Revealed(self._values, authorization=authorization, origins=self.origins)
+        return replace(self, authorization=authorization)
 
     def __repr__(self) -> str:
-        return f"Revealed({', '.join(sorted(self._values))})"
+        return f"Revealed({', '.join(sorted(self.values))})"
 
 
 class Source(Protocol):
@@ -127,8 +123,12 @@ class Source(Protocol):
 def reveal(secrets: Iterable[tuple[str, Secret]], authorization: str | None = None) -> Revealed:
     """Read ``secrets`` from where they are kept; may block on a file or a callable, raises SecretUnavailable."""
     named = tuple(secrets)
-    origins = " and ".join(dict.fromkeys(f"{name} came from {secret.origin}" for name, secret in named))
-    return Revealed({name: secret.reveal() for name, secret in named}, authorization=authorization, origins=origins)
+    # No local holds a value while others are still read: a traceback can show locals.
+    values = {name: secret.reveal() for name, secret in named}
+    joined = _length_prefixed(
+        part.encode("utf-8", "surrogatepass") for name in sorted(values) for part in (name, values[name])
+    )
+    return Revealed(values, authorization, named, joined, fingerprint(joined))
 
 
 def canonical(kind: str, parameters: Parameters, context: str, *secrets: bytes) -> bytes:
@@ -139,11 +139,6 @@ def canonical(kind: str, parameters: Parameters, context: str, *secrets: bytes) 
         parts += [name, str(len(values)), *values]
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
     return hashlib.sha256(_length_prefixed([*encoded, *secrets])).digest()
-
-
-def words(scope: str) -> tuple[str, ...]:
-    """The words of a scope, each once, in one order; their case matters (RFC 6749 section 3.3)."""
-    return tuple(sorted(set(scope.split())))
 
 
 def _length_prefixed(parts: Iterable[bytes]) -> bytes:

@@ -92,6 +92,10 @@ class AnswerPaths:
             raise ConfigurationError("access_token= is the path of the token in the response and cannot be empty.")
 
 
+STANDARD_PATHS: Final = AnswerPaths()
+"""The shape of RFC 6749 section 5.1."""
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TokenResponse(Confidential):
@@ -168,7 +172,7 @@ def read_token_response(
     response: Response,
     *,
     wall: float,
-    paths: AnswerPaths | None = None,
+    paths: AnswerPaths = STANDARD_PATHS,
     default_lifetime: float = 300.0,
     scheme: str | None = None,
 ) -> TokenResponse:
@@ -177,7 +181,6 @@ def read_token_response(
     ``default_lifetime`` (seconds) counts where neither the response nor the token names one; ``scheme`` overrules the
     type that the server names. Raises TokenEndpointError for everything else than a token. Pure.
     """
-    paths = AnswerPaths() if paths is None else paths
     if not 200 <= response.status < 300:
         raise endpoint_error(response, wall=wall)
     in_body = not (paths.whole_body or paths.token_header or paths.token_cookie)

@@ -66,6 +66,7 @@ class EncryptedStore(Forkable):
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._keyring = store.keyring
         self._lock = threading.Lock()  # guards the counter; held for a moment only, and never during I/O
         self._misses: Counter[Miss] = Counter()
         self._fingerprint_key: Loaded | None = None
@@ -94,7 +95,7 @@ class EncryptedStore(Forkable):
         if stored is None:
             return Loaded(None, 0)
         try:
-            opened = self._store.keyring.open(stored.value, key=name)
+            opened = self._keyring.open(stored.value, key=name)
         except KeyringError as error:
             problem = self._without_keys(error)
         else:
@@ -114,7 +115,7 @@ class EncryptedStore(Forkable):
         name = NAMESPACE + key
         encrypted: bytes | str
         try:
-            encrypted = self._store.keyring.seal(payload, key=name)
+            encrypted = self._keyring.seal(payload, key=name)
         except KeyringError as error:
             encrypted = self._without_keys(error)
         del payload  # a traceback that shows local variables must not show this one
@@ -175,7 +176,7 @@ class EncryptedStore(Forkable):
                 self._fingerprint_key = self._shared_key()
         shared = self._fingerprint_key
         try:
-            key = (shared and shared.payload) or self._store.keyring.derive(_FINGERPRINT_KEY)
+            key = (shared and shared.payload) or self._keyring.derive(_FINGERPRINT_KEY)
             return hmac.digest(key, secret, hashlib.sha256).hex()
         except KeyringError as error:
             problem = self._without_keys(error)
@@ -188,7 +189,9 @@ class EncryptedStore(Forkable):
             loaded = self.load(_FINGERPRINT_KEY)
             if loaded.payload is not None or loaded.miss is not None:
                 return None if loaded.payload is None else loaded
-            self.save(_FINGERPRINT_KEY, secrets.token_bytes(32), 0)
+            made = Loaded(secrets.token_bytes(32), 0)
+            if self.save(_FINGERPRINT_KEY, made.payload or b"", 0) is not None:
+                return made
         return None
 
     def _without_keys(self, error: KeyringError) -> str:

@@ -1,13 +1,14 @@
-"""A store in this process's memory: what is left when nothing is to be written down."""
+"""A store in the memory of this process, for tokens that are not to be written anywhere."""
 
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Final
 
 from roomkey.clock import Clock, SystemClock
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.stores.keyring import Keyring
-from roomkey.stores.store import Stored, checked_lease
+from roomkey.stores.store import LONGEST_LEASE, Stored, bad_lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,9 @@ class _Lease:
 
 
 class MemoryStore(Forkable):
-    """Keeps sealed records in memory, for one process; they are gone when it ends.
+    """Keeps encrypted records in memory, for one process; they are gone when it ends.
 
-    ``keyring`` seals them, by default one made for this object alone, so that a dump of the store shows no token.
+    ``keyring`` encrypts them, by default one made for this object alone, so that a dump of the store shows no token.
     ``limit`` is the most records kept: beyond it the one that was used longest ago is dropped. Does no I/O, blocks
     for microseconds, is safe in any thread. A forked child has a copy of its own, without leases.
     """
@@ -27,7 +28,7 @@ class MemoryStore(Forkable):
     def __init__(self, keyring: Keyring | None = None, *, clock: Clock | None = None, limit: int = 100_000) -> None:
         if limit < 1:
             raise ValueError("a MemoryStore keeps at least one record")
-        self._keyring = Keyring.generate() if keyring is None else keyring
+        self.keyring: Final = Keyring.generate() if keyring is None else keyring
         self._clock: Clock = SystemClock() if clock is None else clock
         self._limit = limit
         self._lock = threading.Lock()  # guards the three below
@@ -35,11 +36,6 @@ class MemoryStore(Forkable):
         self._leases: dict[str, _Lease] = {}
         self._last_generation = 0
         tell_of_forks(self)
-
-    @property
-    def keyring(self) -> Keyring:
-        """What seals the values."""
-        return self._keyring
 
     @property
     def name(self) -> str:
@@ -78,7 +74,8 @@ class MemoryStore(Forkable):
 
     def lease(self, key: str, *, owner: str, seconds: float) -> bool:
         """Take or extend the lease on ``key``; False while another owner's runs. Runs on the monotonic clock."""
-        checked_lease(seconds)
+        if not 0 < seconds <= LONGEST_LEASE:
+            raise bad_lease(seconds)
         with self._lock:
             now = self._clock.monotonic()
             for ended in [name for name, lease in self._leases.items() if lease.ends <= now]:

@@ -12,7 +12,7 @@ from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.errors import ConfigurationError, StoreUnavailable
 from roomkey.stores import private_file
 from roomkey.stores.keyring import Keyring
-from roomkey.stores.store import LONGEST_LEASE, Stored, checked_lease
+from roomkey.stores.store import LONGEST_LEASE, Stored, bad_lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +126,8 @@ class SQLiteStore(Forkable):
 
     def lease(self, key: str, *, owner: str, seconds: float) -> bool:
         """Take or extend the lease on ``key``; False while another owner's runs. Runs on the wall clock."""
-        checked_lease(seconds)
+        if not 0 < seconds <= LONGEST_LEASE:
+            raise bad_lease(seconds)
 
         def held_by_another(database: "Connection") -> bool:
             row = database.execute("SELECT owner, ends FROM lease WHERE key = ?", (key,)).fetchone()

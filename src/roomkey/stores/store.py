@@ -83,8 +83,6 @@ class Store(Protocol):
         ...
 
 
-def checked_lease(seconds: float) -> float:
-    """``seconds`` if a lease may run that long; raises ValueError otherwise. For the authors of stores."""
-    if 0 < seconds <= LONGEST_LEASE:
-        return seconds
-    raise ValueError(f"a lease runs for more than 0 and at most {LONGEST_LEASE:g} seconds, not {seconds!r}")
+def bad_lease(seconds: float) -> ValueError:
+    """The error for a lease that may not run that long. For the authors of stores."""
+    return ValueError(f"a lease runs for more than 0 and at most {LONGEST_LEASE:g} seconds, not {seconds!r}")

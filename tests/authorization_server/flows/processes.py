@@ -76,7 +76,7 @@ def serving(
 
 
 @contextlib.contextmanager
-def orders_api(service: AuthService, validated_by: str, secret: str, folder: Path) -> Iterator[str]:
+def orders_api(service: AuthService, judged_by: str, secret: str, folder: Path) -> Iterator[str]:
     """The protected orders API of the examples, judging tokens in one of its three ways; its address."""
     port = free_port()
     jwk_file = folder / "auth.jwk"
@@ -84,12 +84,12 @@ def orders_api(service: AuthService, validated_by: str, secret: str, folder: Pat
     settings = {
         "AUTH_ISSUER": service.issuer,
         "AUTH_JWK_FILE": str(jwk_file),
-        "ORDERS_VALIDATED_BY": validated_by,
+        "ORDERS_JUDGED_BY": judged_by,
         "ORDERS_API_SECRET": secret,
         "PORT": str(port),
     }
     program = [sys.executable, str(EXAMPLES / "protected_api_fastapi.py")]
-    with process(program, settings, folder / f"orders-{validated_by}.log") as child:
+    with process(program, settings, folder / f"orders-{judged_by}.log") as child:
         until(lambda: httpx2.get(f"http://127.0.0.1:{port}/orders").status_code == 401, child)
         yield f"http://127.0.0.1:{port}"
 

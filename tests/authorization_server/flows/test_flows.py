@@ -30,7 +30,7 @@ class Orders:
     """A running orders API and how it judges tokens."""
 
     url: str
-    validated_by: str
+    judged_by: str
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_a_revoked_app_token_is_refused_where_the_service_is_asked(oauth: OAuthS
     made = oauth.service.admin(*order)
     oauth.service.admin("app-token", "revoke", made["id"])
     assert introspected(oauth, made["token"]) == {"active": False}
-    assert called(orders, made["token"]).status_code == (401 if orders.validated_by == "introspection" else 200)
+    assert called(orders, made["token"]).status_code == (401 if orders.judged_by == "introspection" else 200)
 
 
 def test_an_app_calls_with_its_own_credentials(oauth: OAuthService, orders: Orders, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_user_calls_with_nothing_but_name_and_password(oauth: OAuthService, or
         "ORDERS_USER": "alice",
         "ORDERS_PASSWORD": PASSWORD,
     }
-    done = app("password_public_client.py", settings, tmp_path)
+    done = app("user_alone.py", settings, tmp_path)
     assert done.stdout == ORDERS.replace("reports", "kiosk")
     assert PASSWORD not in done.stderr
     form = {"grant_type": "password", "username": "alice", "password": PASSWORD, "scope": "orders:read"}
@@ -136,7 +136,7 @@ def test_a_user_calls_by_way_of_an_app_and_the_claims_name_both(
         "ORDERS_USER": "alice",
         "ORDERS_PASSWORD": PASSWORD,
     }
-    done = app("password.py", settings, tmp_path)
+    done = app("user_with_app.py", settings, tmp_path)
     assert done.stdout == ORDERS
     assert PASSWORD not in done.stderr
     form = {"grant_type": "password", "username": "alice", "password": PASSWORD, "scope": "orders:read"}
@@ -146,7 +146,7 @@ def test_a_user_calls_by_way_of_an_app_and_the_claims_name_both(
     assert claims["client_id"] == "reports"
     about = introspected(oauth, answered["access_token"])
     assert (about["sub"], about["username"], about["client_id"]) == (oauth.user_id, "alice", "reports")
-    wrong = app("password.py", settings | {"ORDERS_PASSWORD": "not her password"}, tmp_path / "other")
+    wrong = app("user_with_app.py", settings | {"ORDERS_PASSWORD": "not her password"}, tmp_path / "other")
     assert wrong.returncode != 0
     assert "invalid_grant" in wrong.stderr
 

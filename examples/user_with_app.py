@@ -1,4 +1,4 @@
-"""Password grant with a client secret: the claims name the user and the client that acts."""
+"""A user calls the API by way of an app: the claims say who the user is and which app acts."""
 
 import os
 

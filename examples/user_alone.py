@@ -1,4 +1,4 @@
-"""Password grant of a public client: name and password of the user, no client secret."""
+"""A user calls the API with nothing but name and password: the app has no secret, and the claims vouch for the user."""
 
 import os
 
