@@ -24,8 +24,7 @@ from roomkey.authorization_server.accounts.api import Scope
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
 from roomkey.authorization_server.schema.tokens import access_tokens
-from roomkey.authorization_server.server.listener import bound, listener
-from roomkey.authorization_server.server.server import run
+from roomkey.authorization_server.server.server import bind_socket, run, with_bound_port
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.tokens.issue import TokenGrant, create_access_token
@@ -78,8 +77,8 @@ def fill(service: Service, count: int) -> list[str]:
 def main() -> None:
     folder, tokens = Path(sys.argv[1]), int(sys.argv[2])
     settings = Settings.at(folder, host="127.0.0.1", port=0, access_log=False)
-    with listener(settings) as taken:
-        settings = bound(settings, taken)
+    with bind_socket(settings) as taken:
+        settings = with_bound_port(settings, taken)
         with Service.open(settings) as service:
             with service.unit_of_work(Actor.console()) as uow:
                 api = apis.create(uow, audience="orders-api", scopes=[Scope("orders:read")])

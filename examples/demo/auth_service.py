@@ -18,9 +18,8 @@ from roomkey.authorization_server.actor import SERVICE, Actor
 from roomkey.authorization_server.app import create_app
 from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.identity.passwords import PasswordHashing
-from roomkey.authorization_server.server.background_jobs import chores
-from roomkey.authorization_server.server.listener import bound, listener
-from roomkey.authorization_server.server.server import run
+from roomkey.authorization_server.server.background_jobs import background_jobs
+from roomkey.authorization_server.server.server import bind_socket, run, with_bound_port
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.secret import Confidential, Secret
@@ -80,15 +79,15 @@ class AuthService:
 
     def _serve(self, folder: Path, opening: contextlib.ExitStack) -> None:
         settings = Settings.at(folder, issuer=self.relay.origin, port=0, list_ttl=1, access_log=False)
-        taken = opening.enter_context(listener(settings))
-        settings = bound(settings, taken)
+        taken = opening.enter_context(bind_socket(settings))
+        settings = with_bound_port(settings, taken)
         self._service = opening.enter_context(Service.open(settings, keyring=Keyring.generate()))
         app = create_app(self._service, hashing=self._hashing)
         ready, ending = threading.Event(), threading.Event()
         server = threading.Thread(
             target=run,
             args=(settings, app, taken),
-            kwargs={"chores": chores(self._service, app), "ready": ready.set, "ending": ending.is_set},
+            kwargs={"jobs": background_jobs(self._service, app), "ready": ready.set, "ending": ending.is_set},
             name="demo-auth-service",
             daemon=True,
         )

@@ -1,5 +1,6 @@
-"""The auth service without its pages and endpoints: settings, database, keys and time, put together and ready."""
+"""The auth service without its pages and endpoints: settings, database, encryption keys, signing keys and clock."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from roomkey.authorization_server.database.statements import insert_into
 from roomkey.authorization_server.errors import DatabaseUnsuitable
 from roomkey.authorization_server.keys.new_key import ensure_signing_key
 from roomkey.authorization_server.keys.published_keys import SigningKeyCache
-from roomkey.authorization_server.schema.audit import seals
+from roomkey.authorization_server.schema.audit import facts, seals
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.clock import Clock, SystemClock
@@ -24,18 +25,19 @@ from roomkey.stores.keyring import Keyring
 
 Result = TypeVar("Result")
 _KEY_FILE: Final = "roomkey.key"
+_ISSUER: Final = "issuer"
 _CHECK: Final = b"these are the keys of this database"
 
 
 class Service:
-    """Everything that the commands, the endpoints and the pages work with. Safe in any thread.
+    """What commands, endpoints and pages share. Safe in any thread.
 
     Attributes:
-        settings: what it was told.
-        database: where everything is.
+        settings: its settings.
+        database: holds everything that outlives the process.
         keyring: the keys that encrypt the columns with secrets.
         keys: the signing keys in use.
-        clock: the only clock that it goes by.
+        clock: its only source of time.
     """
 
     def __init__(self, settings: Settings, database: Database, keyring: Keyring, clock: Clock) -> None:
@@ -47,7 +49,7 @@ class Service:
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Clock | None = None, keyring: Keyring | None = None) -> Self:
-        """The service that ``settings`` describe; on a fresh machine its database, schema and keys are made.
+        """Open the service of ``settings``; on a fresh machine, create its database, schema and keys.
 
         ``keyring`` holds the key-encryption keys; by default a file in the data folder. Raises ConfigurationError,
         DatabaseUnavailable, and DatabaseUnsuitable where the keys are not those of the database. Blocks.
@@ -67,31 +69,31 @@ class Service:
         return service
 
     def now(self) -> int:
-        """Whole seconds since 1970."""
+        """Return whole seconds since 1970."""
         return int(self.clock.wall())
 
     @contextmanager
     def unit_of_work(self, actor: Actor) -> Iterator[UnitOfWork]:
-        """``with service.work(actor) as work:`` one transaction that may write, committed at the end. Blocks."""
+        """``with service.unit_of_work(actor) as uow:`` one transaction that may write, committed at the end. Blocks."""
         with self.database.writing() as connection:
             yield self.on(connection, actor)
 
     @contextmanager
     def look(self, actor: Actor) -> Iterator[UnitOfWork]:
-        """``with service.look(actor) as work:`` one transaction that only reads. Blocks."""
+        """``with service.look(actor) as uow:`` one transaction that only reads. Blocks."""
         with self.database.reading() as connection:
             yield self.on(connection, actor)
 
     async def perform(self, actor: Actor, act: Callable[[UnitOfWork], Result]) -> Result:
-        """What ``act`` returns, once all that it changed is on the disk; off the event loop."""
+        """Run ``act`` in a transaction off the event loop; return its result once its changes are on the disk."""
         return await self.database.write(lambda connection: act(self.on(connection, actor)))
 
     async def view(self, actor: Actor, read: Callable[[UnitOfWork], Result]) -> Result:
-        """What ``read`` finds in one state of the database; off the event loop."""
+        """Run ``read`` in a transaction that only reads, off the event loop, and return its result."""
         return await self.database.read(lambda connection: read(self.on(connection, actor)))
 
     def on(self, connection: Connection, actor: Actor) -> UnitOfWork:
-        """Work for ``actor`` in the open transaction of ``connection``."""
+        """Return the unit of work of ``actor`` in the open transaction of ``connection``."""
         return UnitOfWork(connection, self.now(), actor, self.keyring, self.settings)
 
     def _check_keys(self) -> None:
@@ -109,12 +111,12 @@ class Service:
             right = False
         if not right:
             raise DatabaseUnsuitable(
-                f"The keys from {self.keyring.description} are not those that this database was sealed with; "
-                "put the right key file back. Nothing was changed."
+                f"The keys from {self.keyring.description} are not those that this database was encrypted with; "
+                "restore the right key file. Nothing was changed."
             )
 
     def close(self) -> None:
-        """Perform what was handed over, then let go of the database. Blocks."""
+        """Finish the writes in the queue, then close the database. Blocks."""
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -125,10 +127,32 @@ class Service:
 
 
 def _key_file(data: Path, database: Database) -> Keyring:
-    """The keyring of the data folder; made only for a database in which nothing has been sealed yet."""
+    """Return the keyring of the data folder; it is created only for a database without encrypted columns."""
     path = data / _KEY_FILE
     with database.reading() as connection:
         used = connection.scalar(select(seals.c.name).where(seals.c.name == "check")) is not None
     if used and not path.exists():
-        raise DatabaseUnsuitable(f"The key file {path} is missing, and the database was sealed with it; put it back.")
+        raise DatabaseUnsuitable(f"The key file {path} is missing, and the database was encrypted with it; restore it.")
     return Keyring.from_file(path, create=True)
+
+
+def remember_issuer(service: Service) -> None:
+    """Store the issuer under which ``service`` is served. Blocks."""
+    issuer = service.settings.issuer
+    with service.unit_of_work(SERVICE) as uow:
+        stored = insert_into(uow.connection, facts).values(name=_ISSUER, value=issuer)
+        # Several nodes may start on a fresh database at once.
+        uow.connection.execute(stored.on_conflict_do_update(index_elements=["name"], set_={"value": issuer}))
+
+
+def open_as_served(settings: Settings) -> Service:
+    """Open the service of ``settings`` with the issuer under which it was last served; see ``Service.open``. Blocks.
+
+    ``roomkey serve --issuer`` names it in one process, and tokens that another one issues must have the same issuer.
+    """
+    service = Service.open(settings)
+    with service.look(SERVICE) as uow:
+        issuer: str | None = uow.connection.scalar(select(facts.c.value).where(facts.c.name == _ISSUER))
+    if issuer is not None:
+        service.settings = dataclasses.replace(service.settings, issuer=issuer)
+    return service

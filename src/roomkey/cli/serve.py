@@ -54,23 +54,21 @@ def _serve_example(settings: "Settings") -> int:
 
 def _serve(settings: "Settings", prepare: "Callable[[Service], None]" = lambda _: None) -> int:
     from roomkey.authorization_server.app import create_app
-    from roomkey.authorization_server.served_issuer import remember_issuer
-    from roomkey.authorization_server.server.background_jobs import chores
-    from roomkey.authorization_server.server.listener import bound, listener
-    from roomkey.authorization_server.server.logs import write_logs
-    from roomkey.authorization_server.server.server import run
-    from roomkey.authorization_server.service import Service
+    from roomkey.authorization_server.server.access_log import configure_logging
+    from roomkey.authorization_server.server.background_jobs import background_jobs
+    from roomkey.authorization_server.server.server import bind_socket, run, with_bound_port
+    from roomkey.authorization_server.service import Service, remember_issuer
     from roomkey.cli.serve_output import formatter, print_start
 
-    with listener(settings) as taken:
-        settings = bound(settings, taken)
+    with bind_socket(settings) as taken:
+        settings = with_bound_port(settings, taken)
         with Service.open(settings) as service:
             remember_issuer(service)
             print_start(service, _setup_link(service))
             prepare(service)
-            write_logs(settings.log_format, formatter())
+            configure_logging(settings.log_format, formatter())
             app = create_app(service)
-            run(settings, app, taken, chores=chores(service, app))
+            run(settings, app, taken, jobs=background_jobs(service, app))
     return ExitCode.OK
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from roomkey.authorization_server.health.checks import CheckReport, Finding
-from roomkey.authorization_server.server.logs import members_of
+from roomkey.authorization_server.server.access_log import fields_of
 from roomkey.cli.theme import errors, facts, labelled, listed, output, paragraph, shown
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class _Short(logging.Formatter):
         self._console = console
 
     def format(self, record: logging.LogRecord) -> str:
-        members = members_of(record)
+        members = fields_of(record)
         time = str(members.pop("time"))[_TIME]
         level, event = members.pop("level"), str(members.pop("event"))
         line = Text(f"{time}  ", "quiet")

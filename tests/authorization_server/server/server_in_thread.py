@@ -9,8 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from roomkey.authorization_server.server.http_limits import Bounds
-from roomkey.authorization_server.server.listener import listener
-from roomkey.authorization_server.server.server import run
+from roomkey.authorization_server.server.server import bind_socket, run
 from roomkey.authorization_server.settings import Settings
 
 HEADLIKE = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -99,7 +98,7 @@ class ServerInThread:
 def serving(folder: Path, bounds: Bounds) -> Iterator[ServerInThread]:
     settings, app = Settings.at(folder, port=0), Stages()
     ready, ending = threading.Event(), threading.Event()
-    with listener(settings) as taken:
+    with bind_socket(settings) as taken:
         named = {"ready": ready.set, "ending": ending.is_set, "bounds": bounds}
         thread = threading.Thread(target=run, args=(settings, app, taken), kwargs=named, daemon=True)
         thread.start()

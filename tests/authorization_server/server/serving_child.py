@@ -13,11 +13,10 @@ from starlette.routing import Route
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.endpoints.health import Health
 from roomkey.authorization_server.schema.audit import counters
+from roomkey.authorization_server.server.access_log import configure_logging
 from roomkey.authorization_server.server.http_limits import Bounds
-from roomkey.authorization_server.server.listener import bound, listener
-from roomkey.authorization_server.server.logs import write_logs
 from roomkey.authorization_server.server.middleware import middleware
-from roomkey.authorization_server.server.server import run
+from roomkey.authorization_server.server.server import bind_socket, run, with_bound_port
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 
@@ -25,8 +24,8 @@ from roomkey.authorization_server.settings import Settings
 def main(folder: str, words: str) -> None:
     given = json.loads(words)
     proxies = tuple(given.pop("trusted_proxies", ()))
-    with listener(Settings.at(Path(folder), port=0)) as taken:
-        settings = bound(Settings.at(Path(folder), port=0, trusted_proxies=proxies, log_format="json"), taken)
+    with bind_socket(Settings.at(Path(folder), port=0)) as taken:
+        settings = with_bound_port(Settings.at(Path(folder), port=0, trusted_proxies=proxies, log_format="json"), taken)
         with Service.open(settings) as service:
 
             async def slow(request: Request) -> Response:
@@ -55,7 +54,7 @@ def main(folder: str, words: str) -> None:
                 ],
                 middleware=middleware(settings),
             )
-            write_logs(settings.log_format)
+            configure_logging(settings.log_format)
             ready = lambda: print(settings.port, flush=True)  # noqa: E731
             run(settings, app, taken, ready=ready, bounds=Bounds(**given, proxies=proxies))
 

@@ -1,4 +1,4 @@
-"""Chores: done again and again, whatever one round met."""
+"""Background jobs: repeated, whether or not a run fails."""
 
 import asyncio
 import logging
@@ -10,12 +10,12 @@ from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.app import create_app
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.schema.identity import setup_links
-from roomkey.authorization_server.server.background_jobs import BackgroundJob, chores, keep_up, once
+from roomkey.authorization_server.server.background_jobs import BackgroundJob, background_jobs, repeat, run_once
 from roomkey.authorization_server.service import Service
 from roomkey.testing import FakeClock
 
 
-def test_a_round_that_fails_is_followed_by_the_next_and_logged_without_its_words(caplog: pytest.LogCaptureFixture):
+def test_a_run_that_fails_is_logged_without_its_message_and_followed_by_the_next(caplog: pytest.LogCaptureFixture):
     rounds: list[int] = []
 
     async def watch() -> None:
@@ -29,12 +29,12 @@ def test_a_round_that_fails_is_followed_by_the_next_and_logged_without_its_words
                 raise ValueError("the password is hunter2")
             done.set()
 
-        task = asyncio.create_task(keep_up(BackgroundJob("work", work, every=0.01), chance=lambda: 0.5))
+        task = asyncio.create_task(repeat(BackgroundJob("work", work, every=0.01), chance=lambda: 0.5))
         async with asyncio.timeout(20):
             await done.wait()
         task.cancel()
 
-    with caplog.at_level(logging.INFO, "roomkey.server.upkeep"):
+    with caplog.at_level(logging.INFO, "roomkey.server.jobs"):
         asyncio.run(watch())
     first, second = caplog.records[:2]
     assert (first.levelname, first.fields["problem"]) == ("WARNING", "The database cannot be used now: disk full.")  # type: ignore[attr-defined]
@@ -56,23 +56,27 @@ def test_pauses_differ_between_half_and_one_and_a_half(monkeypatch: pytest.Monke
     monkeypatch.setattr(asyncio, "sleep", sleep)
     chances = iter([0.0, 1.0])
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(keep_up(BackgroundJob("work", nothing, every=60), chance=lambda: next(chances)))
+        asyncio.run(repeat(BackgroundJob("work", nothing, every=60), chance=lambda: next(chances)))
     assert slept == [30, 90]
 
 
-def test_the_service_cleans_moves_its_keys_on_and_writes_down_what_was_used(service: Service, clock: FakeClock):
+def test_the_service_purges_rotates_keys_and_writes_last_uses(service: Service, clock: FakeClock):
     app = create_app(service)
-    made = {chore.name: chore for chore in chores(service, app)}
-    assert {name: chore.at_end for name, chore in made.items()} == {"clean": False, "keys": False, "last used": True}
+    made = {job.name: job for job in background_jobs(service, app)}
+    assert {name: job.at_end for name, job in made.items()} == {
+        "purge expired": False,
+        "rotate keys": False,
+        "write last used": True,
+    }
     with service.unit_of_work(SERVICE) as uow:
         row = {"digest": bytes(32), "created_at": uow.now, "expires_at": uow.now}
         uow.connection.execute(insert(setup_links).values(row))
     clock.advance(86_400)
 
     async def every() -> None:
-        for chore in made.values():
-            await chore.round()
-            await once(chore)
+        for job in made.values():
+            await job.run()
+            await run_once(job)
 
     asyncio.run(every())
     with service.look(SERVICE) as uow:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from roomkey.authorization_server.server.logs import Lines, Stream
+from roomkey.authorization_server.server.access_log import LineFormatter, LogHandler
 
 NASTY = 'a b"c\r\nlevel=error event=forged \u2028 \x1b[31m'
 
@@ -21,14 +21,16 @@ def _record(message: str = "request", *, error: BaseException | None = None, **f
 
 
 def test_a_line_in_logfmt():
-    line = Lines(json_lines=False).format(_record(method="POST", route="/api/v1/apis/{audience}", status=200, ms=4.5))
+    line = LineFormatter(json_lines=False).format(
+        _record(method="POST", route="/api/v1/apis/{audience}", status=200, ms=4.5)
+    )
     rest = "method=POST route=/api/v1/apis/{audience} status=200 ms=4.5"
     assert line == f"time=2025-11-25T02:51:08.250Z level=info event=request {rest}"
 
 
 @pytest.mark.parametrize("json_lines", [False, True])
 def test_no_content_makes_a_second_line_or_a_member_of_its_own(json_lines: bool):  # auth service 58
-    line = Lines(json_lines=json_lines).format(_record(NASTY, client_id=NASTY))
+    line = LineFormatter(json_lines=json_lines).format(_record(NASTY, client_id=NASTY))
     assert line.isascii()
     assert line.isprintable()
     if json_lines:
@@ -43,7 +45,7 @@ def test_an_exception_is_told_by_kind_and_place(json_lines: bool):  # auth servi
     try:
         raise ValueError("the password is hunter2")
     except ValueError as error:
-        line = Lines(json_lines=json_lines).format(_record("Exception in ASGI application\n", error=error))
+        line = LineFormatter(json_lines=json_lines).format(_record("Exception in ASGI application\n", error=error))
     assert "hunter2" not in line
     assert "ValueError" in line
     assert "test_logs.py:" in line
@@ -52,7 +54,7 @@ def test_an_exception_is_told_by_kind_and_place(json_lines: bool):  # auth servi
 
 def test_a_stream_that_is_gone_ends_nothing(capsys: pytest.CaptureFixture[str]):
     closed = io.StringIO()
-    handler = Stream(closed)
+    handler = LogHandler(closed)
     closed.close()
     handler.handle(_record())
     assert capsys.readouterr() == ("", "")

@@ -10,8 +10,7 @@ import httpx2
 import pytest
 from tests.authorization_server.server.server_in_thread import read_all
 
-from roomkey.authorization_server.server.listener import listener
-from roomkey.authorization_server.server.server import run
+from roomkey.authorization_server.server.server import bind_socket, run
 from roomkey.authorization_server.settings import Settings
 
 HEAD = b"POST /echo/x HTTP/1.1\r\nhost: localhost\r\n"
@@ -50,7 +49,7 @@ def test_outside_of_the_main_thread_it_serves_until_it_is_told_to_end(tmp_path: 
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    with listener(settings) as taken:
+    with bind_socket(settings) as taken:
         named = {"ready": ready.set, "ending": ending.is_set}
         thread = threading.Thread(target=run, args=(settings, app, taken), kwargs=named, daemon=True)
         thread.start()

@@ -1,1 +1,1 @@
-"""How the auth service is run: its server and limits, its logs, its figures, its backups, and what is wrong with it."""
+"""How the auth service is run: uvicorn with limits, logs, metrics, background jobs and backups."""

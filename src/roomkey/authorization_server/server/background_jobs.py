@@ -1,4 +1,4 @@
-"""What the service does by itself, again and again, beside the requests: a round that fails is followed by the next."""
+"""Background jobs of the service, beside the requests; a run that fails is logged and followed by the next one."""
 
 import asyncio
 import logging
@@ -16,49 +16,48 @@ from roomkey.authorization_server.purge_expired import purge_expired
 from roomkey.authorization_server.service import Service
 from roomkey.errors import place_of
 
-_LOG: Final = logging.getLogger("roomkey.server.upkeep")
+_LOG: Final = logging.getLogger("roomkey.server.jobs")
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundJob:
-    """One thing to do again and again.
+    """One job that is repeated.
 
     Attributes:
         name: for the log.
-        round: does it once.
-        every: seconds between two rounds on the average; each pause is between half and one and a half of it, so that
-            several nodes come apart.
-        at_end: whether it is done once more when the service ends.
+        run: does it once.
+        every: mean seconds between two runs; each pause is 0.5 to 1.5 times as long, so that nodes spread out.
+        at_end: whether it runs once more when the service ends.
     """
 
     name: str
-    round: Callable[[], Awaitable[Any]]
+    run: Callable[[], Awaitable[Any]]
     every: float
     at_end: bool = False
 
 
-def chores(service: Service, app: Starlette) -> tuple[BackgroundJob, ...]:
-    """All that the service ``service`` with its application ``app`` has to do by itself."""
+def background_jobs(service: Service, app: Starlette) -> tuple[BackgroundJob, ...]:
+    """Return all jobs of ``service`` with its application ``app``."""
     return (
-        BackgroundJob("clean", lambda: purge_expired(service), every=600),
-        BackgroundJob("keys", lambda: service.perform(SERVICE, apply_due_changes), every=60),
-        BackgroundJob("last used", app.state.last_used.write, every=30, at_end=True),
+        BackgroundJob("purge expired", lambda: purge_expired(service), every=600),
+        BackgroundJob("rotate keys", lambda: service.perform(SERVICE, apply_due_changes), every=60),
+        BackgroundJob("write last used", app.state.last_used.write, every=30, at_end=True),
     )
 
 
-async def keep_up(chore: BackgroundJob, *, chance: Callable[[], float] = random.random) -> None:
-    """Do ``chore`` until the task is cancelled; ``chance`` is evenly between 0 and 1."""
+async def repeat(job: BackgroundJob, *, chance: Callable[[], float] = random.random) -> None:
+    """Run ``job`` again and again until the task is cancelled; ``chance`` is uniform between 0 and 1."""
     while True:
-        await asyncio.sleep(chore.every * (0.5 + chance()))
-        await once(chore)
+        await asyncio.sleep(job.every * (0.5 + chance()))
+        await run_once(job)
 
 
-async def once(chore: BackgroundJob) -> None:
-    """Do ``chore`` once; a failure is logged, by its kind and place where nobody foresaw it."""
+async def run_once(job: BackgroundJob) -> None:
+    """Run ``job`` once; a failure is logged, an unexpected one by its type and place."""
     try:
-        await chore.round()
+        await job.run()
     except DatabaseUnavailable as error:
-        _LOG.warning("put off", extra={"fields": {"chore": chore.name, "problem": str(error)}})
-    except Exception as error:  # noqa: BLE001 - whatever it is, the next round is due all the same
-        fields = {"chore": chore.name, "error": type(error).__name__, "place": place_of(error)}
+        _LOG.warning("postponed", extra={"fields": {"job": job.name, "problem": str(error)}})
+    except Exception as error:  # noqa: BLE001 - the next run is due all the same
+        fields = {"job": job.name, "error": type(error).__name__, "place": place_of(error)}
         _LOG.error("failed", extra={"fields": fields})

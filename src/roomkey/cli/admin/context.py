@@ -30,7 +30,7 @@ class Place:
 @contextmanager
 def opened(context: "typer.Context") -> "Iterator[Service]":
     """The service that the command line names, under the name by which it was last served. Blocks."""
-    from roomkey.authorization_server.served_issuer import open_as_served
+    from roomkey.authorization_server.service import open_as_served
     from roomkey.authorization_server.settings_file import read_settings
 
     place = context.obj if isinstance(context.obj, Place) else Place()

@@ -5,8 +5,7 @@ from sqlalchemy import insert
 
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.schema.audit import facts
-from roomkey.authorization_server.served_issuer import open_as_served, remember_issuer
-from roomkey.authorization_server.service import Service
+from roomkey.authorization_server.service import Service, open_as_served, remember_issuer
 from roomkey.authorization_server.settings import Settings
 
 
