@@ -28,18 +28,3 @@ class SystemClock:
     # Called before every request that carries a token, so each is the C function itself and not a method around it.
     monotonic = staticmethod(time.monotonic if _BOOTTIME is None else functools.partial(time.clock_gettime, _BOOTTIME))
     wall = staticmethod(time.time)
-
-
-class Budget:
-    """Seconds that are left for one attempt, whatever it consists of."""
-
-    __slots__ = ("_clock", "_end")
-
-    def __init__(self, seconds: float, clock: Clock) -> None:
-        self._clock = clock
-        self._end = clock.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        """Seconds left; below zero when it is spent."""
-        return self._end - self._clock.monotonic()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from roomkey.clock import Budget, Clock
+from roomkey.clock import Clock
 from roomkey.concurrency.backoff import FIRST_STEP, FetchFailed, Outage
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.single_flight import Flight, Workers
@@ -88,14 +88,14 @@ class IntrospectionEndpoint:
             return UnusableResponse(FetchFailed("internal", f"the attempt ended in {type(error).__name__}"))
 
     def _ask(self, token: str) -> IntrospectionOutcome:
-        settings, budget = self._settings, Budget(self._settings.timeout, self._clock)
-        endpoint = settings.endpoint
+        settings, now = self._settings, self._clock.monotonic
+        end, endpoint = now() + settings.timeout, settings.endpoint
         if endpoint is None:
-            endpoint = self.discovery.introspection_endpoint(self._issuer, seconds=budget.left)
+            endpoint = self.discovery.introspection_endpoint(self._issuer, seconds=end - now())
         moment = Moment(self._clock.wall(), secrets.token_urlsafe(16))
         revealed = reveal(settings.secrets())
         request = settings.request(endpoint, token, revealed, moment, issuer=self._issuer)
-        response = self._transport.send(request, seconds=budget.left, largest=LARGEST_RESPONSE).response
+        response = self._transport.send(request, seconds=end - now(), largest=LARGEST_RESPONSE).response
         if response.status == 200:
             claims = read_introspection(response)
             if claims == "malformed":

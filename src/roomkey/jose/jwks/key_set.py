@@ -2,12 +2,10 @@
 
 import json
 import logging
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, final
 
-from roomkey.clock import Clock, SystemClock
-from roomkey.concurrency.backoff import jitter_of
+from roomkey.clock import Clock
 from roomkey.concurrency.steps import Steps, arun, run
 from roomkey.errors import ConfigurationError
 from roomkey.http.address import check_endpoint_url
@@ -15,12 +13,11 @@ from roomkey.http.transport import Transport
 from roomkey.jose import strict_json
 from roomkey.jose.compact import Header
 from roomkey.jose.jwks.local import KeySetState, KeySetStatus, LocalKeys
-from roomkey.jose.jwks.remote import KeyFetch, KeySetLimits, RemoteKeys
+from roomkey.jose.jwks.remote import KeySetLimits, RemoteKeys
 from roomkey.jose.verification_key import UnusableKey, VerificationKey, read_pem, read_secret
 from roomkey.secret import Secret
 
 _log = logging.getLogger("roomkey")
-_PROCESS: Final = secrets.token_hex(8)
 _NOT_SECRETS: Final = ("-----BEGIN", "ssh-", "ecdsa-", "{")
 
 
@@ -92,7 +89,7 @@ class KeySet:
         Raises ConfigurationError for a URL that must not be used.
         """
         check_endpoint_url(url, "url")
-        return cls(_published(url=url, limits=limits, transport=transport, clock=clock))
+        return cls(RemoteKeys(url=url, limits=limits, transport=transport, clock=clock))
 
     @classmethod
     def discover(
@@ -109,7 +106,7 @@ class KeySet:
         ``jwks_uri`` fails. The parameters are those of ``remote``.
         """
         check_endpoint_url(issuer, "issuer")
-        return cls(_published(issuer=issuer, limits=limits, transport=transport, clock=clock))
+        return cls(RemoteKeys(issuer=issuer, limits=limits, transport=transport, clock=clock))
 
     def find(self, header: Header) -> tuple[VerificationKey, ...]:
         """Return the one to four keys that may have signed a token with ``header``; never empty.
@@ -151,22 +148,6 @@ class _StaticKeys:
     def status(self) -> KeySetStatus:
         keys = self._keys
         return KeySetStatus(source="static", state=KeySetState.FIXED, keys=len(keys.keys), rejected=keys.rejected)
-
-
-def _published(
-    *,
-    url: str = "",
-    issuer: str = "",
-    limits: KeySetLimits | None,
-    transport: Transport | None,
-    clock: Clock | None,
-) -> RemoteKeys:
-    limits = KeySetLimits() if limits is None else limits
-    clock = SystemClock() if clock is None else clock
-    transport = Transport() if transport is None else transport
-    jitter = jitter_of(_PROCESS, url, issuer)
-    fetch = KeyFetch(url=url, issuer=issuer, limits=limits, transport=transport, clock=clock, jitter=jitter)
-    return RemoteKeys(fetch, limits=limits, clock=clock, jitter=jitter)
 
 
 def _read(given: object) -> LocalKeys | str:

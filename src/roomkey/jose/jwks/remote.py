@@ -4,11 +4,12 @@ To find a key in a fresh set takes a comparison and a look-up.
 """
 
 import logging
+import secrets
 from dataclasses import dataclass
 from typing import Final, final
 
-from roomkey.clock import Budget, Clock
-from roomkey.concurrency.backoff import FetchFailed
+from roomkey.clock import Clock, SystemClock
+from roomkey.concurrency.backoff import FetchFailed, jitter_of
 from roomkey.concurrency.cached_document import CachedDocument, CachedValue, Fetched
 from roomkey.concurrency.fork import Forkable, tell_of_forks
 from roomkey.concurrency.steps import Steps
@@ -24,7 +25,11 @@ from roomkey.oauth.token_response import TokenEndpointError
 
 _log = logging.getLogger("roomkey")
 
-_SOFT_FRACTION: Final = 0.8
+_REFRESH_FRACTION: Final = 0.8
+_KNOWN_OUTAGE: Final = 60.0
+_MARGIN_SECONDS: Final = 0.5
+_PROCESS: Final = secrets.token_hex(8)
+_Found = tuple[VerificationKey, ...]
 LARGEST_SET: Final = 262_144
 
 
@@ -77,123 +82,54 @@ class PublishedKeySet:
 
 
 @final
-class KeyFetch(Forkable):
-    """Fetches the set at ``url``, or at the ``jwks_uri`` in the metadata of ``issuer``. Blocks on I/O.
+class RemoteKeys(Forkable):
+    """The keys published at ``url``, or at the ``jwks_uri`` in the metadata of ``issuer``.
 
-    ``jitter`` (0 to 1) spreads the times at which many processes fetch a newer set.
+    Safe in any thread, in asyncio and trio, and after a fork. Making it does no I/O.
     """
 
-    __slots__ = ("_clock", "_discovery", "_issuer", "_limits", "_soft", "_transport", "_url")
+    __slots__ = (
+        "_clock",
+        "_discovery",
+        "_document",
+        "_issuer",
+        "_limits",
+        "_now",
+        "_refresh",
+        "_source",
+        "_transport",
+        "_url",
+    )
 
     def __init__(
         self,
         *,
         url: str = "",
         issuer: str = "",
-        limits: KeySetLimits,
-        transport: Transport,
-        clock: Clock,
-        jitter: float,
+        limits: KeySetLimits | None,
+        transport: Transport | None,
+        clock: Clock | None,
     ) -> None:
         self._url = url
+        self._source = url or issuer
         self._issuer = issuer
-        self._limits = limits
-        self._transport = transport
-        self._clock = clock
-        self._soft = _SOFT_FRACTION - 0.1 * jitter
-        self._discovery = Discovery(transport, clock)
-        tell_of_forks(self)
-
-    @property
-    def source(self) -> str:
-        """The URL or issuer that was configured."""
-        return self._url or self._issuer
-
-    def fetch(self, held: PublishedKeySet | None) -> Fetched[PublishedKeySet] | FetchFailed:
-        """Fetch what is published now, compared with what is ``held``, in at most ``limits.fetch`` seconds in all."""
-        budget = Budget(self._limits.fetch, self._clock)
-        try:
-            url = self._url or self._discovery.jwks_uri(self._issuer, seconds=budget.left)
-            request = Request("GET", url, _headers(held))
-            response = self._transport.send(request, seconds=budget.left, largest=LARGEST_SET).response
-        except TransportError as error:
-            return FetchFailed(error.reason, error.detail)
-        except TokenEndpointError as error:
-            return FetchFailed(error.error, str(error), error.retry_after)
-        fetched = self._read(response, held)
-        if isinstance(fetched, FetchFailed) and self._issuer:
-            self._discovery.forget(self._issuer)  # the set may have moved
-        return fetched
-
-    def _read(self, response: Response, held: PublishedKeySet | None) -> Fetched[PublishedKeySet] | FetchFailed:
-        if response.status == 304 and held is not None:
-            return self._used(held, self._limits.lifetime_of(response))
-        if response.status != 200:
-            detail = f"the response has the status {response.status}"
-            return FetchFailed("bad_status", detail, retry_after(response, wall=self._clock.wall()))
-        document = strict_json.read_object_of_objects(response.body)
-        jwks = None if document is None else document.get("keys")
-        if not isinstance(jwks, list):
-            return FetchFailed("malformed", "the response is not a JWK set")
-        if len(jwks) > MOST_KEYS:
-            return FetchFailed("too_many_keys", f"the set has more than {MOST_KEYS} keys")
-        made = server_date(response)
-        if held is not None and age(response) > 0.0 and made is not None and held.made is not None and made < held.made:
-            return self._used(held, self._limits.shortest_ttl)  # an HTTP cache still has an older set than this one
-        keys = LocalKeys.read(jwks, published=True, known=None if held is None else held.keys)
-        if not keys.keys:
-            why = ", ".join(sorted({one.reason for one in keys.rejected}))
-            return FetchFailed("no_usable_keys", f"the set has no usable key ({why or 'it is empty'})")
-        self._log_rejected(keys, held)
-        return self._used(PublishedKeySet(keys, response.header("etag"), made), self._limits.lifetime_of(response))
-
-    def _used(self, published: PublishedKeySet, lifetime: float) -> Fetched[PublishedKeySet]:
-        usable = lifetime + self._limits.stale_if_error
-        return Fetched(value=published, refresh=lifetime * self._soft, fresh=lifetime, usable=usable)
-
-    def _log_rejected(self, keys: LocalKeys, held: PublishedKeySet | None) -> None:
-        """Log a change once; the ``kid`` of a key comes from outside and is not logged."""
-        if held is None or keys.rejected != held.keys.rejected:
-            for one in keys.rejected:
-                _log.warning("Key %d of the set of %s is not used: %s.", one.position, self.source, one.reason)
-
-    def after_fork_in_child(self) -> None:
-        """Replace the lock of the discovery."""
-        self._discovery.reset_after_fork()
-
-
-def _headers(held: PublishedKeySet | None) -> tuple[tuple[str, str], ...]:
-    accept = (("Accept", "application/jwk-set+json, application/json"),)
-    return accept if held is None or held.etag is None else (*accept, ("If-None-Match", held.etag))
-
-
-_KNOWN_OUTAGE: Final = 60.0
-_MARGIN_SECONDS: Final = 0.5
-
-_Found = tuple[VerificationKey, ...]
-
-
-@final
-class RemoteKeys:
-    """The keys that ``fetch`` brings. Safe in any thread, in asyncio and trio, and after a fork.
-
-    ``jitter`` (0 to 1) spreads the attempts of many processes.
-    """
-
-    __slots__ = ("_document", "_now", "_source")
-
-    def __init__(self, fetch: KeyFetch, *, limits: KeySetLimits, clock: Clock, jitter: float) -> None:
-        self._source = fetch.source
+        self._limits = limits = KeySetLimits() if limits is None else limits
+        self._transport = Transport() if transport is None else transport
+        self._clock = clock = SystemClock() if clock is None else clock
         self._now = clock.monotonic
+        self._discovery = Discovery(self._transport, clock)
+        jitter = jitter_of(_PROCESS, url, issuer)  # spreads the requests of many processes
+        self._refresh = _REFRESH_FRACTION - 0.1 * jitter
         self._document = CachedDocument(
-            fetch.fetch,
-            place=f"The keys of {fetch.source}",
+            self._fetch,
+            place=f"The keys of {self._source}",
             seconds=limits.fetch + _MARGIN_SECONDS,
             cooldown=limits.cooldown,
             known_outage=_KNOWN_OUTAGE,
             jitter=jitter,
             clock=clock,
         )
+        tell_of_forks(self)
 
     def find_cached(self, header: Header) -> _Found:
         """Return the keys of a fresh set that may have signed a token with ``header``; else empty. No lock, no I/O."""
@@ -247,6 +183,63 @@ class RemoteKeys:
             reason=failed.reason,
             retry_after=wait,
         )
+
+    def _fetch(self, held: PublishedKeySet | None) -> Fetched[PublishedKeySet] | FetchFailed:
+        """Fetch what is published now, compared with what is ``held``, in at most ``limits.fetch`` seconds in all."""
+        end = self._now() + self._limits.fetch
+        try:
+            url = self._url or self._discovery.jwks_uri(self._issuer, seconds=end - self._now())
+            request = Request("GET", url, _headers(held))
+            response = self._transport.send(request, seconds=end - self._now(), largest=LARGEST_SET).response
+        except TransportError as error:
+            return FetchFailed(error.reason, error.detail)
+        except TokenEndpointError as error:
+            return FetchFailed(error.error, str(error), error.retry_after)
+        fetched = self._read(response, held)
+        if isinstance(fetched, FetchFailed) and self._issuer:
+            self._discovery.forget(self._issuer)  # the set may have moved
+        return fetched
+
+    def _read(self, response: Response, held: PublishedKeySet | None) -> Fetched[PublishedKeySet] | FetchFailed:
+        if response.status == 304 and held is not None:
+            return self._used(held, self._limits.lifetime_of(response))
+        if response.status != 200:
+            detail = f"the response has the status {response.status}"
+            return FetchFailed("bad_status", detail, retry_after(response, wall=self._clock.wall()))
+        document = strict_json.read_object_of_objects(response.body)
+        jwks = None if document is None else document.get("keys")
+        if not isinstance(jwks, list):
+            return FetchFailed("malformed", "the response is not a JWK set")
+        if len(jwks) > MOST_KEYS:
+            return FetchFailed("too_many_keys", f"the set has more than {MOST_KEYS} keys")
+        made = server_date(response)
+        if held is not None and age(response) > 0.0 and made is not None and held.made is not None and made < held.made:
+            return self._used(held, self._limits.shortest_ttl)  # an HTTP cache still has an older set than this one
+        keys = LocalKeys.read(jwks, published=True, known=None if held is None else held.keys)
+        if not keys.keys:
+            why = ", ".join(sorted({one.reason for one in keys.rejected}))
+            return FetchFailed("no_usable_keys", f"the set has no usable key ({why or 'it is empty'})")
+        self._log_rejected(keys, held)
+        return self._used(PublishedKeySet(keys, response.header("etag"), made), self._limits.lifetime_of(response))
+
+    def _used(self, published: PublishedKeySet, lifetime: float) -> Fetched[PublishedKeySet]:
+        usable = lifetime + self._limits.stale_if_error
+        return Fetched(value=published, refresh=lifetime * self._refresh, fresh=lifetime, usable=usable)
+
+    def _log_rejected(self, keys: LocalKeys, held: PublishedKeySet | None) -> None:
+        """Log a change once; the ``kid`` of a key comes from outside and is not logged."""
+        if held is None or keys.rejected != held.keys.rejected:
+            for one in keys.rejected:
+                _log.warning("Key %d of the set of %s is not used: %s.", one.position, self._source, one.reason)
+
+    def after_fork_in_child(self) -> None:
+        """Replace the lock of the discovery."""
+        self._discovery.reset_after_fork()
+
+
+def _headers(held: PublishedKeySet | None) -> tuple[tuple[str, str], ...]:
+    accept = (("Accept", "application/jwk-set+json, application/json"),)
+    return accept if held is None or held.etag is None else (*accept, ("If-None-Match", held.etag))
 
 
 def _state(held: CachedValue[PublishedKeySet], now: float) -> KeySetState:
