@@ -86,7 +86,7 @@ def test_lists_flags_and_secrets_come_from_the_environment_too(folder: Path, mon
     ("text", "words"),
     [
         ('isuer = "https://a.example"', r'\[server\] isuer is not known; did you mean "issuer"\?'),
-        ("issuer = 1", r"\[server\] issuer must be a text"),
+        ("issuer = 1", r"\[server\] issuer must be a string"),
         ('issuer = "http://a.example"', r"\[server\] issuer is not https"),
         ('issuer = "https://a.example/"', r"\[server\] issuer has a path, a slash at its end or a query"),
         ('issuer = "https://a.example?x=1"', r"\[server\] issuer has a path, a slash at its end or a query"),
@@ -102,7 +102,7 @@ def test_lists_flags_and_secrets_come_from_the_environment_too(folder: Path, mon
         ('access_log = "yes"', r"\[server\] access_log must be true or false"),
         ('log_format = "xml"', r"\[server\] log_format must be one of logfmt, json"),
         ('trusted_proxies = ["*"]', r"\[server\] trusted_proxies must be a list of addresses"),
-        ('metrics_token = "hunter2"', r"\[server\] metrics_token holds its secret in plain text"),
+        ('metrics_token = "hunter2"', r"\[server\] metrics_token has its secret in plain text"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_told_with_its_place(folder: Path, text: str, words: str):

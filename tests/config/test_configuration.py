@@ -151,7 +151,7 @@ def test_what_is_no_text_or_too_large_is_refused(folder):
     file = folder / "roomkey.toml"
     for content, words in (
         (b"\xff\xfe[\x00s\x00", "the file is not UTF-8 text."),
-        (b"# " + b"x" * 1_048_576, "the file is larger than 1 MiB, which is no configuration."),
+        (b"# " + b"x" * 1_048_576, "the file is larger than 1 MiB, which is too large for a configuration."),
     ):
         file.write_bytes(content)
         with pytest.raises(roomkey.ConfigurationError) as caught:
@@ -188,10 +188,10 @@ def test_a_file_that_the_system_does_not_give_out_is_told_with_its_reason(tmp_pa
         ("credentials = 'x'\n", "[credentials] must be a table."),
         ("[[credentials]]\n", "[credentials] must be a table."),
         ("[credentials]\norders = 1\n", "[credentials] orders must be a table; write [credentials.orders] and"),
-        ('"a key\\nof two lines" = 1\n', "holds a key that is no setting; remove it."),
-        ('[credentials."a b"]\n', "[credentials] holds a name that is not 1 to 64 letters, digits, dots"),
-        (f"[credentials.{'x' * 65}]\n", "[credentials] holds a name that is not 1 to 64 letters, digits, dots"),
-        ("[credentials.-x]\n", "[credentials] holds a name that is not 1 to 64 letters, digits, dots"),
+        ('"a key\\nof two lines" = 1\n', "holds an invalid key; remove it."),
+        ('[credentials."a b"]\n', "[credentials] has a name that is not 1 to 64 letters, digits, dots"),
+        (f"[credentials.{'x' * 65}]\n", "[credentials] has a name that is not 1 to 64 letters, digits, dots"),
+        ("[credentials.-x]\n", "[credentials] has a name that is not 1 to 64 letters, digits, dots"),
     ],
 )
 def test_what_is_unknown_is_refused_with_the_nearest(problem, text, words):
@@ -216,7 +216,7 @@ LOGIN = '[credentials.{}]\nsource = "custom_login"\nurl = "https://api.example"\
 
 def test_an_apps_credential_must_be_there(problem):
     assert problem(LOGIN.format("user", "app") + TWO.format(endpoint="https://auth.example")).endswith(
-        "[credentials.user] authenticated_by names a credential that is not there; add it."
+        "[credentials.user] authenticated_by names a credential that does not exist; add it."
     )
     assert 'did you mean "orders"?' in problem(LOGIN.format("user", "order") + TWO.format(endpoint="https://a.example"))
 
@@ -225,7 +225,7 @@ def test_an_apps_credential_must_be_there(problem):
 def test_credentials_that_wait_for_each_other_are_refused(problem, chain):
     tables = {pair[0]: LOGIN.format(*pair) for pair in itertools.pairwise(chain)}
     words = problem("".join(tables.values()))
-    assert "authenticated_by goes round in a circle: " in words
+    assert "authenticated_by is a circle: " in words
     assert words.endswith("; let one sign in by itself.")
 
 

@@ -48,7 +48,7 @@ def test_a_files_place_may_be_absolute_or_in_the_home_folder(read, folder, tmp_p
 
 def test_the_home_folder_of_nobody_is_refused(problem):
     assert problem(ORDERS.format(secret='{ file = "~no-such-user/orders" }')) == (
-        "[credentials.orders.client_secret] file begins with ~, and there is no such home folder; write the whole path."
+        "[credentials.orders.client_secret] file begins with ~, but there is no home folder; write the whole path."
     )
 
 
@@ -81,7 +81,7 @@ def test_the_systems_keyring_is_read_when_it_is_needed(read, cupboard):
     with pytest.raises(roomkey.SecretUnavailable) as caught:
         secret.reveal()
     assert str(caught.value) == (
-        "The system's keyring holds nothing for auth.example/tenant/reports; "
+        "The system's keyring has nothing for auth.example/tenant/reports; "
         "store it: keyring set auth.example/tenant reports"
     )
     keyring.set_password("auth.example/tenant", "reports", SECRET)
@@ -104,8 +104,8 @@ def test_a_keyring_entry_without_service_or_user_is_refused(problem, place):
 def test_a_secret_in_plain_text_is_refused_and_not_repeated(problem, written):
     words = problem(ORDERS.format(secret=written))
     assert words == (
-        "[credentials.orders] client_secret holds its secret in plain text; move it into the environment or a file of "
-        'its own: client_secret = { env = "NAME" } or { file = "PATH" }.'
+        "[credentials.orders] client_secret has its secret in plain text; move it into an environment variable or a "
+        'file: client_secret = { env = "NAME" } or { file = "PATH" }.'
     )
 
 
@@ -119,10 +119,10 @@ def test_no_traceback_shows_a_secret_that_stands_in_the_file(read, text):
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ("{}", "client_secret must name one place to read from"),
-        ('{ env = "A", file = "b" }', "client_secret must name one place to read from"),
-        ("{ env = 1 }", "[credentials.orders.client_secret] env must be a text in quotes"),
-        ('{ env = " " }', "[credentials.orders.client_secret] env must be a text in quotes"),
+        ("{}", "client_secret must name one source"),
+        ('{ env = "A", file = "b" }', "client_secret must name one source"),
+        ("{ env = 1 }", "[credentials.orders.client_secret] env must be a string in quotes"),
+        ('{ env = " " }', "[credentials.orders.client_secret] env must be a string in quotes"),
         ('{ environment = "A" }', "settings here are env, file, keyring"),
         ('{ fil = "A" }', 'fil is not known; did you mean "file"?'),
         (f'{{ value = "{SECRET}" }}', "settings here are env, file, keyring"),

@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 
 from roomkey.authorization_server.settings import DAY, Settings
 from roomkey.config.file import find_any, read_file
-from roomkey.config.secret_reference import needed_secret
-from roomkey.config.table import Table, suggestion
+from roomkey.config.table import Table, needed_secret, suggestion
 from roomkey.errors import ConfigurationError
 from roomkey.http.address import address_problem, is_loopback
 from roomkey.secret import Secret
@@ -158,7 +157,7 @@ _FILE: Final[Mapping[_Kind, Callable[[Table, str], object]]] = {
     _Kind.DATABASE: _database_of,
     _Kind.SECONDS: Table.whole,
     _Kind.FLAG: Table.flag,
-    _Kind.TEXTS: Table.texts,
+    _Kind.TEXTS: Table.strings,
     _Kind.SECRET: needed_secret,
 }
 

@@ -1,4 +1,4 @@
-"""The configuration as a value, and the manager and credentials that are made from it when they are asked for."""
+"""The configuration: a manager and credentials, made from roomkey.toml when they are first used."""
 
 import os
 import threading
@@ -24,7 +24,7 @@ _LONGEST_NAME_SHOWN: Final = 24
 
 @final
 class Configuration(Forkable):
-    """What ``roomkey.toml`` says; store, manager and credentials are made when they are first asked for.
+    """The content of ``roomkey.toml``; store, manager and credentials are made when they are first used.
 
     A context manager, sync and async: at its end the manager is closed. Safe in any thread and after a fork.
 
@@ -44,36 +44,36 @@ class Configuration(Forkable):
         tell_of_forks(self)
 
     def credential(self, name: str, context: str | None = None) -> "Credential":
-        """The credential ``name``, for the ``context`` of the file or another one.
+        """Return the credential ``name``, for the ``context`` of the file or another one.
 
         Raises ConfigurationError for a name that is not configured, KeyringError where the store's keys cannot be
-        read. Asks no server; may read the store's keys.
+        read. Sends no request; may read the store's keys.
         """
         settings = self._of(name)
         chosen = settings.context if context is None else context
         return self.manager.credential(self.source(name), chosen, name=name)
 
     def source(self, name: str) -> "Source | ServiceAccountToken":
-        """Where the tokens of the credential ``name`` come from; asks no server."""
+        """Return the source of the tokens of the credential ``name``; sends no request."""
         settings = self._of(name)
-        app = None if settings.authenticated_by is None else self.credential(settings.authenticated_by)
-        return settings.source(app)
+        client = None if settings.authenticated_by is None else self.credential(settings.authenticated_by)
+        return settings.source(client)
 
     def base_url(self, name: str) -> str | None:
-        """The address of the API that the credential ``name`` is for, and the only origin that gets its token."""
+        """Return the URL of the API that the credential ``name`` is for, and the only origin that gets its token."""
         return self._of(name).base_url
 
     def kind(self, name: str) -> str:
-        """The kind of the credential's source, such as ``client_credentials``."""
+        """Return the kind of the credential's source, such as ``client_credentials``."""
         return self._of(name).made.kind
 
     def context(self, name: str) -> str:
-        """The tenant or technical client that the credential is for, or ""."""
+        """Return the tenant or technical client that the credential is for, or ""."""
         return self._of(name).context
 
     @property
     def store(self) -> "Store":
-        """The store, opened when it is first asked for; its keys may be read, KeyringError tells that they cannot."""
+        """The store, opened when it is first used; raises KeyringError where its keys cannot be read."""
         with self._lock:
             if self._store is None:
                 self._store = self._store_settings.open()
@@ -91,13 +91,13 @@ class Configuration(Forkable):
 
     def close(self) -> None:
         """Close the manager and the store; the configuration can be used again and opens them anew."""
-        manager, store = self._given_up()
+        manager, store = self._take()
         if manager is not None:
             manager.close()
         elif store is not None:
             store.close()
 
-    def _given_up(self) -> "tuple[TokenManager | None, Store | None]":
+    def _take(self) -> "tuple[TokenManager | None, Store | None]":
         with self._lock:
             manager, store = self._manager, self._store
             self._manager = self._store = None
@@ -113,21 +113,21 @@ class Configuration(Forkable):
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        manager, store = self._given_up()
+        manager, store = self._take()
         if manager is not None:
             await manager.__aexit__(*exc)
         elif store is not None:
             store.close()
 
     def after_fork_in_child(self) -> None:
-        """Make the lock anew, which another thread may have held."""
+        """Replace the lock, which another thread may have held."""
         self._lock = threading.RLock()
 
     def _of(self, name: str) -> CredentialSettings:
         settings = self._settings.get(name)
         if settings is not None:
             return settings
-        # A long word may be a token in the wrong place.
+        # A long name may be a token in the wrong argument.
         which = f'"{name}"' if name.isprintable() and len(name) <= _LONGEST_NAME_SHOWN else "of that name"
         known = f"configured: {', '.join(self.names)}." if self.names else "add a table such as [credentials.orders]."
         raise ConfigurationError(
@@ -161,12 +161,12 @@ def _check_chains(file: Path, chains: dict[str, str | None]) -> None:
     for name in chains:
         seen = [name]
         while (following := chains[seen[-1]]) is not None:
-            place = f"{file}: [credentials.{seen[-1]}] authenticated_by"
+            prefix = f"{file}: [credentials.{seen[-1]}] authenticated_by"
             if following not in chains:
                 near = suggestion(following, chains)
-                raise ConfigurationError(f"{place} names a credential that is not there; {near or 'add it.'}")
+                raise ConfigurationError(f"{prefix} names a credential that does not exist; {near or 'add it.'}")
             if following in seen:
                 raise ConfigurationError(
-                    f"{place} goes round in a circle: {' → '.join([*seen, following])}; let one sign in by itself."
+                    f"{prefix} is a circle: {' → '.join([*seen, following])}; let one sign in by itself."
                 )
             seen.append(following)

@@ -1,4 +1,4 @@
-"""The configuration file as a table, with a bound on its size and errors that repeat nothing of it."""
+"""The configuration file: where it is looked for, and how it is read, with a bound on its size (TOML)."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ VARIABLE: Final = "ROOMKEY_CONFIG"
 
 
 def user_folder() -> Path:
-    """The folder of a person's own roomkey.toml: ``$XDG_CONFIG_HOME/roomkey``, or ``~/.config/roomkey``. No I/O."""
+    """Return the folder of the user's roomkey.toml: ``$XDG_CONFIG_HOME/roomkey``, or ``~/.config/roomkey``. No I/O."""
     named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     folder = named if named.is_absolute() else Path("~/.config")
     with contextlib.suppress(RuntimeError):  # a container's user may have no home; then nothing is found in "~"
@@ -24,7 +24,7 @@ def user_folder() -> Path:
 
 
 def find(path: str | os.PathLike[str] | None = None) -> Path:
-    """The configuration file: ``path``, else ``$ROOMKEY_CONFIG``, ``./roomkey.toml`` or the user's own one.
+    """Return the configuration file: ``path``, else ``$ROOMKEY_CONFIG``, ``./roomkey.toml`` or the user's own one.
 
     Raises ConfigurationError where there is none; a path that was named is never replaced by another file.
     Looks at the file system; safe in any thread.
@@ -38,7 +38,7 @@ def find(path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def find_any() -> Path | None:
-    """The configuration file as :func:`find` finds it, or None where there is none and none was named."""
+    """Return the configuration file as :func:`find` finds it, or None where there is none and none was named."""
     variable = os.environ.get(VARIABLE, "")
     if variable:
         return _named(Path(variable), f", which the environment variable {VARIABLE} names,")
@@ -65,9 +65,9 @@ _LARGEST_FILE: Final = 1_048_576
 
 
 def read_file(file: Path) -> Table:
-    """The configuration file as a table; raises ConfigurationError where it is not there or no TOML. Does I/O.
+    """Return the configuration file as a table; raises ConfigurationError where it is not there or no TOML. Does I/O.
 
-    Its text stays in frames that are gone when an error is raised: it may hold a secret.
+    Its content stays in frames that are gone when an error is raised: it may hold a secret.
     """
     found = _tables(file)
     if isinstance(found, str):
@@ -82,7 +82,7 @@ def _tables(file: Path) -> Table | str:
     except OSError as error:
         return f"the file cannot be read: {error.strerror}."
     if len(data) > _LARGEST_FILE:
-        return "the file is larger than 1 MiB, which is no configuration."
+        return "the file is larger than 1 MiB, which is too large for a configuration."
     try:
         return Table(tomllib.loads(data.decode("utf-8-sig")), file=file)
     except UnicodeDecodeError:
@@ -92,6 +92,6 @@ def _tables(file: Path) -> Table | str:
 
 
 def _where(message: str) -> str:
-    # Only the position is taken over: the rest may repeat a key or a letter of the file.
+    # Only the position is used: the rest may repeat content of the file.
     _, found, place = message.rpartition("(at ")
     return f"this is not valid TOML {'at ' + place.rstrip(')') if found else 'in its nesting'}."

@@ -1,12 +1,11 @@
-"""The ``[store]`` table: where tokens are kept, and where the keys that seal them come from."""
+"""The ``[store]`` table of roomkey.toml: where tokens are kept, and where their encryption keys come from."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from roomkey.config.secret_reference import SecretReference, read_reference
-from roomkey.config.table import Table, suggestion
+from roomkey.config.table import SecretReference, Table, read_reference, suggestion
 
 if TYPE_CHECKING:
     from roomkey.stores.keyring import Keyring
@@ -20,12 +19,12 @@ _UNSUPPORTED: Final = frozenset({"redis", "rediss", "postgresql", "postgres", "m
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """What ``[store]`` says.
+    """The settings of ``[store]``.
 
     Attributes:
         kind: ``memory``, ``sqlite``, or ``default``: the SQLite file in the user's state folder.
         path: of the SQLite file; None for the other kinds.
-        keys: where the sealing keys are read; None: the store makes its own.
+        keys: where the encryption keys are read; None: the store makes its own.
     """
 
     kind: str = "default"
@@ -33,7 +32,7 @@ class StoreSettings:
     keys: SecretReference | None = None
 
     def open(self) -> "Store":
-        """The store itself, with its keys. May read the keys; raises KeyringError or SecretUnavailable."""
+        """Return the store, with its keys. May read the keys; raises KeyringError or SecretUnavailable."""
         if self.kind == "memory":
             from roomkey.stores.memory import MemoryStore
 
@@ -48,22 +47,22 @@ class StoreSettings:
         if self.keys is None:
             return None
         if self.keys.kind == "env":
-            return Keyring.from_env(self.keys.place)
+            return Keyring.from_env(self.keys.name)
         if self.keys.kind == "file":
-            return Keyring.from_file(self.keys.place)
+            return Keyring.from_file(self.keys.name)
         return Keyring.from_callable(self.keys.secret().reveal)
 
 
 def read_store(table: Table | None) -> StoreSettings:
-    """The settings in ``table``, or the default ones where there is none. Raises ConfigurationError; does no I/O."""
+    """Return the settings in ``table``, by default those of no table. Raises ConfigurationError; does no I/O."""
     if table is None:
         return StoreSettings()
     table.expect(_KEYS)
-    url = table.text("url")
+    url = table.string("url")
     keys = read_reference(table, "keys")
     if url is None:
         if keys is not None:
-            raise table.problem("url", f"is needed where keys are named; write {_FORMS}.")
+            raise table.problem("url", f"is missing, but keys is given; write {_FORMS}.")
         return StoreSettings()
     if url == "memory:":
         return StoreSettings("memory", None, keys)
