@@ -50,7 +50,7 @@ CODES = {
     DPoPNonceRequired: "use_dpop_nonce",
     ReplayUnknown: "replay_unknown",
     StepUpRequired: "insufficient_user_authentication",
-    AccessDenied: "insufficient_scope",
+    AccessDenied: "access_denied",
     ValidationUnavailable: "validation_unavailable",
     IntrospectionUnavailable: "introspection_unavailable",
     RevocationUnknown: "revocation_unknown",
@@ -102,3 +102,9 @@ def test_without_more_to_say_attributes_are_empty():
     assert (TokenUnavailable("no").reason, TokenUnavailable("no").retry_after) == ("", None)
     rejected = TokenRejected("no", status=403)
     assert (rejected.challenge, rejected.tried, rejected.advice) == (None, (), "")
+
+
+def test_access_that_is_denied_names_a_missing_scope_by_its_own_code() -> None:
+    assert AccessDenied("No.", reason="role_missing").code == "access_denied"
+    error = AccessDenied("No.", reason="scope_missing", scope="orders:write")
+    assert error.code == pickle.loads(pickle.dumps(error)).code == "insufficient_scope"

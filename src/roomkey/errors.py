@@ -1,4 +1,4 @@
-"""Every error that roomkey raises: one family, each with a stable ``code`` and a sentence that says what to do.
+"""The errors that roomkey raises: one family, each with a stable ``code`` and a sentence that says what to do.
 
 No error carries a token, a secret, or a body or header of an answer.
 """
@@ -52,7 +52,7 @@ class SecretUnavailable(ConfigurationError):
 
 
 class KeyringError(ConfigurationError):
-    """The keys that seal stored tokens cannot be read or have the wrong form."""
+    """The keys that encrypt stored tokens cannot be read or have the wrong form."""
 
     code = "keyring"
 
@@ -64,7 +64,7 @@ class StoreUnavailable(RoomkeyError):
 
 
 class TokenUnavailable(RoomkeyError):
-    """There is no usable token and none can be had now.
+    """There is no usable token, and none is available now.
 
     Attributes:
         retry_after: seconds until another attempt makes sense; None where waiting alone will not help.
@@ -80,13 +80,13 @@ class TokenUnavailable(RoomkeyError):
 
 
 class LoginRequired(TokenUnavailable):
-    """The sign-in has ended and only a person (or a new app token) can start it again."""
+    """The sign-in has expired or was revoked, and only a user (or a new app token) can start it again."""
 
     code = "login_required"
 
 
 class TokenRejected(RoomkeyError):
-    """The API refused the token, and a new one too.
+    """The API rejected the token, and a new one too.
 
     Attributes:
         status: the HTTP status of the last answer.
@@ -114,13 +114,13 @@ class OriginNotAllowed(RoomkeyError):
 
 
 class AccessError(RoomkeyError):
-    """Why an API does not serve a request; its sentence may be shown to whoever sent it.
+    """The reason why an API does not serve a request; its sentence may be shown to the caller.
 
     Attributes:
         status: the HTTP status of the answer.
         reason: a stable word, finer than ``code``.
         scheme: the authentication scheme whose challenge the answer has: ``Bearer`` or ``DPoP``.
-        dpop_algorithms: what a DPoP proof may be signed with, for the challenge; empty where none is taken.
+        dpop_algorithms: what a DPoP proof may be signed with, for the challenge; empty where none is accepted.
     """
 
     code = "access_error"
@@ -147,7 +147,7 @@ class TokenMissing(AccessError):
 
 
 class InvalidToken(AccessError):
-    """A token that is not good for this API.
+    """A token that is not valid for this API.
 
     Attributes:
         reason: a stable word, such as ``expired`` or ``bad_signature``; ``roomkey.jose.reasons`` lists them.
@@ -162,7 +162,7 @@ class InvalidToken(AccessError):
 
 
 class InvalidDPoPProof(AccessError):
-    """The proof that a request brings for its token is not good for it (RFC 9449 section 7.1).
+    """The proof that a request brings for its token is not valid (RFC 9449 section 7.1).
 
     Attributes:
         reason: a stable word, such as ``replayed``; ``roomkey.resource_server.dpop_proof`` lists them.
@@ -186,10 +186,10 @@ class DPoPNonceRequired(AccessError):
 
 
 class StepUpRequired(AccessError):
-    """The token is good, but its user must sign in again, or in a stronger way (RFC 9470).
+    """The token is valid, but its user must sign in again, or in a stronger way (RFC 9470).
 
     Attributes:
-        acr_values: the authentication context classes that are taken, space-separated, or None.
+        acr_values: the authentication context classes that are accepted, space-separated, or None.
         max_age: seconds that may have passed since the user signed in, or None.
     """
 
@@ -204,24 +204,26 @@ class StepUpRequired(AccessError):
 
 
 class AccessDenied(AccessError):
-    """The token is good, but does not allow this.
+    """The token is valid, but does not allow this; its code is ``insufficient_scope`` where a scope is missing.
 
     Attributes:
         scope: the scopes that are needed, space-separated, or None where scopes are not what is missing.
         claim: the name of the claim at fault, or None.
     """
 
-    code = "insufficient_scope"
+    code = "access_denied"
     status = 403
 
     def __init__(self, message: str, *, reason: str, scope: str | None = None, claim: str | None = None) -> None:
         super().__init__(message, reason=reason)
         self.scope = scope
         self.claim = claim
+        if scope is not None:
+            self.code = "insufficient_scope"  # type: ignore[misc] # RFC 6750 section 3.1 has it for scopes alone
 
 
 class ValidationUnavailable(AccessError):
-    """Nobody can say now whether the token is good: an outage, not a bad token.
+    """The token cannot be validated now: an outage, not an invalid token.
 
     Attributes:
         reason: a stable word, such as ``unreachable``, ``timeout`` or ``no_usable_keys``.
@@ -237,7 +239,7 @@ class ValidationUnavailable(AccessError):
 
 
 class KeysUnavailable(ValidationUnavailable):
-    """An issuer's keys cannot be had now."""
+    """An issuer's keys are not available now."""
 
     code = "keys_unavailable"
 
@@ -249,12 +251,12 @@ class IntrospectionUnavailable(ValidationUnavailable):
 
 
 class ReplayUnknown(ValidationUnavailable):
-    """Whether a DPoP proof was used before cannot be told: the store of used ones is full, or cannot be reached."""
+    """The store of used DPoP proofs is full or unavailable, so that a replay cannot be ruled out."""
 
     code = "replay_unknown"
 
 
 class RevocationUnknown(ValidationUnavailable):
-    """The lists of revoked tokens are too old to be trusted, and the API has chosen to refuse then."""
+    """The revocation lists are too old to be trusted, and the API has chosen to reject requests then."""
 
     code = "revocation_unknown"

@@ -182,7 +182,7 @@ def test_a_missing_role_is_a_403(app: ProtectedApp) -> None:
     assert app.get("/admin", app.bearer(roles=["admin"])).status == 200
     for roles in (["admin2"], [], None):
         answered = app.get("/admin", app.bearer(roles=roles))
-        assert (answered.status, answered.error) == (403, "insufficient_scope")
+        assert (answered.status, answered.error) == (403, "access_denied")
         assert "scope=" not in answered.challenge
 
 
