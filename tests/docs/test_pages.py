@@ -70,11 +70,12 @@ def test_a_snippet_with_its_imports_runs_as_pasted(
 ) -> None:
     """Against an issuer and an API on loopback in place of those of the page."""
     (tmp_path / "reports.pem").write_text(private_key())
-    (tmp_path / "roomkey.toml").write_text(
-        '[credentials.orders]\nsource = "client_credentials"\nclient_id = "reports"\n'
-        f'issuer = "{issuer.url}"\nclient_secret = {{ env = "ORDERS_SECRET" }}\n'
-    )
-    code = text.replace("https://auth.example", issuer.url).replace("https://orders.example", api.url)
+    settings = 'source = "client_credentials"\nclient_id = "reports"\nclient_secret = { env = "ORDERS_SECRET" }\n'
+    settings += f'issuer = "{issuer.url}"\n'
+    (tmp_path / "roomkey.toml").write_text(f"[credentials.orders]\n{settings}[credentials.example]\n{settings}")
+    code = text.replace("https://auth.example", issuer.url)
+    for host in ("https://orders.example", "http://127.0.0.1:8401"):
+        code = code.replace(host, api.url)
     environment = os.environ | {
         "AUTH_ISSUER": issuer.url,
         "ORDERS_URL": api.url,
