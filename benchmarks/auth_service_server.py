@@ -18,9 +18,10 @@ from sqlalchemy import insert
 from starlette.responses import Response
 from starlette.routing import Route
 
-from roomkey.authorization_server.accounts import apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import CreateApi
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
 from roomkey.authorization_server.schema.tokens import access_tokens
@@ -81,9 +82,9 @@ def main() -> None:
         settings = with_bound_port(settings, taken)
         with Service.open(settings) as service:
             with service.unit_of_work(Actor.console()) as uow:
-                api = apis.create(uow, audience="orders-api", scopes=[Scope("orders:read")])
+                api = CreateApi(audience="orders-api", scopes=[Scope("orders:read")])(uow)
                 access = [Access("orders-api", ("orders:read",), ("orders:read",))]
-                reports = service_accounts.create(uow, client_id="reports", apis=access)
+                reports = CreateServiceAccount(client_id="reports", apis=access)(uow)
             known = fill(service, tokens)
             (folder / "known.json").write_text(json.dumps(known))
             started = {

@@ -3,7 +3,6 @@
 import contextlib
 import secrets
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,9 +10,15 @@ from typing import TYPE_CHECKING, Final, Self
 
 from examples.demo.relay import TOKEN, Relay
 
-from roomkey.authorization_server.accounts import apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import CreateApi
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    CreateServiceAccount,
+    DisableServiceAccount,
+    EnableServiceAccount,
+)
+from roomkey.authorization_server.accounts.service_accounts.model import GrantType
 from roomkey.authorization_server.actor import SERVICE, Actor
 from roomkey.authorization_server.app import create_app
 from roomkey.authorization_server.identity import users
@@ -70,7 +75,7 @@ class AuthService:
             self._serve(folder, opening)
             with self._service.unit_of_work(Actor.console()) as uow:
                 scopes = (Scope(SCOPE, "See all orders."),)
-                self.api_secret = self._keep(apis.create(uow, audience=AUDIENCE, scopes=scopes).client_secret.value)
+                self.api_secret = self._keep(CreateApi(audience=AUDIENCE, scopes=scopes)(uow).client_secret.value)
             self._closing = opening.pop_all()
         return self
 
@@ -135,14 +140,14 @@ class AuthService:
         return (*self._made, *self.relay.issued)
 
     def add_account(
-        self, client_id: str, *, grants: Iterable[str] = ("client_credentials",), owner: User | None = None
+        self, client_id: str, *, grants: tuple[GrantType, ...] = ("client_credentials",), owner: User | None = None
     ) -> Secret:
         """Create a service account with the scope ``orders:read``, and return its client secret. Blocks."""
         access = (Access(AUDIENCE, (SCOPE,)),)
         with self._service.unit_of_work(Actor.console()) as uow:
-            made = service_accounts.create(
-                uow, client_id=client_id, apis=access, grants=grants, owner_id=None if owner is None else owner.id
-            )
+            made = CreateServiceAccount(
+                client_id=client_id, apis=access, grants=grants, owner_id=None if owner is None else owner.id
+            )(uow)
         assert made.client_secret is not None
         return Secret(self._keep(made.client_secret.value))
 
@@ -150,7 +155,7 @@ class AuthService:
         """Create a public client for the password grant. Blocks."""
         access = (Access(AUDIENCE, (SCOPE,)),)
         with self._service.unit_of_work(Actor.console()) as uow:
-            service_accounts.create(uow, client_id=client_id, apis=access, grants=("password",), authentication="none")
+            CreateServiceAccount(client_id=client_id, apis=access, grants=("password",), authentication="none")(uow)
 
     def add_user(self, username: str, *roles: str) -> User:
         """Create a user with a random password. Blocks for some 30 ms."""
@@ -162,8 +167,8 @@ class AuthService:
     def revoke_tokens(self, client_id: str) -> None:
         """Revoke every token of an account: disable it and enable it again. Blocks."""
         with self._service.unit_of_work(Actor.console()) as uow:
-            service_accounts.disable(uow, client_id)
-            service_accounts.enable(uow, client_id)
+            DisableServiceAccount(client_id)(uow)
+            EnableServiceAccount(client_id)(uow)
 
     def outage(self) -> None:
         """Answer 503 with ``Retry-After: 1`` to every token request."""

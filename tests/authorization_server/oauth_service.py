@@ -15,9 +15,10 @@ import httpx2
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import event, select
 
-from roomkey.authorization_server.accounts import apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import CreateApi
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
 from roomkey.authorization_server.identity import users
@@ -137,19 +138,19 @@ class OAuthService(Node):
     def act(self, act: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """One act at the console, in a transaction of its own."""
         with self.service.unit_of_work(CONSOLE) as uow:
-            return act(uow, *arguments, **named)
+            return act(*arguments, **named)(uow) if isinstance(act, type) else act(uow, *arguments, **named)
 
     def add_api(self, audience: str = "orders-api", *scopes: str, **named: Any) -> Login:
         """An API; the login of its own account."""
         chosen = [Scope(scope) for scope in scopes or ("orders:read", "orders:write")]
-        made = self.act(apis.create, audience=audience, scopes=chosen, **named)
+        made = self.act(CreateApi, audience=audience, scopes=chosen, **named)
         return Login(made.api.client_id, made.client_secret.value)
 
     def add_account(self, client_id: str = "reports", *scopes: str, **named: Any) -> Login:
         """A service account."""
         chosen = scopes or ("orders:read", "orders:write")
         named.setdefault("apis", [Access("orders-api", chosen, chosen[:1])])
-        made = self.act(service_accounts.create, client_id=client_id, **named)
+        made = self.act(CreateServiceAccount, client_id=client_id, **named)
         return Login(client_id, "" if made.client_secret is None else made.client_secret.value)
 
     def add_app(self, client_id: str = "app", *scopes: str, **named: Any) -> Login:

@@ -1,13 +1,16 @@
 """APIs, and tokens for them, made as the service makes them."""
 
+import base64
+import json
 from typing import Any
 
 from sqlalchemy import insert
 
-from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
-from roomkey.authorization_server.accounts.app_tokens import NewAppToken
+from roomkey.authorization_server.accounts.apis.commands import CreateApi, CreatedApi
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.app_tokens.commands import CreateAppToken, CreatedAppToken
+from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.clients.client_cache import read_api
 from roomkey.authorization_server.schema.audit import counters
@@ -20,12 +23,12 @@ from roomkey.authorization_server.tokens.revocation import revoke_account
 CONSOLE = Actor.console()
 
 
-def add_api(service: Service, audience: str = "orders-api", **named: Any) -> apis.NewApi:
+def add_api(service: Service, audience: str = "orders-api", **named: Any) -> CreatedApi:
     """An API, and an account that may ask for tokens for it: ``orders-api-client``."""
     with service.unit_of_work(CONSOLE) as uow:
-        made = apis.create(uow, audience=audience, scopes=[Scope("orders:read")], **named)
+        made = CreateApi(audience=audience, scopes=[Scope("orders:read")], **named)(uow)
         access = [Access(audience, ("orders:read",))]
-        service_accounts.create(uow, client_id=f"{audience}-client", apis=access)
+        CreateServiceAccount(client_id=f"{audience}-client", apis=access)(uow)
     return made
 
 
@@ -44,17 +47,16 @@ def issue(service: Service, audience: str = "orders-api", *, lifetime: int = 300
 
 def issue_app_token(
     service: Service, audience: str = "orders-api", *, lifetime: int = 86400, token_format: str | None = None
-) -> NewAppToken:
+) -> CreatedAppToken:
     """An app token for the API."""
     with service.unit_of_work(CONSOLE) as uow:
-        return app_tokens.create(
-            uow,
+        return CreateAppToken(
             client_id=f"{audience}-client",
             audience=audience,
             scopes=["orders:read"],
             lifetime=lifetime,
             token_format=token_format,
-        )
+        )(uow)
 
 
 def skip_statuses(service: Service, number: int) -> None:
@@ -80,3 +82,15 @@ def insert_revoked_tokens(service: Service, number: int, *, first: int = 0) -> N
         ]
         uow.connection.execute(insert(access_tokens), rows)
         revoke_account(uow, "crowd", reason="test")
+
+
+def jti_of(made: CreatedAppToken) -> str:
+    """The ``jti`` of an app token, a JWT."""
+    return str(payload_of(made)["jti"])
+
+
+def payload_of(made: CreatedAppToken) -> dict[str, Any]:
+    """The claims of an app token, a JWT, without verifying it."""
+    payload = made.token.reveal().split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims

@@ -7,10 +7,23 @@ import pytest
 from tests.authorization_server.accounts.conftest import Acting
 from tests.authorization_server.oauth_service import OAuthService
 
-from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, tenants
-from roomkey.authorization_server.accounts import token_requests as requests
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import ChangeApi, CreateApi, GetApi, ListApis
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.app_tokens.commands import CreateAppToken, GetAppToken, ListAppTokens
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    CreateServiceAccount,
+    DisableServiceAccount,
+    GetServiceAccount,
+    ListServiceAccounts,
+    RotateAccountSecret,
+)
+from roomkey.authorization_server.accounts.tenants.commands import CreateTenant, ListTenants
+from roomkey.authorization_server.accounts.token_requests.commands import (
+    ApproveTokenRequest,
+    GetTokenRequest,
+    ListTokenRequests,
+)
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.audit.verify import find_break
@@ -31,51 +44,51 @@ HOSTILE = {
 }
 ORDER: dict[str, Any] = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": 3600}
 ACTS: dict[str, Callable[..., Any]] = {
-    "tenants.create": lambda uow, text: tenants.create(uow, name=text),
-    "tenants.find after": lambda uow, text: tenants.find(uow, after=text),
-    "apis.create audience": lambda uow, text: apis.create(uow, audience=text, scopes=[Scope("a")]),
-    "apis.create scope": lambda uow, text: apis.create(uow, audience="x", scopes=[Scope(text)]),
-    "apis.create sentence": lambda uow, text: apis.create(uow, audience="x", scopes=[Scope("a", text)]),
-    "apis.create description": lambda uow, text: apis.create(uow, audience="x", scopes=[Scope("a")], description=text),
-    "apis.create tenant": lambda uow, text: apis.create(uow, audience="x", scopes=[Scope("a")], tenant=text),
-    "apis.get": apis.get,
-    "apis.change": lambda uow, text: apis.change(uow, text, description="x"),
-    "apis.remove_scopes": lambda uow, text: apis.remove_scopes(uow, "orders-api", [text]),
-    "apis.find search": lambda uow, text: apis.find(uow, search=text),
-    "accounts.create name": lambda uow, text: service_accounts.create(uow, client_id=text),
-    "accounts.create api": lambda uow, text: service_accounts.create(
-        uow, client_id="x", apis=[Access(text, ("orders:read",))]
+    "tenants.create": lambda uow, text: CreateTenant(name=text)(uow),
+    "tenants.find after": lambda uow, text: ListTenants(after=text)(uow),
+    "apis.create audience": lambda uow, text: CreateApi(audience=text, scopes=[Scope("a")])(uow),
+    "apis.create scope": lambda uow, text: CreateApi(audience="x", scopes=[Scope(text)])(uow),
+    "apis.create sentence": lambda uow, text: CreateApi(audience="x", scopes=[Scope("a", text)])(uow),
+    "apis.create description": lambda uow, text: CreateApi(audience="x", scopes=[Scope("a")], description=text)(uow),
+    "apis.create tenant": lambda uow, text: CreateApi(audience="x", scopes=[Scope("a")], tenant=text)(uow),
+    "apis.get": GetApi,
+    "apis.change": lambda uow, text: ChangeApi(text, description="x")(uow),
+    "apis.remove_scopes": lambda uow, text: ChangeApi("orders-api", remove_scopes=[text])(uow),
+    "apis.find search": lambda uow, text: ListApis(search=text)(uow),
+    "accounts.create name": lambda uow, text: CreateServiceAccount(client_id=text)(uow),
+    "accounts.create api": lambda uow, text: CreateServiceAccount(client_id="x", apis=[Access(text, ("orders:read",))])(
+        uow
     ),
-    "accounts.create scope": lambda uow, text: service_accounts.create(
-        uow, client_id="x", apis=[Access("orders-api", (text,))]
-    ),
-    "accounts.create owner": lambda uow, text: service_accounts.create(uow, client_id="x", owner_id=text),
-    "accounts.create tenant": lambda uow, text: service_accounts.create(uow, client_id="x", tenant=text),
-    "accounts.create role": lambda uow, text: service_accounts.create(uow, client_id="x", roles=[text]),
-    "accounts.create jwks": lambda uow, text: service_accounts.create(
-        uow, client_id="x", authentication="private_key_jwt", jwks=text
-    ),
-    "accounts.create redirect": lambda uow, text: service_accounts.create(
-        uow, client_id="x", grants=["authorization_code"], redirect_uris=[text]
-    ),
-    "accounts.get": service_accounts.get,
-    "accounts.find search": lambda uow, text: service_accounts.find(uow, search=text),
-    "accounts.find filters": lambda uow, text: service_accounts.find(
-        uow, owner_id=text, tenant=text, audience=text, kind=text
-    ),
-    "accounts.find after": lambda uow, text: service_accounts.find(uow, after=text),
-    "accounts.disable": lambda uow, text: service_accounts.disable(uow, "reports", reason=text),
-    "secrets.rotate": account_secrets.rotate,
-    "tokens.create": lambda uow, text: app_tokens.create(uow, **ORDER | {"client_id": text}),
-    "tokens.create api": lambda uow, text: app_tokens.create(uow, **ORDER | {"audience": text}),
-    "tokens.create scope": lambda uow, text: app_tokens.create(uow, **ORDER | {"scopes": [text]}),
-    "tokens.create format": lambda uow, text: app_tokens.create(uow, **ORDER, token_format=text),
-    "tokens.get": app_tokens.get,
-    "tokens.find": lambda uow, text: app_tokens.find(uow, client_id=text, audience=text, owner_id=text),
-    "tokens.find after": lambda uow, text: app_tokens.find(uow, after=f"1.{text}"),
-    "requests.get": requests.get,
-    "requests.approve": requests.approve,
-    "requests.find": lambda uow, text: requests.find(uow, state=text),
+    "accounts.create scope": lambda uow, text: CreateServiceAccount(
+        client_id="x", apis=[Access("orders-api", (text,))]
+    )(uow),
+    "accounts.create owner": lambda uow, text: CreateServiceAccount(client_id="x", owner_id=text)(uow),
+    "accounts.create tenant": lambda uow, text: CreateServiceAccount(client_id="x", tenant=text)(uow),
+    "accounts.create role": lambda uow, text: CreateServiceAccount(client_id="x", roles=[text])(uow),
+    "accounts.create jwks": lambda uow, text: CreateServiceAccount(
+        client_id="x", authentication="private_key_jwt", jwks=text
+    )(uow),
+    "accounts.create redirect": lambda uow, text: CreateServiceAccount(
+        client_id="x", grants=["authorization_code"], redirect_uris=[text]
+    )(uow),
+    "accounts.get": GetServiceAccount,
+    "accounts.find search": lambda uow, text: ListServiceAccounts(search=text)(uow),
+    "accounts.find filters": lambda uow, text: ListServiceAccounts(
+        owner_id=text, tenant=text, audience=text, kind=text
+    )(uow),
+    "accounts.find after": lambda uow, text: ListServiceAccounts(after=text)(uow),
+    "accounts.disable": lambda uow, text: DisableServiceAccount("reports", reason=text)(uow),
+    "secrets.rotate": RotateAccountSecret,
+    "tokens.create": lambda uow, text: CreateAppToken(**ORDER | {"client_id": text})(uow),
+    "tokens.create api": lambda uow, text: CreateAppToken(**ORDER | {"audience": text})(uow),
+    "tokens.create scope": lambda uow, text: CreateAppToken(**ORDER | {"scopes": [text]})(uow),
+    "tokens.create format": lambda uow, text: CreateAppToken(**ORDER, token_format=text)(uow),
+    "tokens.get": GetAppToken,
+    "tokens.find": lambda uow, text: ListAppTokens(client_id=text, audience=text, owner_id=text)(uow),
+    "tokens.find after": lambda uow, text: ListAppTokens(after=f"1.{text}")(uow),
+    "requests.get": GetTokenRequest,
+    "requests.approve": ApproveTokenRequest,
+    "requests.find": lambda uow, text: ListTokenRequests(state=text)(uow),
     "users.create": lambda uow, text: users.create(uow, username=text),
     "users.create tenant": lambda uow, text: users.create(uow, username="bob", tenant=text),
     "users.create role": lambda uow, text: users.create(uow, username="bob", roles=[text]),

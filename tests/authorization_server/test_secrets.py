@@ -14,8 +14,16 @@ from sqlalchemy import select
 from tests.authorization_server.oauth_service import CONSOLE, PASSWORD, Login, OAuthService, claims_of, oauth_service
 from tests.support.leaks import LeakDetector
 
-from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.apis.commands import ChangeApi, ListApis, RotateApiSecret
+from roomkey.authorization_server.accounts.app_tokens.commands import CreateAppToken, ListAppTokens, RotateAppToken
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    ChangeServiceAccount,
+    ListAccountSecrets,
+    ListServiceAccounts,
+    RotateAccountSecret,
+)
+from roomkey.authorization_server.accounts.token_requests.commands import ListTokenRequests
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.column_encryption import PRIVATE_KEY
@@ -89,13 +97,13 @@ def _people(oauth: OAuthService, clock: FakeClock) -> tuple[list[str], str]:
 def _accounts(oauth: OAuthService) -> tuple[list[str], Login]:
     """The secrets of accounts and APIs, and an app whose people sign in."""
     first = oauth.add_app("app", apis=[Access("orders-api", ("orders:read",), ("orders:read",))])
-    second = oauth.act(account_secrets.rotate, "app", overlap=60).client_secret.value
-    api = oauth.act(apis.rotate_secret, "orders-api", overlap=60).client_secret.value
+    second = oauth.act(RotateAccountSecret, "app", overlap=60).client_secret.value
+    api = oauth.act(RotateApiSecret, "orders-api", overlap=60).client_secret.value
     oauth.add_api("opaque-api", "orders:read", token_format="opaque")
-    shared = oauth.act(apis.change, "opaque-api", algorithm="HS256").shared_secret.reveal()
+    shared = oauth.act(ChangeApi, "opaque-api", algorithm="HS256").shared_secret.reveal()
     again = oauth.act(new_shared_secret, "opaque-api").reveal()
     oauth.act(
-        service_accounts.change,
+        ChangeServiceAccount,
         "app",
         grants=["password", "refresh_token", "client_credentials", "authorization_code"],
         redirect_uris=[BACK],
@@ -115,9 +123,9 @@ def _tokens(oauth: OAuthService, app: Login, clock: FakeClock) -> list[str]:
         issued += [one[name] for one in (first, again) for name in ("access_token", "refresh_token")]
         for token_format in ("jwt", "opaque"):
             order = {"client_id": "app", "audience": audience, "scopes": ["orders:read"], "lifetime": 3600}
-            made = oauth.act(app_tokens.create, **order, token_format=token_format)
-            renewed = oauth.act(app_tokens.rotate, made.app_token.id, overlap=60)
-            issued += [made.minted.value, renewed.minted.value]
+            made = oauth.act(CreateAppToken, **order, token_format=token_format)
+            renewed = oauth.act(RotateAppToken, made.app_token.id, overlap=60)
+            issued += [made.token.reveal(), renewed.token.reveal()]
     alice = oauth.act(users.get, "alice")
     challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
     granted = CodeGrant(
@@ -173,11 +181,11 @@ def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
     shown: list[object] = [_dump(service)]
     with service.look(CONSOLE) as uow:
         lists = (
-            apis.find(uow),
-            service_accounts.find(uow),
-            account_secrets.find(uow, "app"),
-            app_tokens.find(uow),
-            token_requests.find(uow),
+            ListApis()(uow),
+            ListServiceAccounts()(uow),
+            ListAccountSecrets("app")(uow),
+            ListAppTokens()(uow),
+            ListTokenRequests()(uow),
             users.list_users(uow),
             sessions.list_sessions(uow, "boss"),
             search.find(uow, limit=200),
@@ -199,6 +207,6 @@ def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
 
 def test_the_walk_would_find_a_secret_that_is_kept(walked: OAuthService, detector: LeakDetector) -> None:
     secret = walked.add_account("careless").secret
-    walked.act(service_accounts.change, "careless", description=f"its secret is {secret}")
+    walked.act(ChangeServiceAccount, "careless", description=f"its secret is {secret}")
     detector.plant(secret)
     assert detector.find_leaks(_dump(walked.service))

@@ -104,10 +104,11 @@ def service_accounts(session: Session) -> None:
 def app_tokens(session: Session) -> None:
     token, orders = session["app-token"], ("reports", "--api", "orders-api", "--scopes", "orders:read")
     made = token("create", *orders, "--expires", "3d")
-    token("create", *orders, "--opaque", "--expires", "1d")
+    token("create", *orders, "--format", "opaque", "--expires", "1d")
     new = token("rotate", made["id"], "--overlap", "1h")
     token("revoke", new["id"], "--reason", "leaked")
     token("revoke", new["id"])
+    token("show", new["id"])
     token("list", "--account", "reports")
     token("list", "--all")
     token("create", *orders, "--expires", "30d")
@@ -144,6 +145,7 @@ def token_requests(session: Session, issuer: str) -> None:
     request("approve", ids[0], "--answer", "Go ahead")
     request("refuse", ids[1], "--answer", "No need")
     request("approve", ids[1])
+    request("show", ids[1])
     request("list")
 
 

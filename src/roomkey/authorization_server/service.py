@@ -8,11 +8,11 @@ from typing import Final, Self, TypeVar
 
 from sqlalchemy import Connection, select
 
-from roomkey.authorization_server.accounts.apis import ensure_built_in
+from roomkey.authorization_server.accounts.apis.commands import ensure_built_in
 from roomkey.authorization_server.actor import SERVICE, Actor
 from roomkey.authorization_server.column_encryption import START_CHECK
 from roomkey.authorization_server.database.database import Database
-from roomkey.authorization_server.database.migrate import migrate
+from roomkey.authorization_server.database.migrate import demand_schema, migrate
 from roomkey.authorization_server.database.statements import insert_into
 from roomkey.authorization_server.errors import DatabaseUnsuitable
 from roomkey.authorization_server.keys.new_key import ensure_signing_key
@@ -48,21 +48,35 @@ class Service:
         self.clock = clock
 
     @classmethod
+<<<<<<< HEAD
     def open(cls, settings: Settings, *, clock: Clock | None = None, keyring: Keyring | None = None) -> Self:
         """Open the service of ``settings``; on a fresh machine, create its database, schema and keys.
+=======
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        keyring: Keyring | None = None,
+        create: bool = True,
+    ) -> Self:
+        """The service that ``settings`` describe; on a fresh machine its database, schema and keys are made.
+>>>>>>> fd84993 (commands: service accounts, APIs, app tokens, requests and tenants as typed commands)
 
-        ``keyring`` holds the key-encryption keys; by default a file in the data folder. Raises ConfigurationError,
-        DatabaseUnavailable, and DatabaseUnsuitable where the keys are not those of the database. Blocks.
+        ``keyring`` holds the key-encryption keys; by default a file in the data folder. Without ``create`` there must
+        be a service, and nothing is written. Raises ConfigurationError, DatabaseUnavailable, and DatabaseUnsuitable
+        where the keys are not those of the database. Blocks.
         """
-        database = Database.open(settings.database)
+        database = Database.open(settings.database, create=create)
         try:
-            migrate(database)
+            migrate(database) if create else demand_schema(database)
             ring = keyring or _key_file(settings.data, database)
             service = cls(settings, database, ring, clock or SystemClock())
             service._check_keys()
-            with service.unit_of_work(SERVICE) as uow:
-                ensure_signing_key(uow, "ES256")
-                ensure_built_in(uow)
+            if create:
+                with service.unit_of_work(SERVICE) as uow:
+                    ensure_signing_key(uow, "ES256")
+                    ensure_built_in(uow)
         except BaseException:
             database.close()
             raise
@@ -98,9 +112,11 @@ class Service:
 
     def _check_keys(self) -> None:
         found = select(seals.c.sealed).where(seals.c.name == "check")
-        with self.database.writing() as connection:
+        with self.database.reading() as connection:
             sealed = connection.scalar(found)
-            if sealed is None:  # of several nodes on a fresh database, the first one's keys are the database's
+        if sealed is None:
+            with self.database.writing() as connection:
+                # Of several nodes on a fresh database, the first one's keys are the database's.
                 values = {"name": "check", "sealed": START_CHECK.encrypt(self.keyring, _CHECK, row="check")}
                 connection.execute(insert_into(connection, seals).values(values).on_conflict_do_nothing())
                 sealed = connection.scalar(found)

@@ -11,9 +11,10 @@ from typing import Final
 
 import uvicorn
 
-from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import CreateApi
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount, RotateAccountSecret
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.errors import Conflict
 from roomkey.authorization_server.service import Service
@@ -90,18 +91,18 @@ def _create(service: Service) -> Path:
     file = service.settings.data / "example.secret"
     try:
         with service.unit_of_work(Actor.console()) as uow:
-            apis.create(uow, audience=AUDIENCE, scopes=_SCOPES, description="The sample API of serve --example.")
+            CreateApi(audience=AUDIENCE, scopes=_SCOPES, description="The sample API of serve --example.")(uow)
     except Conflict:
         pass
     try:
         with service.unit_of_work(Actor.console()) as uow:
             access = (Access(AUDIENCE, ("orders:read",)),)
-            made = service_accounts.create(uow, client_id=CLIENT_ID, apis=access).client_secret
+            made = CreateServiceAccount(client_id=CLIENT_ID, apis=access)(uow).client_secret
     except Conflict:
         if file.exists():
             return file
         with service.unit_of_work(Actor.console()) as uow:
-            made = account_secrets.rotate(uow, CLIENT_ID, overlap=0).client_secret
+            made = RotateAccountSecret(CLIENT_ID, overlap=0)(uow).client_secret
     assert made is not None  # noqa: S101 - it authenticates by one
     if not write_new(file, made.value.encode()):
         replace(file, made.value.encode())

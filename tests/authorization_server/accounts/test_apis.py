@@ -5,9 +5,23 @@ import json
 import pytest
 
 from roomkey.authorization_server import secret_format
-from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import (
+    ChangeApi,
+    CreateApi,
+    DisableApi,
+    EnableApi,
+    GetApi,
+    ListApis,
+    RotateApiSecret,
+)
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    EnableServiceAccount,
+    GetServiceAccount,
+    ListAccountSecrets,
+    RotateAccountSecret,
+)
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.permissions import Role
@@ -21,15 +35,15 @@ def test_a_new_api_has_an_account_of_its_own_that_may_only_introspect(acting):
     assert made.api.scope_names == ("orders:read", "orders:write")
     assert (made.api.token_lifetime, made.api.token_format, made.api.algorithm) == (300, "jwt", "ES256")
     assert secret_format.is_well_formed(made.client_secret.value, secret_format.SecretKind.CLIENT_SECRET)
-    account = acting(service_accounts.get, made.api.client_id)
+    account = acting(GetServiceAccount, made.api.client_id)
     assert (account.client_id, account.kind, account.grants, account.apis) == ("orders-api", "api", (), ())
-    assert acting(apis.get, "orders-api") == made.api
+    assert acting(GetApi, "orders-api") == made.api
 
 
 def test_the_name_of_an_api_may_be_an_address(acting):
     made = acting.api("https://orders.example/v1")
     assert made.api.client_id.startswith("api_")
-    assert acting(apis.get, "https://orders.example/v1").enabled
+    assert acting(GetApi, "https://orders.example/v1").enabled
 
 
 def test_a_taken_name_is_a_conflict_and_leaves_nothing_behind(acting):
@@ -39,9 +53,9 @@ def test_a_taken_name_is_a_conflict_and_leaves_nothing_behind(acting):
     acting.account("taken", apis=[])
     with pytest.raises(Conflict):
         acting.api("taken")
-    assert not acting(apis.get, "orders-api").needs_approval
+    assert not acting(GetApi, "orders-api").needs_approval
     with pytest.raises(NotFound):
-        acting(apis.get, "taken")
+        acting(GetApi, "taken")
 
 
 @pytest.mark.parametrize(
@@ -52,9 +66,9 @@ def test_a_taken_name_is_a_conflict_and_leaves_nothing_behind(acting):
         ("audience", {"audience": "a" * 201}),
         ("audience", {"audience": "or\u0501ers"}),
         ("scopes", {"scopes": []}),
-        ("scopes", {"scopes": [Scope("orders read")]}),
-        ("scopes", {"scopes": [Scope('"')]}),
-        ("scopes", {"scopes": [Scope("a", "two\nlines")]}),
+        ("scopes.name", {"scopes": [{"name": "orders read"}]}),
+        ("scopes.name", {"scopes": [{"name": '"'}]}),
+        ("scopes.description", {"scopes": [{"name": "a", "description": "two\nlines"}]}),
         ("token_lifetime", {"token_lifetime": 3601}),
         ("token_lifetime", {"token_lifetime": 0}),
         ("longest_app_token", {"longest_app_token": 367 * 86_400}),
@@ -66,7 +80,7 @@ def test_a_taken_name_is_a_conflict_and_leaves_nothing_behind(acting):
 )
 def test_a_value_that_cannot_be_taken_names_its_field(acting, field, wrong):
     with pytest.raises(Invalid) as refused:
-        acting(apis.create, **({"audience": "orders-api", "scopes": [Scope("orders:read")]} | wrong))
+        acting(CreateApi, **({"audience": "orders-api", "scopes": [Scope("orders:read")]} | wrong))
     assert refused.value.field == field
     assert {event.subject for event in acting.events() if event.action == "api.created"} == {"roomkey-admin"}
 
@@ -74,12 +88,12 @@ def test_a_value_that_cannot_be_taken_names_its_field(acting, field, wrong):
 def test_only_administrators_change_apis(acting):  # auth service 44
     acting.api()
     for act in (
-        lambda: acting(apis.create, audience="x", scopes=[Scope("a")], by=DEVELOPER),
-        lambda: acting(apis.change, "orders-api", description="mine", by=DEVELOPER),
-        lambda: acting(apis.disable, "orders-api", by=DEVELOPER),
-        lambda: acting(apis.rotate_secret, "orders-api", by=DEVELOPER),
-        lambda: acting(apis.remove_scopes, "orders-api", ["orders:read"], by=DEVELOPER),
-        lambda: acting(apis.get, "orders-api", by=Actor(ActorKind.USER, "usr_n", "n")),
+        lambda: acting(CreateApi, audience="x", scopes=[Scope("a")], by=DEVELOPER),
+        lambda: acting(ChangeApi, "orders-api", description="mine", by=DEVELOPER),
+        lambda: acting(DisableApi, "orders-api", by=DEVELOPER),
+        lambda: acting(RotateApiSecret, "orders-api", by=DEVELOPER),
+        lambda: acting(ChangeApi, "orders-api", remove_scopes=["orders:read"], by=DEVELOPER),
+        lambda: acting(GetApi, "orders-api", by=Actor(ActorKind.USER, "usr_n", "n")),
     ):
         with pytest.raises(NotAllowed):
             act()
@@ -90,61 +104,61 @@ def test_another_tenants_api_is_not_found_and_everybodys_cannot_be_changed(actin
     acting.api("shared")
     acting.api("theirs", tenant="globex")
     administrator = acting.user("ada", "administrator", tenant="acme")
-    own = acting(apis.create, audience="own", scopes=[Scope("a")], by=administrator)
+    own = acting(CreateApi, audience="own", scopes=[Scope("a")], by=administrator)
     assert own.api.tenant == "acme"
-    assert [api.audience for api in acting(apis.find, by=administrator).items] == ["own", "roomkey-admin", "shared"]
-    for act in (apis.get, apis.change, apis.disable, apis.rotate_secret):
+    assert [api.audience for api in acting(ListApis, by=administrator).items] == ["own", "roomkey-admin", "shared"]
+    for act in (GetApi, ChangeApi, DisableApi, RotateApiSecret):
         with pytest.raises(NotFound, match="There is no API"):
             acting(act, "theirs", by=administrator)
     with pytest.raises(NotAllowed):
-        acting(apis.change, "shared", description="mine", by=administrator)
+        acting(ChangeApi, "shared", description="mine", by=administrator)
     with pytest.raises(Invalid):
-        acting(apis.create, audience="y", scopes=[Scope("a")], tenant="globex", by=administrator)
+        acting(CreateApi, audience="y", scopes=[Scope("a")], tenant="globex", by=administrator)
 
 
 def test_a_scope_that_is_taken_away_leaves_every_account(acting):  # auth service 14
     acting.api()
     acting.account("both", "orders:read", "orders:write")
     acting.account("one", "orders:write")
-    acting(apis.remove_scopes, "orders-api", ["orders:write"])
-    assert acting(apis.get, "orders-api").scope_names == ("orders:read",)
-    assert acting(service_accounts.get, "both").apis == (Access("orders-api", ("orders:read",)),)
-    assert acting(service_accounts.get, "one").apis == ()
+    acting(ChangeApi, "orders-api", remove_scopes=["orders:write"])
+    assert acting(GetApi, "orders-api").scope_names == ("orders:read",)
+    assert acting(GetServiceAccount, "both").apis == (Access("orders-api", ("orders:read",)),)
+    assert acting(GetServiceAccount, "one").apis == ()
     with pytest.raises(Invalid):
-        acting(apis.remove_scopes, "orders-api", ["orders:read"])  # the last one
+        acting(ChangeApi, "orders-api", remove_scopes=["orders:read"])  # the last one
     with pytest.raises(Invalid):
-        acting(apis.remove_scopes, "orders-api", ["orders:delete"])
+        acting(ChangeApi, "orders-api", remove_scopes=["orders:delete"])
 
 
 def test_scopes_that_are_added_leave_accounts_as_they_are(acting):
     acting.api()
     acting.account("both", "orders:read", "orders:write")
     api = acting(
-        apis.add_scopes, "orders-api", [Scope("orders:delete", "Delete orders."), Scope("orders:read", "See.")]
-    )
+        ChangeApi, "orders-api", add_scopes=[Scope("orders:delete", "Delete orders."), Scope("orders:read", "See.")]
+    ).api
     assert [(scope.name, scope.description) for scope in api.scopes] == [
         ("orders:delete", "Delete orders."),
         ("orders:read", "See."),
         ("orders:write", ""),
     ]
-    assert acting(service_accounts.get, "both").scopes_of("orders-api") == ("orders:read", "orders:write")
+    assert acting(GetServiceAccount, "both").scopes_of("orders-api") == ("orders:read", "orders:write")
 
 
 def test_a_disabled_api_takes_its_account_along_until_it_is_enabled(acting):
     acting.api()
-    assert not acting(apis.disable, "orders-api").enabled
-    assert not acting(service_accounts.get, "orders-api").enabled
+    assert not acting(DisableApi, "orders-api").enabled
+    assert not acting(GetServiceAccount, "orders-api").enabled
     with pytest.raises(Conflict):
-        acting(service_accounts.enable, "orders-api")
-    assert acting(apis.enable, "orders-api").enabled
-    assert acting(service_accounts.get, "orders-api").enabled
+        acting(EnableServiceAccount, "orders-api")
+    assert acting(EnableApi, "orders-api").enabled
+    assert acting(GetServiceAccount, "orders-api").enabled
 
 
 def test_every_change_is_audited_with_before_and_after_and_counted(acting, small_service):  # auth service 48
     with small_service.look(Actor.console()) as uow:
         before = config_version(uow.connection)
     secret = acting.api().client_secret.value
-    acting(apis.change, "orders-api", token_lifetime=600, needs_approval=True)
+    acting(ChangeApi, "orders-api", token_lifetime=600, needs_approval=True)
     events = acting.events()[-2:]
     assert [event.action for event in events] == ["api.created", "api.changed"]
     assert {event.actor for event in events} == {"console"}
@@ -163,23 +177,23 @@ def test_a_change_that_cannot_be_audited_does_not_happen(acting, monkeypatch):  
         raise OSError("no space left")
 
     monkeypatch.setattr(UnitOfWork, "lock_audit_log", full)
-    for act, named in ((apis.change, {"description": "new"}), (apis.disable, {}), (apis.rotate_secret, {})):
+    for act, named in ((ChangeApi, {"description": "new"}), (DisableApi, {}), (RotateApiSecret, {})):
         with pytest.raises(OSError, match="no space"):
             acting(act, "orders-api", **named)
     monkeypatch.undo()
-    api = acting(apis.get, "orders-api")
+    api = acting(GetApi, "orders-api")
     assert api.enabled
     assert api.description == ""
-    assert len(acting(account_secrets.find, "orders-api")) == 1
+    assert len(acting(ListAccountSecrets, "orders-api").items) == 1
 
 
 def test_the_services_own_api_stays_as_it_is_and_nobody_can_be_its_account(acting):  # auth service 6
-    assert acting(account_secrets.find, "roomkey-admin") == ()
-    for act in (apis.change, apis.disable, apis.rotate_secret):
+    assert acting(ListAccountSecrets, "roomkey-admin").items == ()
+    for act in (ChangeApi, DisableApi, RotateApiSecret):
         with pytest.raises(Conflict):
             acting(act, "roomkey-admin")
     with pytest.raises(Conflict):
-        acting(account_secrets.rotate, "roomkey-admin")
+        acting(RotateAccountSecret, "roomkey-admin")
 
 
 def test_pages_follow_each_other_without_gaps_and_a_cursor_is_only_a_name(acting):  # auth service 47
@@ -187,15 +201,15 @@ def test_pages_follow_each_other_without_gaps_and_a_cursor_is_only_a_name(acting
         acting.api(f"api-{number}")
     seen, after = [], None
     while True:
-        page = acting(apis.find, after=after, limit=3)
+        page = acting(ListApis, after=after, limit=3)
         seen += [api.audience for api in page.items]
         after = page.after
         if after is None:
             break
     assert seen == [*(f"api-{number}" for number in range(7)), "roomkey-admin"]
-    assert acting(apis.find, after="x' OR 1=1 --").items == ()
-    assert [api.audience for api in acting(apis.find, search="i-6").items] == ["api-6"]
-    assert acting(apis.find, search="%").items == ()
+    assert acting(ListApis, after="x' OR 1=1 --").items == ()
+    assert [api.audience for api in acting(ListApis, search="i-6").items] == ["api-6"]
+    assert acting(ListApis, search="%").items == ()
     for wrong in ({"limit": 0}, {"limit": 201}, {"after": "a\x00"}, {"after": "a" * 300}):
         with pytest.raises(Invalid):
-            acting(apis.find, **wrong)
+            acting(ListApis, **wrong)

@@ -5,8 +5,29 @@ import dataclasses
 import pytest
 from tests.authorization_server.accounts.conftest import Acting
 
-from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.apis.commands import ChangeApi
+from roomkey.authorization_server.accounts.app_tokens.commands import (
+    CreateAppToken,
+    GetAppToken,
+    ListAppTokens,
+    RevokeAppToken,
+    RotateAppToken,
+)
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    ChangeServiceAccount,
+    DisableServiceAccount,
+    GetServiceAccount,
+    ListServiceAccounts,
+)
+from roomkey.authorization_server.accounts.token_requests.commands import (
+    ApproveTokenRequest,
+    CollectAppToken,
+    GetTokenRequest,
+    ListTokenRequests,
+    RequestAppToken,
+    WithdrawTokenRequest,
+)
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.identity import sessions, users
@@ -42,12 +63,12 @@ def test_an_approved_token_for_an_account_of_somebody_else_is_not_renewed_for_ev
     acting.api()
     acting.account()
     developer, approver = acting.user("dev", "developer"), acting.user("eve", "approver")
-    asked = acting(token_requests.request, **ORDER, by=developer)
+    asked = acting(RequestAppToken, **ORDER, by=developer)
     assert asked.state == "pending"
-    acting(token_requests.approve, asked.id, by=approver)
-    token = acting(token_requests.collect, asked.id, by=developer).app_token
+    acting(ApproveTokenRequest, asked.id, by=approver)
+    token = acting(CollectAppToken, asked.id, by=developer).app_token
     clock.advance(3600)
-    renewed = acting(app_tokens.rotate, token.id, lifetime=30 * DAY, by=developer).app_token
+    renewed = acting(RotateAppToken, token.id, lifetime=30 * DAY, by=developer).app_token
     assert renewed.expires_at == token.expires_at
 
 
@@ -55,30 +76,30 @@ def test_a_request_that_needed_no_approval_needs_one_once_the_account_is_somebod
     acting.api()
     developer = acting.user("dev", "developer")
     acting.account(by=developer)
-    asked = acting(token_requests.request, **ORDER, by=developer)
+    asked = acting(RequestAppToken, **ORDER, by=developer)
     assert asked.state == "approved"
-    acting(service_accounts.change, "reports", owner_id="")
+    acting(ChangeServiceAccount, "reports", owner_id="")
     with pytest.raises(Conflict, match="approval"):
-        acting(token_requests.collect, asked.id, by=developer)
+        acting(CollectAppToken, asked.id, by=developer)
 
 
 def test_a_request_that_needed_no_approval_needs_one_once_the_api_wants_it(acting: Acting):
     acting.api()
     developer = acting.user("dev", "developer")
     acting.account(by=developer)
-    asked = acting(token_requests.request, **ORDER, by=developer)
-    acting(apis.change, "orders-api", needs_approval=True)
+    asked = acting(RequestAppToken, **ORDER, by=developer)
+    acting(ChangeApi, "orders-api", needs_approval=True)
     with pytest.raises(Conflict, match="approval"):
-        acting(token_requests.collect, asked.id, by=developer)
+        acting(CollectAppToken, asked.id, by=developer)
 
 
 def test_what_somebody_agreed_to_on_the_console_can_be_collected_though_the_account_is_not_ones_own(acting: Acting):
     acting.api(needs_approval=True)
     acting.account()
     developer = acting.user("dev", "developer")
-    asked = acting(token_requests.request, **ORDER, by=developer)
-    acting(token_requests.approve, asked.id)
-    assert acting(token_requests.collect, asked.id, by=developer).app_token.owner_id == "usr_dev"
+    asked = acting(RequestAppToken, **ORDER, by=developer)
+    acting(ApproveTokenRequest, asked.id)
+    assert acting(CollectAppToken, asked.id, by=developer).app_token.owner_id == "usr_dev"
 
 
 def test_a_service_account_is_told_no_shared_secret_of_an_api_that_it_may_not_use(acting: Acting):
@@ -86,9 +107,9 @@ def test_a_service_account_is_told_no_shared_secret_of_an_api_that_it_may_not_us
     acting.account("robot", "orders:read", roles=["administrator"])
     robot = Actor(ActorKind.SERVICE_ACCOUNT, "robot", "robot", frozenset({"administrator"}))
     with pytest.raises(NotAllowed):
-        acting(apis.change, "orders-api", algorithm="HS256", by=robot)
-    acting(service_accounts.change, "robot", apis=[Access("orders-api", ("orders:read", "orders:write"))])
-    assert acting(apis.change, "orders-api", algorithm="HS256", by=robot).shared_secret is not None
+        acting(ChangeApi, "orders-api", algorithm="HS256", by=robot)
+    acting(ChangeServiceAccount, "robot", apis=[Access("orders-api", ("orders:read", "orders:write"))])
+    assert acting(ChangeApi, "orders-api", algorithm="HS256", by=robot).shared_secret is not None
 
 
 def test_an_administrator_of_one_tenant_backs_up_nothing_of_the_others(acting: Acting, tmp_path):
@@ -103,21 +124,21 @@ def test_nobody_sees_the_things_of_another_tenant_by_a_cursor(acting: Acting):  
     acting.api()
     for tenant in ("acme", "other"):
         acting.account(f"{tenant}-app", tenant=tenant)
-        acting(app_tokens.create, **ORDER | {"client_id": f"{tenant}-app"})
+        acting(CreateAppToken, **ORDER | {"client_id": f"{tenant}-app"})
         acting(users.create, username=f"{tenant}-user", tenant=tenant)
     ann = acting.user("ann", "administrator", tenant="acme")
-    (other,) = acting(app_tokens.find, client_id="other-app").items
+    (other,) = acting(ListAppTokens, client_id="other-app").items
     for cursor in (None, f"{other.created_at + 1}.", f"{other.created_at}.", "999999999999.x"):
-        seen = acting(app_tokens.find, after=cursor, by=ann).items
+        seen = acting(ListAppTokens, after=cursor, by=ann).items
         assert {one.tenant for one in seen} <= {"acme"}
-        assert acting(token_requests.find, after=cursor, by=ann).items == ()
-    assert [one.client_id for one in acting(service_accounts.find, after="a", by=ann).items] == ["acme-app"]
-    assert acting(service_accounts.find, tenant="other", by=ann).items == ()
+        assert acting(ListTokenRequests, after=cursor, by=ann).items == ()
+    assert [one.client_id for one in acting(ListServiceAccounts, after="a", by=ann).items] == ["acme-app"]
+    assert acting(ListServiceAccounts, tenant="other", by=ann).items == ()
     assert {one.tenant for one in acting(users.list_users, by=ann)} == {"acme"}
-    for act, id_ in ((app_tokens.get, other.id), (app_tokens.revoke, other.id), (app_tokens.rotate, other.id)):
+    for act, id_ in ((GetAppToken, other.id), (RevokeAppToken, other.id), (RotateAppToken, other.id)):
         with pytest.raises(NotFound):
             acting(act, id_, by=ann)
-    for act in (service_accounts.get, service_accounts.disable, service_accounts.change):
+    for act in (GetServiceAccount, DisableServiceAccount, ChangeServiceAccount):
         with pytest.raises(NotFound):
             acting(act, "other-app", by=ann)
 
@@ -126,8 +147,8 @@ def test_an_old_answer_to_whoever_sees_no_more_is_not_found(acting: Acting):
     acting.api()
     acting.account()
     developer = acting.user("dev", "developer")
-    asked = acting(token_requests.request, **ORDER, by=developer)
+    asked = acting(RequestAppToken, **ORDER, by=developer)
     other = dataclasses.replace(developer, id="usr_other")
-    for act in (token_requests.get, token_requests.withdraw, token_requests.collect):
+    for act in (GetTokenRequest, WithdrawTokenRequest, CollectAppToken):
         with pytest.raises(NotFound):
             acting(act, asked.id, by=other)

@@ -7,8 +7,26 @@ from sqlalchemy import select
 from tests.authorization_server.accounts.conftest import Acting
 from tests.authorization_server.concurrent_acts import run_concurrently
 
-from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.apis.commands import ChangeApi, DisableApi
+from roomkey.authorization_server.accounts.app_tokens.commands import (
+    CreateAppToken,
+    ListAppTokens,
+    RevokeAppToken,
+    RotateAppToken,
+)
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    ChangeServiceAccount,
+    DisableServiceAccount,
+    ListAccountSecrets,
+    RotateAccountSecret,
+)
+from roomkey.authorization_server.accounts.token_requests.commands import (
+    ApproveTokenRequest,
+    CollectAppToken,
+    RequestAppToken,
+    WithdrawTokenRequest,
+)
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.errors import Conflict, ServiceError
@@ -41,33 +59,31 @@ def live_secrets(service: Service) -> int:
 
 def live_tokens(service: Service) -> list[str]:
     with service.look(Actor.console()) as uow:
-        return [one.id for one in app_tokens.find(uow, live=True).items]
+        return [one.id for one in ListAppTokens(live=True)(uow).items]
 
 
 def test_of_two_rotations_at_once_one_secret_is_left(service: Service, acting: Acting):
-    run_concurrently(service, *[lambda uow: account_secrets.rotate(uow, "reports")] * 2)
+    run_concurrently(service, *[RotateAccountSecret("reports")] * 2)
     assert live_secrets(service) == 1
 
 
 def test_two_rotations_with_overlap_at_once_leave_one_secret_without_an_end(service: Service, acting: Acting):
-    run_concurrently(service, *[lambda uow: account_secrets.rotate(uow, "reports", overlap=60)] * 2)
+    run_concurrently(service, *[RotateAccountSecret("reports", overlap=60)] * 2)
     with service.look(Actor.console()) as uow:
-        ends = sorted(str(one.expires_at) for one in account_secrets.find(uow, "reports"))
+        ends = sorted(str(one.expires_at) for one in ListAccountSecrets("reports")(uow).items)
     assert ends == sorted(["None", str(service.now() + 60)])
 
 
 def test_of_two_rotations_of_one_app_token_at_once_one_succeeds(service: Service, acting: Acting):
-    old = acting(app_tokens.create, **ORDER).app_token
-    first, second = run_concurrently(service, *[lambda uow: app_tokens.rotate(uow, old.id)] * 2)
+    old = acting(CreateAppToken, **ORDER).app_token
+    first, second = run_concurrently(service, *[RotateAppToken(old.id)] * 2)
     assert isinstance(second, Conflict)
     assert live_tokens(service) == [first.app_token.id]
 
 
 def test_a_token_that_is_revoked_at_this_moment_has_no_successor(service: Service, acting: Acting):
-    old = acting(app_tokens.create, **ORDER).app_token
-    _, second = run_concurrently(
-        service, lambda uow: app_tokens.revoke(uow, old.id), lambda uow: app_tokens.rotate(uow, old.id)
-    )
+    old = acting(CreateAppToken, **ORDER).app_token
+    _, second = run_concurrently(service, RevokeAppToken(old.id), RotateAppToken(old.id))
     assert isinstance(second, Conflict)
     assert live_tokens(service) == []
 
@@ -75,15 +91,15 @@ def test_a_token_that_is_revoked_at_this_moment_has_no_successor(service: Servic
 @pytest.mark.parametrize(
     "end",
     [
-        lambda uow: service_accounts.disable(uow, "reports"),
-        lambda uow: service_accounts.change(uow, "reports", apis=[Access("orders-api", ("orders:write",))]),
-        lambda uow: apis.remove_scopes(uow, "orders-api", ["orders:read"]),
-        lambda uow: apis.disable(uow, "orders-api"),
+        DisableServiceAccount("reports"),
+        ChangeServiceAccount("reports", apis=[Access("orders-api", ("orders:write",))]),
+        ChangeApi("orders-api", remove_scopes=["orders:read"]),
+        DisableApi("orders-api"),
     ],
     ids=["account disabled", "scope taken from the account", "scope removed", "API disabled"],
 )
 def test_no_app_token_slips_past_what_ends_it(service: Service, acting: Acting, end: Any):
-    _, made = run_concurrently(service, end, lambda uow: app_tokens.create(uow, **ORDER))
+    _, made = run_concurrently(service, end, CreateAppToken(**ORDER))
     assert isinstance(made, ServiceError)
     assert live_tokens(service) == []
 
@@ -91,14 +107,14 @@ def test_no_app_token_slips_past_what_ends_it(service: Service, acting: Acting, 
 @pytest.mark.parametrize(
     "end",
     [
-        lambda uow: service_accounts.disable(uow, "reports"),
-        lambda uow: service_accounts.change(uow, "reports", apis=[Access("orders-api", ("orders:write",))]),
-        lambda uow: apis.remove_scopes(uow, "orders-api", ["orders:read"]),
+        DisableServiceAccount("reports"),
+        ChangeServiceAccount("reports", apis=[Access("orders-api", ("orders:write",))]),
+        ChangeApi("orders-api", remove_scopes=["orders:read"]),
     ],
     ids=["account disabled", "scope taken from the account", "scope removed"],
 )
 def test_a_token_that_is_being_made_ends_with_what_it_was_made_for(service: Service, acting: Acting, end: Any):
-    made, ended = run_concurrently(service, lambda uow: app_tokens.create(uow, **ORDER), end)
+    made, ended = run_concurrently(service, CreateAppToken(**ORDER), end)
     assert made.app_token.id
     assert not isinstance(ended, Exception), ended
     assert live_tokens(service) == []
@@ -106,9 +122,9 @@ def test_a_token_that_is_being_made_ends_with_what_it_was_made_for(service: Serv
 
 def test_a_token_is_collected_once(service: Service, acting: Acting):
     developer = acting.user("dev", "developer")
-    acting(service_accounts.change, "reports", owner_id="usr_dev")
-    asked = acting(token_requests.request, **ORDER, by=developer)
-    collect = lambda uow: token_requests.collect(uow, asked.id)  # noqa: E731
+    acting(ChangeServiceAccount, "reports", owner_id="usr_dev")
+    asked = acting(RequestAppToken, **ORDER, by=developer)
+    collect = CollectAppToken(asked.id)
     _, second = run_concurrently(service, collect, collect, by=(developer, developer))
     assert isinstance(second, Conflict)
     assert len(live_tokens(service)) == 1
@@ -116,18 +132,18 @@ def test_a_token_is_collected_once(service: Service, acting: Acting):
 
 def test_a_request_is_approved_or_withdrawn_and_never_both(service: Service, acting: Acting):
     developer, approver = acting.user("dev", "developer"), acting.user("eve", "approver")
-    asked = acting(token_requests.request, **ORDER, by=developer)
+    asked = acting(RequestAppToken, **ORDER, by=developer)
     _, second = run_concurrently(
         service,
-        lambda uow: token_requests.withdraw(uow, asked.id),
-        lambda uow: token_requests.approve(uow, asked.id),
+        WithdrawTokenRequest(asked.id),
+        ApproveTokenRequest(asked.id),
         by=(developer, approver),
     )
     assert isinstance(second, Conflict)
 
 
 def test_tokens_that_are_made_at_once_have_different_places_in_the_status_list(service: Service, acting: Acting):
-    run_concurrently(service, *[lambda uow: app_tokens.create(uow, **ORDER)] * 2)
+    run_concurrently(service, *[CreateAppToken(**ORDER)] * 2)
     with service.look(Actor.console()) as uow:
         places = uow.connection.scalars(select(app_tokens_table.c.status_index)).all()
         assert sorted(places) == [0, 1]

@@ -5,8 +5,18 @@ import json
 import pytest
 from sqlalchemy import insert, select
 
-from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.apis.commands import RotateApiSecret
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    ChangeServiceAccount,
+    CreateServiceAccount,
+    DisableServiceAccount,
+    EnableServiceAccount,
+    GetServiceAccount,
+    ListAccountSecrets,
+    ListServiceAccounts,
+    RotateAccountSecret,
+)
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.schema.tokens import access_tokens, token_families
@@ -23,8 +33,8 @@ def _public(**others) -> str:
 def test_a_new_account_is_what_was_asked_for_with_a_secret_to_show_once(acting):
     acting.api()
     made = acting.account(description="Nightly reports", roles=["exporter"], grants=["client_credentials", "password"])
-    account = acting(service_accounts.get, "reports")
-    assert account == made.account
+    account = acting(GetServiceAccount, "reports")
+    assert account == made.service_account
     assert (account.kind, account.enabled, account.roles) == ("app", True, ("exporter",))
     assert account.grants == ("client_credentials", "password")
     assert account.apis == (READ,)
@@ -58,9 +68,9 @@ def test_a_new_account_is_what_was_asked_for_with_a_secret_to_show_once(acting):
 def test_a_value_that_cannot_be_taken_names_its_field_and_makes_nothing(acting, field, wrong):
     acting.api()
     with pytest.raises(Invalid) as refused:
-        acting(service_accounts.create, **({"client_id": "reports", "apis": [READ]} | wrong))
+        acting(CreateServiceAccount, **({"client_id": "reports", "apis": [READ]} | wrong))
     assert refused.value.field == field
-    assert acting(service_accounts.find).items == ()
+    assert acting(ListServiceAccounts).items == ()
 
 
 @pytest.mark.parametrize(
@@ -87,7 +97,7 @@ def test_redirect_uris_are_exact_addresses_of_ones_own(acting, uri, native, good
     named = {"grants": ["authorization_code"], "redirect_uris": [uri], "native": native, "authentication": "none"}
     acting.api()
     if good:
-        assert acting.account(**named).account.redirect_uris == (uri,)
+        assert acting.account(**named).service_account.redirect_uris == (uri,)
     else:
         with pytest.raises(Invalid):
             acting.account(**named)
@@ -97,21 +107,21 @@ def test_an_account_with_keys_has_no_secret_to_fall_back_to(acting):  # auth ser
     acting.api()
     made = acting.account(authentication="private_key_jwt", jwks=_public(kid="one"))
     assert made.client_secret is None
-    assert made.account.key_ids == ("one",)
+    assert made.service_account.key_ids == ("one",)
     with pytest.raises(Conflict):
-        acting(account_secrets.rotate, "reports")
+        acting(RotateAccountSecret, "reports")
     acting.account("other")
-    acting(service_accounts.change, "other", authentication="private_key_jwt", jwks=_public())
-    assert acting(account_secrets.find, "other") == ()
+    acting(ChangeServiceAccount, "other", authentication="private_key_jwt", jwks=_public())
+    assert acting(ListAccountSecrets, "other").items == ()
 
 
 def test_an_account_that_turns_to_secrets_has_none_until_one_is_made(acting):  # auth service 6
     acting.api()
     acting.account(authentication="private_key_jwt", jwks=_public())
-    acting(service_accounts.change, "reports", authentication="client_secret_basic")
-    assert acting(account_secrets.find, "reports") == ()
-    acting(account_secrets.rotate, "reports")
-    assert len(acting(account_secrets.find, "reports")) == 1
+    acting(ChangeServiceAccount, "reports", authentication="client_secret_basic")
+    assert acting(ListAccountSecrets, "reports").items == ()
+    acting(RotateAccountSecret, "reports")
+    assert len(acting(ListAccountSecrets, "reports").items) == 1
 
 
 @pytest.mark.parametrize(
@@ -146,13 +156,13 @@ def test_a_developer_makes_and_changes_accounts_of_their_own_alone(acting):  # a
     acting.account("hers")
     developer = acting.user("dev", "developer")
     made = acting.account("his", by=developer, owner_id="usr_somebody")
-    assert made.account.owner_id == "usr_dev"
-    assert acting(service_accounts.change, "his", description="Mine", by=developer).account.description == "Mine"
-    assert acting(account_secrets.rotate, "his", by=developer).client_secret
-    for act in (service_accounts.change, service_accounts.disable, service_accounts.enable, account_secrets.rotate):
+    assert made.service_account.owner_id == "usr_dev"
+    assert acting(ChangeServiceAccount, "his", description="Mine", by=developer).service_account.description == "Mine"
+    assert acting(RotateAccountSecret, "his", by=developer).client_secret
+    for act in (ChangeServiceAccount, DisableServiceAccount, EnableServiceAccount, RotateAccountSecret):
         with pytest.raises(NotAllowed):
             acting(act, "hers", by=developer)
-    assert acting(service_accounts.get, "hers", by=developer).client_id == "hers"
+    assert acting(GetServiceAccount, "hers", by=developer).client_id == "hers"
     for role in ("auditor", "approver", "exporter"):
         with pytest.raises(NotAllowed):
             acting.account("another", by=acting.user(role, role))
@@ -165,15 +175,15 @@ def test_what_belongs_to_another_tenant_is_not_found(acting):  # auth service 44
     acting.account("theirs", tenant="globex")
     acting.account("nobodys")
     administrator = acting.user("ada", "administrator", tenant="acme")
-    for act in (service_accounts.get, service_accounts.change, service_accounts.disable, account_secrets.rotate):
+    for act in (GetServiceAccount, ChangeServiceAccount, DisableServiceAccount, RotateAccountSecret):
         for name in ("theirs", "nobodys", "missing"):
             with pytest.raises(NotFound, match=f'There is no service account "{name}"'):
                 acting(act, name, by=administrator)
-    assert acting(service_accounts.find, by=administrator).items == ()
-    assert acting(service_accounts.find, by=administrator, tenant="globex").items == ()
+    assert acting(ListServiceAccounts, by=administrator).items == ()
+    assert acting(ListServiceAccounts, by=administrator, tenant="globex").items == ()
     with pytest.raises(Invalid):
         acting.account("new", by=administrator, apis=[Access("globex-api", ("a",))])
-    own = acting.account("new", by=administrator).account
+    own = acting.account("new", by=administrator).service_account
     assert own.tenant == "acme"
     with pytest.raises(Conflict):  # names are one space: a name says nothing about whose it is
         acting.account("theirs", by=administrator)
@@ -187,17 +197,17 @@ def test_nobody_hands_on_more_than_they_have(acting):  # auth service 45
     with pytest.raises(NotAllowed, match="orders:write"):
         acting.account("wide", by=narrow, apis=[BOTH])
     with pytest.raises(NotAllowed, match="orders:write"):
-        acting(service_accounts.change, "fine", apis=[BOTH], by=narrow)
+        acting(ChangeServiceAccount, "fine", apis=[BOTH], by=narrow)
     with pytest.raises(NotAllowed, match="administrator"):
-        acting(service_accounts.change, "fine", roles=["administrator"], by=narrow)
+        acting(ChangeServiceAccount, "fine", roles=["administrator"], by=narrow)
     with pytest.raises(NotAllowed, match="administrator"):
         acting.account("payer", by=narrow, apis=[Access("paid-api", ("pay",))])
     for named in ({"grants": ["password"]}, {"allows_password_with_mfa": True}):
         with pytest.raises(NotAllowed, match="password"):
             acting.account("asks", by=narrow, **named)
         with pytest.raises(NotAllowed, match="password"):
-            acting(service_accounts.change, "fine", by=narrow, **named)
-    assert acting(service_accounts.get, "fine").apis == (READ,)
+            acting(ChangeServiceAccount, "fine", by=narrow, **named)
+    assert acting(GetServiceAccount, "fine").apis == (READ,)
 
 
 def test_a_service_account_makes_and_takes_over_nothing_stronger_than_itself(acting):  # auth service 45
@@ -210,18 +220,18 @@ def test_a_service_account_makes_and_takes_over_nothing_stronger_than_itself(act
         with pytest.raises(NotAllowed):
             acting.account("new", by=robot, **named)
         with pytest.raises(NotAllowed):
-            acting(service_accounts.change, "equal", by=robot, **named)
-    for act in (account_secrets.rotate, service_accounts.change, service_accounts.disable, service_accounts.enable):
+            acting(ChangeServiceAccount, "equal", by=robot, **named)
+    for act in (RotateAccountSecret, ChangeServiceAccount, DisableServiceAccount, EnableServiceAccount):
         with pytest.raises(NotAllowed):
             acting(act, "stronger", by=robot)
-    assert acting(account_secrets.rotate, "equal", by=robot).client_secret
+    assert acting(RotateAccountSecret, "equal", by=robot).client_secret
 
 
 def test_an_owner_does_not_take_over_an_account_that_administrates(acting):  # auth service 45
     developer = acting.user("dev", "developer")
     acting.api()
     acting.account("robot", roles=["administrator"], owner_id="usr_dev")
-    for act in (account_secrets.rotate, service_accounts.change):
+    for act in (RotateAccountSecret, ChangeServiceAccount):
         with pytest.raises(NotAllowed):
             acting(act, "robot", by=developer)
 
@@ -230,11 +240,11 @@ def test_an_account_cannot_change_disable_or_enable_itself(acting):  # auth serv
     acting.api()
     acting.account("robot", roles=["administrator"])
     robot = Actor(ActorKind.SERVICE_ACCOUNT, "robot", "robot", frozenset({"administrator"}))
-    acting(service_accounts.disable, "robot")
-    for act in (service_accounts.enable, service_accounts.change, service_accounts.disable, account_secrets.rotate):
+    acting(DisableServiceAccount, "robot")
+    for act in (EnableServiceAccount, ChangeServiceAccount, DisableServiceAccount, RotateAccountSecret):
         with pytest.raises(NotAllowed):
             acting(act, "robot", by=robot)
-    assert not acting(service_accounts.get, "robot").enabled
+    assert not acting(GetServiceAccount, "robot").enabled
 
 
 def test_disabling_ends_every_token_and_enabling_brings_none_back(acting, small_service):
@@ -246,8 +256,8 @@ def test_disabling_ends_every_token_and_enabling_brings_none_back(acting, small_
         end = {"expires_at": uow.now + 60}
         uow.connection.execute(insert(access_tokens).values(token | end | {"digest": bytes(32)}))
         uow.connection.execute(insert(token_families).values(family | end))
-    assert not acting(service_accounts.disable, "reports", reason="lost laptop").enabled
-    assert acting(service_accounts.enable, "reports").enabled
+    assert not acting(DisableServiceAccount, "reports", reason="lost laptop").enabled
+    assert acting(EnableServiceAccount, "reports").enabled
     with small_service.look(Actor.console()) as uow:
         for table in (access_tokens, token_families):
             assert uow.connection.scalar(select(table.c.revoked_at)) == uow.now
@@ -257,9 +267,9 @@ def test_disabling_ends_every_token_and_enabling_brings_none_back(acting, small_
 def test_disabling_twice_is_written_down_once(acting):
     acting.api()
     acting.account()
-    acting(service_accounts.disable, "reports")
+    acting(DisableServiceAccount, "reports")
     count = len(acting.events())
-    acting(service_accounts.disable, "reports")
+    acting(DisableServiceAccount, "reports")
     assert len(acting.events()) == count
 
 
@@ -270,8 +280,8 @@ def test_an_owner_is_given_and_taken_away_by_administrators_alone(acting):  # au
     acting.account(owner_id="usr_dev")
     for owner in ("usr_eve", ""):
         with pytest.raises(NotAllowed):
-            acting(service_accounts.change, "reports", owner_id=owner, by=developer)
-    assert acting(service_accounts.change, "reports", owner_id="").account.owner_id is None
+            acting(ChangeServiceAccount, "reports", owner_id=owner, by=developer)
+    assert acting(ChangeServiceAccount, "reports", owner_id="").service_account.owner_id is None
 
 
 def test_lists_can_be_narrowed(acting):
@@ -282,7 +292,7 @@ def test_lists_can_be_narrowed(acting):
     acting.account("two", apis=[Access("other-api", ("a",))])
 
     def names(**which):
-        return [account.client_id for account in acting(service_accounts.find, **which).items]
+        return [account.client_id for account in acting(ListServiceAccounts, **which).items]
 
     assert names() == ["one", "two"]
     assert names(owner_id="usr_dev") == ["one"]
@@ -295,6 +305,6 @@ def test_lists_can_be_narrowed(acting):
 def test_the_account_of_an_api_is_given_nothing_more(acting):
     acting.api()
     with pytest.raises(Conflict):
-        acting(service_accounts.change, "orders-api", apis=[READ])
-    assert acting(account_secrets.rotate, "orders-api").client_secret
-    assert acting(apis.rotate_secret, "orders-api").client_secret
+        acting(ChangeServiceAccount, "orders-api", apis=[READ])
+    assert acting(RotateAccountSecret, "orders-api").client_secret
+    assert acting(RotateApiSecret, "orders-api").client_secret

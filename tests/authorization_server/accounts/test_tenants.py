@@ -2,7 +2,7 @@
 
 import pytest
 
-from roomkey.authorization_server.accounts import tenants
+from roomkey.authorization_server.accounts.tenants.commands import CreateTenant, ListTenants
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed
 
 
@@ -10,16 +10,15 @@ def test_tenants_are_made_once_by_administrators_of_all(acting):
     acting.tenant("acme", "globex")
     with pytest.raises(Conflict):
         acting.tenant("acme")
-    acting(tenants.ensure, "acme")
     with pytest.raises(Invalid):
         acting.tenant("Acme Inc")
     for actor in (acting.user("ada", "administrator", tenant="acme"), acting.user("dev", "developer")):
         with pytest.raises(NotAllowed):
-            acting(tenants.create, name="mine", by=actor)
-    assert [one.name for one in acting(tenants.find).items] == ["acme", "globex"]
+            acting(CreateTenant, name="mine", by=actor)
+    assert [one.name for one in acting(ListTenants).items] == ["acme", "globex"]
 
 
 def test_whoever_belongs_to_one_sees_that_one(acting):  # auth service 44
     acting.tenant("acme", "globex")
     auditor = acting.user("aud", "auditor", tenant="acme")
-    assert [one.name for one in acting(tenants.find, by=auditor).items] == ["acme"]
+    assert [one.name for one in acting(ListTenants, by=auditor).items] == ["acme"]

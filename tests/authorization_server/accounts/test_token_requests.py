@@ -4,7 +4,18 @@ import threading
 
 import pytest
 
-from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts, token_requests
+from roomkey.authorization_server.accounts.apis.commands import ChangeApi
+from roomkey.authorization_server.accounts.app_tokens.commands import ListAppTokens
+from roomkey.authorization_server.accounts.service_accounts.commands import ChangeServiceAccount, DisableServiceAccount
+from roomkey.authorization_server.accounts.token_requests.commands import (
+    ApproveTokenRequest,
+    CollectAppToken,
+    GetTokenRequest,
+    ListTokenRequests,
+    RefuseTokenRequest,
+    RequestAppToken,
+    WithdrawTokenRequest,
+)
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 
@@ -26,18 +37,18 @@ def approver(acting):
 
 
 def test_what_needs_approval_waits_until_somebody_else_agrees(acting, developer, approver, small_service, clock):
-    asked = acting(token_requests.request, **ORDER, note="nightly", by=developer)
+    asked = acting(RequestAppToken, **ORDER, note="nightly", by=developer)
     assert (asked.state, asked.requested_by) == ("pending", "usr_dev")
     with pytest.raises(Conflict, match="pending"):
-        acting(token_requests.collect, asked.id, by=developer)
+        acting(CollectAppToken, asked.id, by=developer)
     clock.advance(60)
-    agreed = acting(token_requests.approve, asked.id, answer="fine", by=approver)
+    agreed = acting(ApproveTokenRequest, asked.id, answer="fine", by=approver)
     assert (agreed.state, agreed.decided_by, agreed.answer) == ("approved", "usr_eve", "fine")
     clock.advance(60)
-    made = acting(token_requests.collect, asked.id, by=developer)
+    made = acting(CollectAppToken, asked.id, by=developer)
     assert made.app_token.owner_id == "usr_dev"
     assert made.app_token.expires_at == small_service.now() + 30 * DAY
-    collected = acting(token_requests.get, asked.id, by=developer)
+    collected = acting(GetTokenRequest, asked.id, by=developer)
     assert (collected.state, collected.app_token_id) == ("collected", made.app_token.id)
     actions = [event.action for event in acting.events()[-3:]]
     assert actions == ["token_request.made", "token_request.approved", "app_token.collected"]
@@ -45,39 +56,39 @@ def test_what_needs_approval_waits_until_somebody_else_agrees(acting, developer,
 
 def test_nobody_decides_on_a_request_of_their_own_whatever_their_roles(acting, developer):  # auth service 45
     both = Actor(ActorKind.USER, "usr_dev", "dev", frozenset({"developer", "approver", "administrator"}))
-    asked = acting(token_requests.request, **ORDER, by=both)
+    asked = acting(RequestAppToken, **ORDER, by=both)
     assert asked.state == "pending"
-    for act in (token_requests.approve, token_requests.refuse):
+    for act in (ApproveTokenRequest, RefuseTokenRequest):
         with pytest.raises(NotAllowed, match="their own"):
             acting(act, asked.id, by=both)
-    assert acting(token_requests.approve, asked.id).decided_by is None  # whoever holds the machine
+    assert acting(ApproveTokenRequest, asked.id).decided_by is None  # whoever holds the machine
 
 
 def test_the_own_account_at_an_api_without_approval_needs_nobody(acting, developer):
-    acting(apis.change, "orders-api", needs_approval=False)
-    asked = acting(token_requests.request, **ORDER, by=developer)
+    acting(ChangeApi, "orders-api", needs_approval=False)
+    asked = acting(RequestAppToken, **ORDER, by=developer)
     assert asked.state == "approved"
-    assert acting(token_requests.collect, asked.id, by=developer).minted.value
+    assert acting(CollectAppToken, asked.id, by=developer).token.reveal()
 
 
 def test_an_account_that_is_somebody_elses_needs_approval_anywhere(acting, developer):
-    acting(apis.change, "orders-api", needs_approval=False)
+    acting(ChangeApi, "orders-api", needs_approval=False)
     acting.account("others")
-    asked = acting(token_requests.request, **(ORDER | {"client_id": "others"}), by=developer)
+    asked = acting(RequestAppToken, **(ORDER | {"client_id": "others"}), by=developer)
     assert asked.state == "pending"
 
 
 def test_a_token_is_collected_once_by_whoever_asked(acting, developer, approver):
-    asked = acting(token_requests.request, **ORDER, by=developer)
-    acting(token_requests.approve, asked.id, by=approver)
+    asked = acting(RequestAppToken, **ORDER, by=developer)
+    acting(ApproveTokenRequest, asked.id, by=approver)
     for by in (approver, Actor.console(), acting.user("ada", "administrator")):
         with pytest.raises(NotAllowed):
-            acting(token_requests.collect, asked.id, by=by)
+            acting(CollectAppToken, asked.id, by=by)
     done: list[object] = []
 
     def collect() -> None:
         try:
-            done.append(acting(token_requests.collect, asked.id, by=developer))
+            done.append(acting(CollectAppToken, asked.id, by=developer))
         except Conflict as error:
             done.append(error)
 
@@ -86,44 +97,44 @@ def test_a_token_is_collected_once_by_whoever_asked(acting, developer, approver)
         each.start()
     for each in threads:
         each.join()
-    assert sorted(type(one).__name__ for one in done) == ["Conflict"] * 3 + ["NewAppToken"]
-    assert len(acting(app_tokens.find).items) == 1
+    assert sorted(type(one).__name__ for one in done) == ["Conflict"] * 3 + ["CreatedAppToken"]
+    assert len(acting(ListAppTokens).items) == 1
 
 
 def test_an_approval_that_is_never_used_ends_after_a_week(acting, developer, approver, clock):
-    asked = acting(token_requests.request, **ORDER, by=developer)
-    agreed = acting(token_requests.approve, asked.id, by=approver)
+    asked = acting(RequestAppToken, **ORDER, by=developer)
+    agreed = acting(ApproveTokenRequest, asked.id, by=approver)
     clock.advance(7 * DAY - 1)
     assert agreed.collectable(int(clock.wall()))
     clock.advance(1)
     assert not agreed.collectable(int(clock.wall()))
     with pytest.raises(Conflict, match="ask again"):
-        acting(token_requests.collect, asked.id, by=developer)
+        acting(CollectAppToken, asked.id, by=developer)
 
 
 def test_what_was_agreed_to_must_still_be_allowed_when_it_is_collected(acting, developer, approver):
-    asked = acting(token_requests.request, **ORDER, by=developer)
-    acting(token_requests.approve, asked.id, by=approver)
-    acting(service_accounts.change, "reports", apis=[])
+    asked = acting(RequestAppToken, **ORDER, by=developer)
+    acting(ApproveTokenRequest, asked.id, by=approver)
+    acting(ChangeServiceAccount, "reports", apis=[])
     with pytest.raises(Invalid):
-        acting(token_requests.collect, asked.id, by=developer)
-    acting(service_accounts.disable, "reports")
+        acting(CollectAppToken, asked.id, by=developer)
+    acting(DisableServiceAccount, "reports")
     with pytest.raises(Conflict):
-        acting(token_requests.collect, asked.id, by=developer)
-    assert acting(token_requests.get, asked.id, by=developer).state == "approved"
+        acting(CollectAppToken, asked.id, by=developer)
+    assert acting(GetTokenRequest, asked.id, by=developer).state == "approved"
 
 
 def test_a_request_that_was_refused_or_withdrawn_stays_so(acting, developer, approver):
-    refused = acting(token_requests.request, **ORDER, by=developer)
-    acting(token_requests.refuse, refused.id, answer="too long", by=approver)
-    withdrawn = acting(token_requests.request, **ORDER, by=developer)
-    acting(token_requests.withdraw, withdrawn.id, by=developer)
+    refused = acting(RequestAppToken, **ORDER, by=developer)
+    acting(RefuseTokenRequest, refused.id, answer="too long", by=approver)
+    withdrawn = acting(RequestAppToken, **ORDER, by=developer)
+    acting(WithdrawTokenRequest, withdrawn.id, by=developer)
     for id_ in (refused.id, withdrawn.id):
         for act, by in (
-            (token_requests.approve, approver),
-            (token_requests.refuse, approver),
-            (token_requests.withdraw, developer),
-            (token_requests.collect, developer),
+            (ApproveTokenRequest, approver),
+            (RefuseTokenRequest, approver),
+            (WithdrawTokenRequest, developer),
+            (CollectAppToken, developer),
         ):
             with pytest.raises(Conflict):
                 acting(act, id_, by=by)
@@ -131,35 +142,35 @@ def test_a_request_that_was_refused_or_withdrawn_stays_so(acting, developer, app
 
 def test_only_people_ask_and_only_approvers_decide(acting, developer, approver):  # auth service 44
     robot = Actor(ActorKind.SERVICE_ACCOUNT, "reports", "reports", frozenset({"administrator"}))
-    asked = acting(token_requests.request, **ORDER, by=developer)
+    asked = acting(RequestAppToken, **ORDER, by=developer)
     for by in (approver, robot, Actor.console()):
         with pytest.raises(NotAllowed):
-            acting(token_requests.request, **ORDER, by=by)
+            acting(RequestAppToken, **ORDER, by=by)
     for by in (robot, acting.user("aud", "auditor"), acting.user("nobody")):
         with pytest.raises(NotAllowed):
-            acting(token_requests.approve, asked.id, by=by)
+            acting(ApproveTokenRequest, asked.id, by=by)
 
 
 def test_people_see_their_own_requests_and_approvers_those_of_their_tenant(
     acting, developer, approver
 ):  # auth service 44
     acting.tenant("acme")
-    asked = acting(token_requests.request, **ORDER, by=developer)
+    asked = acting(RequestAppToken, **ORDER, by=developer)
     stranger = acting.user("mal", "developer")
     elsewhere = acting.user("zoe", "approver", tenant="acme")
-    assert [one.id for one in acting(token_requests.find, by=developer).items] == [asked.id]
-    assert [one.id for one in acting(token_requests.find, state="pending", by=approver).items] == [asked.id]
-    assert acting(token_requests.find, own=True, by=approver).items == ()
+    assert [one.id for one in acting(ListTokenRequests, by=developer).items] == [asked.id]
+    assert [one.id for one in acting(ListTokenRequests, state="pending", by=approver).items] == [asked.id]
+    assert acting(ListTokenRequests, own=True, by=approver).items == ()
     for by in (stranger, elsewhere):
-        assert acting(token_requests.find, by=by).items == ()
+        assert acting(ListTokenRequests, by=by).items == ()
         with pytest.raises(NotFound):
-            acting(token_requests.get, asked.id, by=by)
+            acting(GetTokenRequest, asked.id, by=by)
     with pytest.raises(NotFound):
-        acting(token_requests.approve, asked.id, by=elsewhere)
+        acting(ApproveTokenRequest, asked.id, by=elsewhere)
     with pytest.raises(NotFound):
-        acting(token_requests.withdraw, asked.id, by=stranger)
+        acting(WithdrawTokenRequest, asked.id, by=stranger)
     with pytest.raises(Invalid):
-        acting(token_requests.find, state="lost", by=approver)
+        acting(ListTokenRequests, state="lost", by=approver)
 
 
 def test_nobody_asks_for_more_than_the_account_or_they_themselves_may_have(acting, developer):  # auth service 45
@@ -173,4 +184,4 @@ def test_nobody_asks_for_more_than_the_account_or_they_themselves_may_have(actin
         (developer, {"client_id": "admin"}, NotAllowed),
     ):
         with pytest.raises(error):
-            acting(token_requests.request, **(ORDER | wrong), by=by)
+            acting(RequestAppToken, **(ORDER | wrong), by=by)

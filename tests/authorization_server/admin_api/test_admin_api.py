@@ -5,10 +5,18 @@ import json
 import pytest
 
 from roomkey.authorization_server import secret_format
-from roomkey.authorization_server.accounts import app_tokens, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.app_tokens.commands import CreateAppToken
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    ChangeServiceAccount,
+    DisableServiceAccount,
+    ListServiceAccounts,
+)
+from roomkey.authorization_server.accounts.token_requests.commands import RequestAppToken
+from roomkey.authorization_server.admin_api.authenticate import permissions_of, scope_of
 from roomkey.authorization_server.admin_api.openapi import PREFIX
-from roomkey.authorization_server.admin_api.routes import OPERATIONS, routes
+from roomkey.authorization_server.admin_api.routes import offered, routes
+from roomkey.authorization_server.commands.command import name_of, path_fields
 from roomkey.authorization_server.permissions import ALLOWED, Permission, Role
 
 BODIES = {
@@ -23,23 +31,28 @@ BODIES = {
     "create_tenant": {"name": "acme"},
 }
 
+COMMANDS = offered()
 
-def _path(operation) -> str:
-    path = operation.path.replace("{audience:whole}", "orders-api").replace("{client_id}", "reports")
+
+def _path(kind) -> str:
+    path = kind.declaration.path.replace("{audience:whole}", "orders-api").replace("{client_id}", "reports")
     return path.replace("{id}", "tok_x").replace("{user}", "usr_x")
 
 
-def _body(operation):
-    return BODIES.get(operation.name, {} if operation.body.__name__ != "Nothing" else None)
+def _body(kind):
+    asks = kind.declaration.method != "GET" and set(kind.__struct_fields__) - set(path_fields(kind))
+    return BODIES.get(name_of(kind), {} if asks else None)
 
 
 def test_every_operation_names_a_permission_and_is_in_the_route_table(house):  # auth service 44
     paths = {route.path for route in routes(house.service)}
-    assert paths == {PREFIX + one.path for one in OPERATIONS} | {f"{PREFIX}/openapi.json", PREFIX + "/{rest:whole}"}
-    for operation in OPERATIONS:
-        assert operation.permissions
-        assert all(isinstance(one, Permission) for one in operation.permissions)
-        assert operation.scope == ("admin:read" if operation.method == "GET" else "admin:write")
+    declared = {PREFIX + kind.declaration.path for kind in COMMANDS}
+    assert paths == declared | {f"{PREFIX}/openapi.json", PREFIX + "/{rest:whole}"}
+    for kind in COMMANDS:
+        assert permissions_of(kind.declaration)
+        assert all(isinstance(one, Permission) for one in kind.declaration.permissions)
+        reads = kind.declaration.method == "GET"
+        assert (kind.declaration.reads, scope_of(kind.declaration)) == (reads, "admin:read" if reads else "admin:write")
 
 
 def test_no_operation_is_done_without_a_token_the_scope_and_a_role(house):  # auth service 44
@@ -47,16 +60,16 @@ def test_no_operation_is_done_without_a_token_the_scope_and_a_role(house):  # au
     house.acting.account()
     reader = house.robot("reader", "administrator", scopes=("admin:read",))
     nobody = house.robot("nobody", "exporter")
-    for operation in OPERATIONS:
-        path, body = _path(operation), _body(operation)
-        bare = house.http.request(operation.method, f"{house.service.settings.issuer}/api/v1{path}", json=body)
+    for kind in COMMANDS:
+        path, body, method = _path(kind), _body(kind), kind.declaration.method
+        bare = house.http.request(method, f"{house.service.settings.issuer}/api/v1{path}", json=body)
         assert (bare.status_code, bare.headers["www-authenticate"]) == (401, "Bearer")
-        assert nobody(operation.method, path, body).status_code == 403
-        if operation.method != "GET":
-            refused = reader(operation.method, path, body)
+        assert nobody(method, path, body).status_code == 403
+        if method != "GET":
+            refused = reader(method, path, body)
             assert refused.status_code == 403
             assert refused.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="admin:write"'
-    assert house.acting(service_accounts.find, search="new").items == ()
+    assert house.acting(ListServiceAccounts, search="new").items == ()
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMINISTRATOR])
@@ -64,12 +77,12 @@ def test_each_role_is_served_what_its_permissions_say_and_nothing_else(house, ro
     house.acting.api()
     house.acting.account()
     robot = house.robot("robot", role.value)
-    for operation in OPERATIONS:
-        answer = robot(operation.method, _path(operation), _body(operation))
-        if set(operation.permissions) & ALLOWED[role]:
-            assert answer.status_code in (200, 201, 404), (operation.name, answer.text)
+    for kind in COMMANDS:
+        answer = robot(kind.declaration.method, _path(kind), _body(kind))
+        if set(permissions_of(kind.declaration)) & ALLOWED[role]:
+            assert answer.status_code in (200, 201, 404), (kind, answer.text)
         else:
-            assert answer.status_code == 403, (operation.name, answer.text)
+            assert answer.status_code == 403, (kind, answer.text)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +100,10 @@ def test_a_token_for_another_api_or_of_a_person_is_refused(house):
     house.acting.api()
     house.acting.account(roles=["administrator"])
     other = house.acting(
-        app_tokens.create, client_id="reports", audience="orders-api", scopes=["orders:read"], lifetime=3600
+        CreateAppToken, client_id="reports", audience="orders-api", scopes=["orders:read"], lifetime=3600
     )
     robot = house.robot()
-    robot.token, good = other.minted.value, robot.token
+    robot.token, good = other.token.reveal(), robot.token
     assert robot("GET", "/apis").status_code == 401
     robot.token = good
     from sqlalchemy import update
@@ -109,14 +122,14 @@ def test_a_token_for_another_api_or_of_a_person_is_refused(house):
 def test_what_a_robot_loses_it_has_lost_at_once(house, clock):
     robot = house.robot("robot", "administrator", "auditor")
     assert robot("GET", "/apis").status_code == 200
-    house.acting(service_accounts.change, "robot", apis=[Access("roomkey-admin", ("admin:read",))])
+    house.acting(ChangeServiceAccount, "robot", apis=[Access("roomkey-admin", ("admin:read",))])
     assert robot("GET", "/apis").status_code == 200
     assert robot("POST", "/tenants", {"name": "acme"}).status_code == 403
-    house.acting(service_accounts.change, "robot", roles=["auditor"])
+    house.acting(ChangeServiceAccount, "robot", roles=["auditor"])
     assert robot("GET", "/audit-events").status_code == 200
-    house.acting(service_accounts.change, "robot", roles=[])
+    house.acting(ChangeServiceAccount, "robot", roles=[])
     assert robot("GET", "/apis").status_code == 403
-    house.acting(service_accounts.disable, "robot")
+    house.acting(DisableServiceAccount, "robot")
     assert robot("GET", "/apis").status_code == 401
     late = house.robot("late")
     clock.advance(300)
@@ -125,7 +138,7 @@ def test_what_a_robot_loses_it_has_lost_at_once(house, clock):
 
 def test_a_role_that_the_account_gets_later_is_not_in_a_token_of_before(house):
     robot = house.robot("robot", "auditor")
-    house.acting(service_accounts.change, "robot", roles=["administrator", "auditor"])
+    house.acting(ChangeServiceAccount, "robot", roles=["administrator", "auditor"])
     assert robot("POST", "/tenants", {"name": "acme"}).status_code == 403
 
 
@@ -141,9 +154,10 @@ def test_an_api_an_account_and_a_token_are_made_used_rotated_and_ended(house):
     assert secret_format.is_well_formed(made.json()["client_secret"], secret_format.SecretKind.CLIENT_SECRET)
     api = robot("GET", "/apis/https%3A%2F%2Forders.example%2Fv1").json()
     assert api == made.json()["api"]
-    changed = robot("PATCH", "/apis/https://orders.example/v1", {"algorithm": "EdDSA", "disabled": True})
+    changed = robot("PATCH", "/apis/https://orders.example/v1", {"algorithm": "EdDSA"})
     assert changed.json()["shared_secret"] is None
-    assert changed.json()["api"]["disabled_at"]
+    assert robot("POST", "/apis/https://orders.example/v1/disable", {"reason": "moved"}).json()["disabled_at"]
+    assert robot("GET", "/apis/https://orders.example/v1").json()["disabled_at"]
     assert robot("POST", "/apis/https://orders.example/v1/rotate-secret", {}).json()["client_secret"]
 
     house.acting.api()
@@ -187,7 +201,7 @@ def test_secrets_are_in_the_answer_of_the_call_that_made_them_alone(house):  # a
         robot("POST", "/app-tokens", BODIES["create_app_token"]).json()["token"],
         robot("POST", "/apis", BODIES["create_api"] | {"algorithm": "HS256"}).json()["shared_secret"],
     ]
-    told = [robot("GET", one.path).text for one in OPERATIONS if one.method == "GET" and "{" not in one.path]
+    told = [robot("GET", _path(one)).text for one in COMMANDS if one.declaration.reads and not path_fields(one)]
     told += [robot("GET", "/service-accounts/reports/secrets").text, robot("GET", "/apis/new-api").text]
     for secret in secrets:
         assert secret
@@ -267,12 +281,12 @@ def test_another_tenants_things_are_not_found(house):  # auth service 44
     house.acting.api()
     house.acting.account("theirs", tenant="globex")
     made = house.acting(
-        app_tokens.create, client_id="theirs", audience="orders-api", scopes=["orders:read"], lifetime=3600
+        CreateAppToken, client_id="theirs", audience="orders-api", scopes=["orders:read"], lifetime=3600
     )
     house.acting.user("zoe", "developer", tenant="globex")
     zoe = house.acting.user("yan", "developer", tenant="globex")
     asked = house.acting(
-        token_requests.request,
+        RequestAppToken,
         client_id="theirs",
         audience="orders-api",
         scopes=["orders:read"],
@@ -354,8 +368,8 @@ def test_the_description_is_there_for_everybody_and_holds_all_operations(house):
     described = document.json()
     assert described["openapi"] == "3.1.0"
     names = {one["operationId"] for path in described["paths"].values() for one in path.values()}
-    assert names == {one.name for one in OPERATIONS}
-    assert len(names) == len(OPERATIONS)
+    assert names == {name_of(one) for one in COMMANDS}
+    assert len(names) == len(COMMANDS)
     refs = set(json.dumps(described).split('"#/components/schemas/')[1:])
     assert {one.partition('"')[0] for one in refs} <= described["components"]["schemas"].keys()
 

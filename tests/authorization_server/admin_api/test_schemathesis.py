@@ -12,7 +12,7 @@ from tests.authorization_server.admin_api.conftest import House
 from tests.authorization_server.running_service import running_service
 
 from roomkey.authorization_server.admin_api.openapi import document
-from roomkey.authorization_server.admin_api.routes import OPERATIONS
+from roomkey.authorization_server.admin_api.routes import offered
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     from schemathesis import GenerationMode
     from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-SCHEMA = schemathesis.openapi.from_dict(document(OPERATIONS, issuer="http://127.0.0.1", version="1"))
+SCHEMA = schemathesis.openapi.from_dict(document(offered(), issuer="http://127.0.0.1", version="1"))
 ASKED = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}
 # What takes no more than a text in its address can be asked nothing that its description does not allow.
 WRONG = [label for label, one in ASKED.items() if one.body or one.query]

@@ -5,8 +5,8 @@ import json
 from sqlalchemy import select
 from tests.authorization_server.accounts.conftest import Acting
 
-from roomkey.authorization_server.accounts import apis
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import ChangeApi, CreateApi
+from roomkey.authorization_server.accounts.apis.model import Scope
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.audit.verify import find_break
@@ -16,8 +16,8 @@ from roomkey.authorization_server.service import Service
 
 def test_nobody_hides_a_change_by_making_it_long(small_service: Service):  # auth service 48
     acting = Acting(small_service)
-    acting(apis.create, audience="orders", scopes=[Scope(f"{number:02}" + "x" * 98) for number in range(100)])
-    acting(apis.change, "orders", description="payroll")
+    acting(CreateApi, audience="orders", scopes=[Scope(f"{number:02}" + "x" * 98) for number in range(100)])
+    acting(ChangeApi, "orders", description="payroll")
     assert json.loads(acting.events()[-1].details)["after"]["description"] == "payroll"
 
 

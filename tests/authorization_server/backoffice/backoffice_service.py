@@ -13,9 +13,13 @@ import uvicorn
 from sqlalchemy import select
 from tests.authorization_server.backoffice.browser import ISSUER, Browser
 
-from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts, tenants, token_requests
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import CreateApi
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.app_tokens.commands import CreateAppToken, RevokeAppToken, RotateAppToken
+from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount, DisableServiceAccount
+from roomkey.authorization_server.accounts.tenants.commands import CreateTenant
+from roomkey.authorization_server.accounts.token_requests.commands import RefuseTokenRequest, RequestAppToken
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
 from roomkey.authorization_server.identity import sessions, users
@@ -52,7 +56,7 @@ class Backoffice:
     def act(self, act: Any, *arguments: Any, by: Actor = CONSOLE, **named: Any) -> Any:
         """One act in a transaction of its own."""
         with self.service.unit_of_work(by) as uow:
-            return act(uow, *arguments, **named)
+            return act(*arguments, **named)(uow) if isinstance(act, type) else act(uow, *arguments, **named)
 
     def user(self, name: str, *roles: str, tenant: str | None = None) -> User:
         user: User = self.act(users.create, username=name, roles=roles, tenant=tenant)
@@ -129,15 +133,15 @@ class Known:
 def fill(backoffice: Backoffice) -> Known:
     """A service that has been in use for some months."""
     act, clock = backoffice.act, backoffice.clock
-    act(tenants.create, name="acme")
+    act(CreateTenant, name="acme")
     alice = backoffice.user("alice", "administrator", "developer")
     bob = backoffice.user("bob", "approver", "auditor")
     carol = backoffice.user("carol", "developer", "orders-clerk")
     backoffice.user("dave", tenant="acme")
     scopes = [Scope("orders:read", "Read all orders"), Scope("orders:write", "Change and cancel orders")]
-    act(apis.create, audience="orders-api", scopes=scopes, description="Orders of all shops", needs_approval=True)
+    act(CreateApi, audience="orders-api", scopes=scopes, description="Orders of all shops", needs_approval=True)
     act(
-        apis.create,
+        CreateApi,
         audience="https://billing.example/v2",
         scopes=[Scope("invoices:read", "See invoices & payments")],
         description="Invoices of all shops",
@@ -145,27 +149,27 @@ def fill(backoffice: Backoffice) -> Known:
         longest_app_token=365 * DAY,
     )
     access = [Access("orders-api", ("orders:read", "orders:write"), ("orders:read",))]
-    act(service_accounts.create, client_id="old-importer", apis=access, description="Nobody knows any more")
+    act(CreateServiceAccount, client_id="old-importer", apis=access, description="Nobody knows any more")
     clock.advance(100 * DAY)
     reports = {"client_id": "reports", "apis": access, "description": "Builds the weekly reports"}
-    act(service_accounts.create, **reports, owner_id=carol.id)
+    act(CreateServiceAccount, **reports, owner_id=carol.id)
     both = [*access, Access("https://billing.example/v2", ("invoices:read",), ("invoices:read",))]
-    act(service_accounts.create, client_id="warehouse-sync", apis=both, description="Keeps the stock right")
-    act(service_accounts.create, client_id="acme-shop", tenant="acme", apis=access, description="The shop of acme")
-    act(service_accounts.disable, "acme-shop")
+    act(CreateServiceAccount, client_id="warehouse-sync", apis=both, description="Keeps the stock right")
+    act(CreateServiceAccount, client_id="acme-shop", tenant="acme", apis=access, description="The shop of acme")
+    act(DisableServiceAccount, "acme-shop")
     order = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"]}
-    ending = act(app_tokens.create, **order, lifetime=30 * DAY).app_token
-    old = act(app_tokens.create, **order, lifetime=60 * DAY).app_token
-    gone = act(app_tokens.create, **order, lifetime=10 * DAY, token_format="opaque").app_token
-    act(app_tokens.revoke, gone.id, reason="It stood in a log")
+    ending = act(CreateAppToken, **order, lifetime=30 * DAY).app_token
+    old = act(CreateAppToken, **order, lifetime=60 * DAY).app_token
+    gone = act(CreateAppToken, **order, lifetime=10 * DAY, token_format="opaque").app_token
+    act(RevokeAppToken, gone.id, reason="It stood in a log")
     clock.advance(26 * DAY)
-    act(app_tokens.rotate, old.id, overlap=DAY)
+    act(RotateAppToken, old.id, overlap=DAY)
     act(rotation.rotate)
     wanted = order | {"lifetime": 30 * DAY, "note": "Nightly export to the warehouse"}
-    first = act(token_requests.request, **wanted, by=carol.actor())
-    act(token_requests.refuse, first.id, answer="Ask for less", by=bob.actor())
+    first = act(RequestAppToken, **wanted, by=carol.actor())
+    act(RefuseTokenRequest, first.id, answer="Ask for less", by=bob.actor())
     clock.advance(3600)
-    second = act(token_requests.request, **wanted, by=carol.actor())
+    second = act(RequestAppToken, **wanted, by=carol.actor())
     act(rotation.rotate)
     key = act(rotation.rotate).kid
     family_id = refresh_tokens.new_family_id()

@@ -17,8 +17,8 @@ def _check(line: str) -> None:
     command, words = typer.main.get_command(app), shlex.split(line)
     assert words.pop(0) == "roomkey"
     while words and hasattr(command, "commands"):
-        assert words[0] in command.commands, line
-        command = command.commands[words.pop(0)]
+        command = command.get_command(None, words.pop(0))
+        assert command is not None, line
     assert not hasattr(command, "commands"), line
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     assert {word for word in words if word.startswith("--")} <= known, line

@@ -6,9 +6,11 @@ import io
 from sqlalchemy import select
 from tests.authorization_server.backoffice.backoffice_service import CONSOLE, Backoffice, Known
 
-from roomkey.authorization_server.accounts import apis, service_accounts, token_requests
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import CreateApi
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount, GetServiceAccount
+from roomkey.authorization_server.accounts.token_requests.commands import ListTokenRequests, RequestAppToken
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.permissions import Role
 from roomkey.authorization_server.schema.accounts import account_apis, account_secrets
@@ -20,12 +22,12 @@ _SCRIPT = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
 def test_words_of_others_are_escaped_wherever_they_stand(backoffice: Backoffice):  # auth service 34
     scopes = [Scope("<script>alert(1)</script>", _SCRIPT)]
-    backoffice.act(apis.create, audience="orders-api", scopes=scopes, description=_SCRIPT, needs_approval=True)
+    backoffice.act(CreateApi, audience="orders-api", scopes=scopes, description=_SCRIPT, needs_approval=True)
     access = [Access("orders-api", (scopes[0].name,), (scopes[0].name,))]
-    backoffice.act(service_accounts.create, client_id="reports", apis=access, description=_SCRIPT)
+    backoffice.act(CreateServiceAccount, client_id="reports", apis=access, description=_SCRIPT)
     alice, carol = backoffice.user("alice", *Role), backoffice.user("carol", "developer")
     asked = backoffice.act(
-        token_requests.request,
+        RequestAppToken,
         client_id="reports",
         audience="orders-api",
         scopes=[scopes[0].name],
@@ -101,10 +103,10 @@ def test_a_cursor_is_data(backoffice: Backoffice):  # auth service 47
 
 
 def test_a_list_in_pages_shows_everything_once(backoffice: Backoffice):  # auth service 47
-    backoffice.act(apis.create, audience="orders-api", scopes=[Scope("a")])
+    backoffice.act(CreateApi, audience="orders-api", scopes=[Scope("a")])
     names = [f"account-{number:03}" for number in range(60)]
     for name in names:
-        backoffice.act(service_accounts.create, client_id=name)
+        backoffice.act(CreateServiceAccount, client_id=name)
     browser = backoffice.browser(backoffice.user("alice", *Role))
     first = browser.get("/service-accounts").text
     second = browser.get("/service-accounts?after=account-049").text
@@ -139,7 +141,7 @@ def test_fields_that_a_form_does_not_have_reach_nothing(backoffice: Backoffice, 
     browser.submit("/service-accounts/~new", **own, scope="https://billing.example/v2 invoices:read", **_STRONGER)
     assert browser.page.status_code == 303, browser.page.text
     with backoffice.service.look(CONSOLE) as uow:
-        made = service_accounts.get(uow, "mine")
+        made = GetServiceAccount("mine")(uow)
     assert (made.owner_id, made.kind, made.allows_password_with_mfa) == (known.carol.id, "app", False)
     browser.get("/account")
     path = "/token-requests/~new?for=mine%20https://billing.example/v2"
@@ -149,7 +151,7 @@ def test_fields_that_a_form_does_not_have_reach_nothing(backoffice: Backoffice, 
     path = "/token-requests/~new?for=reports%20orders-api"
     browser.submit(path, scopes="orders:read", lifetime="3600", token_format="jwt", **_STRONGER)
     with backoffice.service.look(known.carol.actor()) as uow:
-        latest = next(one for one in token_requests.find(uow).items if one.client_id == "reports")
+        latest = next(one for one in ListTokenRequests()(uow).items if one.client_id == "reports")
     assert (latest.state, latest.requested_by, latest.decided_by) == ("pending", known.carol.id, None)
 
 

@@ -6,7 +6,14 @@ import re
 from tests.authorization_server.backoffice.backoffice_service import CONSOLE, Backoffice, Known
 from tests.authorization_server.sample_tokens import insert_revoked_tokens
 
-from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts
+from roomkey.authorization_server.accounts.apis.commands import GetApi
+from roomkey.authorization_server.accounts.app_tokens.commands import CreateAppToken, ListAppTokens, RevokeAppToken
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    DisableServiceAccount,
+    GetServiceAccount,
+    ListAccountSecrets,
+    RotateAccountSecret,
+)
 from roomkey.authorization_server.audit.verify import verify
 from roomkey.authorization_server.health import alerts
 from roomkey.authorization_server.health.alerts import AlertKind
@@ -81,8 +88,8 @@ def test_what_breaks_is_said_before_it_is_done(backoffice: Backoffice, known: Kn
     browser.submit("/service-accounts/reports/disable", reason="A test")
     assert "Disabled." in browser.follow().text
     with backoffice.service.look(CONSOLE) as uow:
-        assert not service_accounts.get(uow, "reports").enabled
-        assert not app_tokens.find(uow, client_id="reports", live=True).items
+        assert not GetServiceAccount("reports")(uow).enabled
+        assert not ListAppTokens(client_id="reports", live=True)(uow).items
 
 
 def test_the_secret_of_an_account_is_rotated_with_an_overlap(backoffice: Backoffice, known: Known):
@@ -91,7 +98,7 @@ def test_the_secret_of_an_account_is_rotated_with_an_overlap(backoffice: Backoff
     browser.submit("/service-accounts/reports/rotate-secret", overlap="3600")
     assert _SECRET.search(browser.follow().text)
     with backoffice.service.look(CONSOLE) as uow:
-        ends = [secret.expires_at for secret in account_secrets.find(uow, "reports")]
+        ends = [secret.expires_at for secret in ListAccountSecrets("reports")(uow).items]
     assert ends == [None, backoffice.service.now() + 3600]
 
 
@@ -103,7 +110,7 @@ def test_scopes_of_an_api_are_changed_line_by_line(backoffice: Backoffice, known
     browser.submit("/apis/orders-api/edit", scopes="orders:read See them\r\n\r\norders:ship", **fields)
     assert "Saved." in browser.follow().text
     with backoffice.service.look(CONSOLE) as uow:
-        api = apis.get(uow, "orders-api")
+        api = GetApi("orders-api")(uow)
     assert [(scope.name, scope.description) for scope in api.scopes] == [
         ("orders:read", "See them"),
         ("orders:ship", ""),
@@ -177,7 +184,7 @@ def test_attention_finds_what_is_broken_gone_or_overdue(backoffice: Backoffice, 
     with backoffice.service.unit_of_work(CONSOLE) as uow:  # behind the back of the service
         uow.connection.execute(audit_events.update().where(audit_events.c.number == 5).values(actor="nobody"))
     backoffice.act(users.disable, known.carol.id)
-    backoffice.act(account_secrets.rotate, "warehouse-sync", overlap=DAY)
+    backoffice.act(RotateAccountSecret, "warehouse-sync", overlap=DAY)
     with backoffice.service.look(known.alice.actor()) as uow:
         found = {alert.kind: alert for alert in alerts.find(uow)}
     assert found[AlertKind.AUDIT_CHAIN].id == "5"
@@ -232,9 +239,9 @@ def test_somebody_without_a_role_sees_a_desk_and_nothing_behind_it(backoffice: B
 
 def test_an_explanation_goes_step_by_step_to_what_is_wrong(backoffice: Backoffice, known: Known):
     order = {"client_id": "warehouse-sync", "audience": "https://billing.example/v2", "scopes": ["invoices:read"]}
-    opaque = backoffice.act(app_tokens.create, **order, lifetime=600)
-    jwt = backoffice.act(app_tokens.create, **order, lifetime=600, token_format="jwt")
-    token, value = opaque.minted.value, jwt.minted.value
+    opaque = backoffice.act(CreateAppToken, **order, lifetime=600)
+    jwt = backoffice.act(CreateAppToken, **order, lifetime=600, token_format="jwt")
+    token, value = opaque.token.reveal(), jwt.token.reveal()
     browser = backoffice.browser(known.alice)
 
     def verdict(shown: str) -> str:
@@ -249,12 +256,12 @@ def test_an_explanation_goes_step_by_step_to_what_is_wrong(backoffice: Backoffic
     head, body, tail = value.split(".")
     assert verdict(f"{head}.{body}.{'A' * len(tail)}") == "The token's signature is wrong."
     assert "not a signed JWT" in verdict("a.b")
-    secret = backoffice.act(account_secrets.rotate, "warehouse-sync").client_secret.value
+    secret = backoffice.act(RotateAccountSecret, "warehouse-sync").client_secret.value
     assert "This is a client secret" in verdict(secret)
     assert secret not in browser.page.text
-    backoffice.act(app_tokens.revoke, opaque.app_token.id)
+    backoffice.act(RevokeAppToken, opaque.app_token.id)
     assert verdict(token) == "It was revoked."
-    backoffice.act(service_accounts.disable, "warehouse-sync")
+    backoffice.act(DisableServiceAccount, "warehouse-sync")
     assert verdict(value) == "It was revoked."
     backoffice.clock.advance(601)
     assert verdict(value) == "It has expired."
@@ -262,10 +269,10 @@ def test_an_explanation_goes_step_by_step_to_what_is_wrong(backoffice: Backoffic
 
 def test_an_explanation_tells_a_tenant_nothing_of_another(backoffice: Backoffice, known: Known):
     order = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": 3600}
-    made = backoffice.act(app_tokens.create, **order)
+    made = backoffice.act(CreateAppToken, **order)
     browser = backoffice.browser(backoffice.user("acme-boss", *Role, tenant="acme"))
     browser.get("/explain")
-    browser.submit("/explain", token=made.minted.value)
+    browser.submit("/explain", token=made.token.reveal())
     assert "This service has not issued it" in browser.page.text
 
 

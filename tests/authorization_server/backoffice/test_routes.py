@@ -7,9 +7,11 @@ import pytest
 from starlette.routing import Route
 from tests.authorization_server.backoffice.backoffice_service import Backoffice, Known, fill
 
-from roomkey.authorization_server.accounts import apis, service_accounts, tenants
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import CreateApi
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount
+from roomkey.authorization_server.accounts.tenants.commands import CreateTenant
 from roomkey.authorization_server.backoffice.routes import ROUTES
 from roomkey.authorization_server.backoffice.session import PageAccess
 from roomkey.authorization_server.identity.sessions import Stage
@@ -86,11 +88,11 @@ def test_every_route_refuses_whoever_lacks_its_permission(
 
 
 def test_what_belongs_to_another_tenant_is_not_there(backoffice: Backoffice, known: Known):  # auth service 44
-    backoffice.act(tenants.create, name="globex")
+    backoffice.act(CreateTenant, name="globex")
     scopes = [Scope("stock:read")]
-    backoffice.act(apis.create, audience="stock-api", tenant="globex", scopes=scopes)
+    backoffice.act(CreateApi, audience="stock-api", tenant="globex", scopes=scopes)
     access = [Access("stock-api", ("stock:read",))]
-    backoffice.act(service_accounts.create, client_id="stock-sync", tenant="globex", apis=access)
+    backoffice.act(CreateServiceAccount, client_id="stock-sync", tenant="globex", apis=access)
     browser = backoffice.browser(backoffice.user("acme-boss", *Role, tenant="acme"))
     walked = 0
     for method, path, _ in OF_PEOPLE:

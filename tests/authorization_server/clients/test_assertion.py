@@ -13,7 +13,7 @@ from tests.authorization_server.oauth_service import (
     second_node,
 )
 
-from roomkey.authorization_server.accounts import service_accounts
+from roomkey.authorization_server.accounts.service_accounts.commands import ChangeServiceAccount
 from roomkey.jose import base64url
 from roomkey.jose.signing_key import HMACKey
 
@@ -152,7 +152,7 @@ def test_a_client_with_a_key_cannot_fall_back_to_a_secret(oauth):  # auth servic
     reports = oauth.add_account()
     assert oauth.token(reports).status_code == 200
     pair = KeyPair()
-    oauth.act(service_accounts.change, "reports", authentication="private_key_jwt", jwks=pair.jwks)
+    oauth.act(ChangeServiceAccount, "reports", authentication="private_key_jwt", jwks=pair.jwks)
     assert error_of(oauth.token(reports)) == REFUSED
     body = {"grant_type": "client_credentials", "client_id": "reports", "client_secret": reports.secret}
     assert error_of(oauth.post(TOKEN, body)) == REFUSED
@@ -165,7 +165,7 @@ def test_a_key_that_was_replaced_on_another_node_is_rejected_here(oauth):  # aut
     assert robot.send(robot.proof())[0] == 200
     new = KeyPair()
     with second_node(oauth.service) as other, other.service.unit_of_work(CONSOLE) as uow:
-        service_accounts.change(uow, "robot", jwks=new.jwks)
+        ChangeServiceAccount("robot", jwks=new.jwks)(uow)
     assert robot.send(robot.proof(jti="j-2")) == REFUSED
     fresh = new.assertion("robot", oauth.service.settings.issuer, now=robot.now, jti="j-3")
     assert robot.send(fresh)[0] == 200

@@ -25,7 +25,13 @@ from tests.authorization_server.oauth_service import (
 )
 
 from roomkey.authorization_server import secret_format
-from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
+from roomkey.authorization_server.accounts.apis.commands import RotateApiSecret
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    DisableServiceAccount,
+    EnableServiceAccount,
+    ListAccountSecrets,
+    RotateAccountSecret,
+)
 from roomkey.authorization_server.clients import assertion
 from roomkey.authorization_server.clients.client_cache import ClientCache
 from roomkey.authorization_server.errors import DatabaseUnavailable
@@ -53,7 +59,7 @@ class Strangers:
             "wrong method": oauth.add_account("by-post", authentication="client_secret_post"),
             "an API": Login(oauth.api.client_id, wrong),
         }
-        oauth.act(service_accounts.disable, "disabled")
+        oauth.act(DisableServiceAccount, "disabled")
         self.pair, self.other, self.unnamed = KeyPair(), KeyPair(), KeyPair("two")
         oauth.add_account("by-key", authentication="private_key_jwt", jwks=self.pair.jwks)
 
@@ -223,7 +229,7 @@ def test_an_account_without_a_secret_is_not_authenticated(oauth):  # auth servic
 def test_a_rotated_secret_expires_on_its_second(oauth_on_each_database, clock):  # auth service 7, 60
     old = oauth_on_each_database.add_account()
     assert oauth_on_each_database.token(old).status_code == 200
-    made = oauth_on_each_database.act(account_secrets.rotate, "reports", overlap=60)
+    made = oauth_on_each_database.act(RotateAccountSecret, "reports", overlap=60)
     new = Login("reports", made.client_secret.value)
     clock.advance(59)
     assert oauth_on_each_database.token(old).status_code == oauth_on_each_database.token(new).status_code == 200
@@ -252,9 +258,9 @@ def test_a_secret_that_was_replaced_at_once_is_rejected_at_every_endpoint(oauth,
     assert oauth.post(path, fields, old).status_code == 200
     with second_node(oauth.service) as other, other.service.unit_of_work(CONSOLE) as uow:
         if old is oauth.api:
-            apis.rotate_secret(uow, "orders-api", overlap=0)
+            RotateApiSecret("orders-api", overlap=0)(uow)
         else:
-            account_secrets.rotate(uow, old.client_id, overlap=0)
+            RotateAccountSecret(old.client_id, overlap=0)(uow)
     assert error_of(oauth.post(path, fields, old)) == REFUSED
 
 
@@ -264,11 +270,11 @@ def test_a_disabled_account_is_rejected_at_once_on_every_node_and_cannot_enable_
     reports = oauth_on_each_database.add_account()
     with second_node(oauth_on_each_database.service) as other:
         assert oauth_on_each_database.token(reports).status_code == other.token(reports).status_code == 200
-        oauth_on_each_database.act(service_accounts.disable, "reports")
+        oauth_on_each_database.act(DisableServiceAccount, "reports")
         for node in (oauth_on_each_database, other):
             assert error_of(node.token(reports)) == REFUSED
             assert error_of(node.post("/oauth2/token", TOKEN | {"enabled": "1", "disabled_at": ""}, reports)) == REFUSED
-        oauth_on_each_database.act(service_accounts.enable, "reports")
+        oauth_on_each_database.act(EnableServiceAccount, "reports")
         assert oauth_on_each_database.token(reports).status_code == other.token(reports).status_code == 200
 
 
@@ -278,7 +284,7 @@ def test_a_secret_that_expires_while_it_is_checked_is_rejected(oauth, monkeypatc
     read = ClientCache.read
 
     async def rotated_first(directory, client_id):
-        await directory._service.perform(CONSOLE, lambda uow: account_secrets.rotate(uow, "reports", overlap=0))
+        await directory._service.perform(CONSOLE, RotateAccountSecret("reports", overlap=0))
         return await read(directory, client_id)
 
     monkeypatch.setattr(ClientCache, "read", rotated_first)
@@ -342,8 +348,8 @@ def test_a_secret_that_came_by_the_wrong_method_was_not_used(oauth):
     by_post = oauth.add_account("by-post", authentication="client_secret_post")
     assert error_of(oauth.token(by_post)) == REFUSED
     oauth.run(oauth.app.state.last_used.write())
-    assert oauth.act(account_secrets.find, "by-post")[0].last_used_at is None
+    assert oauth.act(ListAccountSecrets, "by-post").items[0].last_used_at is None
     fields = {"client_id": "by-post", "client_secret": by_post.secret}
     assert oauth.post("/oauth2/token", TOKEN | fields).status_code == 200
     oauth.run(oauth.app.state.last_used.write())
-    assert oauth.act(account_secrets.find, "by-post")[0].last_used_at == int(oauth.service.clock.wall())
+    assert oauth.act(ListAccountSecrets, "by-post").items[0].last_used_at == int(oauth.service.clock.wall())

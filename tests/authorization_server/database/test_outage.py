@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from roomkey.authorization_server.accounts import tenants
+from roomkey.authorization_server.accounts.tenants.commands import CreateTenant, ListTenants
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.database import engines
@@ -22,7 +22,7 @@ from roomkey.testing import FakeClock
 def _names(service: Service) -> list[str]:
     with service.look(SERVICE) as uow:
         assert find_break(uow.connection) is None
-        return [one.name for one in tenants.find(uow).items]
+        return [one.name for one in ListTenants()(uow).items]
 
 
 def test_a_lasting_lock_is_an_outage_for_writers_and_none_for_readers(
@@ -33,13 +33,13 @@ def test_a_lasting_lock_is_an_outage_for_writers_and_none_for_readers(
         other = sqlite3.connect(tmp_path / "data" / "roomkey.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseUnavailable):
-            asyncio.run(service.perform(SERVICE, lambda uow: tenants.create(uow, name="acme")))
+            asyncio.run(service.perform(SERVICE, CreateTenant(name="acme")))
         with pytest.raises(DatabaseUnavailable), service.unit_of_work(SERVICE) as uow:
-            tenants.create(uow, name="acme")
+            CreateTenant(name="acme")(uow)
         assert _names(service) == []
         other.execute("COMMIT")
         other.close()
-        asyncio.run(service.perform(SERVICE, lambda uow: tenants.create(uow, name="acme")))
+        asyncio.run(service.perform(SERVICE, CreateTenant(name="acme")))
         assert _names(service) == ["acme"]
 
 
@@ -59,7 +59,7 @@ def test_closed_connections_are_replaced_without_a_failure(
     with Service.open(Settings.at(tmp_path, database=postgresql_url), clock=clock) as service:
         assert _names(service) == []
         assert _end_connections(postgresql_url) > 0
-        asyncio.run(service.perform(SERVICE, lambda uow: tenants.create(uow, name="acme")))
+        asyncio.run(service.perform(SERVICE, CreateTenant(name="acme")))
         assert _end_connections(postgresql_url) > 0
         assert _names(service) == ["acme"]
 
@@ -68,9 +68,9 @@ def test_a_transaction_whose_connection_is_closed_midway_is_an_outage_and_rolled
     postgresql_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
     def act(uow: UnitOfWork) -> None:
-        tenants.create(uow, name="acme")
+        CreateTenant(name="acme")(uow)
         _end_connections(postgresql_url)
-        tenants.create(uow, name="other")
+        CreateTenant(name="other")(uow)
 
     with Service.open(Settings.at(tmp_path, database=postgresql_url), clock=clock) as service:
         with pytest.raises(DatabaseUnavailable):
@@ -78,7 +78,7 @@ def test_a_transaction_whose_connection_is_closed_midway_is_an_outage_and_rolled
         with pytest.raises(DatabaseUnavailable), service.unit_of_work(SERVICE) as uow:
             act(uow)
         assert _names(service) == []
-        asyncio.run(service.perform(SERVICE, lambda uow: tenants.create(uow, name="acme")))
+        asyncio.run(service.perform(SERVICE, CreateTenant(name="acme")))
         assert _names(service) == ["acme"]
 
 
@@ -86,7 +86,7 @@ def test_a_transaction_that_raises_while_the_database_fails_is_rolled_back(
     postgresql_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
     def act(uow: UnitOfWork) -> None:
-        tenants.create(uow, name="acme")
+        CreateTenant(name="acme")(uow)
         _end_connections(postgresql_url)
         raise NotFound("There is nothing of this name.")
 

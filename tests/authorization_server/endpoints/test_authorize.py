@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import select
 from tests.authorization_server.backoffice.browser import ISSUER, Browser
 
-from roomkey.authorization_server.accounts import apis, service_accounts, tenants
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import CreateApi
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount, DisableServiceAccount
+from roomkey.authorization_server.accounts.tenants.commands import CreateTenant
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
 from roomkey.authorization_server.identity import users
@@ -50,24 +52,24 @@ def hashing() -> Iterator[PasswordHashing]:
 def service(tmp_path: Path, clock: FakeClock, hashing: PasswordHashing) -> Iterator[Service]:
     with Service.open(Settings.at(tmp_path / "service", issuer=ISSUER), clock=clock) as opened:
         with opened.unit_of_work(CONSOLE) as uow:
-            tenants.create(uow, name="acme")
+            CreateTenant(name="acme")(uow)
             scopes = [Scope("orders:read", "See your orders."), Scope("orders:write")]
-            apis.create(uow, audience="orders-api", scopes=scopes)
+            CreateApi(audience="orders-api", scopes=scopes)(uow)
             grants, access = (
                 ("authorization_code", "refresh_token"),
                 [Access("orders-api", ("orders:read", "orders:write"))],
             )
             named = {"grants": grants, "apis": access, "authentication": "none"}
             uris = [BACK, "https://app.example/cb?x=1", "http://127.0.0.1:8000/cb"]
-            service_accounts.create(uow, client_id="shop", redirect_uris=uris, **named)  # type: ignore[arg-type]
+            CreateServiceAccount(client_id="shop", redirect_uris=uris, **named)(uow)  # type: ignore[arg-type]
             native = ["http://127.0.0.1/cb", "http://[::1]:1/cb", "http://localhost:9/cb", "com.example.app:/cb"]
-            service_accounts.create(uow, client_id="phone", redirect_uris=native, native=True, **named)  # type: ignore[arg-type]
-            service_accounts.create(uow, client_id="gone", redirect_uris=uris, **named)  # type: ignore[arg-type]
-            service_accounts.create(uow, client_id="tenants", tenant="acme", redirect_uris=uris, **named)  # type: ignore[arg-type]
-            service_accounts.create(uow, client_id="plain", apis=access)
+            CreateServiceAccount(client_id="phone", redirect_uris=native, native=True, **named)(uow)  # type: ignore[arg-type]
+            CreateServiceAccount(client_id="gone", redirect_uris=uris, **named)(uow)  # type: ignore[arg-type]
+            CreateServiceAccount(client_id="tenants", tenant="acme", redirect_uris=uris, **named)(uow)  # type: ignore[arg-type]
+            CreateServiceAccount(client_id="plain", apis=access)(uow)
             named["grants"] = ("authorization_code",)
-            service_accounts.create(uow, client_id="brief", redirect_uris=uris, **named)  # type: ignore[arg-type]
-            service_accounts.disable(uow, "gone")
+            CreateServiceAccount(client_id="brief", redirect_uris=uris, **named)(uow)  # type: ignore[arg-type]
+            DisableServiceAccount("gone")(uow)
             hashed = hashing.hash_new(PASSWORD, username="alice")
             users.create(uow, username="alice", roles=["customer"], password=hashed)
         yield opened

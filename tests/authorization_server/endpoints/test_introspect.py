@@ -17,8 +17,9 @@ from tests.authorization_server.running_service import running_service
 
 import roomkey
 from roomkey.authorization_server import secret_format
-from roomkey.authorization_server.accounts import apis, app_tokens
 from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.apis.commands import DisableApi
+from roomkey.authorization_server.accounts.app_tokens.commands import CreateAppToken, RevokeAppToken
 from roomkey.authorization_server.tokens.issue import lookup_digest
 from roomkey.authorization_server.tokens.revocation import revoke_token
 from roomkey.jose import base64url
@@ -242,18 +243,16 @@ def test_nothing_that_is_told_of_a_token_is_kept_on_the_way(oauth, token):  # au
 def test_a_disabled_api_learns_nothing_more(oauth_on_each_database):
     token = oauth_on_each_database.token(oauth_on_each_database.add_account()).json()["access_token"]
     assert oauth_on_each_database.active(oauth_on_each_database.api, token)
-    oauth_on_each_database.act(apis.disable, "orders-api")
+    oauth_on_each_database.act(DisableApi, "orders-api")
     assert error_of(oauth_on_each_database.introspect(oauth_on_each_database.api, token)) == (401, "invalid_client")
 
 
 def test_app_tokens_are_known_until_they_are_revoked(oauth):
     oauth.add_account()
-    made = oauth.act(
-        app_tokens.create, client_id="reports", audience="orders-api", scopes=["orders:read"], lifetime=3600
-    )
-    assert oauth.active(oauth.api, made.minted.value)
-    oauth.act(app_tokens.revoke, made.app_token.id)
-    assert not oauth.active(oauth.api, made.minted.value)
+    made = oauth.act(CreateAppToken, client_id="reports", audience="orders-api", scopes=["orders:read"], lifetime=3600)
+    assert oauth.active(oauth.api, made.token.reveal())
+    oauth.act(RevokeAppToken, made.app_token.id)
+    assert not oauth.active(oauth.api, made.token.reveal())
 
 
 def test_an_api_with_a_key_introspects_by_assertion(oauth, token):

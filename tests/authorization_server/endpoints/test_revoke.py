@@ -5,7 +5,7 @@ from sqlalchemy import select
 from tests.authorization_server.oauth_service import CONSOLE, Login, error_of, response_parts
 
 from roomkey.authorization_server import secret_format
-from roomkey.authorization_server.accounts import app_tokens
+from roomkey.authorization_server.accounts.app_tokens.commands import CreateAppToken, GetAppToken
 from roomkey.authorization_server.schema.tokens import token_families
 
 REFUSED = (400, "invalid_grant")
@@ -82,12 +82,10 @@ def test_a_token_of_its_own_ends_once(oauth_on_each_database):
 
 def test_an_app_token_that_is_given_up_is_given_up_in_the_backoffice_too(oauth):
     reports = oauth.add_account()
-    made = oauth.act(
-        app_tokens.create, client_id="reports", audience="orders-api", scopes=["orders:read"], lifetime=3600
-    )
-    oauth.revoke(reports, made.minted.value)
-    assert not oauth.active(oauth.api, made.minted.value)
-    assert oauth.act(app_tokens.get, made.app_token.id).revoked_at == int(oauth.service.clock.wall())
+    made = oauth.act(CreateAppToken, client_id="reports", audience="orders-api", scopes=["orders:read"], lifetime=3600)
+    oauth.revoke(reports, made.token.reveal())
+    assert not oauth.active(oauth.api, made.token.reveal())
+    assert oauth.act(GetAppToken, made.app_token.id).revoked_at == int(oauth.service.clock.wall())
 
 
 def test_a_public_client_gives_its_token_up_by_its_name(oauth):

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from tests.authorization_server.oauth_service import CONSOLE, Node, claims_of, error_of, second_node
 
 import roomkey
-from roomkey.authorization_server.accounts import apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.apis.commands import DisableApi, RotateApiSecret
+from roomkey.authorization_server.accounts.service_accounts.commands import ChangeServiceAccount, DisableServiceAccount
 from roomkey.authorization_server.clients.client import TargetApi
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.schema.tokens import access_tokens
@@ -67,7 +68,7 @@ def test_a_token_has_the_shape_of_rfc_9068(oauth, clock, algorithm):  # auth ser
 
 def test_an_opaque_token_contains_no_claims(oauth):
     oauth.add_api("billing-api", "billing:read", token_format="opaque")
-    api = oauth.act(apis.rotate_secret, "billing-api")
+    api = oauth.act(RotateApiSecret, "billing-api")
     reports = oauth.add_account("reports", apis=[Access("billing-api", ("billing:read",), ("billing:read",))])
     token = oauth.token(reports).json()["access_token"]
     assert re.fullmatch(r"rkat_[0-9A-Za-z]{49}", token)
@@ -142,13 +143,13 @@ def test_a_change_of_an_account_applies_at_once_on_every_node(oauth_on_each_data
     reports = oauth_on_each_database.add_account()
     with second_node(oauth_on_each_database.service) as other:
         assert other.token(reports, scope="orders:write").status_code == 200
-        oauth_on_each_database.act(service_accounts.change, "reports", apis=[Access("orders-api", BOTH[:1], BOTH[:1])])
+        oauth_on_each_database.act(ChangeServiceAccount, "reports", apis=[Access("orders-api", BOTH[:1], BOTH[:1])])
         assert error_of(other.token(reports, scope="orders:write")) == SCOPE_REFUSED
-        oauth_on_each_database.act(service_accounts.change, "reports", roles=["exporter"])
+        oauth_on_each_database.act(ChangeServiceAccount, "reports", roles=["exporter"])
         assert claims_of(other.token(reports).json()["access_token"])["roles"] == ["exporter"]
-        oauth_on_each_database.act(apis.disable, "orders-api")
+        oauth_on_each_database.act(DisableApi, "orders-api")
         assert error_of(other.token(reports, resource="orders-api")) == TARGET_REFUSED
-        oauth_on_each_database.act(service_accounts.change, "reports", grants=["refresh_token"])
+        oauth_on_each_database.act(ChangeServiceAccount, "reports", grants=["refresh_token"])
         assert error_of(other.token(reports)) == (400, "unauthorized_client")
 
 
@@ -158,11 +159,11 @@ def test_a_scope_that_was_just_granted_works_at_once(oauth_on_each_database):
     reports = oauth_on_each_database.add_account("reports", "orders:read", grants=["refresh_token"])
     granted = [Access("orders-api", BOTH), Access("billing-api", ("billing:read",), ("billing:read",))]
     assert error_of(oauth_on_each_database.token(reports)) == (400, "unauthorized_client")
-    oauth_on_each_database.act(service_accounts.change, "reports", grants=["client_credentials"])
+    oauth_on_each_database.act(ChangeServiceAccount, "reports", grants=["client_credentials"])
     assert error_of(oauth_on_each_database.token(reports, scope="orders:write")) == SCOPE_REFUSED
     with second_node(oauth_on_each_database.service) as other:
         assert error_of(other.token(reports, resource="billing-api")) == TARGET_REFUSED
-        oauth_on_each_database.act(service_accounts.change, "reports", apis=granted)
+        oauth_on_each_database.act(ChangeServiceAccount, "reports", apis=granted)
         assert other.token(reports, resource="billing-api").status_code == 200
     assert oauth_on_each_database.token(reports, scope="orders:write").status_code == 200
 
@@ -206,7 +207,7 @@ def test_an_account_that_is_disabled_before_the_commit_gets_nothing(oauth_on_eac
 
     def disabled_first(*words, **named):
         monkeypatch.setattr(TargetApi, "create_token", create)
-        oauth_on_each_database.act(service_accounts.disable, "reports")
+        oauth_on_each_database.act(DisableServiceAccount, "reports")
         return create(*words, **named)
 
     monkeypatch.setattr(TargetApi, "create_token", disabled_first)
@@ -245,7 +246,7 @@ def test_every_returned_token_is_recorded_and_none_that_was_dropped(oauth_on_eac
     def changed_in_the_middle(*words, **named):
         created.append(create(*words, **named))
         if len(created) == 6:
-            oauth_on_each_database.act(service_accounts.disable, "other")
+            oauth_on_each_database.act(DisableServiceAccount, "other")
         return created[-1]
 
     monkeypatch.setattr(TargetApi, "create_token", changed_in_the_middle)

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import update
 from tests.authorization_server.oauth_service import CONSOLE, claims_of, error_of, response_parts
 
-from roomkey.authorization_server.accounts import service_accounts, tenants
+from roomkey.authorization_server.accounts.service_accounts.commands import ChangeServiceAccount
+from roomkey.authorization_server.accounts.tenants.commands import CreateTenant
 from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.identity.passwords import TooManySignIns
 from roomkey.authorization_server.schema.identity import users as users_table
@@ -18,7 +19,7 @@ def test_the_password_grant_is_off_by_default(oauth):  # auth service 21
 
 
 def test_the_token_names_the_user_and_the_client(oauth):
-    oauth.act(tenants.create, name="acme")
+    oauth.act(CreateTenant, name="acme")
     alice = oauth.add_user(tenant="acme", roles=("buyer",))
     made = oauth.tokens(oauth.add_app())
     claims = claims_of(made["access_token"])
@@ -60,9 +61,9 @@ def test_a_user_with_a_second_factor_is_rejected_unless_the_client_allows_it(oau
     second_factor(oauth, "alice")
     app = oauth.add_app()
     assert error_of(oauth.sign_in(app)) == REFUSED
-    oauth.act(service_accounts.change, "app", allows_password_with_mfa=True)
+    oauth.act(ChangeServiceAccount, "app", allows_password_with_mfa=True)
     assert oauth.sign_in(app).status_code == 200
-    oauth.act(service_accounts.change, "app", allows_password_with_mfa=False)
+    oauth.act(ChangeServiceAccount, "app", allows_password_with_mfa=False)
     assert error_of(oauth.sign_in(app)) == REFUSED
 
 

@@ -21,8 +21,13 @@ from tests.authorization_server.oauth_service import (
 from tests.authorization_server.running_service import running_service
 
 from roomkey.authorization_server import secret_format
-from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
+from roomkey.authorization_server.accounts.apis.commands import ChangeApi, DisableApi
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    ChangeServiceAccount,
+    DisableServiceAccount,
+    RotateAccountSecret,
+)
 from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.schema.tokens import refresh_tokens, token_families
@@ -204,7 +209,7 @@ def test_a_refresh_narrows_the_access_token_and_never_widens(oauth_on_each_datab
 def test_audience_and_tenant_cannot_be_changed_by_a_refresh(oauth, small_app):  # auth service 14
     oauth.add_api("billing-api", "orders:read")
     both_apis = [Access("orders-api", ("orders:read",)), Access("billing-api", ("orders:read",))]
-    oauth.act(service_accounts.change, "app", apis=both_apis)
+    oauth.act(ChangeServiceAccount, "app", apis=both_apis)
     first = oauth.tokens(small_app, resource="orders-api", scope="orders:read")
     fields = {"resource": "billing-api", "audience": "billing-api", "tenant": "acme", "sub": "root"}
     claims = claims_of(oauth.refresh(small_app, first["refresh_token"], **fields).json()["access_token"])
@@ -219,16 +224,16 @@ def test_scopes_that_were_taken_away_are_gone_at_the_next_refresh(
 ):  # auth service 14
     first = oauth_on_each_database.tokens(app, scope="orders:read orders:write")
     if loser == "client":
-        oauth_on_each_database.act(service_accounts.change, "app", apis=[Access("orders-api", ("orders:read",))])
+        oauth_on_each_database.act(ChangeServiceAccount, "app", apis=[Access("orders-api", ("orders:read",))])
     elif loser == "api":
-        oauth_on_each_database.act(apis.remove_scopes, "orders-api", ["orders:write"])
+        oauth_on_each_database.act(ChangeApi, "orders-api", remove_scopes=["orders:write"])
     else:
         oauth_on_each_database.act(users.change, "alice", scopes="orders:read")
     second = oauth_on_each_database.refresh(app, first["refresh_token"]).json()
     assert second["scope"] == claims_of(second["access_token"])["scope"] == "orders:read"
     if loser == "client":
         everything = [Access("orders-api", ("orders:read", "orders:write"))]
-        oauth_on_each_database.act(service_accounts.change, "app", apis=everything)
+        oauth_on_each_database.act(ChangeServiceAccount, "app", apis=everything)
         assert oauth_on_each_database.refresh(app, second["refresh_token"]).json()["scope"] == "orders:read"
 
 
@@ -241,17 +246,17 @@ def test_a_client_or_user_that_lost_access_gets_no_token_by_refreshing(
     second = oauth_on_each_database.tokens(app)
     match lost:
         case "access":
-            oauth_on_each_database.act(service_accounts.change, "app", apis=[])
+            oauth_on_each_database.act(ChangeServiceAccount, "app", apis=[])
         case "api":
-            oauth_on_each_database.act(apis.disable, "orders-api")
+            oauth_on_each_database.act(DisableApi, "orders-api")
         case "user":
             oauth_on_each_database.act(users.disable, "alice")
         case "gone":
             oauth_on_each_database.act(users.remove, "alice")
         case "grant":
-            oauth_on_each_database.act(service_accounts.change, "app", grants=["client_credentials"])
+            oauth_on_each_database.act(ChangeServiceAccount, "app", grants=["client_credentials"])
         case "account":
-            oauth_on_each_database.act(service_accounts.disable, "app")
+            oauth_on_each_database.act(DisableServiceAccount, "app")
     expected = {"grant": (400, "unauthorized_client"), "account": (401, "invalid_client")}.get(lost, REFUSED)
     assert error_of(oauth_on_each_database.refresh(app, second["refresh_token"])) == expected
 
@@ -312,7 +317,7 @@ def test_a_rotated_client_secret_gets_no_repeated_response(oauth, small_app):
     first = oauth.tokens(small_app)
     assert oauth.refresh(small_app, first["refresh_token"]).status_code == 200
     with second_node(oauth.service) as other, other.service.unit_of_work(CONSOLE) as uow:
-        account_secrets.rotate(uow, "app", overlap=0)
+        RotateAccountSecret("app", overlap=0)(uow)
     assert error_of(oauth.refresh(small_app, first["refresh_token"])) == (401, "invalid_client")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomkey.authorization_server import secret_format
-from roomkey.authorization_server.accounts.syntax import checked_scopes
+from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.errors import Invalid
 from roomkey.authorization_server.grants.token_request import token_response
 from roomkey.authorization_server.tokens.issue import TokenGrant, create_access_token
@@ -33,7 +33,7 @@ def test_the_response_is_json_for_every_valid_scope(scopes, refreshes):
 
 def _may_be(scope: str) -> bool:
     try:
-        return checked_scopes([scope]) == (scope,)
+        return Access("orders-api", (scope,)).scopes == (scope,)
     except Invalid:
         return False
 
@@ -41,4 +41,4 @@ def _may_be(scope: str) -> bool:
 @pytest.mark.parametrize("scope", ['a"b', "a\\b", "a b", "é", "\x7f", "\n", ""])
 def test_no_scope_has_a_character_that_json_would_escape(scope):
     with pytest.raises(Invalid):
-        checked_scopes([scope])
+        Access("orders-api", (scope,))

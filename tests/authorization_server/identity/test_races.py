@@ -10,7 +10,7 @@ import pyotp
 import pytest
 from tests.authorization_server.concurrent_acts import run_concurrently
 
-from roomkey.authorization_server.accounts import tenants
+from roomkey.authorization_server.accounts.tenants.commands import CreateTenant
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, NotFound
@@ -45,7 +45,7 @@ def test_two_administrators_who_end_each_other_leave_one(  # auth service 45
     service: Service, make: Callable[..., User], first: Callable[..., object], second: Callable[..., object]
 ) -> None:
     with service.unit_of_work(CONSOLE) as uow:
-        tenants.create(uow, name="acme")
+        CreateTenant(name="acme")(uow)
     ann, bob = make("ann", "administrator"), make("bob", "administrator")
     outcomes = run_concurrently(
         service, lambda uow: first(uow, bob.id), lambda uow: second(uow, ann.id), by=(ann.actor(), bob.actor())

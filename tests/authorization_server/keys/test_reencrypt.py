@@ -231,7 +231,7 @@ def test_the_database_holds_no_key_secret_or_token(small_service: Service) -> No
             PRIVATE_KEY.decrypt(uow.keyring, value, row=kid)
             for kid, value in uow.connection.execute(select(signing_keys.c.kid, signing_keys.c.private_key))
         ]
-    tokens = [issue(service, "stock-api").value, issue_app_token(service, "stock-api").minted.value]
+    tokens = [issue(service, "stock-api").value, issue_app_token(service, "stock-api").token.reveal()]
     service.close()
     dump = b"".join(path.read_bytes() for path in sorted(service.settings.data.glob("roomkey.db*")))
     assert b"orders-api" in dump

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from tests.authorization_server.sample_tokens import CONSOLE, add_api, issue, issue_app_token
 
-from roomkey.authorization_server.accounts import app_tokens
+from roomkey.authorization_server.accounts.app_tokens.commands import RevokeAppToken
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
@@ -100,7 +100,7 @@ def test_a_retired_key_stays_until_its_last_token_has_expired_and_is_then_remove
     clock.advance(5 * DAY)
     assert go_on(service) == DueChanges()
     assert old in published(service)
-    verifies(service, last.minted.value)
+    verifies(service, last.token.reveal())
     clock.advance(service.settings.clock_leeway + CLOCK_STEP)
     assert go_on(service).removed == (old,)
     assert published(service) == {signing(service)}
@@ -129,7 +129,7 @@ def test_revoked_and_opaque_app_tokens_keep_no_key(service: Service, clock: Fake
     revoked = issue_app_token(service, lifetime=30 * DAY)
     issue_app_token(service, lifetime=30 * DAY, token_format="opaque")
     with service.unit_of_work(CONSOLE) as uow:
-        app_tokens.revoke(uow, revoked.app_token.id)
+        RevokeAppToken(revoked.app_token.id)(uow)
     turn(service, now=True)
     clock.advance(DAY)
     assert go_on(service).removed == (old,)
@@ -143,7 +143,7 @@ def test_a_token_that_is_recorded_after_its_key_retired_keeps_the_key(service: S
     clock.advance(DAY)
     assert go_on(service).removed == ()
     clock.advance(9 * DAY + service.settings.clock_leeway + CLOCK_STEP)
-    assert service.now() >= late.minted.expires_at
+    assert service.now() >= late.app_token.expires_at
     assert go_on(service).removed == (old,)
 
 

@@ -17,13 +17,13 @@ from tests.authorization_server.sample_tokens import (
     insert_revoked_tokens,
     issue,
     issue_app_token,
+    jti_of,
     skip_statuses,
 )
 
 import roomkey
 from roomkey import DenyList, StatusLists
-from roomkey.authorization_server.accounts import app_tokens
-from roomkey.authorization_server.accounts.app_tokens import NewAppToken
+from roomkey.authorization_server.accounts.app_tokens.commands import CreatedAppToken, RevokeAppToken, RotateAppToken
 from roomkey.authorization_server.keys.key_record import CLOCK_STEP
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.lists.deny_list import MAX_DENIED, count_revoked_tokens, deny_list, revoked_tokens
@@ -58,10 +58,10 @@ def client(running: Service) -> Iterator[httpx2.Client]:
         yield client
 
 
-def revoke(service: Service, token: NewAccessToken | NewAppToken) -> None:
+def revoke(service: Service, token: NewAccessToken | CreatedAppToken) -> None:
     with service.unit_of_work(CONSOLE) as uow:
-        if isinstance(token, NewAppToken):
-            app_tokens.revoke(uow, token.app_token.id)
+        if isinstance(token, CreatedAppToken):
+            RevokeAppToken(token.app_token.id)(uow)
         else:
             assert revoke_token(uow, token.digest)
 
@@ -120,19 +120,19 @@ def test_a_revocation_reaches_an_api_within_the_promised_bound(
     revoked, good = issue_app_token(running), issue_app_token(running)
     validator = follower(running, kind, clock=clock)
     for token in (revoked, good):
-        validator.validate(token.minted.value)
+        validator.validate(token.token.reveal())
     for _ in range(5):  # neither the list of the service nor that of the validator is new
         step(0.1)
-        validator.validate(revoked.minted.value)
+        validator.validate(revoked.token.reveal())
     revoke(running, revoked)
     took = 0.0
-    while not refused(validator, revoked.minted.value):
+    while not refused(validator, revoked.token.reveal()):
         step(0.1)
         took += 0.1
         assert took < 10.0
     # ttl, and the second for which the service itself keeps a list
     assert took <= running.settings.list_ttl + 1.0 + 0.1
-    assert validator.validate(good.minted.value).client_id == "orders-api-client"
+    assert validator.validate(good.token.reveal()).client_id == "orders-api-client"
 
 
 @pytest.mark.parametrize("kind", ["deny_list", "status_list"])
@@ -140,10 +140,10 @@ def test_the_bound_by_the_clock(running: Service, clock: FakeClock, kind: str) -
     # auth service 26
     token = issue_app_token(running)
     validator = follower(running, kind, clock=clock)
-    validator.validate(token.minted.value)
+    validator.validate(token.token.reveal())
     revoke(running, token)
     clock.advance(2 * running.settings.list_ttl + 1)  # after a quiet time the first caller waits for a new list
-    assert refused(validator, token.minted.value)
+    assert refused(validator, token.token.reveal())
 
 
 def test_access_tokens_are_on_the_deny_list(running: Service, clock: FakeClock) -> None:
@@ -157,24 +157,24 @@ def test_access_tokens_are_on_the_deny_list(running: Service, clock: FakeClock) 
 @pytest.mark.parametrize("kind", ["deny_list", "status_list"])
 def test_a_rotated_app_token_lives_until_its_overlap_is_over(running: Service, clock: FakeClock, kind: str) -> None:
     made = issue_app_token(running, lifetime=86400)
-    token = made.minted
+    token = made.token.reveal()
     with running.unit_of_work(CONSOLE) as uow:
-        app_tokens.rotate(uow, made.app_token.id, overlap=3600)
+        RotateAppToken(made.app_token.id, overlap=3600)(uow)
     clock.advance(3599)
-    assert not refused(follower(running, kind, clock=clock), token.value)
+    assert not refused(follower(running, kind, clock=clock), token)
     clock.advance(1)
-    assert refused(follower(running, kind, clock=clock), token.value)
+    assert refused(follower(running, kind, clock=clock), token)
     clock.advance(86400 - 3600 + 29)  # a validator with 30 seconds of leeway still takes its own exp
     asyncio.run(purge_expired(running))  # takes nothing out by which its name is known
-    assert refused(follower(running, kind, clock=clock), token.value)
+    assert refused(follower(running, kind, clock=clock), token)
 
 
 def test_a_new_app_token_has_its_place_in_a_list_that_was_made_before(running: Service, clock: FakeClock) -> None:
     validator = follower(running, "status_list", clock=clock)
-    validator.validate(issue_app_token(running).minted.value)
+    validator.validate(issue_app_token(running).token.reveal())
     with running.unit_of_work(CONSOLE) as uow:
         uow.connection.execute(update(counters).where(counters.c.name == "status_index").values(value=8 * 1024))
-    validator.validate(issue_app_token(running).minted.value)
+    validator.validate(issue_app_token(running).token.reveal())
 
 
 def test_an_entry_leaves_when_no_clock_lets_its_token_in_any_more(service: Service, clock: FakeClock) -> None:
@@ -187,9 +187,9 @@ def test_an_entry_leaves_when_no_clock_lets_its_token_in_any_more(service: Servi
         with service.look(CONSOLE) as uow:
             return set(revoked_tokens(uow)), statuses(uow)[0]
 
-    assert seen() == ({token.jti, app_token.minted.jti}, 1)
+    assert seen() == ({token.jti, jti_of(app_token)}, 1)
     clock.advance(300 + service.settings.clock_leeway + CLOCK_STEP - 1)
-    assert seen() == ({token.jti, app_token.minted.jti}, 1)
+    assert seen() == ({token.jti, jti_of(app_token)}, 1)
     clock.advance(1)
     assert seen() == (set(), 0)
 
@@ -201,7 +201,7 @@ def test_what_the_lists_say(running: Service, client: httpx2.Client) -> None:
     dates = {"iat": now, "exp": now + LIFETIME, "ttl": running.settings.list_ttl, "iss": running.settings.issuer}
     answer = client.get("/oauth2/deny-list")
     assert answer.headers["content-type"] == "application/denylist+jwt"
-    assert claims_of(answer.content) == {**dates, "jti": {tokens[9].minted.jti: tokens[9].minted.expires_at}}
+    assert claims_of(answer.content) == {**dates, "jti": {jti_of(tokens[9]): tokens[9].app_token.expires_at}}
     answer = client.get("/oauth2/status-list")
     assert answer.headers["content-type"] == "application/statuslist+jwt"
     said = claims_of(answer.content)

@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 import pytest
 from tests.authorization_server.server.conftest import Serving
 
-from roomkey.authorization_server.accounts import apis, service_accounts
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Scope
+from roomkey.authorization_server.accounts.apis.commands import CreateApi
+from roomkey.authorization_server.accounts.apis.model import Scope
+from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.identity.passwords import PasswordHashing
@@ -43,10 +44,10 @@ def _resident(process: "subprocess.Popen[bytes]") -> int:
 def _stocked(data: Path) -> tuple[str, str]:
     hashing = PasswordHashing()
     with Service.open(Settings.at(data)) as service, service.unit_of_work(Actor.console()) as uow:
-        apis.create(uow, audience="orders-api", scopes=[Scope("orders:read")])
+        CreateApi(audience="orders-api", scopes=[Scope("orders:read")])(uow)
         access = [Access("orders-api", ("orders:read",), ("orders:read",))]
-        app = service_accounts.create(uow, client_id="app", apis=access, grants=["password"], authentication=POST)
-        robot = service_accounts.create(uow, client_id="robot", apis=access, authentication=POST)
+        app = CreateServiceAccount(client_id="app", apis=access, grants=["password"], authentication=POST)(uow)
+        robot = CreateServiceAccount(client_id="robot", apis=access, authentication=POST)(uow)
         hashed = hashing.hash_new(PASSWORD, username="alice")
         users.create(uow, username="alice", password=hashed)
     hashing.close()

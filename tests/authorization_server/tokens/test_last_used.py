@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from sqlalchemy import select
 from tests.authorization_server.oauth_service import CONSOLE, OAuthService, second_node
 
-from roomkey.authorization_server.accounts import app_tokens
-from roomkey.authorization_server.accounts.app_tokens import NewAppToken
+from roomkey.authorization_server.accounts.app_tokens.commands import CreateAppToken, CreatedAppToken, GetAppToken
 from roomkey.authorization_server.schema.accounts import account_secrets
 from roomkey.testing import FakeClock
 
@@ -18,7 +17,7 @@ def test_uses_are_written_together_and_not_by_the_request(oauth: OAuthService, c
     token = made(oauth)
     with oauth.statements() as seen:
         for _ in range(20):
-            assert oauth.active(oauth.api, token.minted.value)
+            assert oauth.active(oauth.api, token.token.reveal())
     assert not [text for text in seen if text.startswith(("UPDATE", "INSERT"))]
     assert last_used(oauth, token) is None
     clock.advance(5)
@@ -49,9 +48,9 @@ def test_an_older_time_of_another_node_does_not_replace_a_newer_one(oauth: OAuth
     # auth service 56
     token = made(oauth)
     with second_node(oauth.service) as other:
-        assert oauth.active(oauth.api, token.minted.value)
+        assert oauth.active(oauth.api, token.token.reveal())
         clock.advance(60)
-        assert other.active(oauth.api, token.minted.value)
+        assert other.active(oauth.api, token.token.reveal())
         other.run(other.app.state.last_used.write())
         oauth.run(oauth.app.state.last_used.write())
         assert last_used(oauth, token) == oauth.service.now()
@@ -60,10 +59,10 @@ def test_an_older_time_of_another_node_does_not_replace_a_newer_one(oauth: OAuth
 def test_a_locked_row_fails_no_authentication_and_what_cannot_be_written_is_dropped(oauth: OAuthService) -> None:
     # auth service 56
     token = made(oauth)
-    assert oauth.active(oauth.api, token.minted.value)
+    assert oauth.active(oauth.api, token.token.reveal())
     with locked(oauth):
         with oauth.statements() as seen:
-            assert oauth.active(oauth.api, token.minted.value)
+            assert oauth.active(oauth.api, token.token.reveal())
         assert not [one for one in seen if not one.startswith("SELECT")]  # nothing that waits for the lock
         oauth.run(oauth.app.state.last_used.write())
     with oauth.service.look(CONSOLE) as uow:
@@ -71,17 +70,17 @@ def test_a_locked_row_fails_no_authentication_and_what_cannot_be_written_is_drop
     assert last_used(oauth, token) is None
 
 
-def made(oauth: OAuthService) -> NewAppToken:
+def made(oauth: OAuthService) -> CreatedAppToken:
     oauth.add_account()
-    token: NewAppToken = oauth.act(
-        app_tokens.create, client_id="reports", audience="orders-api", scopes=["orders:read"], lifetime=86_400
+    token: CreatedAppToken = oauth.act(
+        CreateAppToken, client_id="reports", audience="orders-api", scopes=["orders:read"], lifetime=86_400
     )
     return token
 
 
-def last_used(oauth: OAuthService, token: NewAppToken) -> int | None:
+def last_used(oauth: OAuthService, token: CreatedAppToken) -> int | None:
     with oauth.service.look(CONSOLE) as uow:
-        return app_tokens.get(uow, token.app_token.id).last_used_at
+        return GetAppToken(token.app_token.id)(uow).last_used_at
 
 
 @contextmanager

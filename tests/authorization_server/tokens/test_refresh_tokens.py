@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, text, update
 from tests.authorization_server.oauth_service import CONSOLE, Login, OAuthService, error_of
 
 from roomkey.authorization_server import secret_format
-from roomkey.authorization_server.accounts import service_accounts
+from roomkey.authorization_server.accounts.service_accounts.commands import DisableServiceAccount
 from roomkey.authorization_server.clients.client_cache import StaleConfig, require_config_version
 from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.schema.identity import users as users_table
@@ -82,7 +82,7 @@ def test_a_token_that_is_issued_during_a_bulk_revocation_is_revoked_too(oauth_on
     digest = secret_format.digest_of(made["refresh_token"])
     act = {
         "family": lambda uow: revoke_family(uow, family, reason="test"),
-        "account": lambda uow: service_accounts.disable(uow, "app"),
+        "account": DisableServiceAccount("app"),
         "user": lambda uow: users.disable(uow, "alice"),
     }[ending]
     with oauth_on_each_database.service.unit_of_work(CONSOLE) as uow:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tests.cli.admin.conftest import Admin
 
-from roomkey.authorization_server.accounts import service_accounts, token_requests
+from roomkey.authorization_server.accounts.service_accounts.commands import GetServiceAccount
+from roomkey.authorization_server.accounts.token_requests.commands import RequestAppToken
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.identity import sessions, users
 from roomkey.authorization_server.identity.sessions import Stage
@@ -23,7 +24,7 @@ def _begun(data: Path) -> tuple[list[str], str, str]:
             carol = users.create(uow, username="carol", roles=["developer"])
         with service.unit_of_work(carol.actor()) as uow:
             order = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": 3600}
-            asked = [token_requests.request(uow, **order, note=note).id for note in ("one", "two")]
+            asked = [RequestAppToken(**order, note=note)(uow).id for note in ("one", "two")]
             begun = sessions.begin(uow, carol, stage=Stage.FULL)
         family_id = refresh_tokens.new_family_id()
         grant = TokenGrant(
@@ -31,7 +32,7 @@ def _begun(data: Path) -> tuple[list[str], str, str]:
         )
         with service.unit_of_work(CONSOLE) as uow:
             refresh_tokens.start_family(uow, grant)
-            assert service_accounts.get(uow, "reports").owner_id is None
+            assert GetServiceAccount("reports")(uow).owner_id is None
         return asked, family_id, begun.cookie.value
 
 

@@ -1,37 +1,50 @@
-"""The OpenAPI 3.1 document of the admin API, made from the declared operations (pure)."""
+"""The OpenAPI 3.1 document of the admin API, made from the declared commands; its JSON schemas are msgspec's (pure)."""
 
-import dataclasses
+import json
 import re
-from collections.abc import Iterable
-from typing import Any, Final, get_type_hints
+from collections.abc import Sequence
+from typing import Any, Final
 
-from roomkey.authorization_server.admin_api.operation import READ, WRITE, Operation
+import msgspec
+
+from roomkey.authorization_server.admin_api.authenticate import READ, WRITE, permissions_of, scope_of
 from roomkey.authorization_server.admin_api.problem import STATUSES, Problem
-from roomkey.authorization_server.admin_api.schemas import Schemas
+from roomkey.authorization_server.commands.command import (
+    Command,
+    name_of,
+    path_fields,
+    required_in_body,
+    result_of,
+    summary_of,
+)
 
 PREFIX: Final = "/api/v1"
-_PARAMETER: Final = re.compile(r"\{(\w+)(?::whole)?\}")
+_SCHEMA: Final = "#/components/schemas/"
 
 
-def document(operations: Iterable[Operation], *, issuer: str, version: str) -> dict[str, Any]:
-    """The document for a service that is called ``issuer``."""
-    schemas = Schemas()
+def document(commands: Sequence[type[Command[Any]]], *, issuer: str, version: str) -> dict[str, Any]:
+    """The document for a service whose issuer is ``issuer``."""
+    results = [result_of(kind) for kind in commands]
+    references, schemas = _schemas([Problem, *commands, *results])
     paths: dict[str, dict[str, Any]] = {}
-    for operation in operations:
-        path = PREFIX + _PARAMETER.sub(r"{\1}", operation.path)
-        paths.setdefault(path, {})[operation.method.lower()] = _described(operation, schemas)
+    for kind, result in zip(commands, references[1 + len(commands) :], strict=True):
+        path = PREFIX + re.sub(r":\w+\}", "}", kind.declaration.path)
+        operation = _operation(kind, schemas.pop(kind.__name__), result, problem=references[0])
+        paths.setdefault(path, {})[kind.declaration.method.lower()] = operation
+        if "requestBody" in operation:
+            schemas[kind.__name__] = operation.pop("body")
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "roomkey admin API",
             "version": version,
-            "description": "What the backoffice does, for service accounts that have a role of the service and a token "
-            "for the audience roomkey-admin. An account gives others at most what it has itself.",
+            "description": "The commands of the backoffice, for service accounts that have a role of the service and a "
+            "token for the audience roomkey-admin. An account gives others at most what it has itself.",
         },
         "servers": [{"url": issuer}],
         "paths": paths,
         "components": {
-            "schemas": schemas.by_name,
+            "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {
                 "service_account": {
                     "type": "oauth2",
@@ -47,48 +60,56 @@ def document(operations: Iterable[Operation], *, issuer: str, version: str) -> d
     }
 
 
-def _described(operation: Operation, schemas: Schemas) -> dict[str, Any]:
-    problem = {"application/problem+json": {"schema": schemas.of(Problem)}}
-    good = {
-        "description": "Done.",
-        "content": {"application/json": {"schema": schemas.of(operation.answer)}},
-    }
-    described: dict[str, Any] = {
-        "operationId": operation.name,
-        "summary": operation.summary,
-        "description": f"Needs one of: {', '.join(one.value for one in operation.permissions)}.",
-        "security": [{"service_account": [operation.scope]}],
-        "parameters": [*_path(operation), *_query(operation, schemas)],
-        "responses": {str(operation.status): good}
-        | {str(status): {"description": words, "content": problem} for status, words in STATUSES.items()},
-    }
-    if dataclasses.fields(operation.body):
-        schema = schemas.of(operation.body)
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    return described
+def _schemas(kinds: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The references to ``kinds`` and the schemas by name; a page of users is ``UserPage``."""
+    made = msgspec.json.schema_components(
+        kinds, schema_hook=lambda _: {"type": "string"}, ref_template=_SCHEMA + "{name}"
+    )
+    references, schemas = json.loads(re.sub(r"\bPage_(\w+)_", r"\1Page", json.dumps(made)))
+    for schema in schemas.values():
+        schema.pop("title", None)
+        schema["description"] = schema.get("description", "").partition("\n")[0]
+    return references, schemas
 
 
-def _path(operation: Operation) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in _PARAMETER.findall(operation.path)
-    ]
-
-
-def _query(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
-    hints = get_type_hints(operation.query)
-    return [
-        {
-            "name": one.name,
-            "in": "query",
-            "required": one.default is dataclasses.MISSING,
-            "schema": _present(schemas.of(hints[one.name])),
+def _operation(kind: type[Command[Any]], schema: dict[str, Any], result: Any, *, problem: Any) -> dict[str, Any]:
+    """The operation of a command; its ``body``, where it has one, is the schema of that."""
+    declared = kind.declaration
+    in_path = path_fields(kind)
+    properties = schema["properties"]
+    parameters = [_parameter("path", name, properties.pop(name)) for name in in_path]
+    schema["required"] = [name for name in schema.get("required", ()) if name not in in_path]
+    if declared.method == "GET":
+        parameters += [_parameter("query", name, property_) for name, property_ in properties.items()]
+    operation = {
+        "operationId": name_of(kind),
+        "summary": summary_of(kind),
+        "description": f"Needs one of: {', '.join(one.value for one in permissions_of(declared))}.",
+        "security": [{"service_account": [scope_of(declared)]}],
+        "parameters": parameters,
+        "responses": {
+            str(declared.status): {"description": "Done.", "content": {"application/json": {"schema": result}}}
         }
-        for one in dataclasses.fields(operation.query)
-    ]
+        | {
+            str(status): {"description": words, "content": {"application/problem+json": {"schema": problem}}}
+            for status, words in STATUSES.items()
+        },
+    }
+    if declared.method != "GET" and properties:
+        content = {"application/json": {"schema": {"$ref": _SCHEMA + kind.__name__}}}
+        operation |= {"requestBody": {"required": required_in_body(kind), "content": content}, "body": schema}
+    return operation
 
 
-def _present(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that may be absent is a text or a number where it is there: no address can say null."""
-    kinds = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
-    return kinds[0] if len(kinds) == 1 else schema
+def _parameter(place: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter of the URL, which is never null: it is there or it is left out."""
+    kinds = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
+    for kind in kinds:
+        schema |= kind
+    description = schema.pop("description", "")
+    if kinds or place == "path":
+        schema.pop("default", None)
+    if place == "path":
+        schema["minLength"] = 1
+    parameter = {"name": name, "in": place, "required": place == "path", "schema": schema}
+    return parameter | ({"description": description} if description else {})

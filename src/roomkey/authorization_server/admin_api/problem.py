@@ -1,27 +1,27 @@
-"""Refusals of the admin API as problem details (RFC 9457), and as challenges (RFC 6750)."""
+"""Errors of the admin API as problem details (RFC 9457), and as challenges (RFC 6750)."""
 
+import dataclasses
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar, Final
 
 from roomkey.authorization_server.errors import Invalid, NotAllowed, ServiceError
-from roomkey.authorization_server.plain import plain
 from roomkey.authorization_server.web.request_response import NO_STORE, RawResponse, encode_json
 
 STATUSES: Final = {
     400: "The request cannot be read.",
-    401: "There is no token, or it is not good.",
+    401: "There is no token, or it is not valid.",
     403: "The token or the account's roles do not allow it.",
     404: "There is no such thing, or it belongs to another tenant.",
     409: "It is there already, or its state does not allow it.",
-    422: "A value cannot be taken.",
+    422: "A value is not valid.",
     429: "Too many requests at once.",
     503: "The database cannot be used now.",
 }
 
 
 class Unauthorized(ServiceError):
-    """There is no token, or it is not good for this API.
+    """There is no token, or it is not valid for this API.
 
     Attributes:
         token: whether there was one.
@@ -51,7 +51,7 @@ class InsufficientScope(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a request was refused.
+    """Why a request was rejected.
 
     Attributes:
         type: about:blank.
@@ -71,7 +71,7 @@ class Problem:
 
 
 def problem_answer(error: ServiceError) -> RawResponse:
-    """The answer that tells of ``error``."""
+    """The response that reports ``error``."""
     field = error.field if isinstance(error, Invalid) else None
     problem = Problem("about:blank", HTTPStatus(error.status).phrase, error.status, str(error), error.code, field)
     headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/problem+json"), NO_STORE]
@@ -82,4 +82,4 @@ def problem_answer(error: ServiceError) -> RawResponse:
         headers.append((b"www-authenticate", challenge.encode("ascii")))
     if error.status in (429, 503):
         headers.append((b"retry-after", b"2"))
-    return RawResponse(error.status, encode_json(plain(problem)), tuple(headers))
+    return RawResponse(error.status, encode_json(dataclasses.asdict(problem)), tuple(headers))

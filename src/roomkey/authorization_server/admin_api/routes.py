@@ -1,41 +1,22 @@
-"""The addresses of the admin API, each with the operations that it takes, and its description."""
+"""The routes of the admin API, each with the commands that it takes, and its description."""
 
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
 from roomkey import __version__
-from roomkey.authorization_server.admin_api.door import endpoint
+from roomkey.authorization_server.admin_api.dispatch import endpoint
 from roomkey.authorization_server.admin_api.openapi import PREFIX, document
-from roomkey.authorization_server.admin_api.operation import Operation
-from roomkey.authorization_server.admin_api.operations import (
-    apis,
-    app_tokens,
-    audit_events,
-    keys,
-    service_accounts,
-    tenants,
-    token_requests,
-    users,
-)
 from roomkey.authorization_server.admin_api.problem import problem_answer
+from roomkey.authorization_server.commands.command import Command, all_commands
 from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import Endpoint
-from roomkey.authorization_server.web.request_response import BufferedRequest, RawResponse, encode_json
+from roomkey.authorization_server.web.request_response import JSON, BufferedRequest, RawResponse
 
-OPERATIONS: Final[tuple[Operation, ...]] = (
-    *apis.OPERATIONS,
-    *service_accounts.OPERATIONS,
-    *app_tokens.OPERATIONS,
-    *tenants.OPERATIONS,
-    *token_requests.OPERATIONS,
-    *users.OPERATIONS,
-    *keys.OPERATIONS,
-    *audit_events.OPERATIONS,
-)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -56,23 +37,29 @@ class Whole(Convertor[str]):
 register_url_convertor("whole", Whole())
 
 
+def offered() -> tuple[type[Command[Any]], ...]:
+    """The commands that the admin API has."""
+    return tuple(kind for kind in all_commands() if kind.declaration.path)
+
+
 def routes(service: Service) -> list[BaseRoute]:
     """Everything below ``/api/v1``."""
     limit = ConcurrencyLimit()
-    by_path: dict[str, dict[str, Operation]] = {}
-    for operation in OPERATIONS:
-        by_path.setdefault(operation.path, {})[operation.method] = operation
-    described = encode_json(document(OPERATIONS, issuer=service.settings.issuer, version=__version__))
+    by_path: dict[str, dict[str, type[Command[Any]]]] = {}
+    for kind in offered():
+        by_path.setdefault(kind.declaration.path, {})[kind.declaration.method] = kind
+    # Where a parameter may hold slashes, the path that goes on behind it is tried first.
+    paths = sorted(by_path, key=lambda path: path.endswith(":whole}"))
+    described = msgspec.json.encode(document(offered(), issuer=service.settings.issuer, version=__version__))
 
     async def describe(_: BufferedRequest) -> RawResponse:
-        headers = ((b"content-type", b"application/json"), (b"cache-control", b"public, max-age=300"))
-        return RawResponse(200, described, headers)
+        return RawResponse(200, described, (JSON, (b"cache-control", b"public, max-age=300")))
 
-    async def refuse(_: BufferedRequest) -> RawResponse:
-        return problem_answer(NotFound("There is nothing at this address; see /api/v1/openapi.json."))
+    async def reject(_: BufferedRequest) -> RawResponse:
+        return problem_answer(NotFound("There is nothing at this path; see /api/v1/openapi.json."))
 
     return [
         Route(f"{PREFIX}/openapi.json", Endpoint(describe, methods=frozenset({"GET"}))),
-        *(Route(PREFIX + path, endpoint(service, limit, operations)) for path, operations in by_path.items()),
-        Route(PREFIX + "/{rest:whole}", Endpoint(refuse, methods=_METHODS)),
+        *(Route(PREFIX + path, endpoint(service, limit, by_path[path])) for path in paths),
+        Route(PREFIX + "/{rest:whole}", Endpoint(reject, methods=_METHODS)),
     ]

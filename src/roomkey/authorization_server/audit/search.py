@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from roomkey.authorization_server.accounts.page import LARGEST, USUAL, Page, page_of
+from roomkey.authorization_server.commands.paging import LARGEST, USUAL, Page, page_of
 from roomkey.authorization_server.errors import Invalid
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.audit import audit_events

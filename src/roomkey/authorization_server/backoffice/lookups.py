@@ -1,15 +1,15 @@
 """Values that several pages show: names for ids, tenants to choose from, token states, requests that wait."""
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Final
 
 from sqlalchemy import select
 
-from roomkey.authorization_server.accounts import tenants, token_requests
-from roomkey.authorization_server.accounts.app_token import AppToken
-from roomkey.authorization_server.accounts.page import all_items
+from roomkey.authorization_server.accounts.app_tokens.model import AppToken
+from roomkey.authorization_server.accounts.tenants.commands import ListTenants
+from roomkey.authorization_server.accounts.token_requests.commands import ListTokenRequests
 from roomkey.authorization_server.audit.search import Event
+from roomkey.authorization_server.commands.paging import all_items
 from roomkey.authorization_server.health.rules import SOON
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.identity import users
@@ -42,7 +42,7 @@ def event_names(uow: UnitOfWork, events: Iterable[Event]) -> dict[str, str]:
 
 def tenant_choices(uow: UnitOfWork) -> tuple[tuple[str, str], ...]:
     """Options for an actor of all tenants; empty where there is nothing to choose."""
-    found = all_items(partial(tenants.find, uow)) if uow.actor.tenant is None else ()
+    found = all_items(uow, ListTenants()) if uow.actor.tenant is None else ()
     return (("", "all tenants"), *((each.name, each.name) for each in found)) if found else ()
 
 
@@ -58,9 +58,9 @@ def pending_requests(uow: UnitOfWork) -> int:
     """Number of token requests that wait for the actor, to be answered or collected; 100 at most."""
     actor, count = uow.actor, 0
     if actor.may(Permission.APPROVE_TOKENS):
-        pending = token_requests.find(uow, state="pending", limit=_MOST).items
+        pending = ListTokenRequests(state="pending", limit=_MOST)(uow).items
         count += sum(one.requested_by != actor.id for one in pending)
     if actor.may(Permission.REQUEST_TOKENS):
-        approved = token_requests.find(uow, state="approved", own=True, limit=_MOST).items
+        approved = ListTokenRequests(state="approved", own=True, limit=_MOST)(uow).items
         count += sum(one.collectable(uow.now) for one in approved)
     return min(count, _MOST)

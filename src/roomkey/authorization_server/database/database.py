@@ -27,9 +27,12 @@ class Database:
         self._inline = threading.local()
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Open the database at ``url``; raises ConfigurationError or DatabaseUnavailable. Connects at the first use."""
-        return cls(open_engines(url))
+    def open(cls, url: str, *, create: bool = True) -> Self:
+        """Open the database at ``url``, created where there is none unless ``create`` is false.
+
+        Connects at the first use. Raises ConfigurationError or DatabaseUnavailable.
+        """
+        return cls(open_engines(url, create=create))
 
     @property
     def file(self) -> Path | None:

@@ -47,11 +47,11 @@ class Engines:
         self.writer.dispose()
 
 
-def open_engines(url: str) -> Engines:
+def open_engines(url: str, *, create: bool = True) -> Engines:
     """Create the engines for ``sqlite:///path`` or ``postgresql://…``, and the SQLite file (0600) where there is none.
 
-    Raises ConfigurationError for another URL, and DatabaseUnavailable where the file cannot be made or trusted. Does
-    I/O on files only.
+    Raises ConfigurationError for another URL, and for a file that is missing without ``create``; DatabaseUnavailable
+    where the file cannot be made or trusted. Does I/O on files only.
     """
     try:
         parsed = make_url(url)
@@ -64,7 +64,12 @@ def open_engines(url: str) -> Engines:
         return _postgresql(parsed.set(drivername=driver))
     if not parsed.database or parsed.database == ":memory:":
         raise ConfigurationError("The auth service keeps its SQLite database in a file; name one: sqlite:///path.")
-    return _sqlite(Path(parsed.database).absolute())
+    file = Path(parsed.database).absolute()
+    if not create and not file.exists():
+        raise ConfigurationError(
+            f"There is no auth service at {file}; name its folder by --data, or start one there: roomkey serve."
+        )
+    return _sqlite(file)
 
 
 def _sqlite(file: Path) -> Engines:

@@ -9,6 +9,7 @@ from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.transaction import Lock, acquire_lock
 from roomkey.authorization_server.errors import DatabaseUnsuitable
 from roomkey.authorization_server.schema import metadata
+from roomkey.errors import ConfigurationError
 
 NEWEST: Final = "0001"
 _VERSION: Final = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
@@ -33,6 +34,22 @@ def migrate(database: Database) -> bool:
         else:
             _upgrade(connection, found)
     return True
+
+
+def demand_schema(database: Database) -> None:
+    """Raise ConfigurationError where ``database`` is empty, and DatabaseUnsuitable where its schema is another one.
+
+    Writes nothing. Blocks.
+    """
+    with database.reading() as connection:
+        found = _revision(connection)
+    if found is None:
+        raise ConfigurationError("There is no auth service in this database; start one there: roomkey serve.")
+    if found != NEWEST:
+        raise DatabaseUnsuitable(
+            f"The database has the schema {found}, and this version of roomkey needs {NEWEST}; start roomkey serve of "
+            "the newer version once, which brings it up to date."
+        )
 
 
 def _revision(connection: Connection) -> str | None:

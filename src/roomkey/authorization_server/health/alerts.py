@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select
 
-from roomkey.authorization_server.accounts import token_requests
-from roomkey.authorization_server.accounts.service_account import BUILT_IN
+from roomkey.authorization_server.accounts.service_accounts.model import BUILT_IN
+from roomkey.authorization_server.accounts.token_requests.commands import ListTokenRequests
 from roomkey.authorization_server.health import rules
 from roomkey.authorization_server.identity import users as user_acts
 from roomkey.authorization_server.keys.adoption import list_key_states
@@ -104,13 +104,13 @@ def _audit(uow: UnitOfWork) -> Iterator[Alert]:
 
 def _requests(uow: UnitOfWork) -> Iterator[Alert]:
     if uow.actor.may(Permission.APPROVE_TOKENS):
-        pending = token_requests.find(uow, state="pending", limit=rules.MOST + 1).items
+        pending = ListTokenRequests(state="pending", limit=rules.MOST + 1)(uow).items
         for one in [one for one in pending if one.requested_by != uow.actor.id][: rules.MOST]:
             requester = user_acts.find(uow, one.requested_by).username
             about = f"{one.client_id} at {one.audience}"
             yield Alert(AlertKind.REQUEST_PENDING, one.id, requester, about, one.lifetime)
     if uow.actor.may(Permission.REQUEST_TOKENS):
-        for one in token_requests.find(uow, state="approved", own=True, limit=rules.MOST).items:
+        for one in ListTokenRequests(state="approved", own=True, limit=rules.MOST)(uow).items:
             if one.collectable(uow.now):
                 yield Alert(AlertKind.TOKEN_TO_COLLECT, one.id, one.client_id, one.audience, one.decided_at)
 

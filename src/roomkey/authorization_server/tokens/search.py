@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, false, or_, select
 
-from roomkey.authorization_server.accounts.page import USUAL, Page, newest_first, page_of
 from roomkey.authorization_server.audit.record import Subject, record_event
+from roomkey.authorization_server.commands.paging import USUAL, Page, newest_first, page_of
 from roomkey.authorization_server.errors import NotFound
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import service_accounts

@@ -1,38 +1,34 @@
-"""The nouns of ``roomkey admin``."""
+"""The nouns of ``roomkey admin``, each imported when it is used: the server's packages take most of the time."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from roomkey.cli.admin import (
-    apis,
-    app_tokens,
-    audit_log,
-    backup,
-    families,
-    keys,
-    service_accounts,
-    tenants,
-    token_requests,
-    users,
-)
+from roomkey.cli.admin import backup
 from roomkey.cli.admin.context import Place
 from roomkey.cli.help import Command, Group
 
-app = typer.Typer(cls=Group)
-for _noun, _verbs, _words in (
-    ("api", apis.app, "What tokens are for, and which scopes there are."),
-    ("service-account", service_accounts.app, "The apps that get tokens, and their secrets."),
-    ("app-token", app_tokens.app, "Long-lived tokens that an app is configured with."),
-    ("token-request", token_requests.app, "What people asked for, and the answer to it."),
-    ("family", families.app, "What apps hold for people, and its end."),
-    ("user", users.app, "Who signs in, and what they may do."),
-    ("tenant", tenants.app, "Whose things are kept apart."),
-    ("keys", keys.app, "Those that sign tokens, and the one that seals the database."),
-    ("audit", audit_log.app, "What was done, by whom, and whether its chain holds."),
-):
-    app.add_typer(_verbs, name=_noun, short_help=_words)
+_HERE = "roomkey.cli.admin"
+
+
+class _Nouns(Group):
+    """The nouns."""
+
+    lazy = {  # noqa: RUF012 - typer makes the instance
+        "api": (f"{_HERE}.apis", "What tokens are for, and which scopes there are."),
+        "service-account": (f"{_HERE}.service_accounts", "The apps that get tokens, and their secrets."),
+        "app-token": (f"{_HERE}.app_tokens", "Long-lived tokens that an app is configured with."),
+        "token-request": (f"{_HERE}.token_requests", "The app tokens that users asked for, and the answer."),
+        "family": (f"{_HERE}.families", "The tokens that apps hold for users, and their end."),
+        "user": (f"{_HERE}.users", "Who signs in, and what they may do."),
+        "tenant": (f"{_HERE}.tenants", "Whose data is kept apart."),
+        "keys": (f"{_HERE}.keys", "Those that sign tokens, and the one that encrypts the database."),
+        "audit": (f"{_HERE}.audit_log", "What was done, by whom, and whether its chain holds."),
+    }
+
+
+app = typer.Typer(cls=_Nouns)
 app.command(cls=Command, short_help="Copy the database while it is in use.")(backup.backup)
 
 

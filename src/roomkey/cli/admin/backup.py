@@ -24,7 +24,7 @@ def backup(
     from roomkey.cli.admin.context import opened
     from roomkey.cli.admin.printing import print_done, print_json
 
-    with opened(context) as service:
+    with opened(context, create=False) as service:
         made = back_up(service, Actor.console(), file)
     if as_json:
         print_json(path=str(made.path), bytes=made.size, keys=made.keys)

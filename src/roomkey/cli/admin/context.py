@@ -1,4 +1,4 @@
-"""Which service a command works on, and how it is opened: with all rights, and every act audited as "console"."""
+"""The service that a command of ``roomkey admin`` works on: with all rights, and every change audited as "console"."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,13 +10,12 @@ if TYPE_CHECKING:
 
     import typer
 
-    from roomkey.authorization_server.accounts.page import Page
+    from roomkey.authorization_server.commands.paging import Page
     from roomkey.authorization_server.service import Service
     from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-_LARGEST_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,38 +27,62 @@ class Place:
 
 
 @contextmanager
+<<<<<<< HEAD
 def opened(context: "typer.Context") -> "Iterator[Service]":
     """The service that the command line names, under the name by which it was last served. Blocks."""
     from roomkey.authorization_server.service import open_as_served
+=======
+def opened(context: "typer.Context", *, create: bool = True) -> "Iterator[Service]":
+    """The service that the command line names, under the issuer that it was last served as. Blocks.
+
+    Without ``create`` there must be one: raises ConfigurationError.
+    """
+    from roomkey.authorization_server.served_issuer import open_as_served
+>>>>>>> fd84993 (commands: service accounts, APIs, app tokens, requests and tenants as typed commands)
     from roomkey.authorization_server.settings_file import read_settings
 
     place = context.obj if isinstance(context.obj, Place) else Place()
-    with open_as_served(read_settings(data=place.data, database=place.database)) as service:
+    settings = read_settings(data=place.data, database=place.database)
+    with open_as_served(settings, create=create) as service:
         yield service
 
 
-def done(context: "typer.Context", act: "Callable[[UnitOfWork], Result]") -> Result:
-    """What ``act`` returns, once all that it changed is on the disk. Blocks."""
+@contextmanager
+def changing(context: "typer.Context") -> "Iterator[UnitOfWork]":
+    """A transaction that is on the disk when it ends; on a fresh machine the service is created. Blocks."""
     from roomkey.authorization_server.actor import Actor
 
     with opened(context) as service, service.unit_of_work(Actor.console()) as uow:
+        yield uow
+
+
+@contextmanager
+def reading(context: "typer.Context") -> "Iterator[UnitOfWork]":
+    """A transaction that only reads, and creates no service. Blocks."""
+    from roomkey.authorization_server.actor import Actor
+
+    with opened(context, create=False) as service, service.look(Actor.console()) as uow:
+        yield uow
+
+
+def done(context: "typer.Context", act: "Callable[[UnitOfWork], Result]") -> "Result":
+    """What ``act`` returns, once all that it changed is on the disk. Blocks."""
+    with changing(context) as uow:
         return act(uow)
 
 
-def seen(context: "typer.Context", read: "Callable[[UnitOfWork], Result]") -> Result:
+def seen(context: "typer.Context", read: "Callable[[UnitOfWork], Result]") -> "Result":
     """What ``read`` finds. Blocks."""
-    from roomkey.authorization_server.actor import Actor
-
-    with opened(context) as service, service.look(Actor.console()) as uow:
+    with reading(context) as uow:
         return read(uow)
 
 
-def all_pages(find: "Callable[[str | None, int], Page[Item]]") -> tuple[Item, ...]:
+def all_pages(find: "Callable[[str | None, int], Page[Item]]") -> "tuple[Item, ...]":
     """The items of all pages that ``find(after, limit)`` gives."""
     items: tuple[Item, ...] = ()
     after = None
     while True:
-        page = find(after, _LARGEST_PAGE)
+        page = find(after, 200)
         items += page.items
         after = page.after
         if after is None:

@@ -6,7 +6,7 @@ import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for a script.")]
 Scopes = Annotated[str, typer.Option(metavar='"A B"', help="Scopes, separated by spaces.")]
-Tenant = Annotated[str | None, typer.Option(metavar="NAME", help="Whose it is; the tenant is made if need be.")]
+Tenant = Annotated[str | None, typer.Option(metavar="NAME", help="The tenant that it belongs to.")]
 Description = Annotated[str | None, typer.Option(metavar="TEXT", help="In a few words.")]
 Overlap = Annotated[str, typer.Option(metavar="TIME", help="How long the old one stays good: 30m, 1h, 7d.")]
 Audience = Annotated[

@@ -4,13 +4,16 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from roomkey.authorization_server.plain import plain
 from roomkey.cli.theme import facts, labelled, listed, output, paragraph, shown
 from roomkey.cli.time_words import date, relative
+
+if TYPE_CHECKING:
+    from roomkey.authorization_server.accounts.service_accounts.secrets import RotatedSecret
 
 
 def print_json(**named: Any) -> None:
@@ -30,6 +33,18 @@ def print_done(sentence: str, *pairs: tuple[str, str], secrets: Mapping[str, str
         console.print()
         console.print(Text(f"{name}, shown this once:", "quiet"))
         console.print(Text(value, "accent"), soft_wrap=True)  # in one piece, as it has to be copied
+
+
+def print_new_secret(made: "RotatedSecret") -> None:
+    """Print a secret once, and until when the old one is valid too."""
+    old = "the old one has expired" if made.old_until is None else f"the old one expires {when(made.old_until)}"
+    secrets = {"client_secret": made.client_secret.value}
+    print_done(f"The account {made.client_id} has a new secret; {old}.", ("client_id", made.client_id), secrets=secrets)
+
+
+def revoked_tokens(count: int) -> str:
+    """The sentence that says how many app tokens were revoked, empty for none."""
+    return f" {count} app tokens were revoked." if count else ""
 
 
 def print_facts(*pairs: tuple[str, str]) -> None:

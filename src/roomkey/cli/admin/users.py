@@ -40,15 +40,12 @@ def create(
     as_json: AsJson = False,
 ) -> int:
     """Make a user; without a password nobody can sign in as them until one is set."""
-    from roomkey.authorization_server.accounts import tenants
     from roomkey.authorization_server.identity import users
     from roomkey.cli.admin.context import done
 
     password = _password(name) if password_stdin else None
 
     def act(uow: "UnitOfWork") -> "User":
-        if tenant is not None:
-            tenants.ensure(uow, tenant)
         return users.create(
             uow, username=name, roles=_names(roles), tenant=tenant, scopes=scopes or None, password=password
         )
@@ -125,13 +122,10 @@ def change(
     as_json: AsJson = False,
 ) -> int:
     """Change what is named and leave the rest; an empty text takes away. Other roles end the user's sessions."""
-    from roomkey.authorization_server.accounts import tenants
     from roomkey.authorization_server.identity import users
     from roomkey.cli.admin.context import done
 
     def act(uow: "UnitOfWork") -> "User":
-        if tenant:
-            tenants.ensure(uow, tenant)
         chosen = None if roles is None else _names(roles)
         return users.change(uow, name, roles=chosen, scopes=scopes, tenant=tenant)
 

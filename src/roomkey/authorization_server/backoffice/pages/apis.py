@@ -2,14 +2,25 @@
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.accounts import account_secrets, apis, service_accounts
-from roomkey.authorization_server.accounts.api import Api, Scope, audience_of
+from roomkey.authorization_server.accounts.apis.commands import (
+    ChangeApi,
+    CreateApi,
+    DisableApi,
+    EnableApi,
+    GetApi,
+    ListApis,
+    RotateApiSecret,
+)
+from roomkey.authorization_server.accounts.apis.model import Api, Scope, audience_of
+from roomkey.authorization_server.accounts.service_accounts.commands import ListAccountSecrets, ListServiceAccounts
 from roomkey.authorization_server.backoffice.forms import OVERLAP, Confirmation
 from roomkey.authorization_server.backoffice.lookups import tenant_choices
 from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit, see_other
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.backoffice.time_words import duration
+from roomkey.authorization_server.commands.form import command_of
+from roomkey.authorization_server.commands.paging import all_items
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.keys.signer import new_shared_secret
 from roomkey.authorization_server.permissions import Permission
@@ -18,6 +29,9 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/apis"
 _CRUMB = ("APIs", _LIST)
+_FIELDS = (
+    *("scopes", "description", "token_lifetime", "longest_app_token", "token_format", "algorithm", "needs_approval"),
+)
 _MINUTES = (60, 120, 300, 600, 900, 1800, HOUR)
 _DAYS = (DAY, 7 * DAY, 30 * DAY, 90 * DAY, 180 * DAY, 365 * DAY)
 _ONE = f"{_LIST}/{{client_id}}"
@@ -28,7 +42,7 @@ ROUTES = Routes()
 async def list_apis(visit: Visit) -> Response:
     """The APIs that the visitor sees, by name."""
     after = visit.request.query_params.get("after")
-    return await show(visit, "apis/list.html", found=await visit.view(lambda uow: apis.find(uow, after=after)))
+    return await show(visit, "apis/list.html", found=await visit.view(ListApis(after=after)))
 
 
 @ROUTES.get(_ONE, Permission.READ)
@@ -37,11 +51,11 @@ async def one_api(visit: Visit) -> Response:
 
     def read(uow: UnitOfWork) -> Values:
         api = _api(uow, visit)
-        callers = service_accounts.find(uow, audience=api.audience, limit=200).items
+        callers = tuple(all_items(uow, ListServiceAccounts(audience=api.audience)))
         return {
             "api": api,
             "callers": [(account.client_id, account.scopes_of(api.audience)) for account in callers],
-            "secrets": account_secrets.find(uow, api.client_id),
+            "secrets": ListAccountSecrets(api.client_id)(uow).items,
             "snippets": _snippets(api, uow.settings.issuer),
             "may_change": uow.actor.may(Permission.CHANGE_APIS) and uow.actor.sees(api.tenant),
         }
@@ -53,7 +67,7 @@ async def one_api(visit: Visit) -> Response:
 async def find_api(visit: Visit) -> Response:
     """Go on to the API with the audience that is asked for."""
     audience = visit.request.query_params.get("audience", "")
-    return see_other(_address(await visit.view(lambda uow: apis.get(uow, audience))))
+    return see_other(_address(await visit.view(GetApi(audience))))
 
 
 @ROUTES.get(f"{_LIST}/~new", Permission.CHANGE_APIS)
@@ -65,21 +79,9 @@ async def new_api(visit: Visit) -> Response:
 @ROUTES.post(f"{_LIST}/~new", Permission.CHANGE_APIS)
 async def create_api(visit: Visit) -> Response:
     """Make the API, and show the secret of its own account once."""
-    form = visit.form
 
     def make(uow: UnitOfWork) -> OneTimeSecret:
-        made = apis.create(
-            uow,
-            audience=form.one("audience").strip(),
-            scopes=_scopes(form.one("scopes")),
-            description=form.one("description").strip(),
-            tenant=form.one("tenant") or None,
-            token_lifetime=form.seconds("token_lifetime"),
-            longest_app_token=form.seconds("longest_app_token"),
-            token_format=form.one("token_format"),
-            algorithm=form.one("algorithm"),
-            needs_approval=form.one("needs_approval") == "yes",
-        )
+        made = command_of(CreateApi, visit.form, "audience", "tenant", *_FIELDS, read=_READ)(uow)
         return _shown(uow, made.api, made.client_secret.value)
 
     try:
@@ -97,20 +99,10 @@ async def edit_api(visit: Visit) -> Response:
 @ROUTES.post(f"{_ONE}/edit", Permission.CHANGE_APIS)
 async def change_api(visit: Visit) -> Response:
     """Change it."""
-    form = visit.form
 
     def act(uow: UnitOfWork) -> Api:
-        return apis.change(
-            uow,
-            _api(uow, visit).audience,
-            scopes=_scopes(form.one("scopes")),
-            description=form.one("description").strip(),
-            token_lifetime=form.seconds("token_lifetime"),
-            longest_app_token=form.seconds("longest_app_token"),
-            token_format=form.one("token_format"),
-            algorithm=form.one("algorithm"),
-            needs_approval=form.one("needs_approval") == "yes",
-        ).api
+        audience = _api(uow, visit).audience
+        return command_of(ChangeApi, visit.form, *_FIELDS, read=_READ, audience=audience)(uow).api
 
     try:
         changed = await visit.perform(act)
@@ -146,7 +138,7 @@ async def rotate_secret(visit: Visit) -> Response:
 
     def make(uow: UnitOfWork) -> OneTimeSecret:
         api = _api(uow, visit)
-        return _shown(uow, api, apis.rotate_secret(uow, api.audience, overlap=overlap).client_secret.value)
+        return _shown(uow, api, RotateApiSecret(api.audience, overlap=overlap)(uow).client_secret.value)
 
     return await show_once(visit, make)
 
@@ -196,7 +188,7 @@ async def ask_switching(visit: Visit) -> Response:
 
     def read(uow: UnitOfWork) -> tuple[Api, int]:
         api = _api(uow, visit)
-        return api, len(service_accounts.find(uow, audience=api.audience, limit=200).items)
+        return api, len(tuple(all_items(uow, ListServiceAccounts(audience=api.audience))))
 
     api, callers = await visit.view(read)
     verb = "enable" if visit.request.scope["path"].endswith("/enable") else "disable"
@@ -222,18 +214,18 @@ async def ask_switching(visit: Visit) -> Response:
 @ROUTES.post(f"{_ONE}/disable", Permission.CHANGE_APIS)
 async def disable_api(visit: Visit) -> Response:
     """Disable it."""
-    return done(_address(await visit.perform(lambda uow: apis.disable(uow, _api(uow, visit).audience))), "disabled")
+    return done(_address(await visit.perform(lambda uow: DisableApi(_api(uow, visit).audience)(uow))), "disabled")
 
 
 @ROUTES.post(f"{_ONE}/enable", Permission.CHANGE_APIS)
 async def enable_api(visit: Visit) -> Response:
     """Enable it."""
-    return done(_address(await visit.perform(lambda uow: apis.enable(uow, _api(uow, visit).audience))), "enabled")
+    return done(_address(await visit.perform(lambda uow: EnableApi(_api(uow, visit).audience)(uow))), "enabled")
 
 
 def _api(uow: UnitOfWork, visit: Visit) -> Api:
     """The API of the page's address, which names its account: an audience may be a URL, with slashes in it."""
-    return apis.get(uow, audience_of(uow, visit.request.path_params["client_id"]))
+    return GetApi(audience_of(uow, visit.request.path_params["client_id"]))(uow)
 
 
 def _address(api: Api) -> str:
@@ -273,10 +265,14 @@ def _worded(usual: tuple[int, ...], own: int, most: int) -> list[tuple[int, str]
     return [(seconds, duration(seconds)) for seconds in sorted({*usual, own}) if seconds <= most]
 
 
-def _scopes(lines: str) -> list[Scope]:
-    """Of each line the scope and the sentence after it."""
-    parts = (line.strip().split(maxsplit=1) for line in lines.splitlines() if line.strip())
+def _scopes(sent: tuple[str, ...]) -> list[Scope]:
+    """The scopes of a text field: of each line the scope and the sentence after it."""
+    lines = "\n".join(sent).splitlines()
+    parts = (line.strip().split(maxsplit=1) for line in lines if line.strip())
     return [Scope(part[0], part[1] if len(part) > 1 else "") for part in parts]
+
+
+_READ = {"scopes": _scopes}
 
 
 def _snippets(api: Api, issuer: str) -> tuple[tuple[str, str], ...]:

@@ -2,9 +2,15 @@
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.accounts import apis, app_tokens
-from roomkey.authorization_server.accounts.app_token import AppToken
-from roomkey.authorization_server.accounts.app_tokens import NewAppToken
+from roomkey.authorization_server.accounts.apis.commands import GetApi
+from roomkey.authorization_server.accounts.app_tokens.commands import (
+    CreatedAppToken,
+    GetAppToken,
+    ListAppTokens,
+    RevokeAppToken,
+    RotateAppToken,
+)
+from roomkey.authorization_server.accounts.app_tokens.model import AppToken
 from roomkey.authorization_server.backoffice.forms import OVERLAP, Confirmation
 from roomkey.authorization_server.backoffice.lookups import token_state, usernames
 from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
@@ -28,9 +34,7 @@ async def list_tokens(visit: Visit) -> Response:
     query = visit.request.query_params
     filters = {name: query.get(name, "").strip() for name in ("client_id", "audience")}
     client_id, audience = filters["client_id"] or None, filters["audience"] or None
-    found = await visit.view(
-        lambda uow: app_tokens.find(uow, after=query.get("after"), client_id=client_id, audience=audience)
-    )
+    found = await visit.view(ListAppTokens(after=query.get("after"), client_id=client_id, audience=audience))
     return await show(visit, "app_tokens/list.html", found=found, filters=filters, token_state=token_state)
 
 
@@ -40,7 +44,7 @@ async def one_token(visit: Visit) -> Response:
 
     def read(uow: UnitOfWork) -> Values:
         token = _token(uow, visit)
-        sentences = {scope.name: scope.description for scope in apis.get(uow, token.audience).scopes}
+        sentences = {scope.name: scope.description for scope in GetApi(token.audience)(uow).scopes}
         kind, _, creator = token.created_by.partition(":")
         names = usernames(uow, [creator, token.owner_id])
         own = token.owner_id == uow.actor.id
@@ -84,7 +88,7 @@ async def rotate_token(visit: Visit) -> Response:
     overlap = visit.form.seconds("overlap")
     return await show_once(
         visit,
-        lambda uow: shown_token(uow, app_tokens.rotate(uow, visit.request.path_params["token"], overlap=overlap)),
+        lambda uow: shown_token(uow, RotateAppToken(visit.request.path_params["token"], overlap=overlap)(uow)),
     )
 
 
@@ -115,13 +119,13 @@ async def ask_revocation(visit: Visit) -> Response:
 async def revoke_token(visit: Visit) -> Response:
     """Revoke it."""
     id_, reason = visit.request.path_params["token"], visit.form.one("reason").strip()
-    token = await visit.perform(lambda uow: app_tokens.revoke(uow, id_, reason=reason))
+    token = await visit.perform(RevokeAppToken(id_, reason=reason))
     return done(_address(token), "revoked")
 
 
-def shown_token(uow: UnitOfWork, made: NewAppToken) -> OneTimeSecret:
+def shown_token(uow: UnitOfWork, made: CreatedAppToken) -> OneTimeSecret:
     """The page that shows a new app token once, with what one does with it."""
-    token, value = made.app_token, made.minted.value
+    token, value = made.app_token, made.token.reveal()
     variable = "".join(letter if letter.isalnum() else "_" for letter in token.client_id.upper()) + "_TOKEN"
     toml = (
         f"[credentials.{token.client_id.replace('.', '-')}]\n"
@@ -154,7 +158,7 @@ def shown_token(uow: UnitOfWork, made: NewAppToken) -> OneTimeSecret:
 
 
 def _token(uow: UnitOfWork, visit: Visit) -> AppToken:
-    return app_tokens.get(uow, visit.request.path_params["token"])
+    return GetAppToken(visit.request.path_params["token"])(uow)
 
 
 def _address(token: AppToken) -> str:

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.accounts.page import LARGEST, USUAL, Page
 from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.audit.search import Event
 from roomkey.authorization_server.audit.verify import ChainStatus
@@ -19,6 +18,7 @@ from roomkey.authorization_server.backoffice.lookups import event_names
 from roomkey.authorization_server.backoffice.page import Routes, Values, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import machine
+from roomkey.authorization_server.commands.paging import LARGEST, USUAL, Page
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.accounts import apis, app_tokens, service_accounts
-from roomkey.authorization_server.accounts.service_account import BUILT_IN
+from roomkey.authorization_server.accounts.apis.commands import ListApis
+from roomkey.authorization_server.accounts.app_tokens.commands import ListAppTokens
+from roomkey.authorization_server.accounts.service_accounts.commands import ListServiceAccounts
+from roomkey.authorization_server.accounts.service_accounts.model import BUILT_IN
 from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.backoffice.lookups import event_names
 from roomkey.authorization_server.backoffice.page import Routes, Values, show
@@ -64,10 +66,10 @@ async def home(visit: Visit) -> Response:
 
 def _steps(uow: UnitOfWork) -> tuple[SetupStep, ...]:
     """Steps to the first app token; empty once there was one."""
-    if app_tokens.find(uow, limit=1).items:
+    if ListAppTokens(limit=1)(uow).items:
         return ()
-    own = any(api.client_id != BUILT_IN for api in apis.find(uow, limit=2).items)
-    some = bool(service_accounts.find(uow, limit=1).items)
+    own = any(api.client_id != BUILT_IN for api in ListApis(limit=2)(uow).items)
+    some = bool(ListServiceAccounts(limit=1)(uow).items)
     new_account, request = "/service-accounts/~new", "/token-requests/~new"
     steps = [
         SetupStep("Create an API", "Its name and its scopes.", own, "/apis/~new", "New API"),

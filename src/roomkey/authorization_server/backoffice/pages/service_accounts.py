@@ -2,21 +2,36 @@
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.accounts import account_secrets, apis, app_tokens, service_accounts
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.accounts.api import Api
-from roomkey.authorization_server.accounts.service_account import BY_SECRET, ServiceAccount
+from roomkey.authorization_server.accounts.apis.commands import ListApis
+from roomkey.authorization_server.accounts.apis.model import Api
+from roomkey.authorization_server.accounts.app_tokens.commands import ListAppTokens
+from roomkey.authorization_server.accounts.service_accounts.commands import (
+    ChangeServiceAccount,
+    CreatedServiceAccount,
+    CreateServiceAccount,
+    DisableServiceAccount,
+    EnableServiceAccount,
+    GetServiceAccount,
+    ListAccountSecrets,
+    ListServiceAccounts,
+    RotateAccountSecret,
+)
+from roomkey.authorization_server.accounts.service_accounts.model import BY_SECRET, ServiceAccount
 from roomkey.authorization_server.backoffice.forms import OVERLAP, Confirmation
 from roomkey.authorization_server.backoffice.lookups import tenant_choices, token_state, usernames
 from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
+from roomkey.authorization_server.commands.form import command_of
+from roomkey.authorization_server.commands.paging import all_items
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/service-accounts"
 _CRUMB = ("Service accounts", _LIST)
+_FIELDS = (*("client_id", "description", "tenant", "grants", "authentication", "jwks", "redirect_uris", "roles"),)
 _CHANGE = (Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
 _ONE = f"{_LIST}/{{client_id}}"
 ROUTES = Routes()
@@ -29,7 +44,7 @@ async def list_accounts(visit: Visit) -> Response:
     search, after = query.get("q", ""), query.get("after")
 
     def read(uow: UnitOfWork) -> tuple[object, ...]:
-        found = service_accounts.find(uow, after=after, search=search)
+        found = ListServiceAccounts(after=after, search=search)(uow)
         return found, usernames(uow, (account.owner_id for account in found.items))
 
     found, owners = await visit.view(read)
@@ -42,11 +57,11 @@ async def one_account(visit: Visit) -> Response:
     client_id = visit.request.path_params["client_id"]
 
     def read(uow: UnitOfWork) -> Values:
-        account = service_accounts.get(uow, client_id)
+        account = GetServiceAccount(client_id)(uow)
         return {
             "account": account,
-            "secrets": account_secrets.find(uow, client_id),
-            "tokens": app_tokens.find(uow, client_id=client_id, limit=200).items,
+            "secrets": ListAccountSecrets(client_id)(uow).items,
+            "tokens": tuple(all_items(uow, ListAppTokens(client_id=client_id))),
             "owner": usernames(uow, [account.owner_id]).get(account.owner_id or "", ""),
             "may_change": _may_change(visit, account),
         }
@@ -65,27 +80,14 @@ async def create_account(visit: Visit) -> Response:
     """Make the account, and show its secret once where it has one."""
     form = visit.form
 
-    def make(uow: UnitOfWork) -> service_accounts.NewAccount:
-        return service_accounts.create(
-            uow,
-            client_id=form.one("client_id").strip(),
-            apis=_wanted(form.many("scope")),
-            description=form.one("description").strip(),
-            tenant=form.one("tenant") or None,
-            grants=form.many("grants"),
-            authentication=form.one("authentication"),
-            jwks=form.one("jwks").strip() or None,
-            redirect_uris=form.one("redirect_uris").split(),
-            roles=form.one("roles").split(),
-        )
-
     try:
-        if form.one("authentication") in BY_SECRET:
-            return await show_once(visit, lambda uow: _shown(uow, make(uow)))
-        made = await visit.perform(make)
+        create = command_of(CreateServiceAccount, form, *_FIELDS, apis=_wanted(form.many("scope")))
+        if create.authentication in BY_SECRET:
+            return await show_once(visit, lambda uow: _shown(uow, create(uow)))
+        made = await visit.perform(create)
     except ServiceError as refused:
         return await _new(visit, refused)
-    return done(_address(made.account), "created")
+    return done(_address(made.service_account), "created")
 
 
 @ROUTES.get(f"{_ONE}/apis", *_CHANGE)
@@ -100,16 +102,16 @@ async def change_access(visit: Visit) -> Response:
     client_id = visit.request.path_params["client_id"]
     wanted = _wanted(visit.form.many("scope"))
     try:
-        changed = await visit.perform(lambda uow: service_accounts.change(uow, client_id, apis=wanted))
+        changed = await visit.perform(ChangeServiceAccount(client_id, apis=wanted))
     except ServiceError as refused:
         return await _access(visit, refused)
-    return done(_address(changed.account), "changed")
+    return done(_address(changed.service_account), "changed")
 
 
 @ROUTES.get(f"{_ONE}/rotate-secret", *_CHANGE)
 async def ask_rotation(visit: Visit) -> Response:
     """What happens when the secret is rotated."""
-    account = await visit.view(lambda uow: service_accounts.get(uow, visit.request.path_params["client_id"]))
+    account = await visit.view(GetServiceAccount(visit.request.path_params["client_id"]))
     return await ask(visit, _rotation(account))
 
 
@@ -120,8 +122,8 @@ async def rotate_secret(visit: Visit) -> Response:
     overlap = visit.form.seconds("overlap")
 
     def make(uow: UnitOfWork) -> OneTimeSecret:
-        made = account_secrets.rotate(uow, client_id, overlap=overlap)
-        return _shown(uow, service_accounts.NewAccount(service_accounts.get(uow, client_id), made.client_secret))
+        made = RotateAccountSecret(client_id, overlap=overlap)(uow)
+        return _shown(uow, CreatedServiceAccount(GetServiceAccount(client_id)(uow), made.client_secret))
 
     return await show_once(visit, make)
 
@@ -133,8 +135,8 @@ async def ask_disabling(visit: Visit) -> Response:
     client_id, enabling = visit.request.path_params["client_id"], visit.request.scope["path"].endswith("/enable")
 
     def read(uow: UnitOfWork) -> tuple[ServiceAccount, int]:
-        account = service_accounts.get(uow, client_id)
-        tokens = app_tokens.find(uow, client_id=client_id, limit=200).items
+        account = GetServiceAccount(client_id)(uow)
+        tokens = tuple(all_items(uow, ListAppTokens(client_id=client_id)))
         return account, sum(token.state(uow.now) in {"live", "replaced"} for token in tokens)
 
     account, living = await visit.view(read)
@@ -168,7 +170,7 @@ async def ask_disabling(visit: Visit) -> Response:
 async def disable_account(visit: Visit) -> Response:
     """Disable it."""
     client_id, reason = visit.request.path_params["client_id"], visit.form.one("reason").strip()
-    account = await visit.perform(lambda uow: service_accounts.disable(uow, client_id, reason=reason))
+    account = await visit.perform(DisableServiceAccount(client_id, reason=reason))
     return done(_address(account), "disabled")
 
 
@@ -176,7 +178,7 @@ async def disable_account(visit: Visit) -> Response:
 async def enable_account(visit: Visit) -> Response:
     """Enable it."""
     client_id = visit.request.path_params["client_id"]
-    return done(_address(await visit.perform(lambda uow: service_accounts.enable(uow, client_id))), "enabled")
+    return done(_address(await visit.perform(EnableServiceAccount(client_id))), "enabled")
 
 
 async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
@@ -192,7 +194,7 @@ async def _access(visit: Visit, refused: ServiceError | None = None) -> Response
     client_id = visit.request.path_params["client_id"]
 
     def read(uow: UnitOfWork) -> tuple[ServiceAccount, tuple[Api, ...]]:
-        return service_accounts.get(uow, client_id), _all_apis(uow)
+        return GetServiceAccount(client_id)(uow), _all_apis(uow)
 
     account, every = await visit.view(read)
     held = tuple(f"{access.audience} {scope}" for access in account.apis for scope in access.scopes)
@@ -207,11 +209,11 @@ def _wanted(values: tuple[str, ...]) -> tuple[Access, ...]:
     for value in values:
         audience, _, scope = value.rpartition(" ")
         chosen.setdefault(audience, []).append(scope)
-    return tuple(Access(audience, tuple(scopes), tuple(scopes)) for audience, scopes in chosen.items())
+    return tuple(Access(audience, tuple(scopes)) for audience, scopes in chosen.items())
 
 
 def _all_apis(uow: UnitOfWork) -> tuple[Api, ...]:
-    return tuple(api for api in apis.find(uow, limit=200).items if api.enabled)
+    return tuple(api for api in tuple(all_items(uow, ListApis())) if api.enabled)
 
 
 def _may_change(visit: Visit, account: ServiceAccount) -> bool:
@@ -240,8 +242,8 @@ def _rotation(account: ServiceAccount) -> Confirmation:
     )
 
 
-def _shown(uow: UnitOfWork, made: service_accounts.NewAccount) -> OneTimeSecret:
-    account, secret = made.account, made.client_secret
+def _shown(uow: UnitOfWork, made: CreatedServiceAccount) -> OneTimeSecret:
+    account, secret = made.service_account, made.client_secret
     if secret is None:
         raise AssertionError("an account that authenticates by a secret has one")
     variable = account.client_id.upper().replace("-", "_").replace(".", "_") + "_SECRET"

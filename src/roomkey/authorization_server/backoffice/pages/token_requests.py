@@ -2,23 +2,35 @@
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.accounts import apis, service_accounts, token_requests
-from roomkey.authorization_server.accounts.api import Api
-from roomkey.authorization_server.accounts.app_token import presets
-from roomkey.authorization_server.accounts.service_account import ServiceAccount
-from roomkey.authorization_server.accounts.token_requests import TokenRequest
+from roomkey.authorization_server.accounts.apis.commands import GetApi, ListApis
+from roomkey.authorization_server.accounts.apis.model import Api
+from roomkey.authorization_server.accounts.app_tokens.model import presets
+from roomkey.authorization_server.accounts.service_accounts.commands import GetServiceAccount, ListServiceAccounts
+from roomkey.authorization_server.accounts.service_accounts.model import ServiceAccount
+from roomkey.authorization_server.accounts.token_requests.commands import (
+    ApproveTokenRequest,
+    CollectAppToken,
+    GetTokenRequest,
+    ListTokenRequests,
+    RefuseTokenRequest,
+    RequestAppToken,
+    WithdrawTokenRequest,
+)
 from roomkey.authorization_server.backoffice.lookups import usernames
 from roomkey.authorization_server.backoffice.page import Routes, Values, done, show
 from roomkey.authorization_server.backoffice.pages.app_tokens import shown_token
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.backoffice.time_words import duration
+from roomkey.authorization_server.commands.form import command_of
+from roomkey.authorization_server.commands.paging import all_items
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/token-requests"
+_FIELDS = ("scopes", "lifetime", "token_format", "note")
 _OUTCOMES = {
     "approved": ("wait", "approved, not collected"),
     "collected": ("ok", "collected"),
@@ -36,9 +48,9 @@ async def list_requests(visit: Visit) -> Response:
     after = visit.request.query_params.get("after")
 
     def read(uow: UnitOfWork) -> Values:
-        pending = token_requests.find(uow, state="pending", limit=100).items
-        ready = token_requests.find(uow, state="approved", own=True, limit=100).items
-        found = token_requests.find(uow, after=after)
+        pending = ListTokenRequests(state="pending", limit=100)(uow).items
+        ready = ListTokenRequests(state="approved", own=True, limit=100)(uow).items
+        found = ListTokenRequests(after=after)(uow)
         open_ = [*(one for one in ready if one.collectable(uow.now)), *pending]
         shown = {one.id for one in open_}
         past = [one for one in found.items if one.id not in shown and one.state != "pending"]
@@ -57,26 +69,15 @@ async def new_request(visit: Visit) -> Response:
 @ROUTES.post(f"{_LIST}/~new", Permission.REQUEST_TOKENS)
 async def make_request(visit: Visit) -> Response:
     """Ask for the token; where nobody has to approve it, it is made and shown at once."""
-    form = visit.form
     client_id, _, audience = visit.request.query_params.get("for", "").partition(" ")
 
-    def act(uow: UnitOfWork) -> TokenRequest:
-        return token_requests.request(
-            uow,
-            client_id=client_id,
-            audience=audience,
-            scopes=form.many("scopes"),
-            lifetime=form.seconds("lifetime"),
-            token_format=form.one("token_format") or None,
-            note=form.one("note").strip(),
-        )
-
     try:
-        made = await visit.perform(act)
+        request = command_of(RequestAppToken, visit.form, *_FIELDS, client_id=client_id, audience=audience)
+        made = await visit.perform(request)
     except ServiceError as refused:
         return await _new(visit, refused)
     if made.state == "approved":
-        return await show_once(visit, lambda uow: shown_token(uow, token_requests.collect(uow, made.id)))
+        return await show_once(visit, lambda uow: shown_token(uow, CollectAppToken(made.id)(uow)))
     return done(_LIST, "asked")
 
 
@@ -89,10 +90,11 @@ async def one_request(visit: Visit) -> Response:
 @ROUTES.post(_ONE, Permission.APPROVE_TOKENS)
 async def answer_request(visit: Visit) -> Response:
     """Approve or refuse it."""
-    id_, answer = visit.request.path_params["token_request"], visit.form.one("answer").strip()
-    act = token_requests.approve if visit.form.one("decision") == "approve" else token_requests.refuse
+    kind: type[ApproveTokenRequest | RefuseTokenRequest]
+    kind = ApproveTokenRequest if visit.form.one("decision") == "approve" else RefuseTokenRequest
     try:
-        answered = await visit.perform(lambda uow: act(uow, id_, answer=answer))
+        decide = command_of(kind, visit.form, "answer", id=visit.request.path_params["token_request"])
+        answered = await visit.perform(decide)
     except ServiceError as refused:
         return await _one(visit, refused)
     return done(_LIST, answered.state)
@@ -103,7 +105,7 @@ async def collect(visit: Visit) -> Response:
     """Make the token that was agreed to, and show it once."""
 
     def make(uow: UnitOfWork) -> OneTimeSecret:
-        return shown_token(uow, token_requests.collect(uow, visit.request.path_params["token_request"]))
+        return shown_token(uow, CollectAppToken(visit.request.path_params["token_request"])(uow))
 
     return await show_once(visit, make)
 
@@ -111,7 +113,7 @@ async def collect(visit: Visit) -> Response:
 @ROUTES.post(f"{_ONE}/withdraw", Permission.REQUEST_TOKENS)
 async def withdraw(visit: Visit) -> Response:
     """Take one's own request back."""
-    await visit.perform(lambda uow: token_requests.withdraw(uow, visit.request.path_params["token_request"]))
+    await visit.perform(WithdrawTokenRequest(visit.request.path_params["token_request"]))
     return done(_LIST, "withdrawn")
 
 
@@ -122,7 +124,7 @@ async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
         return await _first_step(visit, query.get("account", ""))
 
     def read(uow: UnitOfWork) -> tuple[ServiceAccount, Api]:
-        return service_accounts.get(uow, client_id), apis.get(uow, audience)
+        return GetServiceAccount(client_id)(uow), GetApi(audience)(uow)
 
     account, api = await visit.view(read)
     allowed = account.scopes_of(audience)
@@ -145,8 +147,8 @@ async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
 
 async def _first_step(visit: Visit, client_id: str) -> Response:
     def read(uow: UnitOfWork) -> list[tuple[str, str, str]]:
-        described = {api.audience: api.description for api in apis.find(uow, limit=200).items if api.enabled}
-        accounts = service_accounts.find(uow, limit=200).items
+        described = {api.audience: api.description for api in tuple(all_items(uow, ListApis())) if api.enabled}
+        accounts = tuple(all_items(uow, ListServiceAccounts()))
         return [
             (f"{account.client_id} {access.audience}", f"{account.client_id} at {access.audience}", described[name])
             for account in accounts
@@ -162,8 +164,8 @@ async def _first_step(visit: Visit, client_id: str) -> Response:
 
 async def _one(visit: Visit, refused: ServiceError | None = None) -> Response:
     def read(uow: UnitOfWork) -> Values:
-        found = token_requests.get(uow, visit.request.path_params["token_request"])
-        sentences = {scope.name: scope.description for scope in apis.get(uow, found.audience).scopes}
+        found = GetTokenRequest(visit.request.path_params["token_request"])(uow)
+        sentences = {scope.name: scope.description for scope in GetApi(found.audience)(uow).scopes}
         return {
             "request": found,
             "asker": usernames(uow, [found.requested_by]).get(found.requested_by, "Somebody"),

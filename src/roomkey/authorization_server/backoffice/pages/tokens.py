@@ -2,10 +2,10 @@
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.accounts.page import Page
 from roomkey.authorization_server.backoffice.forms import Confirmation
 from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.commands.paging import Page
 from roomkey.authorization_server.errors import NotFound, ServiceError
 from roomkey.authorization_server.identity import users
 from roomkey.authorization_server.permissions import Permission

@@ -4,11 +4,11 @@ import functools
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.accounts.page import Page
 from roomkey.authorization_server.backoffice.forms import Confirmation
 from roomkey.authorization_server.backoffice.lookups import tenant_choices
 from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit
+from roomkey.authorization_server.commands.paging import Page
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.identity import second_factors, sessions, users
 from roomkey.authorization_server.identity.users import User

@@ -1,0 +1,1 @@
+"""APIs: the audiences of tokens, and their scopes."""

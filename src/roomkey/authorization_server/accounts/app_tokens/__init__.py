@@ -1,0 +1,1 @@
+"""App tokens: long-lived tokens that an application is configured with."""

@@ -1,0 +1,1 @@
+"""Service accounts: the applications that get tokens."""

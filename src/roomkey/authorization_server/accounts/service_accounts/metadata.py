@@ -1,0 +1,80 @@
+"""Client metadata: redirect URIs (RFC 9700 2.1, RFC 8252) and public keys (RFC 7523, RFC 7517; pure)."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from roomkey.authorization_server.errors import Invalid
+from roomkey.http.address import address_problem
+from roomkey.jose import strict_json
+from roomkey.jose.verification_key import UnusableKey, read_jwk
+
+_MOST_URIS: Final = 20
+_LONGEST_URI: Final = 500
+_CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~:/?&=%+@!$'()*,;\[\]-]+", re.ASCII)
+_PRIVATE_USE: Final = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)+", re.ASCII)
+_LARGEST_JWKS: Final = 16_384
+_MOST_KEYS: Final = 10
+_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+
+def checked_redirect_uris(values: Iterable[str], *, native: bool) -> tuple[str, ...]:
+    """``values``, each once: https, http on loopback, for a ``native`` program a scheme of its own; raises Invalid."""
+    chosen = tuple(dict.fromkeys(values))
+    if len(chosen) > _MOST_URIS:
+        raise Invalid(f"At most {_MOST_URIS} redirect URIs can be named.", field="redirect_uris")
+    for value in chosen:
+        problem = _problem(value, native=native)
+        if problem:
+            raise Invalid(f"A redirect URI {problem}.", field="redirect_uris")
+    return chosen
+
+
+def _problem(value: str, *, native: bool) -> str:
+    if len(value) > _LONGEST_URI or not _CHARACTERS.fullmatch(value):
+        return f"must be at most {_LONGEST_URI} ASCII characters, without a fragment, spaces and backslashes"
+    try:
+        scheme = urlsplit(value).scheme
+    except ValueError:
+        return "is not a URL"
+    if native and _PRIVATE_USE.fullmatch(scheme):
+        return ""
+    return address_problem(value)
+
+
+def checked_jwks(text: str) -> str:
+    """``text``, a JWK set or one JWK, as it is stored; raises Invalid.
+
+    Every key in it must be public and usable: one that would be put aside later is better rejected now.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    document = strict_json.read_object(data) if len(data) <= _LARGEST_JWKS else None
+    if document is None:
+        raise _invalid("must be a JSON object of at most 16 KiB, with no member twice")
+    keys = [document] if "kty" in document else document.get("keys")
+    if not isinstance(keys, list) or not 1 <= len(keys) <= _MOST_KEYS:
+        raise _invalid(f"must be a JWK, or a JWK set with 1 to {_MOST_KEYS} keys")
+    for position, jwk in enumerate(keys):
+        _check(jwk, position)
+    return json.dumps({"keys": keys}, separators=(",", ":"), sort_keys=True)
+
+
+def _check(jwk: Any, position: int) -> None:
+    if isinstance(jwk, dict) and _PRIVATE & jwk.keys():
+        raise _invalid(
+            f"hold a private or secret key at position {position}; give its public half, and make a new key if this "
+            "one has been seen by others"
+        )
+    try:
+        read_jwk(jwk, published=True)
+    except UnusableKey as refusal:
+        reason = refusal.reason
+    else:
+        return
+    raise _invalid(f"hold a key at position {position} that cannot be used: {reason}")
+
+
+def _invalid(problem: str) -> Invalid:
+    return Invalid(f"The keys (jwks) {problem}.", field="jwks")

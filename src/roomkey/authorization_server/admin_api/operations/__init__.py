@@ -1,1 +1,0 @@
-"""The operations of the admin API, by what they are about."""
