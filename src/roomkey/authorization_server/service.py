@@ -48,10 +48,6 @@ class Service:
         self.clock = clock
 
     @classmethod
-<<<<<<< HEAD
-    def open(cls, settings: Settings, *, clock: Clock | None = None, keyring: Keyring | None = None) -> Self:
-        """Open the service of ``settings``; on a fresh machine, create its database, schema and keys.
-=======
     def open(
         cls,
         settings: Settings,
@@ -60,8 +56,7 @@ class Service:
         keyring: Keyring | None = None,
         create: bool = True,
     ) -> Self:
-        """The service that ``settings`` describe; on a fresh machine its database, schema and keys are made.
->>>>>>> fd84993 (commands: service accounts, APIs, app tokens, requests and tenants as typed commands)
+        """Open the service of ``settings``; on a fresh machine, create its database, schema and keys.
 
         ``keyring`` holds the key-encryption keys; by default a file in the data folder. Without ``create`` there must
         be a service, and nothing is written. Raises ConfigurationError, DatabaseUnavailable, and DatabaseUnsuitable
@@ -161,12 +156,12 @@ def remember_issuer(service: Service) -> None:
         uow.connection.execute(stored.on_conflict_do_update(index_elements=["name"], set_={"value": issuer}))
 
 
-def open_as_served(settings: Settings) -> Service:
+def open_as_served(settings: Settings, *, create: bool = True) -> Service:
     """Open the service of ``settings`` with the issuer under which it was last served; see ``Service.open``. Blocks.
 
     ``roomkey serve --issuer`` names it in one process, and tokens that another one issues must have the same issuer.
     """
-    service = Service.open(settings)
+    service = Service.open(settings, create=create)
     with service.look(SERVICE) as uow:
         issuer: str | None = uow.connection.scalar(select(facts.c.value).where(facts.c.name == _ISSUER))
     if issuer is not None:

@@ -27,18 +27,12 @@ class Place:
 
 
 @contextmanager
-<<<<<<< HEAD
-def opened(context: "typer.Context") -> "Iterator[Service]":
-    """The service that the command line names, under the name by which it was last served. Blocks."""
-    from roomkey.authorization_server.service import open_as_served
-=======
 def opened(context: "typer.Context", *, create: bool = True) -> "Iterator[Service]":
     """The service that the command line names, under the issuer that it was last served as. Blocks.
 
     Without ``create`` there must be one: raises ConfigurationError.
     """
-    from roomkey.authorization_server.served_issuer import open_as_served
->>>>>>> fd84993 (commands: service accounts, APIs, app tokens, requests and tenants as typed commands)
+    from roomkey.authorization_server.service import open_as_served
     from roomkey.authorization_server.settings_file import read_settings
 
     place = context.obj if isinstance(context.obj, Place) else Place()
