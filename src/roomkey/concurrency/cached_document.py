@@ -1,6 +1,6 @@
-"""A published document, kept at hand: fetched once for everybody, ahead of need, and used on through outages.
+"""A cached document: fetched once for all callers (single flight), refreshed ahead of need, used through outages.
 
-The common case, a fresh document, is one comparison with ``held.soft``: no lock, no I/O (DESIGN 9).
+The common case, a fresh document, is one comparison with ``held.soft``: no lock, no I/O.
 """
 
 import logging
@@ -26,10 +26,10 @@ class Fetched(Generic[Value]):
     """A document, and how long it is used, in seconds from its arrival on.
 
     Attributes:
-        value: the document; the one that was held before, where there is nothing new.
-        refresh: then a newer one is looked for, while this one is used on.
-        fresh: then whoever asks waits for a newer one.
-        usable: then it is used no more; until then it is used on only while no newer one can be had.
+        value: the document; the one that was held before, where it has not changed.
+        refresh: then a newer one is fetched in the background, while this one is used.
+        fresh: then callers wait for a newer one.
+        usable: then it is not used any more; from ``fresh`` until then only while no newer one is available.
     """
 
     value: Value
@@ -39,12 +39,12 @@ class Fetched(Generic[Value]):
 
 
 Fetch = Callable[[Value | None], Fetched[Value] | FetchFailed]
-"""What is published now, compared with what is held. Blocks on I/O, for a limited time."""
+"""Fetches what is published now, compared with what is held. Blocks on I/O, for a limited time."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedValue(Generic[Value]):
-    """A document with its deadlines on the monotonic clock: look for a newer one, wait for one, use it no more."""
+    """A document with its deadlines on the monotonic clock: refresh it, wait for a newer one, stop using it."""
 
     value: Value | None
     received: float = _NEVER
@@ -57,28 +57,28 @@ class CachedValue(Generic[Value]):
 class CachedDocument(Forkable, Generic[Value]):
     """The document that ``fetch`` brings. Safe in any thread, in asyncio and trio, and after a fork.
 
-    Nothing runs while nobody asks for it: a document that is not used is not refreshed.
+    A document that is not used is not refreshed.
 
     Attributes:
-        held: what is at hand, however old it is; replaced as one whole, so that it may be read without a lock.
-        outage: the attempts that failed since the last good one, or None.
+        held: the newest document, however old it is; replaced as one whole, so that it may be read without a lock.
+        outage: the attempts that failed since the last successful one, or None.
         fetches: attempts so far.
         failures: how many of them failed.
-        misses: how often something was asked for that was not in the document.
+        misses: how often a caller missed something in the document.
     """
 
     __slots__ = (
         "_cooldown",
         "_fetch",
+        "_finished",
         "_flight",
         "_jitter",
         "_known_outage",
-        "_landed",
         "_lock",
         "_next_miss",
         "_now",
-        "_place",
         "_seconds",
+        "_title",
         "_workers",
         "failures",
         "fetches",
@@ -91,7 +91,7 @@ class CachedDocument(Forkable, Generic[Value]):
         self,
         fetch: Fetch[Value],
         *,
-        place: str,
+        title: str,
         seconds: float,
         cooldown: float,
         known_outage: float,
@@ -101,16 +101,16 @@ class CachedDocument(Forkable, Generic[Value]):
         """Make one; does no I/O.
 
         Parameters:
-            fetch: how the document is asked for.
-            place: the document in words, with its address, for the log.
+            fetch: fetches the document.
+            title: the document's name with its URL, for the log.
             seconds: how long a caller waits for one fetch.
-            cooldown: the least seconds between two attempts that are made for something that is not in it.
+            cooldown: the least seconds between two attempts that misses cause.
             known_outage: seconds after a failed attempt's pause in which callers do not wait for another one.
             jitter: 0 to 1; spreads the attempts of many processes after failures.
             clock: the time.
         """
         self._fetch = fetch
-        self._place = place
+        self._title = title
         self._seconds = seconds
         self._cooldown = cooldown
         self._known_outage = known_outage
@@ -124,46 +124,46 @@ class CachedDocument(Forkable, Generic[Value]):
         self.fetches = self.failures = self.misses = 0
         self._flight: Flight[bool] | None = None
         self._next_miss = _NEVER
-        self._landed = 0
+        self._finished = 0
         tell_of_forks(self)
 
     def current(self) -> Value | None:
-        """A document that may be used now, or None; looks for a newer one when that is due. Never blocks or raises."""
+        """Return a document that may be used now, or None; starts a refresh when one is due. Never blocks or raises."""
         ready = self._ready()
         return None if isinstance(ready, Flight) else ready
 
     def usable(self, lacks: Callable[[Value], bool]) -> Steps[Value | None]:
-        """Wait for what is being fetched, and return a document that may be used, or None where there is none.
+        """Return a document that may be used, after waiting for one that is being fetched, or None where there is none.
 
-        Where the document ``lacks`` something, a newer one is looked for, unless that was done a moment ago.
+        Where the document ``lacks`` something, a newer one is fetched, unless that was done a moment ago.
         """
-        landed = self._landed
+        finished = self._finished
         ready = self._ready()
         if isinstance(ready, Flight):
             yield ready.within(self._seconds)
             held = self.held
             ready = held.value if self._now() < held.end else None
         if ready is not None and lacks(ready):
-            flight = self._look_again(landed)
+            flight = self._fetch_again(finished)
             if flight is not None:
                 yield flight.within(self._seconds)
                 ready = self.held.value
         return ready
 
-    def trouble(self) -> tuple[FetchFailed, float]:
-        """Why there is no document that may be used, and the seconds until the next attempt, 1 or more."""
+    def failure(self) -> tuple[FetchFailed, float]:
+        """Return why there is no document that may be used, and the seconds until the next attempt, 1 or more."""
         outage = self.outage
         if outage is None:
-            return FetchFailed("timeout", "no answer yet"), 1.0
+            return FetchFailed("timeout", "no response yet"), 1.0
         return outage.last, outage.wait(self._now())
 
     def _ready(self) -> Value | Flight[bool] | None:
-        """A document that may be used now, or the flight to wait for; starts a flight where one is due."""
+        """Return a document that may be used now, or the flight to wait for; starts a flight where one is due."""
         now = self._now()
         with self._lock:
             held, outage = self.held, self.outage
             pausing = outage is not None and now < outage.until
-            # Past its time a document is used on only where a newer one was asked for in vain a moment ago.
+            # A stale document is used only where fetching a newer one has just failed.
             known = outage is not None and now < outage.until + self._known_outage
             if now < held.fresh or (known and now < held.end):
                 if now >= held.soft and not pausing:
@@ -171,17 +171,17 @@ class CachedDocument(Forkable, Generic[Value]):
                 return held.value
             return self._launch() if self._flight is not None or not pausing else None
 
-    def _look_again(self, landed: int) -> Flight[bool] | None:
-        """The flight that may bring what is missing, or None where it is too early to look again.
+    def _fetch_again(self, finished: int) -> Flight[bool] | None:
+        """Return the flight that may bring what is missing, or None where it is too early to fetch again.
 
-        ``landed`` is how many flights had landed when it was asked for: a document that came since is new enough.
+        ``finished`` is how many flights had finished when the caller began: a document that came since is new enough.
         """
         now = self._now()
         with self._lock:
             self.misses += 1
             if self._flight is not None:
                 return self._launch()
-            if self._landed != landed or now < self._next_miss:
+            if self._finished != finished or now < self._next_miss:
                 return None
             if self.outage is not None and now < self.outage.until:
                 return None
@@ -189,10 +189,10 @@ class CachedDocument(Forkable, Generic[Value]):
             return self._launch()
 
     def _launch(self) -> Flight[bool]:
-        """The running flight, or a new one; called with the lock held."""
+        """Return the running flight, or a new one; called with the lock held."""
         if self._flight is None:
             value = self.held.value
-            flight: Flight[bool] = Flight(lambda: self._land(self._fetched(value), flight))
+            flight: Flight[bool] = Flight(lambda: self._finish(self._try_fetch(value), flight))
             self._flight = flight
             self.fetches += 1
             flight.start(self._workers)
@@ -200,17 +200,17 @@ class CachedDocument(Forkable, Generic[Value]):
             self._flight.start(self._workers)
         return self._flight
 
-    def _fetched(self, value: Value | None) -> Fetched[Value] | FetchFailed:
+    def _try_fetch(self, value: Value | None) -> Fetched[Value] | FetchFailed:
         try:
             return self._fetch(value)
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+        except Exception as error:  # noqa: BLE001 - those who wait must get a result
             return FetchFailed("internal", f"the attempt ended in {type(error).__name__}")
 
-    def _land(self, fetched: Fetched[Value] | FetchFailed, flight: Flight[bool]) -> bool:
-        """Take over what the flight brought; runs in the flight's thread, just before its waiters wake."""
+    def _finish(self, fetched: Fetched[Value] | FetchFailed, flight: Flight[bool]) -> bool:
+        """Store what the flight brought; runs in the flight's thread, just before its waiters wake."""
         now = self._now()
         with self._lock:
-            self._landed += 1
+            self._finished += 1
             if self._flight is flight:
                 self._flight = None
             if isinstance(fetched, Fetched):
@@ -221,11 +221,11 @@ class CachedDocument(Forkable, Generic[Value]):
                 return True
             self.failures += 1
             self.outage = Outage.after(self.outage, fetched, jitter=self._jitter, now=now)
-        _log.warning("%s could not be had: %s.", self._place, fetched.detail)
+        _log.warning("%s could not be fetched: %s.", self._title, fetched.detail)
         return False
 
     def after_fork_in_child(self) -> None:
-        """Make lock, thread and flight anew; the document stays usable."""
+        """Replace lock, threads and flight; the document stays usable."""
         self._lock = threading.Lock()
         self._flight = None
         self._workers = Workers()

@@ -18,7 +18,7 @@ RawClaims = Mapping[str, Any]
 Validity = tuple[float, float]
 """The seconds since 1970 from which on and until which a token is valid, leeway included."""
 
-# An issuer signs these with the same keys, and shows some of them to everybody.
+# An issuer signs these with the same keys, and some of them are public.
 _NEVER_ACCESS_TOKENS: Final = frozenset(
     {"dpop+jwt", "logout+jwt", "secevent+jwt", "statuslist+jwt", "denylist+jwt", "token-introspection+jwt"}
 )

@@ -183,12 +183,12 @@ def read_jwk(jwk: object, *, published: bool) -> VerificationKey:
     return _public(_PUBLIC_KEYS.get(kty or "", _unknown)(jwk), kid, algorithm)
 
 
-def read_pem(text: str) -> VerificationKey:
+def read_pem(pem: str) -> VerificationKey:
     """Return the public key in a PEM block (SubjectPublicKeyInfo); raises UnusableKey."""
-    if "PRIVATE KEY" in text:
+    if "PRIVATE KEY" in pem:
         raise UnusableKey("private_key")
     try:
-        key = load_pem_public_key(text.encode())
+        key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if key is None:

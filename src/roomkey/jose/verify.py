@@ -15,7 +15,7 @@ def verify_compact(token: str, key_set: KeySet, *, algorithms: Iterable[str]) ->
     Parameters:
         token: a JWS in compact form, at most 16 KiB.
         key_set: the keys of the issuer that the token must come from; ``KeySet.find`` says when it blocks.
-        algorithms: the names that are accepted, such as ``["ES256"]``; a key's own binding counts as well.
+        algorithms: the names that are accepted, such as ``["ES256"]``; a key must allow the algorithm as well.
 
     Raises InvalidToken or KeysUnavailable for the token, TypeError or ValueError for the other two. Safe in any thread.
 

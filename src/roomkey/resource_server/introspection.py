@@ -97,7 +97,7 @@ class Introspection:
 
 
 def read_introspection(response: Response) -> dict[str, Any] | Literal["inactive", "malformed"]:
-    """Return the claims of a token that is active, or a word for every other response (section 2.2).
+    """Return the claims of a token that is active, or a code for every other response (section 2.2).
 
     ``active`` must be a JSON boolean: ``"true"`` and ``1`` are malformed, as is a response that has a member twice.
     """

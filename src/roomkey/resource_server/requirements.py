@@ -50,12 +50,12 @@ class Requirements:
     def __post_init__(self) -> None:
         """Check and normalise to tuples; raises TypeError and ValueError. Does no I/O."""
         for name in ("scopes", "any_scope", "acr"):
-            words = _words(name, getattr(self, name), split=True)
-            if any(not _SCOPE.fullmatch(word) for word in words or ()):
+            names = _names(name, getattr(self, name), split=True)
+            if any(not _SCOPE.fullmatch(each) for each in names or ()):
                 raise ValueError(f"{name}= has a character that RFC 6749 section 3.3 does not allow")
-            object.__setattr__(self, name, words)
+            object.__setattr__(self, name, names)
         for name in ("roles", "any_role"):
-            object.__setattr__(self, name, _words(name, getattr(self, name), split=False))
+            object.__setattr__(self, name, _names(name, getattr(self, name), split=False))
         if self.max_age is not None and not 0.0 <= self.max_age <= 1e9:
             raise ValueError("max_age= must be a number of seconds, 0 or more")
         object.__setattr__(self, "claims", MappingProxyType(dict(self.claims)))
@@ -101,11 +101,11 @@ class Requirements:
         )
 
 
-def _words(name: str, value: Collection[str] | None, *, split: bool) -> tuple[str, ...] | None:
+def _names(name: str, value: Collection[str] | None, *, split: bool) -> tuple[str, ...] | None:
     if value is None:
         return None if name in _OPTIONAL else ()
     given = (value.split() if split else [value]) if isinstance(value, str) else list(value)
-    if not all(isinstance(word, str) and word.strip() for word in given):
+    if not all(isinstance(each, str) and each.strip() for each in given):
         raise TypeError(f"{name}= must be strings that are not empty")
     if not given and name in _OPTIONAL:
         raise ValueError(f"{name}= is empty, which no token could meet; leave it out to require nothing")

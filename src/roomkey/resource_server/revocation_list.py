@@ -109,7 +109,7 @@ class CachedList(Generic[Content]):
         self._title = f"The list of revoked tokens at {url}"
         self._document = CachedDocument(
             fetch,
-            place=self._title,
+            title=self._title,
             seconds=policy.fetch + _MARGIN_SECONDS,
             cooldown=policy.every,
             known_outage=policy.every,
@@ -139,7 +139,7 @@ class CachedList(Generic[Content]):
             return published.content
         if self.policy.stale == "accept":
             return None
-        failed, wait = self._document.trouble()
+        failed, wait = self._document.failure()
         raise RevocationUnknown(f"{self._title} is unavailable.", reason=failed.reason, retry_after=wait)
 
 

@@ -1,7 +1,7 @@
 """A cache of verified tokens, by the SHA-256 of all their bytes.
 
-A hit takes a hash, a look-up, a comparison with the clock and one with the key set: no lock, no I/O. That rests on dict
-operations being atomic in CPython; changes are made under a lock.
+A hit takes a hash, a dict access, a comparison with the clock and one with the key set: no lock, no I/O. That rests on
+dict operations being atomic in CPython; changes are made under a lock.
 """
 
 import hashlib

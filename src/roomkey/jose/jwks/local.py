@@ -36,7 +36,7 @@ class RejectedKey:
 
 @final
 class LocalKeys(Confidential):
-    """The usable keys of one issuer, found by ``kid`` and algorithm in one look-up; its repr shows how many there are.
+    """The usable keys of one issuer, found by ``kid`` and algorithm in one dict access; its repr shows their number.
 
     Keys without a ``kid`` match every ``kid`` where no key of the set has one. Of published keys that share ``kid`` and
     algorithm up to four are tried. ``members`` are its ``keys`` as a set. Immutable; safe in any thread.

@@ -1,6 +1,6 @@
 """The keys that an issuer publishes: fetched once for all callers, cached, refreshed ahead (RFC 7517, RFC 9111).
 
-To find a key in a fresh set takes a comparison and a look-up.
+Finding a key in a fresh set is one comparison and one dict access.
 """
 
 import logging
@@ -122,7 +122,7 @@ class RemoteKeys(Forkable):
         self._refresh = _REFRESH_FRACTION - 0.1 * jitter
         self._document = CachedDocument(
             self._fetch,
-            place=f"The keys of {self._source}",
+            title=f"The keys of {self._source}",
             seconds=limits.fetch + _MARGIN_SECONDS,
             cooldown=limits.cooldown,
             known_outage=_KNOWN_OUTAGE,
@@ -177,7 +177,7 @@ class RemoteKeys(Forkable):
         raise published.keys.explain(header)
 
     def _unavailable(self) -> KeysUnavailable:
-        failed, wait = self._document.trouble()
+        failed, wait = self._document.failure()
         return KeysUnavailable(
             f"The keys of {self._source} are unavailable: {failed.detail}. Next attempt in {wait:.0f} s.",
             reason=failed.reason,
