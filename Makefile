@@ -2,15 +2,19 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+SLOW := browser or fuzz or load or npm or postgresql or redis or slow
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: demo test check bench docs fuzz clean
+.PHONY: demo test quick check bench docs fuzz clean
 
 demo: .venv/.runtime  # the auth service, APIs and an app at work, live
 	@$(BIN)/python -m examples.demo
 
 test: .venv/.development tests/interop/node_modules/.ready tests/authorization_server/backoffice/node_modules/.ready tests/authorization_server/interop/node_modules/.ready  # every test
-	@$(BIN)/pytest --numprocesses auto --quiet
+	@$(BIN)/pytest --numprocesses auto --dist worksteal --quiet
+
+quick: .venv/.development  # what needs no installed service, for the loop while one works
+	@$(BIN)/pytest --numprocesses auto --dist worksteal --quiet -m "not ($(SLOW))"
 
 check: .venv/.development  # formatting, lint, types, floors
 	@$(BIN)/ruff format --check .

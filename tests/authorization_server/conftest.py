@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.authorization_server.fresh_data import fresh_data
 from tests.authorization_server.oauth_service import OAuthService, oauth_service
 from tests.authorization_server.postgresql import Cluster, Missing
 
@@ -41,14 +42,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def service(database_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
     """The service over a new database, by a clock that a test moves; on SQLite and on PostgreSQL."""
-    with Service.open(Settings.at(tmp_path / "data", database=database_url), clock=clock) as opened:
+    data = tmp_path / "data"
+    if database_url.startswith("sqlite:"):
+        fresh_data(data, clock)
+    with Service.open(Settings.at(data, database=database_url), clock=clock) as opened:
         yield opened
 
 
 @pytest.fixture
 def small_service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
     """The same on SQLite alone."""
-    with Service.open(Settings.at(tmp_path / "data"), clock=clock) as opened:
+    with Service.open(Settings.at(fresh_data(tmp_path / "data", clock)), clock=clock) as opened:
         yield opened
 
 

@@ -191,7 +191,7 @@ class OAuthService(Node):
         for engine in engines:
             event.listen(engine, "connect", trace)
             engine.dispose()
-        self.service.database._eyes = threading.local()  # so that a glance connects anew as well
+        self.service.database._inline = threading.local()  # so that a read on the event loop connects anew as well
         self.ask("GET", "/oauth2/jwks")
         seen.clear()
         try:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+from tests.authorization_server.fresh_data import fresh_data
 
 from roomkey.authorization_server.app import create_app
 from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
@@ -20,7 +21,9 @@ from roomkey.clock import Clock
 def running_service(data: Path, clock: Clock | None = None, **settings: object) -> Iterator[Service]:
     """A service that answers at ``service.settings.issuer``."""
     listener = socket.create_server(("127.0.0.1", 0))
-    with Service.open(Settings.at(data, port=listener.getsockname()[1], **settings), clock=clock) as service:
+    with Service.open(
+        Settings.at(fresh_data(data, clock), port=listener.getsockname()[1], **settings), clock=clock
+    ) as service:
         app = create_app(service, hashing=PasswordHashing(Cost(memory=8, passes=1)))
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 from sqlalchemy import select
 from tests.authorization_server.backoffice.browser import ISSUER, Browser
+from tests.authorization_server.fresh_data import fresh_data
 
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.apis.commands import CreateApi
@@ -89,7 +90,9 @@ class Backoffice:
 @contextmanager
 def open_backoffice(folder: Path, clock: FakeClock, **settings: Any) -> Iterator[Backoffice]:
     """The application, asked without a network."""
-    with Service.open(Settings.at(folder, **({"issuer": ISSUER} | settings)), clock=clock) as service:
+    with Service.open(
+        Settings.at(fresh_data(folder, clock), **({"issuer": ISSUER} | settings)), clock=clock
+    ) as service:
         backoffice = Backoffice(service, clock)
         try:
             yield backoffice

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from tests.authorization_server.backoffice.browser import ISSUER, Browser
+from tests.authorization_server.fresh_data import fresh_data
 from tests.authorization_server.identity.authenticator import Authenticator
 
 from roomkey.authorization_server.actor import Actor
@@ -43,7 +44,7 @@ async def people(_visit: Visit) -> Response:
 
 @pytest.fixture
 def service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
-    with Service.open(Settings.at(tmp_path / "service", issuer=ISSUER), clock=clock) as opened:
+    with Service.open(Settings.at(fresh_data(tmp_path / "service", clock), issuer=ISSUER), clock=clock) as opened:
         yield opened
 
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from sqlalchemy import select
 from tests.authorization_server.backoffice.browser import ISSUER, Browser
+from tests.authorization_server.fresh_data import fresh_data
 
 from roomkey.authorization_server.accounts.access import Access
 from roomkey.authorization_server.accounts.apis.commands import CreateApi
@@ -50,7 +51,7 @@ def hashing() -> Iterator[PasswordHashing]:
 
 @pytest.fixture
 def service(tmp_path: Path, clock: FakeClock, hashing: PasswordHashing) -> Iterator[Service]:
-    with Service.open(Settings.at(tmp_path / "service", issuer=ISSUER), clock=clock) as opened:
+    with Service.open(Settings.at(fresh_data(tmp_path / "service", clock), issuer=ISSUER), clock=clock) as opened:
         with opened.unit_of_work(CONSOLE) as uow:
             CreateTenant(name="acme")(uow)
             scopes = [Scope("orders:read", "See your orders."), Scope("orders:write")]

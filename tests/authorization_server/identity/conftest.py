@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.authorization_server.fresh_data import fresh_data
 
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.identity import users
@@ -20,7 +21,7 @@ CONSOLE = Actor.console()
 
 @pytest.fixture
 def service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
-    with Service.open(Settings.at(tmp_path, issuer="https://auth.example"), clock=clock) as opened:
+    with Service.open(Settings.at(fresh_data(tmp_path, clock), issuer="https://auth.example"), clock=clock) as opened:
         yield opened
 
 
