@@ -7,7 +7,7 @@ from pathlib import Path
 from examples.demo.report import ReportFile
 from examples.demo.runner import run
 
-from roomkey.cli.errors import complain, unexpected
+from roomkey.cli.errors import print_error, unexpected
 from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.theme import done, output, shown
 from roomkey.errors import RoomkeyError
@@ -35,10 +35,10 @@ def main(arguments: list[str] | None = None) -> ExitCode:
             report.write(played)
             done(f"The report is in {shown(str(path))}.")
     except RoomkeyError as error:
-        complain(str(error))
+        print_error(str(error))
         return ExitCode.USAGE
     except KeyboardInterrupt:
-        complain("Interrupted.")
+        print_error("Interrupted.")
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a foreign exception's message may hold a secret
         return unexpected(error)

@@ -85,8 +85,8 @@ WRONG = [
     (["", "/orders"], "METHOD must be one word such as GET."),
     (["GET", "https://evil.example/orders"], "PATH is relative to the credential's base_url"),
     (["GET", "//evil.example/orders"], "PATH is relative to the credential's base_url"),
-    (["GET", "/a\x01b"], "PATH holds something that no address can hold."),
-    (["GET", "/a\udcff"], "PATH holds something that no address can hold."),
+    (["GET", "/a\x01b"], "PATH holds a character that no URL can hold."),
+    (["GET", "/a\udcff"], "PATH holds a character that no URL can hold."),
     (["GET", "/" + "a" * 70_000], "PATH is longer than a URL can be."),
     (["POST", "/o", "--data", "a", "--json", "1"], "--data and --json exclude each other."),
     (["POST", "/o", "--json", "{a: 1}"], "--json does not hold valid JSON."),
@@ -97,7 +97,7 @@ WRONG = [
     (["GET", "/o", "-H", "two words: x"], "--header must look like 'Name: value', in ASCII."),
     (["GET", "/o", "-H", "X: a\r\nY: b"], "--header must look like 'Name: value', in ASCII."),
     (["GET", "/o", "-H", "X: ä"], "--header must look like 'Name: value', in ASCII."),
-    (["GET", "/o", "-H", "authorization: Basic eA=="], "The Authorization header is roomkey's own"),
+    (["GET", "/o", "-H", "authorization: Basic eA=="], "--header must not be Authorization"),
 ]
 
 

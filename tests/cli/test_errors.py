@@ -5,7 +5,7 @@ import logging
 import pytest
 from tests.support.leaks import LeakDetector
 
-from roomkey.cli.errors import complain, explain, show_notes, unexpected
+from roomkey.cli.errors import print_error, report, show_notes, unexpected
 from roomkey.cli.exit_code import ExitCode, exit_code_of, exit_code_of_response
 from roomkey.errors import (
     ConfigurationError,
@@ -46,7 +46,7 @@ def heard(monkeypatch, capsys):
     ids=lambda value: getattr(value, "code", None),
 )
 def test_every_error_of_the_family_has_its_exit_code_and_its_sentence(heard, error, code):
-    assert exit_code_of(error) == explain(error) == code
+    assert exit_code_of(error) == report(error) == code
     assert heard() == "roomkey: x\n"
 
 
@@ -56,17 +56,17 @@ def test_every_answer_has_its_exit_code():
 
 
 def test_the_next_step_stands_under_the_sentence(heard):
-    complain("What happened.", "what to do")
+    print_error("What happened.", "what to do")
     assert heard() == "roomkey: What happened.\n   next: what to do\n"
 
 
 def test_an_errors_advice_is_the_next_step(heard):
-    explain(TokenRejected("The API refused it.", status=401, advice="look at the audience"))
+    report(TokenRejected("The API refused it.", status=401, advice="look at the audience"))
     assert heard() == "roomkey: The API refused it.\n   next: look at the audience\n"
 
 
 def test_a_sentence_stays_one_line_in_a_pipe_and_cannot_steer_a_terminal(heard):
-    complain("word " * 200 + "\x1b[2J\u202e")
+    print_error("word " * 200 + "\x1b[2J\u202e")
     told = heard()
     assert told.count("\n") == 1
     assert told.endswith("\\u001b[2J\\u202e\n")
@@ -75,7 +75,7 @@ def test_a_sentence_stays_one_line_in_a_pipe_and_cannot_steer_a_terminal(heard):
 def test_on_a_terminal_lines_stay_under_the_sentence(home):
     seen = home.terminal("call", "orders", "GET", "https://elsewhere.example/", width=60, NO_COLOR="1").stdout
     lines = seen.splitlines()
-    assert lines[0].startswith("roomkey: PATH is relative")
+    assert lines[0].startswith("roomkey: PATH must be relative")
     assert all(line.startswith(" " * 9) and line[9] != " " for line in lines[1:-1])
     assert lines[-1].rstrip() == "   next: roomkey call --help"
     assert max(len(line.rstrip()) for line in lines) <= 60

@@ -1,1 +1,1 @@
-"""The command line: ``roomkey token | call | status | inspect | store | demo``."""
+"""The command line: ``roomkey init | token | call | status | inspect | store | serve | admin``."""

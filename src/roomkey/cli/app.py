@@ -217,7 +217,7 @@ def clear(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; raises what the command raises."""
-    from roomkey.cli.errors import complain
+    from roomkey.cli.errors import print_error
 
     command = typer.main.get_command(app)
     try:
@@ -234,7 +234,7 @@ def run(arguments: Sequence[str]) -> int:
     sentence = _LONG_WORD.sub("…", str(getattr(problem, "format_message", problem.__str__)()))
     context = getattr(problem, "ctx", None)
     path = context.command_path if context is not None else "roomkey"
-    complain(sentence or "A command is missing.", f"{path} --help")
+    print_error(sentence or "A command is missing.", f"{path} --help")
     return ExitCode.USAGE
 
 

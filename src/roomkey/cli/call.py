@@ -16,14 +16,14 @@ def call_api(
 ) -> int:
     """Send the request with the token of the credential ``name`` and print the response."""
     from roomkey.cli.call_request import read_request
-    from roomkey.cli.errors import complain
+    from roomkey.cli.errors import print_error
     from roomkey.cli.print_response import print_response
     from roomkey.config import load
     from roomkey.errors import ConfigurationError
 
     request = read_request(method, path, data=data, json_data=json_data, headers=headers)
     if isinstance(request, str):
-        complain(request, "roomkey call --help")
+        print_error(request, "roomkey call --help")
         return ExitCode.USAGE
     with load() as configuration:
         credential = configuration.credential(name)
@@ -44,11 +44,11 @@ def call_api(
                 ) as response:
                     return print_response(response, credential)
             except httpx2.InvalidURL:
-                complain("PATH is longer than a URL can be.", "roomkey call --help")
+                print_error("PATH is longer than a URL can be.", "roomkey call --help")
                 return ExitCode.USAGE
             except httpx2.RequestError as error:
                 problem = _problem(error)
-    complain(f"The API at {base_url} sent no usable response: {problem}.", "check base_url, and that the API runs.")
+    print_error(f"The API at {base_url} sent no usable response: {problem}.", "check base_url, and that the API runs.")
     return ExitCode.UNREACHABLE
 
 

@@ -1,4 +1,4 @@
-"""The arguments of ``roomkey call`` as one request, or one sentence that says what is wrong with them."""
+"""Parses the arguments of ``roomkey call`` into one request, or into one sentence with the problem."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _LARGEST_BODY: Final = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """What is to be sent; ``body`` is None for a request without one."""
+    """The request to send; ``body`` is None for a request without one."""
 
     method: str
     path: str
@@ -25,15 +25,13 @@ class CallRequest:
 def read_request(
     method: str, path: str, *, data: str | None, json_data: str | None, headers: Sequence[str]
 ) -> CallRequest | str:
-    """The request that the arguments ask for, or what is wrong with them. Reads the file or standard input of ``@``."""
+    """The request, or a sentence with the problem. Reads the file or standard input of ``@``."""
     if not _TOKEN.fullmatch(method):
         return "METHOD must be one word such as GET."
     if not path.isprintable():
-        return "PATH holds something that no address can hold."
+        return "PATH holds a character that no URL can hold."
     if "://" in path.partition("?")[0] or path.startswith("//"):
-        return (
-            "PATH is relative to the credential's base_url, and the token goes nowhere else: give it without the host."
-        )
+        return "PATH must be relative to the credential's base_url, the only origin that gets the token; leave the host out."
     if data is not None and json_data is not None:
         return "--data and --json exclude each other."
     pairs = [_header(text) for text in headers]
@@ -58,7 +56,7 @@ def _header(text: str) -> tuple[str, str] | str:
     if not colon or not _TOKEN.fullmatch(name) or not (value.isascii() and value.isprintable()):
         return "--header must look like 'Name: value', in ASCII."
     if name.lower() == "authorization":
-        return "The Authorization header is roomkey's own: the credential's token goes there."
+        return "--header must not be Authorization: roomkey sends the credential's token there."
     return name, value
 
 

@@ -1,4 +1,4 @@
-"""The members of a token's header or claims as a table, with dates that people read."""
+"""The members of a token's header or claims as a table, with readable dates."""
 
 import json
 import math

@@ -12,7 +12,7 @@ from roomkey.errors import RoomkeyError, TokenRejected
 DEBUG_VARIABLE: Final = "ROOMKEY_DEBUG"
 
 
-def complain(sentence: str, step: str = "") -> None:
+def print_error(sentence: str, step: str = "") -> None:
     """Print ``sentence`` and, on a line of its own, the next ``step`` on stderr."""
     from roomkey.cli.theme import errors, labelled
 
@@ -22,9 +22,9 @@ def complain(sentence: str, step: str = "") -> None:
         labelled(console, ("   next:", "action"), step)
 
 
-def explain(error: RoomkeyError) -> ExitCode:
+def report(error: RoomkeyError) -> ExitCode:
     """Print the message of ``error``, which names the problem and the remedy, and return its exit code."""
-    complain(str(error) or type(error).__name__, error.advice if isinstance(error, TokenRejected) else "")
+    print_error(str(error) or type(error).__name__, error.advice if isinstance(error, TokenRejected) else "")
     return exit_code_of(error)
 
 
@@ -35,7 +35,7 @@ def unexpected(error: BaseException) -> ExitCode:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     step = "" if os.environ.get(DEBUG_VARIABLE) else f"run it again with {DEBUG_VARIABLE}=1 to see where it happened."
-    complain(f"This should not happen: {type(error).__name__}{place}.", step)
+    print_error(f"This should not happen: {type(error).__name__}{place}.", step)
     if os.environ.get(DEBUG_VARIABLE):
         for frame in frames:
             errors().print(

@@ -14,7 +14,7 @@ _TYPE: Final = re.compile(r"(?<=[A-Z]) <(?:str|path)>")
 _TABLES: Final = ("Arguments:", "Options:", "Commands:", "Exit codes:")
 
 
-def laid_out(text: str) -> str:
+def layout_help(text: str) -> str:
     """The help ``text`` without typer's type marks, and with styles on a terminal."""
     from rich.text import Text
 
@@ -46,7 +46,7 @@ class Command(TyperCommand):
 
     def get_help(self, ctx: Any) -> str:
         """The help text."""
-        return laid_out(super().get_help(ctx))
+        return layout_help(super().get_help(ctx))
 
 
 class Group(TyperGroup):
@@ -60,7 +60,7 @@ class Group(TyperGroup):
 
     def get_help(self, ctx: Any) -> str:
         """The help text."""
-        return laid_out(super().get_help(ctx))
+        return layout_help(super().get_help(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all commands; imports nothing."""

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from roomkey.cli.errors import complain
+from roomkey.cli.errors import print_error
 from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.theme import done, shown
 
@@ -38,10 +38,10 @@ def write_configuration(path: Path) -> int:
         with path.open("x", encoding="utf-8") as file:
             file.write(TEMPLATE)
     except FileExistsError:
-        complain(f"{shown(str(path))} exists already and is not replaced.", "name another file: roomkey init FILE")
+        print_error(f"{shown(str(path))} exists already and is not replaced.", "name another file: roomkey init FILE")
         return ExitCode.USAGE
     except OSError as error:
-        complain(f"{shown(str(path))} cannot be written: {error.strerror}.")
+        print_error(f"{shown(str(path))} cannot be written: {error.strerror}.")
         return ExitCode.USAGE
     done(f"{shown(str(path))} is written. Change issuer, client_id, scope and base_url in it, then: roomkey status")
     sys.stdout.flush()

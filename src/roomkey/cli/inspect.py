@@ -14,18 +14,18 @@ _LONGEST_TERMINAL_LINE: Final = 4095
 
 def inspect_token(arguments: Sequence[str], *, as_json: bool) -> int:
     """Read a JWT from standard input and print it; ``arguments`` must be empty."""
-    from roomkey.cli.errors import complain
+    from roomkey.cli.errors import print_error
     from roomkey.jose.compact import read_unverified
 
     if arguments:
-        complain(
+        print_error(
             "A token is not taken as an argument: every process can read arguments, and the shell keeps them.",
             "pass it on standard input: roomkey inspect < token.txt; if it was a valid token, revoke it.",
         )
         return ExitCode.USAGE
     token = read_unverified(_read())
     if token is None:
-        complain(_NOT_A_JWT, "only its issuer can tell the claims of an opaque token (introspection).")
+        print_error(_NOT_A_JWT, "only its issuer can tell the claims of an opaque token (introspection).")
         return ExitCode.USAGE
     if as_json:
         _print_json(token.header, token.claims)

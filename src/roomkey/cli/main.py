@@ -63,10 +63,10 @@ def _prepare_streams() -> None:
 
 
 def _guarded(given: list[str]) -> int:
-    from roomkey.cli.errors import complain, explain, show_notes, unexpected
+    from roomkey.cli.errors import print_error, report, show_notes, unexpected
 
     if any(_TOKEN_LIKE.search(argument) for argument in given):
-        complain(
+        print_error(
             "An argument looks like a token, and every process can read arguments, and the shell keeps them.",
             "pass it on standard input or in a file; if it is a valid one, revoke it.",
         )
@@ -76,15 +76,15 @@ def _guarded(given: list[str]) -> int:
         code = _command(given)()
         sys.stdout.flush()
     except RoomkeyError as error:
-        return explain(error)
+        return report(error)
     except KeyboardInterrupt:
-        complain("Interrupted.")
+        print_error("Interrupted.")
         return ExitCode.INTERRUPTED
     except OSError as error:
-        # The interpreter must not complain once more at its end, when it writes what is left.
+        # The interpreter must not print_error once more at its end, when it writes what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # there the reader has gone, as in "roomkey … | head"
-            complain(f"The output cannot be written: {error.strerror}.")
+            print_error(f"The output cannot be written: {error.strerror}.")
         return ExitCode.FAILED
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in _EXTRAS:

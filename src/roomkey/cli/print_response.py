@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
-from roomkey.cli.errors import complain
+from roomkey.cli.errors import print_error
 from roomkey.cli.exit_code import ExitCode, exit_code_of_response
 from roomkey.cli.theme import errors, output, paragraph, shown
 from roomkey.integrations.call import EXTENSION, CallReport
@@ -29,12 +29,12 @@ def print_response(response: "httpx2.Response", credential: "Credential") -> Exi
     authorization = response.request.headers.get("Authorization", "")
     _print_status(response, report, authorization)
     if body is None:
-        complain("The response is larger than 64 MiB; it is not shown.")
+        print_error("The response is larger than 64 MiB; it is not shown.")
         return ExitCode.API_ERROR
     _print_body(_without_token(body, authorization))
     code = exit_code_of_response(response.status_code)
     if code is ExitCode.REJECTED:
-        complain(
+        print_error(
             f"The API rejected the token{_tried(report)}.",
             f"roomkey token {credential.name} shows its scope and claims.",
         )
@@ -88,12 +88,12 @@ def _print_body(body: bytes) -> None:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        complain(f"The body is {len(body)} bytes that are not text.", "write it to a file: roomkey call … > file")
+        print_error(f"The body is {len(body)} bytes that are not text.", "write it to a file: roomkey call … > file")
         return
-    output().print(_laid_out(text), soft_wrap=True)
+    output().print(_formatted(text), soft_wrap=True)
 
 
-def _laid_out(text: str) -> Text:
+def _formatted(text: str) -> Text:
     if text.lstrip()[:1] in ("{", "["):
         try:
             indented = json.dumps(json.loads(text), indent=2, ensure_ascii=False)

@@ -58,7 +58,7 @@ def _serve(settings: "Settings", prepare: "Callable[[Service], None]" = lambda _
     from roomkey.authorization_server.server.background_jobs import background_jobs
     from roomkey.authorization_server.server.server import bind_socket, run, with_bound_port
     from roomkey.authorization_server.service import Service, remember_issuer
-    from roomkey.cli.serve_output import formatter, print_start
+    from roomkey.cli.serve_output import log_formatter, print_start
 
     with bind_socket(settings) as taken:
         settings = with_bound_port(settings, taken)
@@ -66,7 +66,7 @@ def _serve(settings: "Settings", prepare: "Callable[[Service], None]" = lambda _
             remember_issuer(service)
             print_start(service, _setup_link(service))
             prepare(service)
-            configure_logging(settings.log_format, formatter())
+            configure_logging(settings.log_format, log_formatter())
             app = create_app(service)
             run(settings, app, taken, jobs=background_jobs(service, app))
     return ExitCode.OK

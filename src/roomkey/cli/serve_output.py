@@ -1,4 +1,4 @@
-"""What ``roomkey serve`` shows: where it is, what is wrong with it, and on a terminal a line for each request."""
+"""Output of ``roomkey serve``: its URL and files, findings of --check, on a terminal a line for each request."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ _TIME: Final = slice(11, 19)  # the time of day in a record's time
 
 
 def print_start(service: "Service", setup_link: str | None = None) -> None:
-    """Say where the service is and what it keeps where; blocks on the terminal alone."""
+    """Print the issuer, the database and the key file; blocks on the terminal alone."""
     settings, console = service.settings, output()
     paragraph(console, Text.assemble(("roomkey serve", "title"), ("   the auth service", "quiet")))
     console.print()
@@ -64,7 +64,7 @@ def print_example(example: "Example") -> None:
 
 
 def print_findings(settings: "Settings", findings: CheckReport) -> None:
-    """Print a table of what was found, or that all is well."""
+    """Print a table of the findings, or that there are none."""
     console = output()
     console.print(facts(("issuer", shown(settings.issuer)), ("folder", shown(str(settings.data)))))
     console.print()
@@ -74,7 +74,7 @@ def print_findings(settings: "Settings", findings: CheckReport) -> None:
         labelled(console, ("✓", "ok"), "Nothing is wrong.")
     if not findings.database_seen:
         console.print()
-        paragraph(console, Text("There is no database yet: only settings and files were looked at.", "quiet"))
+        paragraph(console, Text("There is no database yet: only settings and files were checked.", "quiet"))
 
 
 def _row(finding: Finding) -> dict[str, str | Text]:
@@ -89,14 +89,14 @@ def print_findings_json(settings: "Settings", findings: CheckReport) -> None:
     sys.stdout.write(json.dumps(members, indent=2) + "\n")
 
 
-def formatter() -> logging.Formatter | None:
-    """How the log looks where a person reads it; None where stderr is no terminal, and the log is for programs."""
+def log_formatter() -> logging.Formatter | None:
+    """The formatter of the log on a terminal; None where stderr is none, and the log is for programs."""
     console = errors()
-    return _Short(console) if console.is_terminal else None
+    return _TerminalFormatter(console) if console.is_terminal else None
 
 
-class _Short(logging.Formatter):
-    """One request as the time, the answer, how long it took and who asked for what."""
+class _TerminalFormatter(logging.Formatter):
+    """One request as a line: time, status, duration, method, route and client."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from roomkey.cli.errors import complain
+from roomkey.cli.errors import print_error
 from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.store_status import store_key
 from roomkey.cli.theme import done
@@ -23,9 +23,13 @@ def rotate_key() -> int:
         rotated = reseal(store) if store.keyring.file is None else rotate(store)
         done(f"The key {rotated.key_id} encrypts {_records(rotated.sealed)} of the {store.name}.")
         if rotated.unreadable:
-            complain(f"{_records(rotated.unreadable)} cannot be decrypted with any key of {store.keyring.description}.")
+            print_error(
+                f"{_records(rotated.unreadable)} cannot be decrypted with any key of {store.keyring.description}."
+            )
         if rotated.behind:
-            complain(f"{_records(rotated.behind)} changed meanwhile and still need an older key.", "run it once more.")
+            print_error(
+                f"{_records(rotated.behind)} changed meanwhile and still need an older key.", "run it once more."
+            )
             return ExitCode.STORE
     return ExitCode.OK
 
@@ -33,11 +37,11 @@ def rotate_key() -> int:
 def clear(name: str | None, *, everything: bool, yes: bool) -> int:
     """Delete the records of the credential ``name``, or of all."""
     if (name is None) != everything:
-        complain("Name one credential, or add --all.", "roomkey store clear --help")
+        print_error("Name one credential, or add --all.", "roomkey store clear --help")
         return ExitCode.USAGE
     with load() as configuration:
         if everything and not yes and not _confirmed(configuration):
-            complain("Nothing was deleted.", "roomkey store clear --all --yes")
+            print_error("Nothing was deleted.", "roomkey store clear --all --yes")
             return ExitCode.USAGE
         gone = _delete_all(configuration) if name is None else _delete(configuration, name)
         done(f"{_records(gone)} deleted.")

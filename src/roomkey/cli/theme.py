@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-# One set of middle tones that keeps about 3:1 on a white and on a black terminal; where there are only the
-# sixteen colours of the terminal itself, those that people have chosen for themselves.
+# One set of middle tones with a contrast of about 3:1 on a white and on a black terminal; on a terminal with sixteen
+# colours, those of its own theme.
 _TONES: Final = {
     "action": "#1f918c",
     "accent": "#b58a2f",
@@ -25,7 +25,7 @@ _TONES: Final = {
 }
 _SIXTEEN: Final = {"action": "cyan", "accent": "yellow", "quiet": "dim", "ok": "green", "warn": "yellow", "bad": "red"}
 LEDGER: Final = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
-"""Columns without frames: a hairline under the head, air for the rest."""
+"""Columns without frames: a line under the head, spaces for the rest."""
 
 _UNBROKEN: Final = 10_000
 _NARROW: Final = 72
@@ -33,17 +33,17 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u20
 
 
 def output() -> Console:
-    """A console on stdout; colours and the terminal's width only where a person looks."""
+    """A console on stdout; colours and a width only on a terminal."""
     return themed(Console(highlight=False, emoji=False, markup=False, width=_width(sys.stdout.isatty())))
 
 
 def errors() -> Console:
-    """A console on stderr."""
+    """A console on stderr; colours and a width only on a terminal."""
     return themed(Console(highlight=False, emoji=False, markup=False, stderr=True, width=_width(sys.stderr.isatty())))
 
 
 def themed(console: Console) -> Console:
-    """``console`` with the house's styles in as many colours as it has."""
+    """``console`` with the theme's styles, in as many colours as it has."""
     tones = _SIXTEEN if console.color_system == "standard" else _TONES
     json = {"key": tones["action"], "str": "none", "number": tones["accent"], "brace": tones["quiet"]}
     json |= dict.fromkeys(("bool_true", "bool_false", "null"), tones["accent"])
@@ -54,12 +54,12 @@ def themed(console: Console) -> Console:
 
 
 def _width(is_terminal: bool) -> int | None:  # noqa: FBT001 - one private question
-    # In a pipe nobody knows a width: lines keep their length there, unless somebody asks for one.
+    # A pipe has no width: lines keep their length there, unless COLUMNS sets one.
     return None if is_terminal or os.environ.get("COLUMNS") else _UNBROKEN
 
 
 def paragraph(console: Console, text: Text, *, indent: int = 0) -> None:
-    """Print ``text`` under an indent of its own; in a pipe as one line, however long."""
+    """Print ``text`` with an indent; in a pipe as one line, however long."""
     if not text:
         console.print()
     elif console.is_terminal:
@@ -69,7 +69,7 @@ def paragraph(console: Console, text: Text, *, indent: int = 0) -> None:
 
 
 def done(sentence: str) -> None:
-    """Say on stdout that something was done."""
+    """Print ``sentence`` with a check mark on stdout."""
     labelled(output(), ("✓", "ok"), sentence)
 
 
@@ -90,7 +90,7 @@ def labelled(console: Console, label: tuple[str, str], text: str) -> None:
 
 
 def ledger(*heads: str, title: str | None = None) -> Table:
-    """An empty table in the look of the house."""
+    """An empty table of the theme."""
     table = Table(
         box=LEDGER,
         title=title,
@@ -117,8 +117,8 @@ def listed(
 ) -> Table:
     """A table with a column for each of ``heads``, which are the keys of each row.
 
-    ``numbers`` stand to the right, ``folded`` is the one column whose lines may be broken, and ``spared`` are left out
-    where the console is narrow.
+    ``numbers`` are aligned to the right, ``folded`` is the one column whose lines may be wrapped, and ``spared`` are
+    left out on a narrow console.
     """
     chosen = [head for head in heads if console.width >= _NARROW or head not in spared]
     table = ledger(*chosen)

@@ -1,4 +1,4 @@
-"""Durations and dates in words that people read (pure)."""
+"""Durations and dates in words: ``4 min 12 s``, ``2 h ago`` (pure)."""
 
 import itertools
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def coarse(seconds: float) -> str:
 
 
 def date(epoch: float) -> str:
-    """Seconds since 1970 as a date in UTC, or as a number where no calendar has it."""
+    """Seconds since 1970 as a date in UTC, or as a number where it is out of the calendar's range."""
     try:
         return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):

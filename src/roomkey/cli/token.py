@@ -31,11 +31,11 @@ def print_raw(name: str) -> int:
 
 def show_token(name: str, *, raw: bool, as_json: bool, refresh: bool) -> int:
     """Get or reuse the token of the credential ``name`` and print it in one of three forms."""
-    from roomkey.cli.errors import complain
+    from roomkey.cli.errors import print_error
     from roomkey.config import load
 
     if raw and as_json:
-        complain("--raw and --json exclude each other.", "choose one; --json never holds the token.")
+        print_error("--raw and --json exclude each other.", "choose one; --json never holds the token.")
         return ExitCode.USAGE
     if raw and not refresh:
         return print_raw(name)

@@ -61,7 +61,7 @@ def verify(context: typer.Context, *, as_json: AsJson = False) -> int:
     from roomkey.authorization_server.audit.verify import verify as verify_chain
     from roomkey.cli.admin.context import seen
     from roomkey.cli.admin.printing import print_done, print_json
-    from roomkey.cli.errors import complain
+    from roomkey.cli.errors import print_error
 
     verdict = seen(context, verify_chain)
     if as_json:
@@ -69,5 +69,5 @@ def verify(context: typer.Context, *, as_json: AsJson = False) -> int:
     elif verdict.holds:
         print_done(f"All {verdict.number} events are as they were written.")
     else:
-        complain(f"The chain breaks at event {verdict.number}: it was changed, moved or taken out.")
+        print_error(f"The chain breaks at event {verdict.number}: it was changed, moved or taken out.")
     return ExitCode.OK if verdict.holds else ExitCode.FAILED

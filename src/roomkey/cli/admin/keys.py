@@ -72,7 +72,7 @@ def rotate(
     from roomkey.authorization_server.plain import plain
     from roomkey.cli.admin.context import done
     from roomkey.cli.admin.printing import print_done, print_json, when
-    from roomkey.cli.errors import complain
+    from roomkey.cli.errors import print_error
 
     made = done(context, lambda uow: rotation.rotate(uow, algorithm=algorithm, now=now))
     if as_json:
@@ -85,7 +85,7 @@ def rotate(
         ("retires", made.replaced or ""),
     )
     if made.warning:
-        complain(made.warning)
+        print_error(made.warning)
     return ExitCode.OK
 
 
