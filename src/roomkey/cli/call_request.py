@@ -31,7 +31,7 @@ def read_request(
     if not path.isprintable():
         return "PATH holds a character that no URL can hold."
     if "://" in path.partition("?")[0] or path.startswith("//"):
-        return "PATH must be relative to the credential's base_url, the only origin that gets the token; leave the host out."
+        return "PATH must be relative to the credential's base_url, which alone gets the token; leave the host out."
     if data is not None and json_data is not None:
         return "--data and --json exclude each other."
     pairs = [_header(text) for text in headers]

@@ -81,7 +81,7 @@ def _guarded(given: list[str]) -> int:
         print_error("Interrupted.")
         return ExitCode.INTERRUPTED
     except OSError as error:
-        # The interpreter must not print_error once more at its end, when it writes what is left.
+        # The interpreter must not complain once more at its end, when it writes what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # there the reader has gone, as in "roomkey … | head"
             print_error(f"The output cannot be written: {error.strerror}.")
