@@ -83,8 +83,8 @@ def test_further_headers_are_sent(home, api):
 WRONG = [
     (["GE T", "/orders"], "METHOD must be one word such as GET."),
     (["", "/orders"], "METHOD must be one word such as GET."),
-    (["GET", "https://evil.example/orders"], "PATH is relative to the credential's base_url"),
-    (["GET", "//evil.example/orders"], "PATH is relative to the credential's base_url"),
+    (["GET", "https://evil.example/orders"], "PATH must be relative to the credential's base_url"),
+    (["GET", "//evil.example/orders"], "PATH must be relative to the credential's base_url"),
     (["GET", "/a\x01b"], "PATH holds a character that no URL can hold."),
     (["GET", "/a\udcff"], "PATH holds a character that no URL can hold."),
     (["GET", "/" + "a" * 70_000], "PATH is longer than a URL can be."),
@@ -143,7 +143,7 @@ def test_a_revoked_token_is_renewed_and_the_call_made_once_more(home, issuer, ap
     issuer.revoke_all()
     done = home.call("call", "orders", "GET", "/orders")
     assert done.returncode == 0
-    assert done.stderr == "200 OK  renewed, sent 2 times: token refused\n"
+    assert done.stderr == "200 OK  renewed, sent 2 times: token rejected\n"
     assert len(issuer.token_requests) == 2
     assert [request.status for request in api.requests] == [200, 401, 200]
 
