@@ -136,7 +136,7 @@ def test_a_secret_copies_as_itself(secret: Secret) -> None:
 
 
 def test_what_is_no_text_is_refused_and_not_repeated() -> None:
-    with pytest.raises(TypeError, match="holds text") as caught:
+    with pytest.raises(TypeError, match="must be a string") as caught:
         Secret(VALUE.encode())  # type: ignore[arg-type]
     LeakDetector([VALUE]).assert_clean(str(caught.value))
     with pytest.raises(ValueError, match="must not be empty"):

@@ -1,4 +1,4 @@
-"""Time as a value that is handed in: monotonic for deadlines, wall clock for what is written down."""
+"""Time as a value that is passed in: monotonic for deadlines, wall clock for what is written down."""
 
 import functools
 import time
@@ -8,7 +8,7 @@ _BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class Clock(Protocol):
-    """What roomkey needs to know of time; both answers are in seconds and never block."""
+    """The two clocks that roomkey uses; both return seconds and never block."""
 
     def monotonic(self) -> float:
         """Seconds on a clock that never goes back, whatever is done to the date."""

@@ -1,4 +1,4 @@
-"""Secrets that know where they come from and never show themselves."""
+"""Secrets: values that know where they come from and never show themselves."""
 
 import hashlib
 import hmac
@@ -25,9 +25,9 @@ def fingerprint(value: str | bytes) -> str:
 
 
 class Confidential:
-    """A value that carries a secret: it is immutable, copies as itself and refuses to be pickled.
+    """A value that carries a secret: it is immutable, copies as itself and cannot be pickled.
 
-    Subclasses use ``__slots__`` and give a ``__repr__`` that shows no secret.
+    Subclasses are frozen dataclasses with slots, or use ``__slots__``; their ``__repr__`` shows no secret.
     """
 
     __slots__ = ()
@@ -57,7 +57,7 @@ class Secret(Confidential):
     def __init__(self, value: str) -> None:
         """Hold ``value``, which must not be empty; raises ValueError or TypeError otherwise. Does no I/O."""
         if not isinstance(value, str):
-            raise TypeError("a Secret holds text; read bytes with Secret.from_callable")
+            raise TypeError("a Secret must be a string; read bytes with Secret.from_callable")
         if not value:
             raise ValueError("a Secret must not be empty")
         self._set("value", "a value given in code", lambda: value)
@@ -170,7 +170,7 @@ class Secret(Confidential):
         return value
 
     def __repr__(self) -> str:
-        # A traceback may show a Secret whose making was refused, and which has no kind yet.
+        # A traceback may show a Secret that could not be made, and which has no kind yet.
         return f"Secret(from {self.origin})" if getattr(self, "_kind", "value") != "value" else "Secret(••••)"
 
     def __eq__(self, other: object) -> bool:

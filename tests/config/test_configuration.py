@@ -202,9 +202,9 @@ def test_a_base_url_must_be_one_that_may_get_a_token(problem):
     table = TWO.format(endpoint="https://auth.example/token")
     for url, words in (
         ("http://orders.example", "base_url is not https"),
-        ("ftp://orders.example", "base_url is not an https:// address"),
+        ("ftp://orders.example", "base_url is not an https:// URL"),
         ("https://me:pw-hunter2@orders.example", "base_url has a user name or password in it"),
-        ("orders.example", "base_url is not an https:// address"),
+        ("orders.example", "base_url is not an https:// URL"),
     ):
         text = problem(table.replace("https://orders.example/v1", url))
         assert text.startswith(f"[credentials.orders] {words}")

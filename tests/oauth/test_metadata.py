@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from roomkey.http.address import address_problem
+from roomkey.http.endpoint_url import url_problem
 from roomkey.http.messages import Response
 from roomkey.oauth.discovery import read_metadata, well_known_urls
 from roomkey.oauth.token_response import TokenEndpointError
@@ -47,7 +47,7 @@ def test_the_token_endpoint_may_stand_on_another_host() -> None:
 )
 def test_an_endpoint_that_no_secret_may_be_sent_to_counts_as_none(endpoint: object) -> None:  # client 56
     assert read(token_endpoint=endpoint) is None
-    assert address_problem(endpoint)  # type: ignore[arg-type]
+    assert url_problem(endpoint)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("issuer", ["https://evil.example", ISSUER + "/", ISSUER.upper(), None])

@@ -7,7 +7,7 @@ from roomkey.stores.encrypted_store import NAMESPACE, EncryptedStore
 from roomkey.stores.encryption import Miss
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.memory import MemoryStore
-from roomkey.stores.rotation import Rotation, reseal, rotate_key, survey
+from roomkey.stores.rotation import Rotation, reencrypt, rotate_key, survey
 from roomkey.stores.sqlite import SQLiteStore
 from roomkey.testing.store_conformance import KEY, OTHER
 
@@ -26,7 +26,7 @@ def test_a_rotation_seals_every_record_with_the_new_key(store):
     vault.save(OTHER, b"two", 0)
     (old,) = store.keyring.ids
     done = rotate_key(store)
-    assert done == Rotation(key_id=store.keyring.ids[0], sealed=3, unreadable=0, behind=0)
+    assert done == Rotation(key_id=store.keyring.ids[0], encrypted=3, unreadable=0, behind=0)
     assert store.keyring.ids == (done.key_id, old)
     assert {record.key_id for record in survey(store).records} == {done.key_id}
     file = store.keyring.file
@@ -44,7 +44,7 @@ def test_unreadable_and_newer_records_are_left_as_they_are(store):  # client 62,
     store.put(NAMESPACE + OTHER, foreign, generation=0)
     store.put("v2:" + OTHER, b"\x02newer", generation=0)
     done = rotate_key(store)
-    assert (done.sealed, done.unreadable, done.behind) == (1, 1, 0)
+    assert (done.encrypted, done.unreadable, done.behind) == (1, 1, 0)
     assert store.get(NAMESPACE + OTHER).value == foreign
     assert store.get("v2:" + OTHER).value == b"\x02newer"
 
@@ -56,7 +56,7 @@ def test_keys_from_elsewhere_are_not_rotated_but_records_follow_them():
     with pytest.raises(KeyringError, match="put a new key first there"):
         rotate_key(store)
     keys.insert(0, "b:" + "B" * 42 + "A")
-    assert reseal(store) == Rotation(key_id="b", sealed=1, unreadable=0, behind=0)
+    assert reencrypt(store) == Rotation(key_id="b", encrypted=1, unreadable=0, behind=0)
     keys.pop()
     assert EncryptedStore(store).load(KEY).payload == b"one"
 

@@ -17,7 +17,7 @@ from roomkey.authorization_server.settings import DAY, Settings
 from roomkey.config.file import find_any, read_file
 from roomkey.config.table import Table, needed_secret, suggestion
 from roomkey.errors import ConfigurationError
-from roomkey.http.address import address_problem, is_loopback
+from roomkey.http.endpoint_url import is_loopback, url_problem
 from roomkey.secret import Secret
 
 PREFIX: Final = "ROOMKEY_SERVER_"
@@ -244,7 +244,7 @@ def _address(listen: _Given) -> tuple[str, int]:
 
 def _check_issuer(issuer: _Given) -> None:
     url = str(issuer.value)
-    problem = address_problem(url)
+    problem = url_problem(url)
     if not problem and ("?" in url or urlsplit(url).path):
         problem = "has a path, a slash at its end or a query"
     if problem:

@@ -9,7 +9,7 @@ from roomkey.cli.store_status import store_key
 from roomkey.cli.theme import done
 from roomkey.config import load
 from roomkey.stores.encrypted_store import EncryptedStore
-from roomkey.stores.rotation import reseal
+from roomkey.stores.rotation import reencrypt
 from roomkey.stores.rotation import rotate_key as rotate
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def rotate_key() -> int:
     """Create a key, put it first in the key file and encrypt every record with it."""
     with load() as configuration:
         store = configuration.store
-        rotated = reseal(store) if store.keyring.file is None else rotate(store)
-        done(f"The key {rotated.key_id} encrypts {_records(rotated.sealed)} of the {store.name}.")
+        rotated = reencrypt(store) if store.keyring.file is None else rotate(store)
+        done(f"The key {rotated.key_id} encrypts {_records(rotated.encrypted)} of the {store.name}.")
         if rotated.unreadable:
             print_error(
                 f"{_records(rotated.unreadable)} cannot be decrypted with any key of {store.keyring.description}."

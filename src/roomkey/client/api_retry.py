@@ -24,7 +24,7 @@ _ADVICE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What counts as "the token was rejected" at one API, and which requests may then be sent once more.
+    """The rule for what counts as "the token was rejected" at one API, and which requests may then be sent once more.
 
     Never more than one retry, whatever is set here. Holds no secret; safe in any thread.
 
@@ -77,7 +77,7 @@ class RetryPolicy:
 
 
 class Action(StrEnum):
-    """What to do with a response."""
+    """An action on a response."""
 
     RETURN = "return"
     """Hand it to the caller; the token stays."""
@@ -136,7 +136,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do, why, and with which scope (where the action is WIDEN)."""
+    """An action, its reason, and the scope to ask for (where the action is WIDEN)."""
 
     action: Action
     reason: Reason

@@ -31,7 +31,7 @@ _LOOK_AT_SECRETS_SECONDS: Final = 5.0
 
 
 class RejectOutcome(Enum):
-    """What ``Credential.reject`` did with a token that an API rejected."""
+    """The outcome of ``Credential.reject`` for a token that an API rejected."""
 
     RENEW = "renew"
     """It was dropped; the next ``header()`` gets another one."""
@@ -164,7 +164,7 @@ class Credential(Confidential):
         return self._identity.label
 
     def parameters(self) -> Parameters:
-        """What tells it from another credential and is no secret; for the login that carries its token. No I/O."""
+        """Everything that distinguishes it and is no secret; for the login that carries its token. No I/O."""
         source = self._identity.source
         return (("kind", (source.kind,)), ("context", (self._identity.context,)), *source.parameters())
 
@@ -173,7 +173,7 @@ class Credential(Confidential):
         return self._identity.source.secrets()
 
     def status(self) -> CredentialStatus:
-        """How this credential is doing, as far as this process knows; does no I/O and shows no token."""
+        """The status of this credential, as far as this process knows; does no I/O and shows no token."""
         now, state = self._now(), self._state
         held, failure = state.held, state.failure
         there = held.end > now
@@ -353,5 +353,5 @@ class Credential(Confidential):
         self._flight = None
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")

@@ -51,7 +51,7 @@ class TokenIdentity:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Record(Confidential):
-    """What the store keeps of a token, written and read as a whole and encrypted before it leaves the manager.
+    """The stored form of a token, written and read as a whole and encrypted before it leaves the manager.
 
     Attributes:
         access_token: the token, or "" where there is none (only a refresh token or a failure is kept).
@@ -186,7 +186,7 @@ NO_TOKEN: Final = HeldToken(Record(), Lifetime(_NEVER, _NEVER, _NEVER, _NEVER))
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class CredentialState(Confidential):
-    """What is known of one credential's token; replaced as a whole.
+    """Everything that is known of one credential's token; replaced as a whole.
 
     Attributes:
         held: the token to send, or NO_TOKEN.
@@ -199,7 +199,7 @@ class CredentialState(Confidential):
         rejected_by: the origin of that API, or "".
         failure: why the last renewal brought no new token, or None.
         retry_at: monotonic second of the next attempt after ``failure``.
-        outcome: how the last renewal ended: ``fetched``, ``found`` (in the store), ``read`` (from a file or setting),
+        outcome: the last renewal's result: ``fetched``, ``found`` (in the store), ``read`` (from a file or setting),
             ``failed``, or ``failed before`` (by an earlier attempt whose pause is not over).
         reason: why it was started.
     """
@@ -227,7 +227,7 @@ class CredentialState(Confidential):
 
 @dataclass(frozen=True, slots=True)
 class CredentialStatus:
-    """How a credential is doing at one moment; nothing in it is secret.
+    """The status of a credential at one moment; nothing in it is secret.
 
     Attributes:
         name: what the application calls it, or "".

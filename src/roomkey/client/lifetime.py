@@ -1,11 +1,11 @@
-"""How long a token may be used: fresh, then stale, then expiring, then expired (pure; seconds throughout)."""
+"""The lifetime of a token: fresh, then stale, then expiring, then expired (pure; seconds throughout)."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class TokenState(Enum):
-    """What may be done with a token at one moment."""
+    """The state of a token at one moment."""
 
     ABSENT = "absent"
     """There is none."""
@@ -14,7 +14,7 @@ class TokenState(Enum):
     STALE = "stale"
     """Use it, and get the next one in the background."""
     EXPIRING = "expiring"
-    """So close to its end that callers wait for the next one; used only while none can be had."""
+    """So close to its end that callers wait for the next one; used only while none is available."""
     EXPIRED = "expired"
     """Never use it again."""
 

@@ -15,7 +15,7 @@ from roomkey.client.resources import Count, Limits, Resources
 from roomkey.client.token_request import TokenEndpoint
 from roomkey.clock import Clock, SystemClock
 from roomkey.concurrency.backoff import jitter_of
-from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.concurrency.fork import Forkable, register_at_fork
 from roomkey.concurrency.single_flight import Flight
 from roomkey.http.transport import Transport
 from roomkey.oauth.service_account_token import ServiceAccountToken
@@ -70,7 +70,7 @@ class TokenManager(Forkable):
         self._lock = threading.Lock()
         self._credentials: weakref.WeakValueDictionary[bytes, Credential] = weakref.WeakValueDictionary()
         self._recent: OrderedDict[bytes, Credential] = OrderedDict()
-        tell_of_forks(self)
+        register_at_fork(self)
         _managers.add(self)
 
     def credential(self, source: Source | ServiceAccountToken, context: str = "", *, name: str = "") -> Credential:
@@ -122,7 +122,7 @@ class TokenManager(Forkable):
         return self._store.store.name
 
     def counts(self) -> tuple[Count, ...]:
-        """What this manager has done so far: token requests, failures, records that could not be read. No I/O."""
+        """The metrics of this manager so far: token requests, failures, records that could not be read. No I/O."""
         misses = self._store.misses
         unreadable = (("damaged", misses.damaged), ("unknown_key", misses.unknown_key), ("newer", misses.newer_version))
         return (*self._resources.counts(), *(Count(f"unreadable_records.{why}", n) for why, n in unreadable if n))

@@ -25,7 +25,7 @@ from roomkey.secret import Secret
 _log = logging.getLogger("roomkey")
 
 CIRCUIT_SECONDS: Final = 30.0
-"""How long after a renewal for an API's sake that API cannot cause another one."""
+"""Seconds after a renewal for an API's sake in which that API cannot cause another one."""
 _SHORTEST_PAUSE: Final = 0.004
 _LONGEST_PAUSE: Final = 0.025
 _SECRET_PAUSE: Final = 1.0

@@ -16,7 +16,7 @@ from roomkey.stores.encrypted_store import EncryptedStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long things may take, in seconds.
+    """Time limits, in seconds.
 
     Parameters:
         fetch: one whole attempt at the token endpoint, discovery and repetition included.
@@ -38,7 +38,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How often one thing has happened since the manager was made."""
+    """One metric: how often something has happened since the manager was made."""
 
     name: str
     times: int

@@ -19,7 +19,7 @@ from roomkey.secret import Secret
 _log = logging.getLogger("roomkey")
 
 RECHECK_SECONDS: Final = 5.0
-"""How long a rotated file or variable with an app token may go unnoticed."""
+"""Seconds that a rotated file or variable with an app token may go unnoticed."""
 _CLOCK_NOISE: Final = 5.0
 _UNKNOWN_EXPIRY: Final = 315_360_000.0
 

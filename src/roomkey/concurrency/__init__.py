@@ -1,1 +1,1 @@
-"""What threads, event loops and forks share: a job with many who wait, threads that do jobs, documents kept fresh."""
+"""Concurrency: single flight, steps that wait in threads and event loops, back-off, cached documents, forks."""

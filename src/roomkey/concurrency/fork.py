@@ -1,4 +1,4 @@
-"""What must be done around a fork: locks and connections do not survive one."""
+"""Hooks around a fork: locks and connections do not survive one."""
 
 import os
 import weakref
@@ -20,36 +20,36 @@ class Forkable:
         """Called in the child, where the thread that forked is the only one left."""
 
 
-_told: list["weakref.ref[Forkable]"] = []
+_registered: list["weakref.ref[Forkable]"] = []
 
 
-def tell_of_forks(thing: Forkable) -> None:
+def register_at_fork(thing: Forkable) -> None:
     """Call the methods of ``thing`` around every ``os.fork`` of this process, for as long as it lives.
 
     Processes started by ``subprocess`` are no forks. No I/O; safe in any thread.
     """
-    for reference in tuple(_told):
+    for reference in tuple(_registered):
         if reference() is None:
             _forget(reference)
-    _told.append(weakref.ref(thing))
+    _registered.append(weakref.ref(thing))
 
 
 def _forget(reference: "weakref.ref[Forkable]") -> None:
     try:
-        _told.remove(reference)
+        _registered.remove(reference)
     except ValueError:  # another thread was quicker
         return
 
 
-def _tell(call: Callable[[Forkable], None]) -> None:
-    for reference in tuple(_told):
+def _call(call: Callable[[Forkable], None]) -> None:
+    for reference in tuple(_registered):
         if (thing := reference()) is not None:
             call(thing)
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=lambda: _tell(lambda thing: thing.before_fork()),
-        after_in_parent=lambda: _tell(lambda thing: thing.after_fork_in_parent()),
-        after_in_child=lambda: _tell(lambda thing: thing.after_fork_in_child()),
+        before=lambda: _call(lambda thing: thing.before_fork()),
+        after_in_parent=lambda: _call(lambda thing: thing.after_fork_in_parent()),
+        after_in_child=lambda: _call(lambda thing: thing.after_fork_in_child()),
     )

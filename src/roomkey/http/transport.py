@@ -1,4 +1,4 @@
-"""One request, one answer, one deadline."""
+"""HTTP transport of our own requests: one request, one response, one deadline."""
 
 import contextlib
 import logging
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from roomkey.http.address import is_loopback
+from roomkey.http.endpoint_url import is_loopback
 from roomkey.http.messages import Request, Response
 from roomkey.secret import Secret
 
@@ -28,12 +28,12 @@ _CHATTY_LOGGERS: Final = (
 
 
 class TransportError(Exception):
-    """No usable answer came back.
+    """No usable response came back.
 
     Attributes:
         sent: True where the server may have seen the request; False where it surely has not.
         reason: ``unreachable``, ``timeout``, ``connection_lost``, ``answer_too_large`` or ``answer_unreadable``.
-        detail: words for people; they hold nothing of the request or the answer.
+        detail: words for users; they hold nothing of the request or the response.
     """
 
     def __init__(self, reason: str, detail: str, *, sent: bool) -> None:
@@ -45,7 +45,7 @@ class TransportError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TimedResponse:
-    """A response with the times, in seconds on this machine's clock, around it."""
+    """A response, and the seconds between its request and its arrival."""
 
     response: Response
     round_trip: float
@@ -53,7 +53,7 @@ class TimedResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
-    """How token endpoints and issuers are reached.
+    """The way to token endpoints and issuers: certificates, proxy and time-outs.
 
     Parameters:
         verify: an ``ssl.SSLContext`` with the certificates to trust and, where asked for, the client's own;
@@ -75,9 +75,9 @@ class Transport:
             object.__setattr__(self, "proxy", Secret.of(self.proxy))
 
     def send(self, request: Request, *, seconds: float, largest: int = _LARGEST_ANSWER) -> TimedResponse:
-        """Send ``request`` and read its answer within ``seconds`` in all; never follows a redirect.
+        """Send ``request`` and read its response within ``seconds`` in all; never follows a redirect.
 
-        ``largest`` is what the answer's body may measure, as it travels and unpacked, in bytes.
+        ``largest`` is what the response's body may measure, as it travels and unpacked, in bytes.
 
         Raises TransportError.
         """
@@ -156,7 +156,7 @@ def _read(client: "httpx2.Client", request: Request, guard: "_Deadline", largest
 
 
 def _unpacked(body: bytes, packed: str, largest: int) -> bytes:
-    """What was packed although nobody asked for it; the HTTP client's own way would unpack without a limit."""
+    """A body that was compressed although nobody asked for it; the HTTP client's own way has no limit on its size."""
     if packed in {"", "identity"} or not body:
         return body
     if packed not in {"gzip", "x-gzip", "deflate"}:
@@ -233,7 +233,7 @@ for _name in _CHATTY_LOGGERS:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """At DEBUG the HTTP library writes the answer's headers, and a login may answer with a token in one."""
+    """At DEBUG the HTTP library writes the response's headers, and a login may answer with a token in one."""
     _mute.on = True
     try:
         yield

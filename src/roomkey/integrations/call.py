@@ -27,7 +27,7 @@ class CallOptions:
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """What was done for one call: ``response.extensions["roomkey"]``. Holds no token.
+    """The report of one call: ``response.extensions["roomkey"]``. Holds no token.
 
     Attributes:
         action: ``attached`` (sent once, with a token), ``not_attached`` (attach=False), ``renewed`` or ``widened``

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol, cast, final
 
 from roomkey.errors import ConfigurationError, OriginNotAllowed
-from roomkey.http.address import is_loopback
+from roomkey.http.endpoint_url import is_loopback
 
 Origin = tuple[str, bytes, int | None]
 """Scheme, host in lower-case ASCII (RFC 3490), port; None is the scheme's own port."""
@@ -39,8 +39,8 @@ class AllowedOrigins:
         """Read ``named`` with ``parse``, a library's URL class; raises ConfigurationError for what is no origin."""
         self._named = named is not None
         self._pinned: dict[str, Origin] = {}
-        texts = () if named is None else (named,) if isinstance(named, str) else tuple(named)
-        self.known = {_named_origin(text, parse) for text in texts}
+        origins = () if named is None else (named,) if isinstance(named, str) else tuple(named)
+        self.known = {_named_origin(origin, parse) for origin in origins}
         if self._named and not self.known:
             raise ConfigurationError(
                 "origins=[] allows no request at all; name the API's origin, such as https://orders.example, "
@@ -93,11 +93,11 @@ def origin_text(origin: Origin) -> str:
     return f"{scheme}://{f'[{name}]' if ':' in name else name}{'' if port is None else f':{port}'}"
 
 
-def _named_origin(text: str, parse: Callable[[str], Any]) -> Origin:
-    if not isinstance(text, str):
-        raise TypeError(f"origins= takes strings such as https://orders.example, not {type(text).__name__}")
+def _named_origin(value: str, parse: Callable[[str], Any]) -> Origin:
+    if not isinstance(value, str):
+        raise TypeError(f"origins= takes strings such as https://orders.example, not {type(value).__name__}")
     try:
-        url = parse(text)
+        url = parse(value)
     except Exception:  # noqa: BLE001 - each library has its own error for a malformed URL
         url = None
     if url is None or not _HOST.fullmatch(url.raw_host) or url.userinfo or url.query or url.fragment:

@@ -33,24 +33,24 @@ def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
     return tuple(found[:_MOST_CHALLENGES])
 
 
-def _challenges(text: str) -> list[Challenge]:
+def _challenges(header: str) -> list[Challenge]:
     found: list[tuple[str, list[tuple[str, str]]]] = []
     at = 0
-    while at < len(text):
-        parameter = _PARAMETER.match(text, at)
+    while at < len(header):
+        parameter = _PARAMETER.match(header, at)
         if parameter is not None and found:
             name, quoted, plain = parameter.groups()
             value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
             found[-1][1].append((name.lower(), value))
             at = parameter.end()
-        elif scheme := _SCHEME.match(text, at):
+        elif scheme := _SCHEME.match(header, at):
             found.append((scheme.group(1).lower(), []))
             at = scheme.end()
-            if _PARAMETER.match(text, at) is None and (token68 := _TOKEN68.match(text, at)):
+            if _PARAMETER.match(header, at) is None and (token68 := _TOKEN68.match(header, at)):
                 at = token68.end()
         else:
-            comma = text.find(",", at)
-            at = len(text) if comma < 0 else comma
-        while at < len(text) and text[at] in ", \t":
+            comma = header.find(",", at)
+            at = len(header) if comma < 0 else comma
+        while at < len(header) and header[at] in ", \t":
             at += 1
     return [Challenge(scheme, tuple(parameters)) for scheme, parameters in found]

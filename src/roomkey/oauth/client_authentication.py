@@ -31,7 +31,7 @@ _ASSERTION_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateKeyJWT:
-    """How a client with a key pair authenticates: ``ClientCredentials(..., authentication=PrivateKeyJWT(...))``.
+    """Authentication of a client with a key pair: ``ClientCredentials(..., authentication=PrivateKeyJWT(...))``.
 
     Parameters:
         private_key: PEM (PKCS #8) or a private JWK, as a string or ``Secret``; a file is read again when it changes.

@@ -1,4 +1,4 @@
-"""A login that is not OAuth: the request and the places in its answer are declared (pure)."""
+"""Custom login: a login that is not OAuth, whose request and places in its response are declared (pure)."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlencode, urlsplit
 
 from roomkey.errors import ConfigurationError
-from roomkey.http.address import check_endpoint_url
+from roomkey.http.endpoint_url import check_endpoint_url
 from roomkey.http.messages import Request, Response
 from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed
 from roomkey.oauth.token_response import (
@@ -81,9 +81,7 @@ class LoginCall:
         headers = [(name, _clear(f"{prefix}.header.{name}", value, revealed)) for name, value in self.headers.items()]
         for name, value in headers:
             if not (value.isascii() and value.isprintable()):
-                raise ConfigurationError(
-                    f"The value for the header {name} holds a line end, a control character or a letter outside ASCII."
-                )
+                raise ConfigurationError(f"The value for the header {name} must be printable ASCII in one line.")
         if revealed.authorization is not None:
             headers.append((app_header, revealed.authorization))
         kind = {"json": "application/json", "form": "application/x-www-form-urlencoded"}.get(self.body)
@@ -100,13 +98,13 @@ class CustomLogin:
 
     Parameters:
         url, method, body, fields, headers: the request; see ``LoginCall``.
-        answer: where in the answer the token, its expiry and the refresh token stand.
+        answer: where in the response the token, its expiry and the refresh token are.
         scheme: what stands before the token in the ``Authorization`` header.
         refresh: the request that spends a refresh token; None logs in again instead.
         refresh_field: the field of ``refresh`` that carries the refresh token.
         authenticated_by: the app's own credential, where the login call must carry the app's token.
         app_header: the header for that.
-        default_lifetime: seconds that count where neither answer nor token tells a lifetime.
+        default_lifetime: seconds that count where neither response nor token names a lifetime.
     """
 
     url: str

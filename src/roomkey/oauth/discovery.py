@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from roomkey.clock import Clock
-from roomkey.http.address import address_problem
+from roomkey.http.endpoint_url import url_problem
 from roomkey.http.messages import Request, Response
 from roomkey.http.transport import Transport, TransportError
 from roomkey.oauth.token_response import TokenEndpointError, read_fields
@@ -54,7 +54,7 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
     if fields.at("issuer") != issuer:
         raise TokenEndpointError(
             "issuer_mismatch",
-            "The metadata belongs to another issuer; issuer= must be equal to it, letter for letter.",
+            "The metadata belongs to another issuer; issuer= must be equal to it, character for character.",
             status=response.status,
         )
     usable = {}
@@ -62,7 +62,7 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
         url = fields.at(name)
         # http is for loopback alone, and an issuer elsewhere has no say in what is asked there.
         downgraded = urlsplit(issuer).scheme == "https" and not str(url).startswith("https:")
-        usable[name] = None if not isinstance(url, str) or downgraded or address_problem(url) else url
+        usable[name] = None if not isinstance(url, str) or downgraded or url_problem(url) else url
     return ServerMetadata(issuer, **usable)
 
 

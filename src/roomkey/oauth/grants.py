@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
 from roomkey.errors import ConfigurationError
-from roomkey.http.address import check_endpoint_url
+from roomkey.http.endpoint_url import check_endpoint_url
 from roomkey.http.messages import Request, Response
 from roomkey.oauth.client_authentication import (
     Authentication,
@@ -34,22 +34,22 @@ _ASSERTION: Final = frozenset({"client_assertion", "client_assertion_type"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Grant:
-    """What both grants have in common.
+    """The settings that both grants have in common.
 
     Parameters:
         issuer: the auth service, whose metadata names the token endpoint; or
         token_endpoint: its absolute URL, which skips discovery.
         client_id: the client.
-        client_secret: its secret, as text or ``Secret``; none for a public client.
+        client_secret: its secret, as a string or ``Secret``; none for a public client.
         scope: space-separated words.
         audience: the API that the token is for, where the auth service wants that parameter.
         resource: one URL or several (RFC 8707).
         extra: more form parameters; a name may have several values.
-        authentication: how the client proves who it is: the name of a method, by default Basic where there is a secret,
+        authentication: how the client authenticates: the name of a method, by default Basic where there is a secret,
             or ``PrivateKeyJWT(...)``.
         repeat_on_refresh: send scope, audience, resource and extra with a refresh too.
-        default_lifetime: seconds that count where neither answer nor token tells a lifetime.
-        answer: where in the answer things stand.
+        default_lifetime: seconds that count where neither response nor token names a lifetime.
+        answer: where in the response things are.
     """
 
     issuer: str | None = None
@@ -95,7 +95,7 @@ class _Grant:
 
     @property
     def authenticated_by(self) -> AppCredential | None:
-        """None: the client proves itself in the token request."""
+        """None: the client authenticates in the token request."""
         return None
 
     @property
@@ -175,7 +175,7 @@ class ClientCredentials(_Grant):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Password(_Grant):
-    """A person's own name and password, sent by a client that may prove itself too (RFC 6749 section 4.3).
+    """A user's own name and password, sent by a client that may authenticate too (RFC 6749 section 4.3).
 
     ``username`` and ``password`` come on top of the settings of ``ClientCredentials``; with ``client_id`` and
     ``client_secret`` the token says who the user is and which app acts.

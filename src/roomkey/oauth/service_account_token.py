@@ -1,4 +1,4 @@
-"""An app token: made in a backoffice, handed to the app, used as it is until it ends."""
+"""App tokens: made in a backoffice, given to the app, used as they are until they expire."""
 
 import os
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class ServiceAccountToken:
     """An app token as a setting: a value, or better a file or an environment variable that may be rotated.
 
     Parameters:
-        token: the token, as text or ``Secret``; a file is looked at again every few seconds while it is used.
-        warn_before: seconds before the end of a JWT's life from which a warning is logged.
+        token: the token, as a string or ``Secret``; a file is looked at again every few seconds while it is used.
+        warn_before: seconds before a JWT expires from which a warning is logged.
     """
 
     token: Secret
@@ -57,7 +57,7 @@ class ServiceAccountToken:
     def read(self, revealed: Revealed, *, wall: float) -> TokenResponse:
         """The token as an answer; its lifetime is ``exp`` less ``wall`` (second since 1970), endless for an opaque one.
 
-        Raises LoginRequired when it has ended, ConfigurationError where it cannot be a token.
+        Raises LoginRequired when it has expired, ConfigurationError where it cannot be a token.
         """
         try:
             value = checked_token(revealed.values["token"].strip(), status=None)
@@ -67,18 +67,18 @@ class ServiceAccountToken:
             raise ConfigurationError(
                 f"What {self.token.origin} holds is no token: it must be printable ASCII without spaces, up to 16 KiB."
             )
-        ends = _expiry(value)
-        if ends is None:
+        expires = _expiry(value)
+        if expires is None:
             return TokenResponse(value)
-        left = ends - wall
+        left = expires - wall
         if left <= 0.0:
             raise LoginRequired(
-                f"The app token from {self.token.origin} has ended; make a new one in the backoffice and put it there.",
+                f"The app token from {self.token.origin} has expired; make a new one in the backoffice, put it there.",
                 reason="expired",
             )
         warnings: tuple[str, ...] = ()
         if left <= self.warn_before:
-            warnings = (f"it ends in {_span(left)}; make a new one in the backoffice and put it there",)
+            warnings = (f"it expires in {_span(left)}; make a new one in the backoffice and put it there",)
         return TokenResponse(value, lifetime=left, lifetime_from="jwt", warnings=warnings)
 
 

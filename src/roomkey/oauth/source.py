@@ -1,4 +1,4 @@
-"""Token sources: the protocol that all of them share, their secrets, and what tells two of them apart (pure)."""
+"""Token sources: the protocol that all of them share, their secrets, and one key for each of them (pure)."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ class AppCredential(Protocol):
         """Report that ``token`` was rejected."""
 
     def parameters(self) -> Parameters:
-        """Everything that tells it from another one and is no secret."""
+        """Everything that distinguishes it from another one and is no secret."""
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """Its secrets by name."""

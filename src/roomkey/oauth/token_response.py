@@ -65,7 +65,7 @@ class AnswerPaths:
         access_token: path of the token; ignored where one of the next three names another place.
         token_header: name of a response header that is the token; a scheme such as ``Bearer`` before it is dropped.
         token_cookie: name of a cookie that is the token.
-        whole_body: True where the body is the token, as plain text or as a JSON string.
+        whole_body: True where the body is the token, as a plain or a JSON string.
         expires_in: path of a lifetime in seconds.
         expires_at: path of a date: ISO 8601 (without a zone it is UTC), or seconds or milliseconds since 1970.
         refresh_token: path of a refresh token.
@@ -99,7 +99,7 @@ STANDARD_PATHS: Final = AnswerPaths()
 @final
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TokenResponse(Confidential):
-    """What an endpoint granted.
+    """A token that an endpoint granted.
 
     Attributes:
         access_token: the token, one word of printable ASCII.
@@ -224,7 +224,7 @@ def endpoint_error(response: Response, *, wall: float) -> TokenEndpointError:
         error = {401: "invalid_client", 403: "forbidden", 429: "rate_limited"}.get(response.status)
     if error is None:
         error = "server_error" if response.status >= 500 else "malformed_response"
-    detail = "A redirect of a token endpoint is never followed; configure the final address."
+    detail = "A redirect of a token endpoint is never followed; configure the final URL."
     return TokenEndpointError(
         error,
         detail if error == "unexpected_redirect" else "",
@@ -327,7 +327,7 @@ def _date(value: Any) -> float | None:
 
 
 def _text(response: Response) -> str:
-    """A body that is the token itself: a JSON string, or plain text."""
+    """A body that is the token itself: a JSON string, or a plain one."""
     try:
         text = response.body.decode("utf-8-sig").strip()
     except UnicodeDecodeError:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.concurrency.fork import Forkable, register_at_fork
 from roomkey.errors import ConfigurationError
-from roomkey.http.address import address_problem
+from roomkey.http.endpoint_url import url_problem
 from roomkey.jose import base64url
 from roomkey.jose.reasons import invalid_token
 from roomkey.resource_server.revocation_list import BY_DEFAULT, CachedList, ListPolicy, ListSigner, cached_list
@@ -72,7 +72,7 @@ class CachedStatusLists(Forkable):
         self._signer = signer
         self._lock = threading.Lock()  # guards changes of _lists
         self._lists: dict[str, CachedList[Statuses]] = {}
-        tell_of_forks(self)
+        register_at_fork(self)
 
     def at(self, uri: str) -> CachedList[Statuses]:
         """Return the list at ``uri``; where there are too many, the least recently used one makes room."""
@@ -115,7 +115,7 @@ def read_reference(claims: Mapping[str, Any], *, required: bool, issuer: str) ->
         return None
     index = reference.get("idx") if isinstance(reference, Mapping) else None
     uri = reference.get("uri") if isinstance(reference, Mapping) else None
-    if type(index) is not int or index < 0 or not isinstance(uri, str) or address_problem(uri):
+    if type(index) is not int or index < 0 or not isinstance(uri, str) or url_problem(uri):
         raise invalid_token("claim_malformed", "status")
     if urlsplit(issuer).scheme == "https" != urlsplit(uri).scheme:
         raise invalid_token("claim_malformed", "status")

@@ -1,1 +1,1 @@
-"""Where tokens are kept, sealed: the store protocol, the memory and SQLite stores, the keyring and the vault."""
+"""Token stores: the protocol, memory and SQLite, the keyring, and encryption at rest."""

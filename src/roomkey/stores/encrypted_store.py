@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.concurrency.fork import Forkable, register_at_fork
 from roomkey.errors import KeyringError, StoreUnavailable
 from roomkey.secret import Confidential
 from roomkey.stores.encryption import VERSION, Miss
@@ -28,7 +28,7 @@ _FINGERPRINT_KEY: Final = "fingerprint-key"
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Loaded(Confidential):
-    """What was found under a name: ``payload`` (None where there is nothing to read), ``generation``, ``miss``.
+    """The record under a name: ``payload`` (None where there is nothing to read), ``generation``, ``miss``.
 
     ``generation`` is what :meth:`EncryptedStore.save` wants to replace it with, 0 where there is no record; a record
     that cannot be read keeps its own, so that it can be overwritten. ``miss`` says why it cannot.
@@ -45,7 +45,7 @@ class Loaded(Confidential):
 
 @dataclass(frozen=True, slots=True)
 class Misses:
-    """How many records could not be read since the EncryptedStore was made, by reason."""
+    """Numbers of records that could not be read since the EncryptedStore was made, by reason."""
 
     damaged: int = 0
     unknown_key: int = 0
@@ -71,7 +71,7 @@ class EncryptedStore(Forkable):
         self._misses: Counter[Miss] = Counter()
         self._fingerprint_key: Loaded | None = None
         self._failing = False
-        tell_of_forks(self)
+        register_at_fork(self)
 
     def after_fork_in_child(self) -> None:
         """Make the lock anew: it may have been held by a thread that does not exist here."""
@@ -84,7 +84,7 @@ class EncryptedStore(Forkable):
 
     @property
     def misses(self) -> Misses:
-        """How many records could not be read so far. No I/O."""
+        """The numbers of records that could not be read so far. No I/O."""
         with self._lock:
             return Misses(**{reason.value: count for reason, count in self._misses.items()})
 

@@ -119,7 +119,7 @@ def encrypt(plaintext: bytes, key: Key, *, name: str) -> bytes:
 
 
 def decrypt(encrypted: bytes, read: Callable[[], Sequence[Key]], *, name: str) -> Opened | Miss:
-    """What was encrypted under ``name`` by one of the keys that ``read`` returns, or why not; nothing in it raises."""
+    """The plaintext that one of the keys of ``read`` encrypted under ``name``, or why not; nothing in it raises."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -138,7 +138,7 @@ def decrypt(encrypted: bytes, read: Callable[[], Sequence[Key]], *, name: str) -
 
 
 def _associated_data(key_id: str, name: str) -> bytes:
-    """What the cipher binds the ciphertext to: the format, the key that encrypts and the name it is stored under.
+    """The bytes that the ciphertext is bound to: the format, the key that encrypts and the name it is stored under.
 
     Every part goes with its length, so that no two sets of parts give the same bytes.
     """

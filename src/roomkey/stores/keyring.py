@@ -139,7 +139,7 @@ class Keyring(Confidential):
         return self._file.rotate().id
 
     def derive(self, label: str) -> bytes:
-        """32 bytes that follow from the first key and ``label``, and tell nothing of the key. Raises KeyringError."""
+        """32 bytes that follow from the first key and ``label``, and reveal nothing of the key. Raises KeyringError."""
         return hmac.digest(self._read()[0].value, b"roomkey derived key:" + label.encode("utf-8"), hashlib.sha256)
 
     def __repr__(self) -> str:
@@ -147,7 +147,7 @@ class Keyring(Confidential):
 
 
 def _call(read: Callable[[], str]) -> tuple[Key, ...] | str:
-    """What the callable answered, parsed; or what went wrong, in words that carry nothing of the answer."""
+    """The callable's keys, parsed; or what went wrong, in words that carry nothing of the result."""
     try:
         answer = read()
     except Exception as error:  # noqa: BLE001 - a user's callable may raise anything, with anything in its message

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roomkey.clock import Clock, SystemClock
-from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.concurrency.fork import Forkable, register_at_fork
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.store import LONGEST_LEASE, Stored, bad_lease
 
@@ -14,7 +14,7 @@ from roomkey.stores.store import LONGEST_LEASE, Stored, bad_lease
 @dataclass(frozen=True, slots=True)
 class _Lease:
     owner: str
-    ends: float
+    until: float
 
 
 class MemoryStore(Forkable):
@@ -35,7 +35,7 @@ class MemoryStore(Forkable):
         self._records: OrderedDict[str, Stored] = OrderedDict()
         self._leases: dict[str, _Lease] = {}
         self._last_generation = 0
-        tell_of_forks(self)
+        register_at_fork(self)
 
     @property
     def name(self) -> str:
@@ -78,8 +78,8 @@ class MemoryStore(Forkable):
             raise bad_lease(seconds)
         with self._lock:
             now = self._clock.monotonic()
-            for ended in [name for name, lease in self._leases.items() if lease.ends <= now]:
-                del self._leases[ended]
+            for over in [name for name, lease in self._leases.items() if lease.until <= now]:
+                del self._leases[over]
             running = self._leases.get(key)
             if running is not None and running.owner != owner:
                 return False

@@ -1,4 +1,4 @@
-"""What a store holds and which keys seal it; a new sealing key for all of it. Shows and returns no payload."""
+"""Key rotation: which keys encrypt the records of a store, and a new key for all of them. Returns no payload."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ from roomkey.stores.store import Store
 
 @dataclass(frozen=True, slots=True)
 class RecordStatus:
-    """One record: its name, generation and size in bytes, the id of the key that sealed it, and whether it opens.
+    """One record: its name, generation and size in bytes, the id of the key that encrypted it, and if it is readable.
 
-    ``current`` says that the keyring's first key sealed it; ``miss`` why it cannot be read, else None.
+    ``current`` says that the keyring's first key encrypted it; ``miss`` why it cannot be read, else None.
     """
 
     key: str
@@ -32,14 +32,14 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What became of a rotation: the sealing key's id, and how many records it seals now.
+    """The result of a rotation: the encrypting key's id, and how many records it encrypts now.
 
     ``unreadable`` records were left as they are; so were ``behind``, which others kept changing. A key may leave the
     keyring when ``behind`` is 0, everywhere that uses the store.
     """
 
     key_id: str
-    sealed: int
+    encrypted: int
     unreadable: int
     behind: int
 
@@ -68,8 +68,8 @@ def _look_at(store: Store, name: str) -> RecordStatus | None:
     )
 
 
-def reseal(store: Store) -> Rotation:
-    """Seal every readable record of ``store`` with the first key. Does I/O; StoreUnavailable or KeyringError.
+def reencrypt(store: Store) -> Rotation:
+    """Encrypt every readable record of ``store`` with the first key. Does I/O; StoreUnavailable or KeyringError.
 
     Safe while others use the store: a record that is written meanwhile is left to its writer.
     """
@@ -80,17 +80,17 @@ def reseal(store: Store) -> Rotation:
     records = survey(store).records
     return Rotation(
         key_id=store.keyring.ids[0],
-        sealed=sum(record.current for record in records),
+        encrypted=sum(record.current for record in records),
         unreadable=sum(record.miss is not None for record in records),
         behind=sum(not record.current and record.miss is None for record in records),
     )
 
 
 def rotate_key(store: Store) -> Rotation:
-    """Make a new key the first one in the store's key file and seal every record with it; old keys are kept.
+    """Make a new key the first one in the store's key file and encrypt every record with it; old keys are kept.
 
     Other processes follow by themselves. Raises KeyringError where the keys do not come from a file (put a new one
-    first where they do come from, then :func:`reseal`), or StoreUnavailable. Does I/O.
+    first where they do come from, then :func:`reencrypt`), or StoreUnavailable. Does I/O.
     """
     store.keyring.rotate()
-    return reseal(store)
+    return reencrypt(store)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from roomkey.clock import Clock, SystemClock
-from roomkey.concurrency.fork import Forkable, tell_of_forks
+from roomkey.concurrency.fork import Forkable, register_at_fork
 from roomkey.errors import ConfigurationError, StoreUnavailable
 from roomkey.stores import private_file
 from roomkey.stores.keyring import Keyring
@@ -40,11 +40,11 @@ _inherited: Final[list[object]] = []
 
 
 class SQLiteStore(Forkable):
-    """Keeps sealed records in the SQLite file at ``path``.
+    """Keeps encrypted records in the SQLite file at ``path``.
 
     Without a ``keyring`` the key is kept in ``<path>.key`` beside it, which is made when it is first needed and said
     so in the log. Nothing is read or written before the first use. The file is made for this user only (0600, a
-    missing folder 0700); a symlink, a file that others may use, a foreign file and one of a newer roomkey are refused
+    missing folder 0700); a symlink, a file that others may use, a foreign file and one of a newer roomkey are rejected
     and left as they are. ``path`` must lie on a local disk.
 
     Every method blocks on the disk, for 5 seconds at most, then raises StoreUnavailable. Safe in any thread and
@@ -65,7 +65,7 @@ class SQLiteStore(Forkable):
         self._lock = threading.Lock()  # guards the connection, which serves one thread at a time
         self._open: tuple[Connection, int, tuple[int, int]] | None = None  # with its process and its file
         self._forking: int | None = None  # the thread that holds the lock across its fork
-        tell_of_forks(self)
+        register_at_fork(self)
 
     @classmethod
     def default(cls) -> Self:
@@ -78,7 +78,7 @@ class SQLiteStore(Forkable):
 
     @property
     def keyring(self) -> Keyring:
-        """What seals the values. No I/O."""
+        """Encrypts the values. No I/O."""
         return self._keyring
 
     @property
@@ -96,7 +96,7 @@ class SQLiteStore(Forkable):
 
         def read(database: "Connection") -> Stored | None:
             row = database.execute("SELECT value, generation FROM record WHERE key = ?", (key,)).fetchone()
-            # a value that somebody made text of is as good as damaged
+            # a value that was changed to a string counts as damaged
             return None if row is None else Stored(row[0] if isinstance(row[0], bytes) else b"", row[1])
 
         return self._run(read)
@@ -346,7 +346,7 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 
 
 def _check_schema(connection: "Connection", path: Path) -> None:
-    """Refuse what another program or a newer roomkey wrote, before anything is written to it."""
+    """Reject what another program or a newer roomkey wrote, before anything is written to it."""
     connection.execute("BEGIN")  # one look, while another process may be making the tables
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()

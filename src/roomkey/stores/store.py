@@ -11,8 +11,8 @@ from typing import Final, Protocol
 from roomkey.stores.keyring import Keyring
 
 LONGEST_LEASE: Final = 60.0
-"""Seconds that a lease may run at most. One whose end lies further away was written by a clock that has since been
-stepped, and counts as ended."""
+"""Seconds that a lease may run at most. One that ends further away was written by a clock that has since been
+stepped, and counts as over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Stored:
 class Store(Protocol):
     """Four operations on opaque bytes, and a list of names: get, put if the generation fits, delete, lease.
 
-    Keys are ASCII text of 1 to 200 characters. Every method may block on I/O, with a limit of the store's own, and is
+    Keys are ASCII strings of 1 to 200 characters. Every method may block on I/O, within a limit of its own, and is
     safe in any thread and after a fork; none is called on an event loop. The only error that a method raises at run
     time is :class:`roomkey.errors.StoreUnavailable`, after which the store must work again as soon as its cause is
     gone. What was put is visible to every handle, process and machine that uses the store when ``put`` returns, and
@@ -40,7 +40,7 @@ class Store(Protocol):
 
     @property
     def name(self) -> str:
-        """Words for messages, such as ``SQLite file tokens.db``; no password, no address with one. Does no I/O."""
+        """Words for messages, such as ``SQLite file tokens.db``; no password, no URL with one. Does no I/O."""
         ...
 
     def get(self, key: str) -> Stored | None:
@@ -64,9 +64,9 @@ class Store(Protocol):
         """Take the lease on ``key`` for ``owner``, or let the owner's own end ``seconds`` from now; never waits for it.
 
         False while another owner's lease runs. ``seconds`` lies above 0 and is at most :data:`LONGEST_LEASE`, else
-        ValueError. A lease ends by time alone, whatever became of its holder, and one that ends further away than
-        LONGEST_LEASE has ended. Leases and records are independent: neither needs the other, and a lease protects
-        nothing. Whoever comes back late is stopped by ``put``.
+        ValueError. A lease runs out by time alone, whatever became of its holder, and one that would run longer than
+        LONGEST_LEASE is over. Leases and records are independent: neither needs the other, and a lease protects
+        nothing. A holder that comes back late is stopped by ``put``.
         """
         ...
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from roomkey.authorization_server.errors import Invalid
-from roomkey.http.address import address_problem
+from roomkey.http.endpoint_url import url_problem
 from roomkey.jose import strict_json
 from roomkey.jose.verification_key import UnusableKey, read_jwk
 
@@ -41,7 +41,7 @@ def _problem(value: str, *, native: bool) -> str:
         return "is not a URL"
     if native and _PRIVATE_USE.fullmatch(scheme):
         return ""
-    return address_problem(value)
+    return url_problem(value)
 
 
 def checked_jwks(text: str) -> str:

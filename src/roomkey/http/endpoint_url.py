@@ -1,4 +1,4 @@
-"""Which addresses secrets may be sent to (pure)."""
+"""The rule for URLs that secrets may be sent to: https, or http on loopback (pure)."""
 
 import ipaddress
 from urllib.parse import SplitResult, urlsplit
@@ -11,34 +11,34 @@ def check_endpoint_url(url: str, setting: str) -> str:
 
     Raises ConfigurationError, which names ``setting``.
     """
-    problem = address_problem(url)
+    problem = url_problem(url)
     if problem:
-        raise ConfigurationError(f"{setting} {problem}; give an https:// address (http:// is for loopback alone).")
+        raise ConfigurationError(f"{setting} {problem}; give an https:// URL (http:// is for loopback alone).")
     return url
 
 
-def address_problem(url: str) -> str:
-    """What is wrong with ``url``, as the end of a sentence; empty where secrets may be sent to it."""
+def url_problem(url: str) -> str:
+    """The end of a sentence that says what is wrong with ``url``; empty where secrets may be sent to it."""
     if not isinstance(url, str):
-        return "is not a text"
+        return "must be a string"
     if not url.isascii() or any(character.isspace() or not character.isprintable() for character in url):
-        return "holds characters that an address cannot have"
+        return "holds characters that a URL cannot have"
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
         _ = parts.port
     except ValueError:
-        return "is not an address"
+        return "is not a URL"
     return _part_problem(parts, host)
 
 
 def _part_problem(parts: SplitResult, host: str) -> str:
     if parts.scheme not in {"https", "http"} or not host:
-        return "is not an https:// address"
+        return "is not an https:// URL"
     if parts.scheme == "http" and not is_loopback(host):
         return "is not https"
     if _is_link_local(host):
-        return "is an address that only this machine's own network knows"
+        return "is a link-local address, which only this machine's own network knows"
     if parts.username is not None or parts.password is not None:
         return "has a user name or password in it"
     return "has a fragment" if parts.fragment else ""
