@@ -1,4 +1,4 @@
-"""The cleaner: what has ended goes, what still decides stays, and nobody waits for it."""
+"""The purge: expired rows go, rows that still decide stay, and no request waits for it."""
 
 import asyncio
 import threading
@@ -45,7 +45,7 @@ def _count(service: Service, table: Table) -> int:
         return uow.connection.scalar(select(func.count()).select_from(table)) or 0
 
 
-def _clean(service: Service) -> int:
+def _purge(service: Service) -> int:
     return asyncio.run(purge_expired(service))
 
 
@@ -123,11 +123,11 @@ def _code(number: int, *, used_at: int | None = None, family: str | None = None)
 def test_access_tokens_are_purged_an_hour_after_their_expiry(stocked: Service, clock: FakeClock):  # auth service 57
     _add(stocked, access_tokens, _access_token(1, NOW + 10), _access_token(2, NOW + 11))
     clock.advance(10 + HOUR)
-    assert _clean(stocked) == 0
+    assert _purge(stocked) == 0
     clock.advance(1)
-    assert _clean(stocked) == 1
+    assert _purge(stocked) == 1
     assert _count(stocked, access_tokens) == 1
-    assert _clean(stocked) == 0
+    assert _purge(stocked) == 0
 
 
 def test_a_used_refresh_token_stays_until_its_family_expires(stocked: Service, clock: FakeClock):  # auth service 57
@@ -135,9 +135,9 @@ def test_a_used_refresh_token_stays_until_its_family_expires(stocked: Service, c
     _add(stocked, refresh_tokens, _refresh_token(1, "fam_1", used_at=NOW + 5), _refresh_token(2, "fam_1"))
     _add(stocked, refresh_tokens, _refresh_token(3, "fam_2", used_at=NOW + 5))
     clock.advance(MONTH + HOUR)
-    assert _clean(stocked) == 0
+    assert _purge(stocked) == 0
     clock.advance(1)
-    assert _clean(stocked) == 3
+    assert _purge(stocked) == 3
     assert (_count(stocked, refresh_tokens), _count(stocked, token_families)) == (1, 1)
 
 
@@ -146,11 +146,11 @@ def test_a_used_code_stays_as_long_as_its_tokens(stocked: Service, clock: FakeCl
     used = _code(1, used_at=NOW + 5, family="fam_1"), _code(2, used_at=NOW + 5)
     _add(stocked, authorization_codes, *used, _code(3))
     clock.advance(60 + HOUR)
-    assert _clean(stocked) == 0
+    assert _purge(stocked) == 0
     clock.advance(1)
-    assert _clean(stocked) == 2
+    assert _purge(stocked) == 2
     clock.advance(MONTH)
-    assert _clean(stocked) == 2
+    assert _purge(stocked) == 2
     assert (_count(stocked, authorization_codes), _count(stocked, token_families)) == (0, 0)
 
 
@@ -172,7 +172,7 @@ def test_all_other_expired_rows_are_purged_and_the_rest_stays(stocked: Service, 
     attempt = {"kind": "password", "subject": "alice", "failures": 3, "last_at": NOW, "blocked_until": 0}
     _add(stocked, attempts, attempt, attempt | {"subject": "bob", "blocked_until": NOW + MONTH})
     clock.advance(DAY + 1)
-    assert _clean(stocked) == 5
+    assert _purge(stocked) == 5
     assert _count(stocked, account_secrets) == 2
     assert [_count(stocked, table) for table in (assertion_ids, setup_links, sessions, attempts)] == [1] * 4
 
@@ -182,7 +182,7 @@ def test_keys_and_the_audit_log_are_never_purged(stocked: Service, clock: FakeCl
         record_event(uow, "api.created", Subject("api", "orders"))
     before = _count(stocked, signing_keys), _count(stocked, audit_events)
     clock.advance(100 * 365 * DAY)
-    _clean(stocked)
+    _purge(stocked)
     assert (_count(stocked, signing_keys), _count(stocked, audit_events)) == before
     with stocked.look(SERVICE) as uow:
         assert find_break(uow.connection) is None
@@ -199,7 +199,7 @@ def test_no_transaction_takes_more_than_a_batch(stocked: Service, clock: FakeClo
         return taken[-1]
 
     monkeypatch.setattr(purging, "purge_table", noted)
-    assert _clean(stocked) == 2 * BATCH + 50
+    assert _purge(stocked) == 2 * BATCH + 50
     assert [count for count in taken if count] == [BATCH, BATCH, 50]
 
 
@@ -211,7 +211,7 @@ def test_many_nodes_may_purge_at_once(stocked: Service, clock: FakeClock, databa
 
     def node() -> None:
         with Service.open(stocked.settings, clock=clock) as another:
-            counts.append(_clean(another))
+            counts.append(_purge(another))
 
     nodes = [threading.Thread(target=node) for _ in range(4)]
     for each in nodes:

@@ -60,7 +60,7 @@ def walked(service: Service, detector: LeakDetector) -> Iterator[OAuthService]:
 
 
 def _dump(service: Service) -> str:
-    """Every value of every row, bytes as text and in hex; of SQLite also what its files hold."""
+    """Every value of every row, bytes as a string and in hex; of SQLite also the content of its files."""
     with service.look(CONSOLE) as uow:
         rows = [row for table in metadata.sorted_tables for row in uow.connection.execute(select(table))]
     words = [
@@ -95,7 +95,7 @@ def _people(oauth: OAuthService, clock: FakeClock) -> tuple[list[str], str]:
 
 
 def _accounts(oauth: OAuthService) -> tuple[list[str], Login]:
-    """The secrets of accounts and APIs, and an app whose people sign in."""
+    """The secrets of accounts and APIs, and an app whose users sign in."""
     first = oauth.add_app("app", apis=[Access("orders-api", ("orders:read",), ("orders:read",))])
     second = oauth.act(RotateAccountSecret, "app", overlap=60).client_secret.value
     api = oauth.act(RotateApiSecret, "orders-api", overlap=60).client_secret.value

@@ -6,11 +6,10 @@ keys, app tokens and the audit log stay for ever.
 """
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Column, ColumnElement, Table, and_, delete, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, or_, select, tuple_
 
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.identity.sessions import KNOWN_FOR, Stage
@@ -30,64 +29,40 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 BATCH: Final = 200  # rows to a transaction: few enough that a token request hardly waits for them
 _KEPT: Final = HOUR  # seconds that a row outlives its expiry: longer than clocks differ
 _PAUSE: Final = 0.05  # seconds between two batches of a round
-IsExpired = Callable[[int, Settings], ColumnElement[bool]]
 
 
-def _past(column: "Column[int]") -> IsExpired:
-    return lambda now, _settings: column < now - _KEPT
-
-
-def _access_tokens_expired(now: int, _settings: Settings) -> ColumnElement[bool]:
-    # One that was rotated expires before its own ``exp``: until then the deny list must name it.
-    listed = exists().where(app_tokens.c.digest == access_tokens.c.digest, app_tokens.c.exp >= now - _KEPT)
-    return and_(access_tokens.c.expires_at < now - _KEPT, ~listed)
-
-
-def _codes_expired(now: int, settings: Settings) -> ColumnElement[bool]:
-    family = exists().where(token_families.c.id == authorization_codes.c.family_id)
-    after = max(
-        _KEPT, settings.longest_access_token
-    )  # what was issued for a code without a family may be valid as long
-    return and_(authorization_codes.c.expires_at < now - after, or_(authorization_codes.c.used_at.is_(None), ~family))
-
-
-def _refresh_tokens_expired(now: int, _settings: Settings) -> ColumnElement[bool]:
-    expired = select(token_families.c.id).where(token_families.c.expires_at < now - _KEPT)
-    return refresh_tokens.c.family_id.in_(expired)
-
-
-def _families_expired(now: int, _settings: Settings) -> ColumnElement[bool]:
-    member = exists().where(refresh_tokens.c.family_id == token_families.c.id)
-    return and_(token_families.c.expires_at < now - _KEPT, ~member)
-
-
-def _sessions_expired(now: int, _settings: Settings) -> ColumnElement[bool]:
+def _expired(now: int, settings: Settings) -> dict[Table, ColumnElement[bool]]:
+    """Return the condition of the expired rows of each table, in the order in which the tables are purged."""
+    before = now - _KEPT
+    # A token that was rotated expires before its own ``exp``: until then the deny list must name it.
+    listed = exists().where(app_tokens.c.digest == access_tokens.c.digest, app_tokens.c.exp >= before)
+    expired_families = select(token_families.c.id).where(token_families.c.expires_at < before)
+    with_tokens = exists().where(refresh_tokens.c.family_id == token_families.c.id)
+    with_family = exists().where(token_families.c.id == authorization_codes.c.family_id)
+    # A token that was issued for a code without a family may be valid for that long.
+    codes_before = now - max(_KEPT, settings.longest_access_token)
     known = and_(sessions.c.stage == Stage.FULL, sessions.c.created_at > now - KNOWN_FOR)
-    return and_(sessions.c.expires_at < now - _KEPT, ~known)
+    return {
+        access_tokens: and_(access_tokens.c.expires_at < before, ~listed),
+        refresh_tokens: refresh_tokens.c.family_id.in_(expired_families),
+        token_families: and_(token_families.c.expires_at < before, ~with_tokens),
+        authorization_codes: and_(
+            authorization_codes.c.expires_at < codes_before, or_(authorization_codes.c.used_at.is_(None), ~with_family)
+        ),
+        assertion_ids: assertion_ids.c.expires_at < before,
+        sessions: and_(sessions.c.expires_at < before, ~known),
+        account_secrets: account_secrets.c.expires_at < before,
+        setup_links: setup_links.c.expires_at < before,
+        attempts: and_(attempts.c.last_at < now - DAY, attempts.c.blocked_until < now),
+    }
 
 
-def _attempts_expired(now: int, _settings: Settings) -> ColumnElement[bool]:
-    return and_(attempts.c.last_at < now - DAY, attempts.c.blocked_until < now)
-
-
-_TABLES: Final[tuple[tuple[Table, IsExpired], ...]] = (
-    (access_tokens, _access_tokens_expired),
-    (refresh_tokens, _refresh_tokens_expired),
-    (token_families, _families_expired),
-    (authorization_codes, _codes_expired),
-    (assertion_ids, _past(assertion_ids.c.expires_at)),
-    (sessions, _sessions_expired),
-    (account_secrets, _past(account_secrets.c.expires_at)),
-    (setup_links, _past(setup_links.c.expires_at)),
-    (attempts, _attempts_expired),
-)
-
-
-def purge_table(uow: UnitOfWork, table: Table, is_expired: IsExpired) -> int:
+def purge_table(uow: UnitOfWork, table: Table) -> int:
     """Delete at most BATCH expired rows of ``table``, but none that another node has locked; return their number."""
     key = list(table.primary_key.columns)
+    expired = _expired(uow.now, uow.settings)[table]
     found = uow.connection.execute(
-        select(*key).where(is_expired(uow.now, uow.settings)).limit(BATCH).with_for_update(skip_locked=True, of=table)
+        select(*key).where(expired).limit(BATCH).with_for_update(skip_locked=True, of=table)
     ).all()
     if not found:
         return 0
@@ -98,9 +73,9 @@ def purge_table(uow: UnitOfWork, table: Table, is_expired: IsExpired) -> int:
 async def purge_expired(service: Service) -> int:
     """Delete all expired rows, batch by batch, and return their number. Raises DatabaseUnavailable."""
     total = 0
-    for table, is_expired in _TABLES:
+    for table in _expired(service.now(), service.settings):
         while True:
-            count = await service.perform(SERVICE, partial(purge_table, table=table, is_expired=is_expired))
+            count = await service.perform(SERVICE, partial(purge_table, table=table))
             total += count
             if count < BATCH:
                 break

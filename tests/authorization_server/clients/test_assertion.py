@@ -1,4 +1,4 @@
-"""private_key_jwt: one signed proof, for this server, for a short time, good once on all nodes together."""
+"""private_key_jwt: one signed assertion, for this server, for a short time, valid once on all nodes together."""
 
 import json
 
@@ -22,7 +22,7 @@ REFUSED = (401, "invalid_client")
 
 
 class Robot:
-    """An account with a key, and what it sends."""
+    """An account with a key, and the assertions that it sends."""
 
     def __init__(self, oauth: OAuthService, client_id: str = "robot") -> None:
         self.oauth, self.client_id, self.pair = oauth, client_id, KeyPair()
@@ -172,7 +172,7 @@ def test_a_key_that_was_replaced_on_another_node_is_rejected_here(oauth):  # aut
 
 
 def test_accounts_that_change_meanwhile_do_not_use_an_assertion_up_twice(oauth):
-    """The request is judged anew; the assertion was used by this very request."""
+    """The request is checked again; the assertion was used by this very request."""
     robot = Robot(oauth)
     for number in range(3):
         oauth.act(lambda uow: uow.bump_config_version())

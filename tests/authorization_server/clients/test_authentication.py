@@ -1,4 +1,4 @@
-"""Clients prove who they are, in one way, and whatever is wrong looks the same."""
+"""Client authentication, by one method; the response is the same whatever is wrong."""
 
 import base64
 import random
@@ -43,7 +43,7 @@ ONE_SERVICE = settings(suppress_health_check=[HealthCheck.function_scoped_fixtur
 
 
 class Strangers:
-    """Clients that must not come in, by what is wrong with them."""
+    """Clients that must be rejected, by what is wrong with them."""
 
     BY_SECRET = ("unknown", "wrong secret", "disabled", "wrong method", "an API")
     BY_KEY = ("wrong key", "key of nobody", "key for a secret", "unknown key")
@@ -200,7 +200,7 @@ def test_two_ways_of_authentication_are_one_too_many(oauth):  # auth service 4
 
 
 def test_a_parameter_without_a_value_is_no_second_way(oauth):
-    """RFC 6749 section 3.2: it is as if it were not there; there are clients that send an empty secret along."""
+    """RFC 6749 section 3.2: it counts as absent; there are clients that send an empty secret along."""
     reports = oauth.add_account()
     empty = {"client_id": "reports", "client_secret": "", "client_assertion": "", "client_assertion_type": ""}
     assert oauth.post("/oauth2/token", TOKEN | empty, reports).status_code == 200
@@ -250,7 +250,7 @@ def test_a_rotated_secret_expires_on_its_second(oauth_on_each_database, clock): 
 
 @pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"])
 def test_a_secret_that_was_replaced_at_once_is_rejected_at_every_endpoint(oauth, path):  # auth service 7
-    """This node remembers the account with the secret that it had."""
+    """This node has cached the account with the old secret."""
     old = oauth.api if path == "/oauth2/introspect" else oauth.add_account()
     whose = oauth.add_account("another")
     token = oauth.token(whose).json()["access_token"]
@@ -279,7 +279,7 @@ def test_a_disabled_account_is_rejected_at_once_on_every_node_and_cannot_enable_
 
 
 def test_a_secret_that_expires_while_it_is_checked_is_rejected(oauth, monkeypatch):
-    """Between the two readings of an account that is not remembered."""
+    """Between the two queries of an account that is not cached."""
     reports = oauth.add_account()
     read = ClientCache.read
 

@@ -1,4 +1,4 @@
-"""Basic credentials, letter by letter (RFC 7617, RFC 6749 section 2.3.1)."""
+"""Basic credentials, character by character (RFC 7617, RFC 6749 section 2.3.1)."""
 
 import base64
 from urllib.parse import quote_plus

@@ -1,4 +1,4 @@
-"""What was answered is on the disk: after kill -9, beside other writers, on a full disk and a read-only one."""
+"""Committed writes are on the disk: after kill -9, beside other writers, on a full disk and a read-only one."""
 
 import asyncio
 import json

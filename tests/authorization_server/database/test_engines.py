@@ -1,4 +1,4 @@
-"""The connections to PostgreSQL: none hangs on a server that is cut off without a word."""
+"""The connections to PostgreSQL: none hangs on a server that is cut off silently."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from roomkey.authorization_server.database.statements import driver
 
 @pytest.fixture
 def over_tcp(postgresql_url: str) -> Iterator[str]:
-    """The address of an empty PostgreSQL database, asked over TCP; the tests' server itself has a socket of Unix."""
+    """The URL of an empty PostgreSQL database over TCP; the tests' server itself has a Unix socket."""
     asked = urlsplit(postgresql_url)
     folder = Path(parse_qs(asked.query)["host"][0])
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,4 +1,4 @@
-"""Jobs and rows that wait for one transaction: each is answered for itself, and nobody waits for ever."""
+"""Group commit: jobs and rows that share a transaction each get their own result, and none waits for ever."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def _with_table(url: str) -> Iterator[Database]:
 
 
 def _together(*begun: Callable[[], Awaitable[Any]]) -> list[Any]:
-    """What each came to, its result or its error; all are begun in one turn of a loop."""
+    """Return the result or error of each; all are begun in one turn of a loop."""
 
     async def gathered() -> list[Any]:
         async with asyncio.timeout(8):
@@ -90,7 +90,7 @@ def _keep(connection: Connection, names: Sequence[str]) -> list[NotFound | None]
     return refused
 
 
-def _told(results: list[Any]) -> list[Any]:
+def _results(results: list[Any]) -> list[Any]:
     return [type(result) if isinstance(result, BaseException) else result for result in results]
 
 
@@ -137,7 +137,7 @@ def test_rows_that_wait_together_are_written_by_one_statement_in_one_transaction
 def test_a_row_that_is_rejected_is_rejected_alone(database: Database):
     names = ["a", "no b", "c", "no d"]
     results = _together(*(lambda name=name: database.record(_keep, name) for name in names))
-    assert _told(results) == [None, NotFound, None, NotFound]
+    assert _results(results) == [None, NotFound, None, NotFound]
     assert [str(results[1]), str(results[3])] == ["no b", "no d"]
     assert _names(database) == {"a", "c"}
 
@@ -176,14 +176,14 @@ def test_jobs_and_rows_of_one_group_are_each_right(database: Database):
     )
     unique = type(results[4])
     assert "Integrity" in str(unique.__mro__)
-    assert _told(results)[:4] == [None, "job", NotFound, NotFound]
+    assert _results(results)[:4] == [None, "job", NotFound, NotFound]
     assert "Integrity" in type(results[5]).__name__
-    assert _told(results)[6:] == [None, "other job"]
+    assert _results(results)[6:] == [None, "other job"]
     assert _names(database) == {"there", "a", "d", "job", "other job"}
 
 
 def _strength(connection: Connection) -> str:
-    """What a commit outlives, in this very transaction."""
+    """Return the durability of a commit of this transaction."""
     asked = "PRAGMA synchronous" if connection.dialect.name == "sqlite" else "SHOW synchronous_commit"
     level = driver(connection).execute(asked).fetchone()[0]
     return {2: "power cut", 1: "process", "on": "power cut", "off": "process"}[level]
@@ -233,7 +233,7 @@ def test_a_group_that_cannot_be_committed_raises_and_leaves_nothing(sqlite_datab
         lambda: sqlite_database.write(_put("job")),
         *(lambda n=n: sqlite_database.record(_keep, f"{n}" + "x" * 3000) for n in range(20)),
     )
-    assert _told(results) == [DatabaseUnavailable] * 21
+    assert _results(results) == [DatabaseUnavailable] * 21
     assert _names(sqlite_database) == set()
     assert _together(lambda: sqlite_database.record(_keep, "small")) == [None]
 
@@ -246,7 +246,7 @@ def test_a_lasting_lock_is_an_outage_for_rows_and_jobs_alike(
     impatient, other = Database.open(url), Database.open(url)
     with other.writing():
         results = _together(lambda: impatient.record(_keep, "a"), lambda: impatient.write(_put("b")))
-    assert _told(results) == [DatabaseUnavailable] * 2
+    assert _results(results) == [DatabaseUnavailable] * 2
     assert _together(lambda: impatient.record(_keep, "c")) == [None]
     assert _names(impatient) == {"c"}
     impatient.close()
@@ -261,7 +261,7 @@ def test_a_row_whose_connection_ends_in_the_middle_is_an_outage_and_the_next_one
         driver(connection).execute("SELECT pg_terminate_backend(pg_backend_pid())")
         return [None] * len(names)
 
-    assert _told(_together(lambda: postgresql_database.record(ending, "a"))) == [DatabaseUnavailable]
+    assert _results(_together(lambda: postgresql_database.record(ending, "a"))) == [DatabaseUnavailable]
     later = [f"{n}" for n in range(8)]
     assert _together(*(lambda name=name: postgresql_database.record(_keep, name) for name in later)) == [None] * 8
     assert _names(postgresql_database) == set(later)
@@ -271,9 +271,9 @@ def test_a_row_whose_connection_ends_in_the_middle_is_an_outage_and_the_next_one
 
 
 def test_a_job_that_fails_leaves_nothing_of_what_it_wrote(database: Database):
-    assert _told(_together(lambda: database.write(_put_and_fail))) == [NotFound]
+    assert _results(_together(lambda: database.write(_put_and_fail))) == [NotFound]
     results = _together(lambda: database.write(_put_and_fail), lambda: database.write(_put("whole")))
-    assert _told(results) == [NotFound, "whole"]
+    assert _results(results) == [NotFound, "whole"]
     assert _names(database) == {"whole"}
 
 
@@ -347,7 +347,7 @@ def test_a_caller_that_is_cancelled_before_its_turn_writes_nothing_and_delays_no
         await asyncio.sleep(0)
         gate.set()
         results = await asyncio.wait_for(asyncio.gather(first, *rest, return_exceptions=True), 8)
-        assert _told(results) == [True, None, asyncio.CancelledError, None]
+        assert _results(results) == [True, None, asyncio.CancelledError, None]
 
     asyncio.run(scene())
     assert _names(sqlite_database) == {"a", "c"}
@@ -395,7 +395,7 @@ def test_jobs_that_wait_when_the_database_is_closed_raise(database: Database):
         gate.set()
         await closing
         results = await asyncio.wait_for(asyncio.gather(*held, *rest, return_exceptions=True), 8)
-        assert _told(results) == [True] * 4 + [DatabaseUnavailable] * 3
+        assert _results(results) == [True] * 4 + [DatabaseUnavailable] * 3
 
     asyncio.run(scene())
     assert _names(database) == set()
@@ -414,7 +414,7 @@ def test_jobs_that_have_waited_too_long_raise_and_write_nothing(
         await asyncio.sleep(0.15)
         soon = asyncio.create_task(sqlite_database.record(_keep, "c"))
         results = await asyncio.wait_for(asyncio.gather(*late, return_exceptions=True), 8)
-        assert _told(results) == [DatabaseUnavailable] * 2  # though the thread is held up still
+        assert _results(results) == [DatabaseUnavailable] * 2  # though the thread is held up still
         assert not soon.done()
         gate.set()
         assert await asyncio.wait_for(asyncio.gather(first, soon), 8) == [True, None]
@@ -456,7 +456,7 @@ def _writing_threads() -> set[int | None]:
 
 
 class _Entangled(asyncio.SelectorEventLoop):
-    """While somebody looks whether it is closed, a loop of another thread comes to the lane."""
+    """While its state is checked, a loop of another thread comes to the queue."""
 
     database: Database | None = None
 

@@ -1,4 +1,4 @@
-"""The schema: made once, whoever comes at the same time; never taken back to an older one."""
+"""The schema: created once, also by nodes that start at once; never taken back to an older one."""
 
 import subprocess
 import sys
@@ -52,7 +52,7 @@ def test_the_migrations_lead_to_the_schema_that_the_tables_declare(database_url:
 
 
 def _statements(database: Database) -> set[str]:
-    """What SQLite was told of each table and index, but for the order of a table's parts."""
+    """Return SQLite's definition of each table and index, but for the order of a table's parts."""
     with database.reading() as connection:
         told = connection.scalars(
             text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'")

@@ -1,4 +1,4 @@
-"""The database gone and back: a right error meanwhile, nothing half-done, and nobody has to start anything again."""
+"""Outages of the database: the right error meanwhile, nothing half-done, and recovery without a restart."""
 
 import asyncio
 import sqlite3
@@ -44,7 +44,7 @@ def test_a_lasting_lock_is_an_outage_for_writers_and_none_for_readers(
 
 
 def _end_connections(url: str) -> int:
-    """End every other connection to this database, as a restart of PostgreSQL does."""
+    """Close every other connection to this database, as a restart of PostgreSQL does."""
     with psycopg.connect(url, autocommit=True) as connection:
         ended = connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "

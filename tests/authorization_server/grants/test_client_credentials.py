@@ -1,4 +1,4 @@
-"""An app's own tokens: what they hold, for whom, for how long, and what is not given."""
+"""The client credentials grant: claims, scopes, API, lifetime, and what is rejected."""
 
 import re
 from dataclasses import replace
@@ -139,7 +139,7 @@ def test_the_api_is_the_named_one_or_the_only_possible_one(oauth):
 
 
 def test_a_change_of_an_account_applies_at_once_on_every_node(oauth_on_each_database):
-    """A node that remembers it is told by the next request, whichever node changed it."""
+    """A node that has cached the account learns of the change at the next request, on whichever node it was made."""
     reports = oauth_on_each_database.add_account()
     with second_node(oauth_on_each_database.service) as other:
         assert other.token(reports, scope="orders:write").status_code == 200
@@ -154,7 +154,7 @@ def test_a_change_of_an_account_applies_at_once_on_every_node(oauth_on_each_data
 
 
 def test_a_scope_that_was_just_granted_works_at_once(oauth_on_each_database):
-    """A refusal is no more to be remembered than a right: nothing else of this account may come by for days."""
+    """A rejection must not be cached: no other request of this account may come for days."""
     oauth_on_each_database.add_api("billing-api", "billing:read")
     reports = oauth_on_each_database.add_account("reports", "orders:read", grants=["refresh_token"])
     granted = [Access("orders-api", BOTH), Access("billing-api", ("billing:read",), ("billing:read",))]
@@ -225,7 +225,7 @@ def test_a_grant_that_is_not_supported_is_unsupported_grant_type(oauth, grant):
 
 
 def test_a_token_costs_one_query_of_the_config_version_and_one_row(oauth):
-    """The statements of the busiest path; a second one in it is a second thought."""
+    """The statements of the busiest path."""
     reports = oauth.add_account()
     oauth.token(reports)
     with oauth.statements() as seen:
@@ -238,7 +238,7 @@ def test_a_token_costs_one_query_of_the_config_version_and_one_row(oauth):
 
 
 def test_every_returned_token_is_recorded_and_none_that_was_dropped(oauth_on_each_database, monkeypatch):
-    """Of requests that come together, some are judged by accounts that change before their tokens are written."""
+    """Some of the requests are checked against accounts that change before their tokens are recorded."""
     reports, _ = oauth_on_each_database.add_account(), oauth_on_each_database.add_account("other")
     assert oauth_on_each_database.token(reports).status_code == 200
     create, created = TargetApi.create_token, []

@@ -1,4 +1,4 @@
-"""Refreshing: one successor whoever asks how often, an end that comes, and reuse that ends the family."""
+"""The refresh token grant: one successor for any number of requests, expiry, and reuse that revokes the family."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -119,7 +119,7 @@ def test_the_grace_time_holds_on_a_node_with_another_clock(oauth_on_each_databas
 
 
 def test_the_same_response_is_repeated_after_the_keys_have_changed(oauth, small_app):
-    """It is sealed under the refresh token, not under the keyring, and signed once."""
+    """The response is encrypted with the refresh token, not with the keyring, and signed once."""
     first = oauth.tokens(small_app)
     answer = oauth.refresh(small_app, first["refresh_token"])
     oauth.act(rotate, now=True)
@@ -313,7 +313,7 @@ def test_a_malformed_refresh_token_costs_no_query(oauth, small_app, token):
 
 
 def test_a_rotated_client_secret_gets_no_repeated_response(oauth, small_app):
-    """This node remembers the account as it was; what it reads of the token says that it is no more."""
+    """This node has cached the old account; what it reads with the token shows that it is outdated."""
     first = oauth.tokens(small_app)
     assert oauth.refresh(small_app, first["refresh_token"]).status_code == 200
     with second_node(oauth.service) as other, other.service.unit_of_work(CONSOLE) as uow:

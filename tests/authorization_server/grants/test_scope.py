@@ -1,4 +1,4 @@
-"""What a scope parameter may hold (RFC 6749 section 3.3), and how soon that is known."""
+"""The grammar of the scope parameter (RFC 6749 section 3.3), checked in linear time."""
 
 import time
 from contextlib import suppress

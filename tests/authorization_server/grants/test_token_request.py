@@ -1,4 +1,4 @@
-"""The answer that hands a token over."""
+"""The successful token response."""
 
 import json
 

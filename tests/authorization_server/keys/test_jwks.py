@@ -1,4 +1,4 @@
-"""What the service publishes of its keys, byte for byte, and what APIs say that they hold."""
+"""The published JWK set, byte for byte, and the keys that APIs report to hold."""
 
 import json
 from collections.abc import Iterator

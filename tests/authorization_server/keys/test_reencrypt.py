@@ -1,4 +1,4 @@
-"""The sealing key is replaced while the service serves; what it sealed opens in its own place only, or not at all."""
+"""The encryption key is rotated while the service runs; a value decrypts in its own row and column only."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ SEED = b"JBSWY3DPEHPK3PXP-a-totp-seed"
 
 
 def fill(service: Service, *, people: int = 1) -> None:
-    """Something in every sealed column."""
+    """Write a value into every encrypted column."""
     add_api(service, algorithm="HS256")
     with service.unit_of_work(CONSOLE) as uow:
         new_shared_secret(uow, "orders-api")
@@ -55,7 +55,7 @@ def fill(service: Service, *, people: int = 1) -> None:
 
 
 def outdated(service: Service) -> dict[str, int]:
-    """How many values of each column an older key has sealed."""
+    """Return the number of values of each column that an older key has encrypted."""
     count = {}
     with service.look(CONSOLE) as uow:
         for column in ENCRYPTED_COLUMNS:

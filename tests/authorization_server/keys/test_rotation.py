@@ -1,4 +1,4 @@
-"""Keys on their way from next to removed: nobody meets a signature before its key, and no key stays too long."""
+"""Key rotation, from next to removed: no signature before its key is published, and no key stays too long."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""HS256: the service and one API share a secret, which nobody else ever sees."""
+"""The signers of tokens; for HS256 the service and one API share a secret, which no other party sees."""
 
 import jwt
 import pytest

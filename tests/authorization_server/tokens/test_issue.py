@@ -1,4 +1,4 @@
-"""A token's place in the ledger: found again by the very token, in the order of issue, and by nothing else."""
+"""The digest of a token: found again by that very token only, and in the order of issue."""
 
 from typing import Any
 

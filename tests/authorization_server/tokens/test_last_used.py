@@ -1,4 +1,4 @@
-"""When app tokens and secrets were last used is written now and then, together, and never in a request's way."""
+"""The times of last use of app tokens and secrets are written together, periodically, and never by a request."""
 
 import threading
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ def last_used(oauth: OAuthService, token: CreatedAppToken) -> int | None:
 
 @contextmanager
 def locked(oauth: OAuthService) -> Iterator[None]:
-    """Somebody else writes for as long as this lasts."""
+    """Hold a write transaction open."""
     begun, over = threading.Event(), threading.Event()
 
     def hold() -> None:

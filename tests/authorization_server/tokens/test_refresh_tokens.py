@@ -1,4 +1,4 @@
-"""Ending a family costs two statements by an index, and nothing that is issued meanwhile escapes."""
+"""Revoking a family costs two statements by an index, and no token that is issued meanwhile escapes."""
 
 import threading
 import time

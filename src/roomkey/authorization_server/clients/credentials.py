@@ -2,6 +2,7 @@
 
 import binascii
 import enum
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -24,15 +25,13 @@ class Method(enum.StrEnum):
     NONE = "none"
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Credentials(Confidential):
     """The client_id, the method, and the secret or assertion. The repr shows no secret."""
 
-    __slots__ = ("client_id", "method", "secret")
-
-    def __init__(self, client_id: str, method: Method, secret: str) -> None:
-        self.client_id = client_id
-        self.method = method
-        self.secret = secret
+    client_id: str
+    method: Method
+    secret: str
 
     def __repr__(self) -> str:
         return f"Credentials({self.method})"

@@ -1,1 +1,1 @@
-"""How a token is asked for: one file for each grant type (RFC 6749)."""
+"""The grants of the token endpoint: one file for each grant type (RFC 6749)."""

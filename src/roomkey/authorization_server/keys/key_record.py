@@ -48,6 +48,11 @@ class KeyRecord:
     remove_at: int | None
     removed_at: int | None
 
+    @property
+    def signing_since(self) -> int:
+        """When it began to sign; a service's first key does so as it is created."""
+        return self.activated_at or self.created_at
+
     def signs_from(self, settings: Settings) -> int:
         """Return when every validator has had to read the JWK set again, so that it holds this key."""
         return self.published_at + settings.jwks_max_age + CLOCK_STEP

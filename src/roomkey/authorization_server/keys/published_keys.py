@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from cryptography.hazmat.primitives.serialization import load_der_private_key
@@ -16,6 +17,7 @@ from roomkey.jose.signing_key import PrivateKey, SigningKey
 from roomkey.secret import Confidential
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class SigningKeys(Confidential):
     """The keys of one config version. Immutable; safe in any thread.
 
@@ -25,14 +27,9 @@ class SigningKeys(Confidential):
         published: the public keys in the JWK set, in the order of their creation.
     """
 
-    __slots__ = ("config_version", "published", "signing")
-
-    def __init__(
-        self, config_version: int, signing: Mapping[str, SigningKey], published: tuple[Mapping[str, Any], ...]
-    ) -> None:
-        self.config_version = config_version
-        self.signing = signing
-        self.published = published
+    config_version: int
+    signing: Mapping[str, SigningKey]
+    published: tuple[Mapping[str, Any], ...]
 
     @property
     def algorithms(self) -> tuple[str, ...]:

@@ -76,12 +76,13 @@ def rotate(uow: UnitOfWork, *, algorithm: str = "ES256", now: bool = False) -> K
     if following is None:
         just_now = next((key for key in keys if abs(uow.now - (key.retired_at or 0)) < _SAME_ROTATION), None)
         if just_now is not None:
-            return _rotated_already(uow, signing, just_now)
-        following = _created(uow, algorithm)
+            warning = f"The key {signing.kid} was activated just now, by another administrator or node."
+            return _result(uow, signing, KeyState.SIGNING, signing.signing_since, just_now.kid, warning)
+        following = _create_next(uow, algorithm)
         if not now:
-            return _waiting(uow, following)
+            return _result(uow, following, KeyState.NEXT, following.signs_from(uow.settings))
     elif not now and following.signs_from(uow.settings) > uow.now:
-        return _waiting(uow, following)
+        return _result(uow, following, KeyState.NEXT, following.signs_from(uow.settings))
     return _activate(uow, following)
 
 
@@ -100,7 +101,7 @@ def apply_due_changes(uow: UnitOfWork) -> DueChanges:
         if key.algorithm not in due:
             continue
         if key.state is KeyState.SIGNING:
-            created.append(_created(uow, key.algorithm).kid)
+            created.append(_create_next(uow, key.algorithm).kid)
         elif key.state is KeyState.NEXT:
             activated.append(_activate(uow, key))
         elif _may_be_removed(uow, key):
@@ -144,7 +145,7 @@ def _due(uow: UnitOfWork, keys: tuple[KeyRecord, ...]) -> list[KeyRecord]:
         elif key.algorithm in waiting:
             continue
         else:
-            at = (key.activated_at or key.created_at) + lifetime
+            at = key.signing_since + lifetime
         if at <= uow.now:
             due.append(key)
     return due
@@ -154,23 +155,15 @@ def _in(keys: list[KeyRecord], state: KeyState) -> KeyRecord | None:
     return next((key for key in keys if key.state is state), None)
 
 
-def _created(uow: UnitOfWork, algorithm: str) -> KeyRecord:
+def _create_next(uow: UnitOfWork, algorithm: str) -> KeyRecord:
     kid = add_key(uow, algorithm, KeyState.NEXT)
     return next(key for key in read_keys(uow) if key.kid == kid)
 
 
-def _waiting(uow: UnitOfWork, key: KeyRecord) -> KeyRotation:
-    return KeyRotation(
-        key.kid, key.algorithm, KeyState.NEXT, key.signs_from(uow.settings), lacking=lacking(uow, key.kid)
-    )
-
-
-def _rotated_already(uow: UnitOfWork, signing: KeyRecord, replaced: KeyRecord) -> KeyRotation:
-    warning = f"The key {signing.kid} was activated just now, by another administrator or node; nothing was changed."
-    at = signing.activated_at or signing.created_at
-    return KeyRotation(
-        signing.kid, signing.algorithm, KeyState.SIGNING, at, replaced.kid, lacking(uow, signing.kid), warning
-    )
+def _result(
+    uow: UnitOfWork, key: KeyRecord, state: KeyState, signs_from: int, replaced: str | None = None, warning: str = ""
+) -> KeyRotation:
+    return KeyRotation(key.kid, key.algorithm, state, signs_from, replaced, lacking(uow, key.kid), warning)
 
 
 def _activate(uow: UnitOfWork, key: KeyRecord) -> KeyRotation:
@@ -179,26 +172,17 @@ def _activate(uow: UnitOfWork, key: KeyRecord) -> KeyRotation:
         retired = replace(old, retired_at=uow.now)
         _move(uow, old, KeyState.RETIRING, retired_at=uow.now, remove_at=_end(uow, retired))
     _move(uow, key, KeyState.SIGNING, activated_at=uow.now)
-    without = lacking(uow, key.kid)
-    warning = _warning(uow, key, without)
-    record_event(
-        uow,
-        "key.activated",
-        Subject("key", key.kid),
-        algorithm=key.algorithm,
-        replaced=None if old is None else old.kid,
-        lacking=without,
-        early=key.signs_from(uow.settings) > uow.now,
-    )
+    without, early = lacking(uow, key.kid), key.signs_from(uow.settings) > uow.now
+    warning = _warning(uow, key, without, early=early)
+    replaced = None if old is None else old.kid
+    details = {"algorithm": key.algorithm, "replaced": replaced, "lacking": without, "early": early}
+    record_event(uow, "key.activated", Subject("key", key.kid), **details)
     if warning:
         _log.warning("%s", warning)
-    return KeyRotation(
-        key.kid, key.algorithm, KeyState.SIGNING, uow.now, None if old is None else old.kid, without, warning
-    )
+    return _result(uow, key, KeyState.SIGNING, uow.now, replaced, warning)
 
 
-def _warning(uow: UnitOfWork, key: KeyRecord, without: tuple[str, ...]) -> str:
-    early = key.signs_from(uow.settings) > uow.now
+def _warning(uow: UnitOfWork, key: KeyRecord, without: tuple[str, ...], *, early: bool) -> str:
     if not early and not without:
         return ""
     who = f"These APIs report the keys that they hold, and lack it: {', '.join(without)}." if without else ""
@@ -249,7 +233,7 @@ def _margin(uow: UnitOfWork) -> int:
 
 def _latest_token(uow: UnitOfWork, key: KeyRecord) -> int | None:
     """Return when the last token that was issued while ``key`` signed expires; revoked and opaque ones need no key."""
-    since = (key.activated_at or key.created_at) - CLOCK_STEP
+    since = key.signing_since - CLOCK_STEP
     until = (key.retired_at or uow.now) + CLOCK_STEP
     opaque = select(app_tokens.c.digest).where(
         app_tokens.c.digest == access_tokens.c.digest,

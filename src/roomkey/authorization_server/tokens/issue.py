@@ -63,28 +63,24 @@ class TokenGrant:
         return self.user_id or self.client_id
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class NewAccessToken(Confidential):
     """An access token that was just created, and what is stored of it.
 
     Attributes:
         value: the token; returned once, stored nowhere.
+        grant: its content.
         digest: the key of its row, by which it is found again.
         jti: its name.
-        grant: its content.
         issued_at, expires_at: seconds since 1970.
     """
 
-    __slots__ = ("digest", "expires_at", "grant", "issued_at", "jti", "value")
-
-    def __init__(
-        self, value: str, grant: TokenGrant, *, digest: bytes, jti: str, issued_at: int, expires_at: int
-    ) -> None:
-        self.value = value
-        self.digest = digest
-        self.jti = jti
-        self.grant = grant
-        self.issued_at = issued_at
-        self.expires_at = expires_at
+    value: str
+    grant: TokenGrant
+    digest: bytes
+    jti: str
+    issued_at: int
+    expires_at: int
 
     @property
     def hint(self) -> str:
@@ -164,12 +160,6 @@ def _claims(grant: TokenGrant, *, issuer: str, now: int, expires_at: int, jti: s
     }
     if grant.roles:
         claims["roles"] = grant.roles
-    if grant.tenant is not None:
-        claims["tenant"] = grant.tenant
-    if grant.username is not None:
-        claims["username"] = grant.username
-    if grant.authenticated_at is not None:
-        claims["auth_time"] = grant.authenticated_at
-    if grant.acr is not None:
-        claims["acr"] = grant.acr
+    user = {"tenant": grant.tenant, "username": grant.username, "auth_time": grant.authenticated_at, "acr": grant.acr}
+    claims.update((name, value) for name, value in user.items() if value is not None)
     return claims

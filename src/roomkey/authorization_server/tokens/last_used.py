@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, or_, update
+from sqlalchemy import Table, bindparam, or_, update
 
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.errors import DatabaseUnavailable
@@ -19,28 +19,29 @@ class LastUsed:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._tokens: dict[bytes, int] = {}
-        self._secrets: dict[bytes, int] = {}
+        self._times: dict[Table, dict[bytes, int]] = {app_tokens: {}, account_secrets: {}}
 
     def token(self, digest: bytes, now: int) -> None:
         """Note the introspection of the app token with ``digest``."""
-        if len(self._tokens) < _MAX_NOTED:
-            self._tokens[digest] = now
+        self._note(app_tokens, digest, now)
 
     def secret(self, digest: bytes, now: int) -> None:
         """Note an authentication with the client secret with ``digest``."""
-        if len(self._secrets) < _MAX_NOTED:
-            self._secrets[digest] = now
+        self._note(account_secrets, digest, now)
+
+    def _note(self, table: Table, digest: bytes, now: int) -> None:
+        times = self._times[table]
+        if len(times) < _MAX_NOTED:
+            times[digest] = now
 
     async def write(self) -> None:
         """Write the times since the last call; drops them where the database is unavailable."""
-        tokens, self._tokens = self._tokens, {}
-        secrets, self._secrets = self._secrets, {}
-        if not tokens and not secrets:
+        times, self._times = self._times, {table: {} for table in self._times}
+        if not any(times.values()):
             return
 
         def act(uow: UnitOfWork) -> None:
-            for table, used in ((app_tokens, tokens), (account_secrets, secrets)):
+            for table, used in times.items():
                 if used:
                     column = table.c.last_used_at
                     uow.connection.execute(
