@@ -16,7 +16,7 @@ from roomkey.authorization_server.purge_expired import BATCH, purge_expired
 from roomkey.authorization_server.schema.accounts import account_secrets, apis, assertion_ids, service_accounts
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.schema.identity import attempts, sessions, setup_links, users
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.schema.tokens import (
     access_tokens,
     authorization_codes,

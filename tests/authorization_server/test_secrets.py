@@ -36,7 +36,7 @@ from roomkey.authorization_server.keys.reencrypt import rotate_encryption_key
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.keys.signer import new_shared_secret
 from roomkey.authorization_server.schema.base import metadata
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.server.backup import back_up
 from roomkey.authorization_server.service import Service
 from roomkey.testing import FakeClock

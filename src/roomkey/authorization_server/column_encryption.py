@@ -12,7 +12,7 @@ from roomkey.authorization_server.errors import DatabaseUnsuitable
 from roomkey.authorization_server.schema.accounts import apis
 from roomkey.authorization_server.schema.audit import seals
 from roomkey.authorization_server.schema.identity import sessions, users
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.stores.encryption import Miss
 from roomkey.stores.keyring import Keyring
 

@@ -19,7 +19,7 @@ from tests.authorization_server.oauth_service import CONSOLE, PASSWORD, KeyPair,
 from tests.authorization_server.postgresql import Cluster
 
 from roomkey.authorization_server.accounts.access import Access
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.cli.exit_code import ExitCode

@@ -17,7 +17,7 @@ from roomkey.authorization_server.keys.endpoints import jwks
 from roomkey.authorization_server.keys.published_keys import SigningKeys
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.keys.signer import new_shared_secret
-from roomkey.authorization_server.schema.keys import held_keys, signing_keys
+from roomkey.authorization_server.schema.signing_keys import held_keys, signing_keys
 from roomkey.authorization_server.service import Service
 from roomkey.jose import base64url
 

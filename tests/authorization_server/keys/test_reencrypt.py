@@ -21,7 +21,7 @@ from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.keys.signer import new_shared_secret
 from roomkey.authorization_server.schema import metadata
 from roomkey.authorization_server.schema.identity import sessions, users
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.errors import KeyringError

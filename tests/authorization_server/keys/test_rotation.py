@@ -19,7 +19,7 @@ from roomkey.authorization_server.keys.key_record import CLOCK_STEP, KeyState, r
 from roomkey.authorization_server.keys.new_key import ensure_signing_key
 from roomkey.authorization_server.keys.rotation import DueChanges, KeyRotation, apply_due_changes, rotate, withdraw
 from roomkey.authorization_server.schema.audit import audit_events
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import DAY, Settings
 from roomkey.jose import verify_compact

@@ -14,7 +14,7 @@ from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.endpoints.health import DATABASE_SECONDS
 from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.lists.deny_list import MAX_DENIED, count_revoked_tokens
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.server.metrics import Gauge, Measurements
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.unit_of_work import UnitOfWork

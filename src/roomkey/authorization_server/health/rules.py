@@ -13,7 +13,7 @@ from roomkey.authorization_server.permissions import Role
 from roomkey.authorization_server.schema.accounts import account_secrets, apis, service_accounts
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.schema.identity import passkeys, user_roles, users
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.schema.tokens import app_tokens
 from roomkey.authorization_server.settings import DAY, HOUR
 

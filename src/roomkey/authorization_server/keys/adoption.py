@@ -14,7 +14,7 @@ from roomkey.authorization_server.errors import Invalid, NotAllowed
 from roomkey.authorization_server.keys.key_record import KeyRecord, KeyState, read_keys
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import apis
-from roomkey.authorization_server.schema.keys import held_keys
+from roomkey.authorization_server.schema.signing_keys import held_keys
 from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from roomkey.authorization_server.database.transaction import Lock, acquire_lock
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.column_encryption import PRIVATE_KEY
 from roomkey.authorization_server.keys.key_record import KeyState, lock_algorithms
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 from roomkey.jose.signing_key import public_jwk
 

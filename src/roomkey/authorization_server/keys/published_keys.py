@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from roomkey.authorization_server.column_encryption import PRIVATE_KEY
 from roomkey.authorization_server.keys.key_record import KeyState
-from roomkey.authorization_server.schema.keys import signing_keys
+from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.unit_of_work import UnitOfWork, config_version
 from roomkey.jose.jwks.key_set import KeySet
 from roomkey.jose.signing_key import PrivateKey, SigningKey

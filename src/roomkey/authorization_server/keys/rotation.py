@@ -13,7 +13,7 @@ from roomkey.authorization_server.keys.key_record import CLOCK_STEP, KeyRecord, 
 from roomkey.authorization_server.keys.new_key import add_key
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import apis
-from roomkey.authorization_server.schema.keys import held_keys, signing_keys
+from roomkey.authorization_server.schema.signing_keys import held_keys, signing_keys
 from roomkey.authorization_server.schema.tokens import access_tokens, app_tokens
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
