@@ -21,7 +21,7 @@ from roomkey.authorization_server.accounts.service_accounts.commands import (
 from roomkey.authorization_server.accounts.service_accounts.model import GrantType
 from roomkey.authorization_server.actor import SERVICE, Actor
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import CreateUser
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.server.background_jobs import background_jobs
 from roomkey.authorization_server.server.server import bind_socket, run, with_bound_port
@@ -162,7 +162,7 @@ class AuthService:
         password = self._keep(secrets.token_urlsafe(18))
         hashed = self._hashing.hash_new(password, username=username)
         with self._service.unit_of_work(Actor.console()) as uow:
-            return User(users.create(uow, username=username, roles=roles, password=hashed).id, username, password)
+            return User(CreateUser(username=username, roles=roles, password=hashed)(uow).id, username, password)
 
     def revoke_tokens(self, client_id: str) -> None:
         """Revoke every token of an account: disable it and enable it again. Blocks."""

@@ -21,7 +21,7 @@ from roomkey.authorization_server.accounts.apis.model import Scope
 from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import CreateUser
 from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.schema.audit import audit_events
@@ -160,7 +160,7 @@ class OAuthService(Node):
     def add_user(self, name: str = "alice", **named: Any) -> User:
         """A user with ``PASSWORD``."""
         hashed = self._hashing.hash_new(PASSWORD, username=name)
-        user: User = self.act(users.create, username=name, roles=named.pop("roles", ()), password=hashed, **named)
+        user: User = self.act(CreateUser(username=name, roles=named.pop("roles", ()), password=hashed, **named))
         return user
 
     def sign_in(self, login: Login, name: str = "alice", password: str = PASSWORD, **fields: str) -> httpx2.Response:

@@ -29,6 +29,7 @@ from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.audit.verify import find_break
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.identity import second_factors, sessions, users
+from roomkey.authorization_server.identity.commands import ChangeUser, CreateUser, ListUsers
 from roomkey.authorization_server.service import Service
 
 HOSTILE = {
@@ -89,13 +90,13 @@ ACTS: dict[str, Callable[..., Any]] = {
     "requests.get": GetTokenRequest,
     "requests.approve": ApproveTokenRequest,
     "requests.find": lambda uow, text: ListTokenRequests(state=text)(uow),
-    "users.create": lambda uow, text: users.create(uow, username=text),
-    "users.create tenant": lambda uow, text: users.create(uow, username="bob", tenant=text),
-    "users.create role": lambda uow, text: users.create(uow, username="bob", roles=[text]),
-    "users.create scopes": lambda uow, text: users.create(uow, username="bob", scopes=text),
+    "users.create": lambda uow, text: CreateUser(username=text)(uow),
+    "users.create tenant": lambda uow, text: CreateUser(username="bob", tenant=text)(uow),
+    "users.create role": lambda uow, text: CreateUser(username="bob", roles=[text])(uow),
+    "users.create scopes": lambda uow, text: CreateUser(username="bob", scopes=[text])(uow),
     "users.get": users.get,
-    "users.list after": lambda uow, text: users.list_users(uow, after=text),
-    "users.change tenant": lambda uow, text: users.change(uow, "alice", tenant=text),
+    "users.list after": lambda uow, text: ListUsers(after=text)(uow),
+    "users.change tenant": lambda uow, text: ChangeUser("alice", tenant=text)(uow),
     "sessions.revoke": sessions.revoke,
     "second_factors.reset": second_factors.reset,
     "search.find": lambda uow, text: search.find(uow, actor=text, action=text, subject=text),
@@ -108,7 +109,7 @@ def acting(service: Service) -> Acting:
     made = Acting(service)
     made.api()
     made.account()
-    made(users.create, username="alice")
+    made(CreateUser, username="alice")
     return made
 
 

@@ -29,6 +29,7 @@ from roomkey.authorization_server.audit import search
 from roomkey.authorization_server.column_encryption import PRIVATE_KEY
 from roomkey.authorization_server.grants.authorization_code import CodeGrant, new_code
 from roomkey.authorization_server.identity import recovery_codes, sessions, setup_links, totp, users
+from roomkey.authorization_server.identity.commands import ListUsers
 from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.keys.adoption import list_key_states
@@ -186,7 +187,7 @@ def test_no_secret_that_was_ever_issued_is_anywhere(  # auth service 46, 54
             ListAccountSecrets("app")(uow),
             ListAppTokens()(uow),
             ListTokenRequests()(uow),
-            users.list_users(uow),
+            ListUsers()(uow),
             sessions.list_sessions(uow, "boss"),
             search.find(uow, limit=200),
             list_key_states(uow),

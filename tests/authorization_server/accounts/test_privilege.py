@@ -31,6 +31,7 @@ from roomkey.authorization_server.accounts.token_requests.commands import (
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.identity import sessions, users
+from roomkey.authorization_server.identity.commands import CreateUser, DeleteUser, DisableUser, ListUsers
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.server.backup import back_up
 from roomkey.authorization_server.settings import DAY
@@ -40,19 +41,19 @@ ORDER = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:re
 
 def test_no_account_has_a_name_that_stands_for_a_person_in_tokens(acting: Acting):  # RFC 9068 section 5
     acting.api()
-    boss = acting(users.create, username="boss", roles=["administrator"])
+    boss = acting(CreateUser, username="boss", roles=["administrator"])
     with pytest.raises(Invalid):
         acting.account(boss.id, by=acting.user("dev", "developer"))
 
 
 def test_an_account_of_another_tenant_with_the_name_of_a_user_is_not_that_user(acting: Acting):
     acting.tenant("acme")
-    boss = acting(users.create, username="boss", roles=["administrator"])
-    acting(users.create, username="deputy", roles=["administrator"])
+    boss = acting(CreateUser, username="boss", roles=["administrator"])
+    acting(CreateUser, username="deputy", roles=["administrator"])
     with acting.service.unit_of_work(boss.actor()) as uow:
         session = sessions.begin(uow, boss, stage=Stage.FULL).session
     robot = Actor(ActorKind.SERVICE_ACCOUNT, boss.id, boss.id, frozenset({"administrator"}), "acme")
-    for act in (users.get, users.disable, users.remove, sessions.list_sessions):
+    for act in (users.get, DisableUser, DeleteUser, sessions.list_sessions):
         with pytest.raises(NotFound):
             acting(act, boss.id, by=robot)
     with pytest.raises(NotFound):
@@ -125,7 +126,7 @@ def test_nobody_sees_the_things_of_another_tenant_by_a_cursor(acting: Acting):  
     for tenant in ("acme", "other"):
         acting.account(f"{tenant}-app", tenant=tenant)
         acting(CreateAppToken, **ORDER | {"client_id": f"{tenant}-app"})
-        acting(users.create, username=f"{tenant}-user", tenant=tenant)
+        acting(CreateUser, username=f"{tenant}-user", tenant=tenant)
     ann = acting.user("ann", "administrator", tenant="acme")
     (other,) = acting(ListAppTokens, client_id="other-app").items
     for cursor in (None, f"{other.created_at + 1}.", f"{other.created_at}.", "999999999999.x"):
@@ -134,7 +135,7 @@ def test_nobody_sees_the_things_of_another_tenant_by_a_cursor(acting: Acting):  
         assert acting(ListTokenRequests, after=cursor, by=ann).items == ()
     assert [one.client_id for one in acting(ListServiceAccounts, after="a", by=ann).items] == ["acme-app"]
     assert acting(ListServiceAccounts, tenant="other", by=ann).items == ()
-    assert {one.tenant for one in acting(users.list_users, by=ann)} == {"acme"}
+    assert {one.tenant for one in acting(ListUsers, by=ann).items} == {"acme"}
     for act, id_ in ((GetAppToken, other.id), (RevokeAppToken, other.id), (RotateAppToken, other.id)):
         with pytest.raises(NotFound):
             acting(act, id_, by=ann)

@@ -23,7 +23,8 @@ from roomkey.authorization_server.accounts.tenants.commands import CreateTenant
 from roomkey.authorization_server.accounts.token_requests.commands import RefuseTokenRequest, RequestAppToken
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.identity import sessions, users
+from roomkey.authorization_server.identity import sessions
+from roomkey.authorization_server.identity.commands import CreateUser
 from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.identity.users import User
@@ -60,7 +61,7 @@ class Backoffice:
             return act(*arguments, **named)(uow) if isinstance(act, type) else act(uow, *arguments, **named)
 
     def user(self, name: str, *roles: str, tenant: str | None = None) -> User:
-        user: User = self.act(users.create, username=name, roles=roles, tenant=tenant)
+        user: User = self.act(CreateUser(username=name, roles=roles, tenant=tenant))
         return user
 
     def cookie(self, user: User, *, agent: str = "a browser") -> str:

@@ -18,6 +18,7 @@ from roomkey.authorization_server.audit.verify import verify
 from roomkey.authorization_server.health import alerts
 from roomkey.authorization_server.health.alerts import AlertKind
 from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import ChangeUser, DisableUser
 from roomkey.authorization_server.keys.adoption import list_key_states
 from roomkey.authorization_server.keys.key_record import KeyState
 from roomkey.authorization_server.lists.deny_list import MAX_DENIED
@@ -33,7 +34,7 @@ def _text(page: str) -> str:
 
 
 def test_nobody_answers_their_own_request(backoffice: Backoffice, known: Known):
-    backoffice.act(users.change, known.carol.id, roles=["developer", "approver"])
+    backoffice.act(ChangeUser(known.carol.id, roles=["developer", "approver"]))
     browser = backoffice.browser(backoffice.act(users.get, "carol"))
     assert ">Answer<" not in browser.get("/token-requests").text
     browser.submit(f"/token-requests/{known.request}", decision="approve", answer="")
@@ -183,7 +184,7 @@ def test_what_needs_attention_is_one_click_from_its_remedy(backoffice: Backoffic
 def test_attention_finds_what_is_broken_gone_or_overdue(backoffice: Backoffice, known: Known):
     with backoffice.service.unit_of_work(CONSOLE) as uow:  # behind the back of the service
         uow.connection.execute(audit_events.update().where(audit_events.c.number == 5).values(actor="nobody"))
-    backoffice.act(users.disable, known.carol.id)
+    backoffice.act(DisableUser(known.carol.id))
     backoffice.act(RotateAccountSecret, "warehouse-sync", overlap=DAY)
     with backoffice.service.look(known.alice.actor()) as uow:
         found = {alert.kind: alert for alert in alerts.find(uow)}

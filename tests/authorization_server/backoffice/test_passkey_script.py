@@ -12,7 +12,7 @@ import uvicorn
 
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import CreateUser
 from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
@@ -32,7 +32,7 @@ def issuer(tmp_path: Path) -> Iterator[str]:
     with Service.open(Settings.at(tmp_path / "service", port=port, issuer=issuer)) as service:
         with service.unit_of_work(Actor.console()) as uow:
             hashed = hashing.hash_new(PASSWORD, username="boss")
-            users.create(uow, username="boss", roles=["administrator"], password=hashed)
+            CreateUser(username="boss", roles=["administrator"], password=hashed)(uow)
         app = create_app(service, hashing=hashing)
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -18,6 +18,7 @@ from roomkey.authorization_server.backoffice.session import PageAccess, Visit, l
 from roomkey.authorization_server.backoffice.sign_in import ROUTES
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.identity import passkeys, sessions, setup_links, users
+from roomkey.authorization_server.identity.commands import CreateUser, DisableUser
 from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.identity.users import User
@@ -78,7 +79,7 @@ def make(service: Service, hashing: PasswordHashing) -> Make:
     def made(username: str = "alice", *roles: str) -> User:
         with service.unit_of_work(CONSOLE) as uow:
             hashed = hashing.hash_new(PASSWORD, username=username)
-            return users.create(uow, username=username, roles=roles, password=hashed)
+            return CreateUser(username=username, roles=roles, password=hashed)(uow)
 
     return made
 
@@ -139,7 +140,7 @@ def test_every_refusal_is_the_same_page(service: Service, browser: Browser, make
     make("alice")
     make("disabled")
     with service.unit_of_work(CONSOLE) as uow:
-        users.disable(uow, "disabled")
+        DisableUser("disabled")(uow)
     password = PASSWORD if username == "disabled" else "wrong wrong wrong"
     sign_in(browser, username, password)
     assert browser.page.status_code == 401

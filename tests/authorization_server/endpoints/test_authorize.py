@@ -18,7 +18,7 @@ from roomkey.authorization_server.accounts.service_accounts.commands import Crea
 from roomkey.authorization_server.accounts.tenants.commands import CreateTenant
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.app import create_app
-from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import ChangeUser, CreateUser, DisableUser
 from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.schema.tokens import access_tokens
 from roomkey.authorization_server.service import Service
@@ -72,7 +72,7 @@ def service(tmp_path: Path, clock: FakeClock, hashing: PasswordHashing) -> Itera
             CreateServiceAccount(client_id="brief", redirect_uris=uris, **named)(uow)  # type: ignore[arg-type]
             DisableServiceAccount("gone")(uow)
             hashed = hashing.hash_new(PASSWORD, username="alice")
-            users.create(uow, username="alice", roles=["customer"], password=hashed)
+            CreateUser(username="alice", roles=["customer"], password=hashed)(uow)
         yield opened
 
 
@@ -382,7 +382,7 @@ def test_sixteen_at_once_get_one_token_and_it_ends(signed_in: Browser, service: 
 def test_a_disabled_users_code_is_dead(signed_in: Browser, service: Service) -> None:  # auth service 9
     code = allowed(signed_in)
     with service.unit_of_work(CONSOLE) as uow:
-        users.disable(uow, "alice")
+        DisableUser("alice")(uow)
     assert redeem(signed_in, code)[0] == 400
 
 
@@ -391,13 +391,13 @@ def test_scopes_that_the_person_has_not_are_not_granted(
 ) -> None:  # auth service 14
     code = allowed(signed_in, scope="orders:read orders:write")
     with service.unit_of_work(CONSOLE) as uow:
-        users.change(uow, "alice", scopes="orders:read")
+        ChangeUser("alice", scopes=["orders:read"])(uow)
     assert redeem(signed_in, code)[1]["scope"] == "orders:read"
     signed_in.get(address(scope="orders:write"))
     assert answered(signed_in)["error"] == "invalid_scope"
     code = allowed(signed_in)
     with service.unit_of_work(CONSOLE) as uow:
-        users.change(uow, "alice", scopes="other")
+        ChangeUser("alice", scopes=["other"])(uow)
     assert redeem(signed_in, code)[1]["error"] == "invalid_grant"
 
 

@@ -6,7 +6,7 @@ from tests.authorization_server.oauth_service import CONSOLE, claims_of, error_o
 
 from roomkey.authorization_server.accounts.service_accounts.commands import ChangeServiceAccount
 from roomkey.authorization_server.accounts.tenants.commands import CreateTenant
-from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import DeleteUser, DisableUser
 from roomkey.authorization_server.identity.passwords import TooManySignIns
 from roomkey.authorization_server.schema.identity import users as users_table
 
@@ -36,8 +36,8 @@ def test_whatever_is_wrong_with_a_user_the_response_is_the_same(oauth_on_each_da
     app = oauth_on_each_database.add_app()
     for name in ("alice", "disabled", "gone", "second-factor", "unknown-enrolment"):
         oauth_on_each_database.add_user(name, roles=("approver",) if name == "unknown-enrolment" else ())
-    oauth_on_each_database.act(users.disable, "disabled")
-    oauth_on_each_database.act(users.remove, "gone")
+    oauth_on_each_database.act(DisableUser("disabled"))
+    oauth_on_each_database.act(DeleteUser("gone"))
     second_factor(oauth_on_each_database, "second-factor")
     answers = {name: oauth_on_each_database.sign_in(app, name) for name in ("disabled", "gone", "second-factor")}
     answers["must enrol"] = oauth_on_each_database.sign_in(app, "unknown-enrolment")
@@ -95,7 +95,7 @@ def test_a_disabled_user_has_no_valid_token(oauth_on_each_database):  # auth ser
     oauth_on_each_database.add_user()
     made = oauth_on_each_database.tokens(oauth_on_each_database.add_app())
     assert oauth_on_each_database.active(oauth_on_each_database.api, made["access_token"])
-    oauth_on_each_database.act(users.disable, "alice")
+    oauth_on_each_database.act(DisableUser("alice"))
     assert not oauth_on_each_database.active(oauth_on_each_database.api, made["access_token"])
 
 

@@ -28,7 +28,7 @@ from roomkey.authorization_server.accounts.service_accounts.commands import (
     DisableServiceAccount,
     RotateAccountSecret,
 )
-from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import ChangeUser, DeleteUser, DisableUser, EnableUser
 from roomkey.authorization_server.keys.rotation import rotate
 from roomkey.authorization_server.schema.tokens import refresh_tokens, token_families
 from roomkey.authorization_server.service import Service
@@ -228,7 +228,7 @@ def test_scopes_that_were_taken_away_are_gone_at_the_next_refresh(
     elif loser == "api":
         oauth_on_each_database.act(ChangeApi, "orders-api", remove_scopes=["orders:write"])
     else:
-        oauth_on_each_database.act(users.change, "alice", scopes="orders:read")
+        oauth_on_each_database.act(ChangeUser("alice", scopes=["orders:read"]))
     second = oauth_on_each_database.refresh(app, first["refresh_token"]).json()
     assert second["scope"] == claims_of(second["access_token"])["scope"] == "orders:read"
     if loser == "client":
@@ -250,9 +250,9 @@ def test_a_client_or_user_that_lost_access_gets_no_token_by_refreshing(
         case "api":
             oauth_on_each_database.act(DisableApi, "orders-api")
         case "user":
-            oauth_on_each_database.act(users.disable, "alice")
+            oauth_on_each_database.act(DisableUser("alice"))
         case "gone":
-            oauth_on_each_database.act(users.remove, "alice")
+            oauth_on_each_database.act(DeleteUser("alice"))
         case "grant":
             oauth_on_each_database.act(ChangeServiceAccount, "app", grants=["client_credentials"])
         case "account":
@@ -263,8 +263,8 @@ def test_a_client_or_user_that_lost_access_gets_no_token_by_refreshing(
 
 def test_a_user_who_is_enabled_again_has_no_old_tokens(oauth_on_each_database, app):  # auth service 9
     first = oauth_on_each_database.tokens(app)
-    oauth_on_each_database.act(users.disable, "alice")
-    oauth_on_each_database.act(users.enable, "alice")
+    oauth_on_each_database.act(DisableUser("alice"))
+    oauth_on_each_database.act(EnableUser("alice"))
     assert error_of(oauth_on_each_database.refresh(app, first["refresh_token"])) == REFUSED
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.authorization_server.fresh_data import fresh_data
 
 from roomkey.authorization_server.actor import Actor
-from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import CreateUser
 from roomkey.authorization_server.identity.passwords import Cost, PasswordHashing
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.service import Service
@@ -39,6 +39,6 @@ def make(service: Service, hashing: PasswordHashing) -> Callable[..., User]:
     def made(username: str = "alice", *roles: str, actor: Actor = CONSOLE, tenant: str | None = None) -> User:
         hashed = hashing.hash_new(PASSWORD, username=username)
         with service.unit_of_work(actor) as uow:
-            return users.create(uow, username=username, roles=roles, tenant=tenant, password=hashed)
+            return CreateUser(username=username, roles=roles, tenant=tenant, password=hashed)(uow)
 
     return made

@@ -11,6 +11,7 @@ import pytest
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.errors import Conflict, NotFound
 from roomkey.authorization_server.identity import recovery_codes, sessions, setup_links, totp, users
+from roomkey.authorization_server.identity.commands import CreateUser, DeleteUser, DisableUser, ListUsers
 from roomkey.authorization_server.identity.password_login import SignInAttempt, sign_in
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
@@ -34,11 +35,11 @@ def test_from_the_first_link_to_the_end(service: Service, hashing: PasswordHashi
     with service.unit_of_work(Actor.service()) as uow:
         boss = setup_links.use(uow, token, username="boss", password=hashing.hash_new(PASSWORD, username="boss"))
     with service.unit_of_work(CONSOLE) as uow:
-        users.create(uow, username="alice", roles=["developer", "auditor"])
+        CreateUser(username="alice", roles=["developer", "auditor"])(uow)
     with pytest.raises(Conflict), service.unit_of_work(CONSOLE) as uow:
-        users.create(uow, username="ALICE")
+        CreateUser(username="ALICE")(uow)
     with pytest.raises(Conflict), service.unit_of_work(CONSOLE) as uow:
-        users.disable(uow, "boss")
+        DisableUser("boss")(uow)
 
     def attempt(username: str, password: str) -> str | None:
         given = SignInAttempt(username, password, "192.0.2.1")
@@ -65,8 +66,8 @@ def test_from_the_first_link_to_the_end(service: Service, hashing: PasswordHashi
         assert recovery_codes.matches(uow, boss, code)
         assert not recovery_codes.matches(uow, boss, code)
     with service.unit_of_work(CONSOLE) as uow:
-        assert [user.username for user in users.list_users(uow)] == ["alice", "boss"]
-        users.remove(uow, "alice")
+        assert [user.username for user in ListUsers()(uow).items] == ["alice", "boss"]
+        DeleteUser("alice")(uow)
         with pytest.raises(NotFound):
             users.get(uow, "alice\x00")
         assert sessions.look_up(uow, begun.cookie.value) is not None

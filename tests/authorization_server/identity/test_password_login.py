@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.identity import sessions, users
+from roomkey.authorization_server.identity.commands import CreateUser, DeleteUser, DisableUser, SetPassword
 from roomkey.authorization_server.identity.password_login import SignInAttempt, is_own_password, sign_in
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
@@ -61,9 +62,9 @@ def test_every_refusal_is_the_same_after_the_same_work(  # auth service 35
     for name in ("alice", "disabled", "locked", "gone"):
         make(name)
     with service.unit_of_work(CONSOLE) as uow:
-        users.disable(uow, "disabled")
-        users.remove(uow, "gone")
-        users.create(uow, username="passwordless")
+        DisableUser("disabled")(uow)
+        DeleteUser("gone")(uow)
+        CreateUser(username="passwordless")(uow)
     for _ in range(5):
         attempt("locked", address="192.0.2.2")
     hashes = []
@@ -177,7 +178,7 @@ def test_many_right_sign_ins_at_once_disturb_nobody(service: Service, hashing: P
     assert asyncio.run(burst()) == [alice.id] * 40
 
 
-@pytest.mark.parametrize("change", [users.disable, users.remove, "password"])
+@pytest.mark.parametrize("change", [DisableUser, DeleteUser, "password"])
 def test_what_happens_while_the_hash_is_made_counts(  # auth service 9
     service: Service, hashing: PasswordHashing, make: Make, monkeypatch: pytest.MonkeyPatch, change: Any
 ) -> None:
@@ -189,9 +190,9 @@ def test_what_happens_while_the_hash_is_made_counts(  # auth service 9
         right = await matches(password, stored)
         with service.unit_of_work(CONSOLE) as uow:
             if change == "password":
-                users.set_password(uow, alice.id, other)
+                SetPassword(alice.id, other)(uow)
             else:
-                change(uow, alice.id)
+                change(alice.id)(uow)
         return right
 
     monkeypatch.setattr(hashing, "matches_async", meanwhile)

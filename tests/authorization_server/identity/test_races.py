@@ -15,6 +15,7 @@ from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, NotFound
 from roomkey.authorization_server.identity import recovery_codes, setup_links, totp, users
+from roomkey.authorization_server.identity.commands import ChangeUser, DeleteUser, DisableUser
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.service import Service
@@ -32,10 +33,10 @@ def service(tmp_path: Path, clock: FakeClock, database_url: str) -> Iterator[Ser
 
 
 ENDS: dict[str, Callable[[UnitOfWork, str], object]] = {
-    "demoted": lambda uow, user: users.change(uow, user, roles=["developer"]),
-    "disabled": users.disable,
-    "deleted": users.remove,
-    "moved to a tenant": lambda uow, user: users.change(uow, user, tenant="acme"),
+    "demoted": lambda uow, user: ChangeUser(user, roles=["developer"])(uow),
+    "disabled": lambda uow, user: DisableUser(user)(uow),
+    "deleted": lambda uow, user: DeleteUser(user)(uow),
+    "moved to a tenant": lambda uow, user: ChangeUser(user, tenant="acme")(uow),
 }
 
 
@@ -59,8 +60,8 @@ def test_two_changes_of_roles_at_once_follow_one_another(service: Service, make:
     eve = make("eve", "auditor")
     outcomes = run_concurrently(
         service,
-        lambda uow: users.change(uow, eve.id, roles=["developer", "approver"]),
-        lambda uow: users.change(uow, eve.id, roles=["developer"]),
+        ChangeUser(eve.id, roles=["developer", "approver"]),
+        ChangeUser(eve.id, roles=["developer"]),
     )
     assert [found.roles for found in outcomes] == [("approver", "developer"), ("developer",)]
 

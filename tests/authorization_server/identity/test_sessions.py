@@ -4,7 +4,8 @@ import pytest
 
 from roomkey.authorization_server.actor import Actor
 from roomkey.authorization_server.errors import NotAllowed, NotFound
-from roomkey.authorization_server.identity import sessions, users
+from roomkey.authorization_server.identity import sessions
+from roomkey.authorization_server.identity.commands import DisableUser
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.service import Service
@@ -85,7 +86,7 @@ def test_disabling_ends_sessions_even_ones_that_began_meanwhile(service: Service
     # auth service 9
     make("boss", "administrator")
     with service.unit_of_work(Actor.console()) as uow:
-        users.disable(uow, "alice")
+        DisableUser("alice")(uow)
         begun = sessions.begin(uow, alice, stage=Stage.FULL)
     assert not found(service, begun.cookie.value)
 

@@ -6,8 +6,18 @@ from sqlalchemy import insert, select
 
 from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.audit.verify import find_break
+from roomkey.authorization_server.commands.paging import all_items
 from roomkey.authorization_server.errors import Conflict, Invalid, NotAllowed, NotFound
 from roomkey.authorization_server.identity import second_factors, sessions, users
+from roomkey.authorization_server.identity.commands import (
+    ChangeUser,
+    CreateUser,
+    DeleteUser,
+    DisableUser,
+    EnableUser,
+    ListUsers,
+    SetPassword,
+)
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.identity.users import User
@@ -36,7 +46,8 @@ def test_a_user_is_found_by_id_and_by_any_way_to_write_the_name(service: Service
         for name in ("bob", "", "\ud800", "al\x00ice", "x" * 100_000):
             with pytest.raises(NotFound):
                 users.get(uow, name)
-        users.list_users(uow, after="\ud800\x00")
+        with pytest.raises(Invalid):
+            ListUsers(after="\ud800\x00")
     assert alice.username == "Alice"
     assert alice.roles == ("developer",)
     assert not alice.must_enrol
@@ -53,12 +64,15 @@ def test_lists_go_on_after_the_last_one_and_know_no_sql(service: Service, make: 
     for name in ("carol", "alice", "bob", "dave"):
         make(name)
     with service.look(CONSOLE) as uow:
-        first = users.list_users(uow, limit=3)
-        rest = users.list_users(uow, after=first[-1].username_key, limit=3)
+        page = ListUsers(limit=3)(uow)
+        first, rest = page.items, ListUsers(after=page.after, limit=3)(uow).items
         assert sorted(user.username for user in (*first, *rest)) == ["alice", "bob", "carol", "dave"]
         assert len(first) == 3
-        assert users.list_users(uow, after="' OR 1=1 --", limit=100_000_000) == (*first, *rest)
-        assert len(users.list_users(uow, limit=-5)) == 1
+        assert ListUsers(after="' OR 1=1 --", limit=200)(uow).items == (*first, *rest)
+        assert tuple(all_items(uow, ListUsers(limit=1))) == (*first, *rest)
+        for limit in (-5, 0, 201, 100_000_000):
+            with pytest.raises(Invalid):
+                ListUsers(limit=limit)
 
 
 @pytest.mark.parametrize("role", ["approver", "developer", "auditor", "made-up"])
@@ -67,14 +81,14 @@ def test_only_administrators_change_users(service: Service, make: Make, role: st
     actor = make("mallory", role).actor()
     hashed = PasswordHashing().hash_new("seven green lanterns hum", username="x")
     acts: list[Callable[..., object]] = [
-        lambda uow: users.create(uow, username="eve", roles=["administrator"]),
-        lambda uow: users.change(uow, "mallory", roles=["administrator"]),
-        lambda uow: users.change(uow, actor.id, tenant=""),
-        lambda uow: users.change(uow, actor.id, scopes="everything"),
-        lambda uow: users.set_password(uow, boss.id, hashed),
-        lambda uow: users.disable(uow, boss.id),
-        lambda uow: users.enable(uow, boss.id),
-        lambda uow: users.remove(uow, boss.id),
+        CreateUser(username="eve", roles=["administrator"]),
+        ChangeUser("mallory", roles=["administrator"]),
+        ChangeUser(actor.id, tenant=""),
+        ChangeUser(actor.id, scopes=["everything"]),
+        SetPassword(boss.id, hashed),
+        DisableUser(boss.id),
+        EnableUser(boss.id),
+        DeleteUser(boss.id),
         lambda uow: second_factors.reset(uow, boss.id),
     ]
     for act in acts:
@@ -97,12 +111,12 @@ def test_nobody_gives_a_role_above_their_own(  # auth service 45
     }
     monkeypatch.setattr(permissions, "ALLOWED", allowed)
     with service.unit_of_work(deputy) as uow:
-        users.create(uow, username="helper", roles=["auditor"])
+        CreateUser(username="helper", roles=["auditor"])(uow)
     for act in (
-        lambda uow: users.create(uow, username="puppet", roles=["administrator"]),
-        lambda uow: users.change(uow, "helper", roles=["auditor", "approver"]),
-        lambda uow: users.change(uow, "boss", roles=[]),
-        lambda uow: users.set_password(uow, "boss", PasswordHashing().hash_new("kilo lanterns hum", username="x")),
+        CreateUser(username="puppet", roles=["administrator"]),
+        ChangeUser("helper", roles=["auditor", "approver"]),
+        ChangeUser("boss", roles=[]),
+        SetPassword("boss", PasswordHashing().hash_new("kilo lanterns hum", username="x")),
     ):
         with pytest.raises(NotAllowed), service.unit_of_work(deputy) as uow:
             act(uow)
@@ -116,37 +130,37 @@ def test_another_tenants_user_is_not_there(service: Service, make: Make, acme: s
     own = make("ann", actor=admin)
     assert own.tenant == acme
     for user in (foreign, general):
-        for act in (users.get, users.disable, users.remove, users.change, second_factors.reset, sessions.list_sessions):
+        for act in (users.get, DisableUser, DeleteUser, ChangeUser, second_factors.reset, sessions.list_sessions):
             with pytest.raises(NotFound), service.unit_of_work(admin) as uow:
-                act(uow, user.id)
+                act(user.id)(uow) if isinstance(act, type) else act(uow, user.id)
     with service.look(admin) as uow:
-        assert {user.username for user in users.list_users(uow)} == {"tina", "ann"}
+        assert {user.username for user in ListUsers()(uow).items} == {"tina", "ann"}
     with pytest.raises(NotAllowed), service.unit_of_work(admin) as uow:
-        users.change(uow, own.id, tenant="")
+        ChangeUser(own.id, tenant="")(uow)
     with pytest.raises(Invalid), service.unit_of_work(admin) as uow:
-        users.create(uow, username="spy", tenant="other")
+        CreateUser(username="spy", tenant="other")(uow)
 
 
 def test_the_last_administrator_stays(service: Service, make: Make, acme: str) -> None:  # auth service 45
     make("tina", "administrator", tenant=acme)
     boss = make("boss", "administrator")
     acts: list[Callable[..., object]] = [
-        lambda uow: users.disable(uow, "boss"),
-        lambda uow: users.remove(uow, "boss"),
-        lambda uow: users.change(uow, "boss", roles=["developer"]),
-        lambda uow: users.change(uow, "boss", tenant="acme"),
+        DisableUser("boss"),
+        DeleteUser("boss"),
+        ChangeUser("boss", roles=["developer"]),
+        ChangeUser("boss", tenant="acme"),
     ]
     for act in acts:
         with pytest.raises(Conflict), service.unit_of_work(boss.actor()) as uow:
             act(uow)
     deputy = make("deputy", "administrator")
     with service.unit_of_work(deputy.actor()) as uow:
-        users.disable(uow, "boss")
+        DisableUser("boss")(uow)
     with pytest.raises(Conflict), service.unit_of_work(CONSOLE) as uow:
-        users.disable(uow, "deputy")
+        DisableUser("deputy")(uow)
     with service.unit_of_work(CONSOLE) as uow:
-        users.enable(uow, "boss")
-        users.change(uow, "deputy", roles=["developer"])
+        EnableUser("boss")(uow)
+        ChangeUser("deputy", roles=["developer"])(uow)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +178,7 @@ def test_the_last_administrator_stays(service: Service, make: Make, acme: str) -
 )
 def test_what_cannot_be_taken_names_its_field(service: Service, field: str, values: dict[str, object]) -> None:
     with pytest.raises(Invalid) as refused, service.unit_of_work(CONSOLE) as uow:
-        users.create(uow, **({"username": "alice"} | values))  # type: ignore[arg-type]
+        CreateUser(**({"username": "alice"} | values))(uow)  # type: ignore[arg-type]
     assert refused.value.field == field
 
 
@@ -174,21 +188,21 @@ def test_other_roles_end_the_sessions(service: Service, make: Make) -> None:  # 
         begun = sessions.begin(uow, alice, stage=Stage.FULL)
     with service.unit_of_work(CONSOLE) as uow:
         before = config_version(uow.connection)
-        changed = users.change(uow, "alice", roles=["auditor", "developer"], scopes="b a b")
+        changed = ChangeUser("alice", roles=["auditor", "developer"], scopes=["b", "a", "b"])(uow)
         assert (changed.roles, changed.scopes) == (("auditor", "developer"), ("a", "b"))
         assert sessions.look_up(uow, begun.cookie.value) is None
         assert config_version(uow.connection) != before
-        assert users.change(uow, "alice", scopes="").scopes is None
+        assert ChangeUser("alice", scopes=[])(uow).scopes is None
 
 
 def test_a_disabled_or_deleted_user_has_nothing_left(service: Service, make: Make) -> None:  # auth service 9
-    for end, name in ((users.disable, "alice"), (users.remove, "bob")):
+    for end, name in ((DisableUser, "alice"), (DeleteUser, "bob")):
         user = make(name)
         with service.unit_of_work(user.actor()) as uow:
             begun = sessions.begin(uow, user, stage=Stage.FULL)
             _hold(uow.connection, user.id, uow.now)
         with service.unit_of_work(CONSOLE) as uow:
-            end(uow, user.id)
+            end(user.id)(uow)
         with service.look(CONSOLE) as uow:
             assert sessions.look_up(uow, begun.cookie.value) is None
             connection = uow.connection
@@ -235,11 +249,11 @@ def _hold(connection: object, user_id: str, now: int) -> None:
 def test_a_deleted_users_name_is_free_and_what_proved_them_is_gone(service: Service, make: Make) -> None:
     gone = make("alice")
     with service.unit_of_work(CONSOLE) as uow:
-        users.remove(uow, gone.id)
+        DeleteUser(gone.id)(uow)
         for name in (gone.id, "alice", f"\x7f{gone.id}"):
             with pytest.raises(NotFound):
                 users.get(uow, name)
-        assert users.list_users(uow) == ()
+        assert ListUsers()(uow).items == ()
         row = uow.connection.execute(select(table).where(table.c.id == gone.id)).one()
         assert row.password_hash is row.totp_seed is None
     assert make("alice").id != gone.id
@@ -249,12 +263,12 @@ def test_every_change_is_written_down_without_secrets(service: Service, make: Ma
     make("alice")
     hashed = PasswordHashing().hash_new("kilo lanterns hum", username="alice")
     with service.unit_of_work(CONSOLE) as uow:
-        users.change(uow, "alice", roles=["developer"])
-        users.set_password(uow, "alice", hashed)
-        users.disable(uow, "alice")
-        users.enable(uow, "alice")
+        ChangeUser("alice", roles=["developer"])(uow)
+        SetPassword("alice", hashed)(uow)
+        DisableUser("alice")(uow)
+        EnableUser("alice")(uow)
         second_factors.reset(uow, "alice")
-        users.remove(uow, "alice")
+        DeleteUser("alice")(uow)
         events = select(audit_events.c.action, audit_events.c.details).where(audit_events.c.subject_kind == "user")
         rows = uow.connection.execute(events).all()
         assert [row.action for row in rows] == [
@@ -277,6 +291,6 @@ def test_people_read_themselves_alone(service: Service, make: Make) -> None:  # 
         with pytest.raises(NotAllowed):
             users.get(uow, bob.id)
         with pytest.raises(NotAllowed):
-            users.list_users(uow)
+            ListUsers()(uow)
     with pytest.raises(NotAllowed), service.look(Actor(ActorKind.SERVICE_ACCOUNT, id=bob.id)) as uow:
         users.get(uow, bob.id)

@@ -18,7 +18,7 @@ from roomkey.authorization_server.accounts.apis.commands import CreateApi
 from roomkey.authorization_server.accounts.apis.model import Scope
 from roomkey.authorization_server.accounts.service_accounts.commands import CreateServiceAccount
 from roomkey.authorization_server.actor import Actor
-from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import CreateUser
 from roomkey.authorization_server.identity.passwords import PasswordHashing
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
@@ -49,7 +49,7 @@ def _stocked(data: Path) -> tuple[str, str]:
         app = CreateServiceAccount(client_id="app", apis=access, grants=["password"], authentication=POST)(uow)
         robot = CreateServiceAccount(client_id="robot", apis=access, authentication=POST)(uow)
         hashed = hashing.hash_new(PASSWORD, username="alice")
-        users.create(uow, username="alice", password=hashed)
+        CreateUser(username="alice", password=hashed)(uow)
     hashing.close()
     assert app.client_secret is not None
     assert robot.client_secret is not None

@@ -10,7 +10,7 @@ from tests.authorization_server.oauth_service import CONSOLE, Login, OAuthServic
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.accounts.service_accounts.commands import DisableServiceAccount
 from roomkey.authorization_server.clients.client_cache import StaleConfig, require_config_version
-from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import DeleteUser, DisableUser
 from roomkey.authorization_server.schema.identity import users as users_table
 from roomkey.authorization_server.schema.tokens import access_tokens, refresh_tokens, token_families
 from roomkey.authorization_server.tokens.issue import TokenGrant, create_access_token
@@ -83,7 +83,7 @@ def test_a_token_that_is_issued_during_a_bulk_revocation_is_revoked_too(oauth_on
     act = {
         "family": lambda uow: revoke_family(uow, family, reason="test"),
         "account": DisableServiceAccount("app"),
-        "user": lambda uow: users.disable(uow, "alice"),
+        "user": DisableUser("alice"),
     }[ending]
     with oauth_on_each_database.service.unit_of_work(CONSOLE) as uow:
         require_config_version(uow.connection, config_version(uow.connection))
@@ -108,7 +108,7 @@ def test_issuing_after_a_revocation_sees_a_new_config_version(oauth_on_each_data
     oauth_on_each_database.tokens(app)
     with oauth_on_each_database.service.look(CONSOLE) as uow:
         before = config_version(uow.connection)
-    oauth_on_each_database.act(users.disable, "alice")
+    oauth_on_each_database.act(DisableUser("alice"))
     with oauth_on_each_database.service.unit_of_work(CONSOLE) as uow, pytest.raises(StaleConfig):
         require_config_version(uow.connection, before)
 
@@ -126,7 +126,7 @@ def test_a_revoked_family_has_no_successor(oauth_on_each_database):
         assert len(uow.connection.execute(select(refresh_tokens.c.digest)).all()) == 1
 
 
-@pytest.mark.parametrize("ending", [users.disable, users.remove])
+@pytest.mark.parametrize("ending", [DisableUser, DeleteUser])
 def test_a_sign_in_and_the_revocation_of_its_user_never_deadlock(oauth_on_each_database, ending):
     """The sign-in holds the user's row before it issues, as ``password_login`` does."""
     alice = oauth_on_each_database.add_user()
@@ -134,7 +134,7 @@ def test_a_sign_in_and_the_revocation_of_its_user_never_deadlock(oauth_on_each_d
     oauth_on_each_database.tokens(app)
     with oauth_on_each_database.service.unit_of_work(CONSOLE) as uow:
         uow.connection.execute(update(users_table).where(users_table.c.id == alice.id).values(last_seen_at=uow.now))
-        thread, done = meanwhile(oauth_on_each_database, lambda uow: ending(uow, "alice"))
+        thread, done = meanwhile(oauth_on_each_database, ending("alice"))
         assert not done.wait(0.3)
         require_config_version(uow.connection, config_version(uow.connection))
         token = new_token(uow, user_id=alice.id)

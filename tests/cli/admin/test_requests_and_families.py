@@ -7,7 +7,8 @@ from tests.cli.admin.conftest import Admin
 from roomkey.authorization_server.accounts.service_accounts.commands import GetServiceAccount
 from roomkey.authorization_server.accounts.token_requests.commands import RequestAppToken
 from roomkey.authorization_server.actor import Actor
-from roomkey.authorization_server.identity import sessions, users
+from roomkey.authorization_server.identity import sessions
+from roomkey.authorization_server.identity.commands import CreateUser
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
@@ -21,7 +22,7 @@ def _begun(data: Path) -> tuple[list[str], str, str]:
     """Two requests of carol's, a family and a session of hers: their ids, and the cookie."""
     with Service.open(Settings.at(data)) as service:
         with service.unit_of_work(CONSOLE) as uow:
-            carol = users.create(uow, username="carol", roles=["developer"])
+            carol = CreateUser(username="carol", roles=["developer"])(uow)
         with service.unit_of_work(carol.actor()) as uow:
             order = {"client_id": "reports", "audience": "orders-api", "scopes": ["orders:read"], "lifetime": 3600}
             asked = [RequestAppToken(**order, note=note)(uow).id for note in ("one", "two")]

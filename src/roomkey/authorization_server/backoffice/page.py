@@ -16,6 +16,9 @@ from roomkey.authorization_server.backoffice.forms import Confirmation
 from roomkey.authorization_server.backoffice.layout import Layout
 from roomkey.authorization_server.backoffice.lookups import pending_requests
 from roomkey.authorization_server.backoffice.session import Page, Visit, requires, secured, see_other
+from roomkey.authorization_server.commands.command import Command, commands_of
+from roomkey.authorization_server.commands.form import FormField, form_fields
+from roomkey.authorization_server.commands.terminal import in_terminal
 from roomkey.authorization_server.errors import Invalid, ServiceError
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.permissions import Permission
@@ -61,8 +64,23 @@ def _environment() -> Environment:
         "relative": time_words.relative,
         "words": str.split,
     }
-    made.globals |= {"static": static_files.url_of}
+    made.globals |= {"static": static_files.url_of, "terminal": _terminal, "form_field": _form_field}
     return made
+
+
+def _command(words: str) -> type[Command[Any]]:
+    noun, _, verb = words.partition(" ")
+    return next(kind for kind in commands_of(noun) if kind.declaration.verb == verb)
+
+
+def _terminal(words: str, **values: Any) -> str:
+    """The command line that equals a page: ``terminal("user show", user="alice")``."""
+    return in_terminal(_command(words), **values)
+
+
+def _form_field(words: str, name: str) -> FormField:
+    """A field of a command, for the macros of forms."""
+    return form_fields(_command(words), name)[0]
 
 
 ENVIRONMENT: Final = _environment()

@@ -33,6 +33,7 @@ NOUNS: Final = {
     "user": f"{_SERVER}.identity.commands",
     "keys": f"{_SERVER}.keys.commands",
     "audit": f"{_SERVER}.audit.commands",
+    "family": f"{_SERVER}.tokens.commands",
 }
 _declared: "dict[str, list[type[Command[Any]]]]" = {noun: [] for noun in NOUNS}
 

@@ -9,6 +9,7 @@ from roomkey.authorization_server.actor import ActorKind
 from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.errors import Conflict, NotAllowed, NotFound
 from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import CreateUser
 from roomkey.authorization_server.identity.passwords import PasswordHash
 from roomkey.authorization_server.identity.users import User
 from roomkey.authorization_server.permissions import Role
@@ -64,4 +65,4 @@ def use(uow: UnitOfWork, token: str, *, username: str, password: PasswordHash) -
     )
     if spent.rowcount != 1:
         raise NotFound("The setup link was used in the meantime.")
-    return users.create(uow, username=username, roles=[Role.ADMINISTRATOR], password=password)
+    return CreateUser(username=username, roles=(Role.ADMINISTRATOR.value,), password=password)(uow)

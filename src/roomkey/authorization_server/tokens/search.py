@@ -107,12 +107,12 @@ def get_family(uow: UnitOfWork, family_id: str) -> TokenFamily:
     return _family(row)
 
 
-def revoke_family(uow: UnitOfWork, family_id: str) -> TokenFamily:
-    """Revoke a family and its access tokens, if it is not revoked yet. Raises NotFound and NotAllowed."""
+def revoke_family(uow: UnitOfWork, family_id: str, *, reason: str = "") -> TokenFamily:
+    """Revoke a family and its access tokens, unless it is revoked already. Raises NotFound and NotAllowed."""
     uow.demand(Permission.REVOKE_TOKENS)
     family = get_family(uow, family_id)
-    if revocation.revoke_family(uow, family_id, reason="revoked by hand"):
-        details = {"client_id": family.client_id, "user": family.user_id}
+    if revocation.revoke_family(uow, family_id, reason=reason or "revoked by hand"):
+        details = {"client_id": family.client_id, "user": family.user_id, "reason": reason}
         record_event(uow, "family.revoked", Subject("family", family_id, uow.actor.tenant), **details)
     return get_family(uow, family_id)
 

@@ -1,17 +1,23 @@
-"""``roomkey admin audit``: what was done, by whom, and whether anybody has changed what was written down."""
+"""``roomkey admin audit``: the audit log, and whether its hash chain holds."""
 
 from typing import Annotated
 
 import typer
 
+from roomkey.authorization_server.audit.commands import ListAuditEvents, VerifyAuditChain
+from roomkey.cli.admin.context import reading
 from roomkey.cli.admin.options import AsJson
+from roomkey.cli.admin.printing import print_done, print_json, print_list
+from roomkey.cli.admin.typer_command import Noun
+from roomkey.cli.errors import print_error
 from roomkey.cli.exit_code import ExitCode
-from roomkey.cli.help import Command, Group
+from roomkey.cli.time_words import date
 
-app = typer.Typer(cls=Group, help="The audit log: what was done, by whom, and whether its chain holds.")
+noun = Noun("audit", "The audit log, and whether its hash chain holds.")
+app = noun.app
 
 
-@app.command("list", cls=Command, short_help="List the latest events.")
+@noun.command("list", "List the latest events.")
 def list_events(
     context: typer.Context,
     *,
@@ -23,15 +29,9 @@ def list_events(
     as_json: AsJson = False,
 ) -> int:
     """List the latest events of the audit log, the newest first; --json has what was before and after."""
-    from roomkey.authorization_server.audit import search
-    from roomkey.cli.admin.context import seen
-    from roomkey.cli.admin.printing import print_json, print_list
-    from roomkey.cli.time_words import date
-
-    page = seen(
-        context,
-        lambda uow: search.find(uow, actor=actor, action=action, subject=subject, after=after, limit=limit),
-    )
+    listing = ListAuditEvents(after=after, limit=limit, actor=actor, action=action, subject=subject)
+    with reading(context) as uow:
+        page = listing(uow)
     if as_json:
         print_json(events=page.items, after=page.after)
         return ExitCode.OK
@@ -50,24 +50,20 @@ def list_events(
         folded="about",
         spared=("when",),
         numbers=("no.",),
-        empty="Nothing was written down.",
+        empty="There are no events.",
     )
     return ExitCode.OK
 
 
-@app.command("verify", cls=Command, short_help="Check that nobody has changed the log.")
+@noun.command("verify", "Check that nobody has changed the log.")
 def verify(context: typer.Context, *, as_json: AsJson = False) -> int:
-    """Check the chain of all events: whether one was changed, moved or taken out. Exits with 1 where it was."""
-    from roomkey.authorization_server.audit.verify import verify as verify_chain
-    from roomkey.cli.admin.context import seen
-    from roomkey.cli.admin.printing import print_done, print_json
-    from roomkey.cli.errors import print_error
-
-    verdict = seen(context, verify_chain)
+    """Verify the hash chain of all events: whether one was changed, moved or removed. Exits with 1 where it was."""
+    with reading(context) as uow:
+        chain = VerifyAuditChain()(uow)
     if as_json:
-        print_json(holds=verdict.holds, number=verdict.number)
-    elif verdict.holds:
-        print_done(f"All {verdict.number} events are as they were written.")
+        print_json(holds=chain.holds, number=chain.number)
+    elif chain.holds:
+        print_done(f"The hash chain of all {chain.number} events holds.")
     else:
-        print_error(f"The chain breaks at event {verdict.number}: it was changed, moved or taken out.")
-    return ExitCode.OK if verdict.holds else ExitCode.FAILED
+        print_error(f"The hash chain breaks at event {chain.number}: it was changed, moved or removed.")
+    return ExitCode.OK if chain.holds else ExitCode.FAILED

@@ -26,6 +26,7 @@ from roomkey.cli.exit_code import ExitCode
 from roomkey.errors import ConfigurationError
 
 Shown = TypeVar("Shown", bound=Callable[..., None])
+Verb = TypeVar("Verb", bound=Callable[..., int])
 Given = Mapping[str, Any]
 _AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for a script.")]
 _LARGEST_FILE = 65_536
@@ -78,7 +79,7 @@ class Noun:
     def _position(self, verb: CommandInfo) -> int:
         return self._order.index(verb.name or "") if verb.name in self._order else len(self._order)
 
-    def command(self, name: str, words: str) -> Callable[[Shown], Shown]:
+    def command(self, name: str, words: str) -> Callable[[Verb], Verb]:
         """Add a verb that is written by hand."""
         return self.app.command(name, cls=help_.Command, short_help=words)
 

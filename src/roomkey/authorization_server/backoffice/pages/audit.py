@@ -1,67 +1,51 @@
-"""The audit log: read by filter, verified, taken along as a table."""
+"""The audit log: filtered, verified, exported as CSV."""
 
 import csv
-import dataclasses
 import io
+import itertools
 import json
-from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from roomkey.authorization_server.audit import search
+from roomkey.authorization_server.audit.commands import ListAuditEvents, VerifyAuditChain
 from roomkey.authorization_server.audit.search import Event
 from roomkey.authorization_server.audit.verify import ChainStatus
-from roomkey.authorization_server.audit.verify import verify as verify_chain
 from roomkey.authorization_server.backoffice.lookups import event_names
-from roomkey.authorization_server.backoffice.page import Routes, Values, show
+from roomkey.authorization_server.backoffice.page import Routes, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.time_words import machine
-from roomkey.authorization_server.commands.paging import LARGEST, USUAL, Page
+from roomkey.authorization_server.commands.fields import convert
+from roomkey.authorization_server.commands.paging import Page, all_items
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _COLUMNS: Final = ("number", "at", "actor", "action", "subject_kind", "subject", "tenant", "address", "details")
-_MOST_PAGES: Final = 50  # of 200 events: what one export holds
+_MOST_EXPORTED: Final = 10_000
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Filters:
-    """Which events are looked at; an empty one lets all through."""
-
-    actor: str
-    action: str
-    subject: str
-
-    def find(self, uow: UnitOfWork, *, after: str | None, limit: int = USUAL) -> Page[Event]:
-        """A page of them."""
-        return search.find(uow, actor=self.actor, action=self.action, subject=self.subject, after=after, limit=limit)
-
-
 ROUTES = Routes()
 
 
 @ROUTES.get("/audit", Permission.READ_AUDIT)
 async def list_events(visit: Visit) -> Response:
-    """Events, the newest first."""
+    """Show events, the newest first."""
     return await _list(visit, None)
 
 
 @ROUTES.post("/audit/verify", Permission.READ_AUDIT)
 async def verify(visit: Visit) -> Response:
-    """The same, with what was found of the chain."""
-    return await _list(visit, await visit.view(verify_chain))
+    """Verify the hash chain, and show the result with the events."""
+    return await _list(visit, await visit.view(VerifyAuditChain()))
 
 
 @ROUTES.get("/audit.csv", Permission.READ_AUDIT)
 async def export(visit: Visit) -> Response:
-    """The newest events of a filter as CSV, ten thousand at most."""
-    filters = _filters(visit)
+    """Export the newest events of a filter as CSV, ten thousand at most."""
+    listing = convert(_filters(visit), ListAuditEvents)
 
     def read(uow: UnitOfWork) -> list[Event]:
-        return list(_every(uow, filters))
+        return list(itertools.islice(all_items(uow, listing), _MOST_EXPORTED))
 
     text = io.StringIO()
     writer = csv.writer(text)
@@ -75,54 +59,37 @@ async def _list(visit: Visit, verdict: ChainStatus | None) -> Response:
     filters, after = _filters(visit), visit.request.query_params.get("after")
 
     def read(uow: UnitOfWork) -> tuple[Page[Event], dict[str, str]]:
-        found = filters.find(uow, after=after)
+        found = convert({"after": after, **filters}, ListAuditEvents)(uow)
         return found, event_names(uow, found.items)
 
     found, names = await visit.view(read)
-    query = urlencode({name: value for name, value in dataclasses.asdict(filters).items() if value})
-    may_verify = visit.actor.tenant is None
-    values: Values = {
-        "found": found,
-        "filters": filters,
-        "query": query,
-        "verdict": verdict,
-        "may_verify": may_verify,
-        "names": names,
-    }
-    return await show(visit, "audit.html", **values)
+    query = urlencode({name: value for name, value in filters.items() if value})
+    return await show(
+        visit,
+        "audit.html",
+        found=found,
+        filters=filters,
+        query=query,
+        verdict=verdict,
+        may_verify=visit.actor.tenant is None,
+        names=names,
+    )
 
 
-def _filters(visit: Visit) -> Filters:
+def _filters(visit: Visit) -> dict[str, str]:
     query = visit.request.query_params
-    return Filters(**{name: query.get(name, "").strip() for name in ("actor", "action", "subject")})
-
-
-def _every(uow: UnitOfWork, filters: Filters) -> Iterator[Event]:
-    after = None
-    for _ in range(_MOST_PAGES):
-        found = filters.find(uow, after=after, limit=LARGEST)
-        yield from found.items
-        after = found.after
-        if after is None:
-            return
+    return {name: query.get(name, "").strip() for name in ("actor", "action", "subject")}
 
 
 def _row(event: Event) -> list[str]:
-    details = json.dumps(event.details, ensure_ascii=False, sort_keys=True)
-    values = (
-        str(event.number),
-        machine(event.at),
-        event.actor,
-        event.action,
-        event.subject_kind,
-        event.subject,
-        event.tenant or "",
-        event.address,
-        details,
-    )
-    return [_harmless(value) for value in values]
+    values = {name: getattr(event, name) for name in _COLUMNS} | {
+        "at": machine(event.at),
+        "tenant": event.tenant or "",
+        "details": json.dumps(event.details, ensure_ascii=False, sort_keys=True),
+    }
+    return [_harmless(str(value)) for value in values.values()]
 
 
 def _harmless(value: str) -> str:
-    """``value``, with an apostrophe before what a spreadsheet would take for a formula and run."""
+    """``value``, with an apostrophe before what a spreadsheet would run as a formula."""
     return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) or value.startswith(_FORMULA) else value
