@@ -129,6 +129,7 @@ def users(session: Session) -> None:
     user("list")
     user("create", "carol", "--password-stdin", stdin="short\n")
     user("create", "alice")
+    user("delete", "bob")
     user("show", "none")
 
 

@@ -128,7 +128,7 @@ def test_keys_walk_through_their_lanes(backoffice: Backoffice, known: Known):
         states = {one.key.kid: one.key.state for one in list_key_states(uow)}
     assert states[known.key] is KeyState.RETIRING
     browser.get(f"/keys/{known.key}/withdraw")
-    assert "Every token that it signed dies" in browser.page.text
+    assert "Every token that it signed becomes invalid" in browser.page.text
     browser.submit(f"/keys/{known.key}/withdraw")
     with backoffice.service.look(CONSOLE) as uow:
         assert known.key not in {one.key.kid for one in list_key_states(uow)}
