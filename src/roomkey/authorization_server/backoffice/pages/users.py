@@ -228,9 +228,9 @@ async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
 async def _edit_roles(visit: Visit, refused: ServiceError | None = None) -> Response:
     user = await visit.view(lambda uow: _user(uow, visit))
     others = " ".join(role for role in user.roles if role not in _KNOWN)
-    values: Values = {"chosen_roles": visit.form.many("roles")} if refused else {"chosen_roles": user.roles}
-    values["others"] = others
-    return await show(visit, "users/roles.html", refused=refused, user=user, **values)
+    form = dict(visit.form.fields) if refused else {"others": others}
+    chosen = visit.form.many("roles") if refused else user.roles
+    return await show(visit, "users/roles.html", refused=refused, user=user, form=form, chosen_roles=chosen)
 
 
 async def _edit_password(visit: Visit, refused: ServiceError | None = None) -> Response:
