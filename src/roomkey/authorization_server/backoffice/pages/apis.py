@@ -10,6 +10,7 @@ from roomkey.authorization_server.accounts.apis.commands import (
     GetApi,
     ListApis,
     RotateApiSecret,
+    RotateSharedSecret,
 )
 from roomkey.authorization_server.accounts.apis.model import Api, Scope, audience_of
 from roomkey.authorization_server.accounts.service_accounts.commands import ListAccountSecrets, ListServiceAccounts
@@ -21,8 +22,8 @@ from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, sh
 from roomkey.authorization_server.backoffice.time_words import duration
 from roomkey.authorization_server.commands.form import command_of
 from roomkey.authorization_server.commands.paging import all_items
+from roomkey.authorization_server.commands.terminal import in_terminal
 from roomkey.authorization_server.errors import ServiceError
-from roomkey.authorization_server.keys.signer import new_shared_secret
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.settings import DAY, HOUR
 from roomkey.authorization_server.unit_of_work import UnitOfWork
@@ -124,7 +125,7 @@ async def ask_rotation(visit: Visit) -> Response:
         ),
         label="Rotate it",
         back=_address(api),
-        command=f"roomkey admin api rotate-secret {api.audience} --overlap 1d",
+        command=in_terminal(RotateApiSecret, audience=api.audience, overlap=DAY),
         danger=False,
         choice=OVERLAP,
     )
@@ -156,7 +157,7 @@ async def ask_shared_secret(visit: Visit) -> Response:
         ),
         label="Make it",
         back=_address(api),
-        command=f"roomkey admin api rotate-shared-secret {api.audience}",
+        command=in_terminal(RotateSharedSecret, audience=api.audience),
     )
     return await ask(visit, question)
 
@@ -167,7 +168,7 @@ async def make_shared_secret(visit: Visit) -> Response:
 
     def make(uow: UnitOfWork) -> OneTimeSecret:
         api = _api(uow, visit)
-        secret = new_shared_secret(uow, api.audience).reveal()
+        secret = RotateSharedSecret(api.audience)(uow).shared_secret.reveal()
         return OneTimeSecret(
             title=f"The HS256 secret of {api.audience}",
             label="Shared secret",
@@ -175,7 +176,7 @@ async def make_shared_secret(visit: Visit) -> Response:
             crumbs=(_CRUMB, (api.audience, _address(api))),
             snippets=((".env", f"TOKEN_KEY={secret}"), ("Python", _by_secret(api, uow.settings.issuer))),
             on=_address(api),
-            command=f"roomkey admin api rotate-shared-secret {api.audience}",
+            command=in_terminal(RotateSharedSecret, audience=api.audience),
         )
 
     return await show_once(visit, make)
@@ -205,8 +206,9 @@ async def ask_switching(visit: Visit) -> Response:
         breaks=breaks,
         label=f"{verb.capitalize()} it",
         back=_address(api),
-        command=f"roomkey admin api {verb} {api.audience}",
+        command=in_terminal(EnableApi if verb == "enable" else DisableApi, audience=api.audience),
         danger=verb == "disable",
+        note=("reason", "Why") if verb == "disable" else None,
     )
     return await ask(visit, question)
 
@@ -214,7 +216,11 @@ async def ask_switching(visit: Visit) -> Response:
 @ROUTES.post(f"{_ONE}/disable", Permission.CHANGE_APIS)
 async def disable_api(visit: Visit) -> Response:
     """Disable it."""
-    return done(_address(await visit.perform(lambda uow: DisableApi(_api(uow, visit).audience)(uow))), "disabled")
+
+    def act(uow: UnitOfWork) -> Api:
+        return command_of(DisableApi, visit.form, "reason", audience=_api(uow, visit).audience)(uow)
+
+    return done(_address(await visit.perform(act)), "disabled")
 
 
 @ROUTES.post(f"{_ONE}/enable", Permission.CHANGE_APIS)
@@ -311,5 +317,5 @@ def _shown(uow: UnitOfWork, api: Api, secret: str) -> OneTimeSecret:
             *_snippets(api, issuer),
         ),
         on=_address(api),
-        command=f"roomkey admin api rotate-secret {api.audience}",
+        command=in_terminal(RotateApiSecret, audience=api.audience),
     )

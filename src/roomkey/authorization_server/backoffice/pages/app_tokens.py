@@ -17,7 +17,9 @@ from roomkey.authorization_server.backoffice.page import Routes, Values, ask, do
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.backoffice.time_words import absolute, duration, option, relative
+from roomkey.authorization_server.commands.terminal import in_terminal
 from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/app-tokens"
@@ -75,7 +77,7 @@ async def ask_rotation(visit: Visit) -> Response:
         ),
         label="Rotate it",
         back=_address(token),
-        command=f"roomkey admin app-token rotate {token.id} --overlap 1d",
+        command=in_terminal(RotateAppToken, id=token.id, overlap=DAY),
         danger=False,
         choice=OVERLAP,
     )
@@ -109,7 +111,7 @@ async def ask_revocation(visit: Visit) -> Response:
         ),
         label="Revoke it",
         back=_address(token),
-        command=f"roomkey admin app-token revoke {token.id}",
+        command=in_terminal(RevokeAppToken, id=token.id),
         note=("reason", "Why"),
     )
     return await ask(visit, question)

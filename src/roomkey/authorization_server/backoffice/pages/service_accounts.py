@@ -25,8 +25,10 @@ from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
 from roomkey.authorization_server.commands.form import command_of
 from roomkey.authorization_server.commands.paging import all_items
+from roomkey.authorization_server.commands.terminal import in_terminal
 from roomkey.authorization_server.errors import ServiceError
 from roomkey.authorization_server.permissions import Permission
+from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _LIST = "/service-accounts"
@@ -159,7 +161,7 @@ async def ask_disabling(visit: Visit) -> Response:
             breaks=breaks,
             label=f"{verb.capitalize()} it",
             back=_address(account),
-            command=f"roomkey admin service-account {verb} {client_id}",
+            command=in_terminal(EnableServiceAccount if enabling else DisableServiceAccount, client_id=client_id),
             danger=not enabling,
             note=None if enabling else ("reason", "Why"),
         ),
@@ -236,7 +238,7 @@ def _rotation(account: ServiceAccount) -> Confirmation:
         ),
         label="Rotate it",
         back=_address(account),
-        command=f"roomkey admin service-account rotate-secret {account.client_id} --overlap 1d",
+        command=in_terminal(RotateAccountSecret, client_id=account.client_id, overlap=DAY),
         danger=False,
         choice=OVERLAP,
     )
@@ -264,5 +266,5 @@ def _shown(uow: UnitOfWork, made: CreatedServiceAccount) -> OneTimeSecret:
         facts=(("client_id", account.client_id), ("Token endpoint", endpoint)),
         snippets=((".env", f"{variable}={secret.value}"), ("roomkey.toml", toml), ("curl", curl)),
         on=_address(account),
-        command=f"roomkey admin service-account rotate-secret {account.client_id}",
+        command=in_terminal(RotateAccountSecret, client_id=account.client_id),
     )
