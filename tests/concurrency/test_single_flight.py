@@ -111,7 +111,7 @@ def test_waiting_tasks_take_no_threads() -> None:
     thread.join()
 
 
-def test_a_cancelled_task_ends_nobody_elses_wait() -> None:  # client 10
+def test_a_cancelled_task_ends_no_other_callers_wait() -> None:  # client 10
     flight = slow(0.1)
 
     async def crowd() -> list[object]:
@@ -140,7 +140,7 @@ def test_a_waiter_out_of_time_ends_alone(run: object) -> None:  # client 11
     thread.join()
 
 
-def test_a_loop_that_was_closed_while_it_waited_harms_nobody() -> None:  # client 13
+def test_a_loop_that_was_closed_while_it_waited_harms_no_one() -> None:  # client 13
     flight = slow(0.1)
     loop = asyncio.new_event_loop()
     task = loop.create_task(flight.wait_async(5.0))
@@ -182,7 +182,7 @@ def test_a_waiting_thread_does_the_job_that_no_worker_was_found_for_and_waits_no
     assert run(results_of(slow(60.0), seconds=0.01)) == [None]  # nobody runs it
 
 
-def test_a_loop_that_was_closed_without_a_word_keeps_nobody_else_waiting() -> None:  # client 13
+def test_a_loop_that_was_closed_without_a_word_keeps_no_one_else_waiting() -> None:  # client 13
     flight = slow(0.1)
     loop = asyncio.new_event_loop()
     task = loop.create_task(flight.wait_async(5.0))

@@ -35,13 +35,13 @@ def read(folder: Path) -> Callable[[str], Configuration]:
 
 @pytest.fixture
 def problem(read: Callable[[str], Configuration], folder: Path) -> Callable[[str], str]:
-    """What is said of a file that is refused, after the file's name."""
+    """What is said of a file that is rejected, after the file's name."""
 
-    def refused(text: str) -> str:
+    def rejected(text: str) -> str:
         with pytest.raises(roomkey.ConfigurationError) as caught:
             read(text)
         place, _, words = str(caught.value).partition("roomkey.toml: ")
         assert place == f"{folder}/", caught.value
         return words
 
-    return refused
+    return rejected

@@ -1,4 +1,4 @@
-"""The file as a whole: what it is read into, what it is refused for, and how long its manager lives."""
+"""The file as a whole: what it is read into, what it is rejected for, and how long its manager lives."""
 
 import itertools
 import threading
@@ -66,7 +66,7 @@ def test_a_credential_gets_a_token(configuration, issuer):
     assert issuer.is_live(configuration.credential("orders").token().value)
 
 
-def test_an_unknown_name_is_told_with_the_nearest_or_with_all(configuration, folder):
+def test_an_unknown_name_is_reported_with_the_nearest_or_with_all(configuration, folder):
     for name, shown, words in (
         ("ordrs", '"ordrs"', 'did you mean "orders"?'),
         ("something", '"something"', "configured: orders, alice."),
@@ -143,11 +143,11 @@ def test_a_file_as_other_editors_write_it_is_read(folder, text):
         ("a = " + "[" * 100_000, "this is not valid TOML in its nesting."),
     ],
 )
-def test_what_is_no_toml_is_told_by_its_place_and_not_repeated(problem, text, words):
+def test_what_is_no_toml_is_reported_by_its_place_and_not_repeated(problem, text, words):
     assert problem(text) == words
 
 
-def test_what_is_no_text_or_too_large_is_refused(folder):
+def test_what_is_no_string_or_too_large_is_rejected(folder):
     file = folder / "roomkey.toml"
     for content, words in (
         (b"\xff\xfe[\x00s\x00", "the file is not UTF-8 text."),
@@ -163,7 +163,7 @@ def test_what_is_no_text_or_too_large_is_refused(folder):
         load()
 
 
-def test_a_file_that_the_system_does_not_give_out_is_told_with_its_reason(tmp_path):
+def test_a_file_that_the_system_does_not_give_out_is_reported_with_its_reason(tmp_path):
     # Reading what a process has in memory at address 0 fails for root too, unlike a file of mode 0000.
     with pytest.raises(roomkey.ConfigurationError) as caught:
         load("/proc/self/mem")
@@ -194,7 +194,7 @@ def test_a_file_that_the_system_does_not_give_out_is_told_with_its_reason(tmp_pa
         ("[credentials.-x]\n", "[credentials] has a name that is not 1 to 64 letters, digits, dots"),
     ],
 )
-def test_what_is_unknown_is_refused_with_the_nearest(problem, text, words):
+def test_what_is_unknown_is_rejected_with_the_nearest(problem, text, words):
     assert problem(text).startswith(words)
 
 
@@ -222,7 +222,7 @@ def test_an_apps_credential_must_be_there(problem):
 
 
 @pytest.mark.parametrize("chain", [("a", "a"), ("a", "b", "a"), ("a", "b", "c", "b")])
-def test_credentials_that_wait_for_each_other_are_refused(problem, chain):
+def test_credentials_that_wait_for_each_other_are_rejected(problem, chain):
     tables = {pair[0]: LOGIN.format(*pair) for pair in itertools.pairwise(chain)}
     words = problem("".join(tables.values()))
     assert "authenticated_by is a circle: " in words

@@ -46,7 +46,7 @@ def test_a_files_place_may_be_absolute_or_in_the_home_folder(read, folder, tmp_p
         assert secret_of(read(ORDERS.format(secret=f'{{ file = "{place}" }}'))).reveal() == SECRET
 
 
-def test_the_home_folder_of_nobody_is_refused(problem):
+def test_the_home_folder_of_no_one_is_rejected(problem):
     assert problem(ORDERS.format(secret='{ file = "~no-such-user/orders" }')) == (
         "[credentials.orders.client_secret] file begins with ~, but there is no home folder; write the whole path."
     )
@@ -96,12 +96,12 @@ def test_one_keyring_entry_makes_one_credential(read, cupboard):
 
 
 @pytest.mark.parametrize("place", ["reports", "/reports", "auth.example/"])
-def test_a_keyring_entry_without_service_or_user_is_refused(problem, place):
+def test_a_keyring_entry_without_service_or_user_is_rejected(problem, place):
     assert "must name service and user" in problem(ORDERS.format(secret=f'{{ keyring = "{place}" }}'))
 
 
 @pytest.mark.parametrize("written", [f'"{SECRET}"', f'["{SECRET}"]', "12345678", "true", '""'])
-def test_a_secret_in_plain_text_is_refused_and_not_repeated(problem, written):
+def test_a_secret_in_plain_text_is_rejected_and_not_repeated(problem, written):
     words = problem(ORDERS.format(secret=written))
     assert words == (
         "[credentials.orders] client_secret has its secret in plain text; move it into an environment variable or a "
@@ -128,7 +128,7 @@ def test_no_traceback_shows_a_secret_that_stands_in_the_file(read, text):
         (f'{{ value = "{SECRET}" }}', "settings here are env, file, keyring"),
     ],
 )
-def test_another_form_is_refused_and_the_right_one_said(problem, written, words):
+def test_another_form_is_rejected_and_the_right_one_said(problem, written, words):
     text = problem(ORDERS.format(secret=written))
     assert words in text
     LeakDetector([SECRET]).assert_clean(text)

@@ -1,4 +1,4 @@
-"""Every kind of source as roomkey.toml writes it: it gets a token from a real server, and mistakes are told by name."""
+"""Every kind of source as roomkey.toml writes it: it gets a token from a real server, and mistakes are named."""
 
 import json
 
@@ -136,7 +136,7 @@ def test_a_private_key_may_be_a_table_of_its_own_with_an_audience(configured, is
         ('"client_secret_basik"', 'did you mean "client_secret_basic"?'),
     ],
 )
-def test_another_proof_is_refused_and_the_right_one_said(problem, pair, words):
+def test_another_proof_is_rejected_and_the_right_one_said(problem, pair, words):
     text = problem("[credentials.it]" + PAIR.format(pair).replace("ISSUER", "https://auth.example"))
     assert words in text
     assert "hunter2" not in text
@@ -299,7 +299,7 @@ def test_everything_of_a_login_arrives_in_the_source(read):
         "access_token", "refreshToken", "Authorization", "Cookie", "private_key", "credentials", "passphrase",
     ],
 )  # fmt: skip
-def test_a_field_or_header_that_looks_like_a_secret_is_refused_and_not_repeated(problem, name):
+def test_a_field_or_header_that_looks_like_a_secret_is_rejected_and_not_repeated(problem, name):
     for group in ("fields", "headers", "fields.user", "refresh.fields"):
         more = 'refresh.url = "https://api.example/renew"\n' if group.startswith("refresh") else ""
         words = problem(f'{LOGIN}{more}{group}."{name}" = "hunter2 in plain text"\n')
@@ -322,13 +322,13 @@ def test_other_fields_may_stand_in_plain_text(read, name):
         CLIENT.replace('issuer = "https://auth.example', 'token_endpoint = "https://auth.example/t?token=hunter2'),
     ],
 )
-def test_a_secret_in_an_address_is_refused_and_not_repeated(problem, lines):
+def test_a_secret_in_a_url_is_rejected_and_not_repeated(problem, lines):
     words = problem(lines)
     assert "has a secret in its query, in plain text" in words
     assert "hunter2" not in words
 
 
-def test_a_secret_among_the_extra_parameters_is_refused_and_not_repeated(problem):
+def test_a_secret_among_the_extra_parameters_is_rejected_and_not_repeated(problem):
     words = problem(
         '[credentials.it]\nsource = "client_credentials"\nissuer = "https://auth.example"\nclient_id = "a"\n'
         'client_secret = { env = "A" }\nextra.otp_token = "hunter2"'
@@ -378,13 +378,13 @@ def test_a_secret_among_the_extra_parameters_is_refused_and_not_repeated(problem
         (LOGIN + 'issuer = "https://auth.example"', "issuer is not known"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_with_its_table_and_key(problem, lines, words):
+def test_a_mistake_is_reported_with_its_table_and_key(problem, lines, words):
     text = problem(lines)
     assert text.startswith("[credentials.it")
     assert words in text
 
 
-def test_no_value_of_a_refused_setting_is_repeated(problem):
+def test_no_value_of_a_rejected_setting_is_repeated(problem):
     for key in ("source", "authentication", "scope", "issuer", "resource", "repeat_on_refresh", "base_url", "context"):
         kept = "\n".join(line for line in CLIENT.splitlines() if not line.startswith(f"{key} "))
         for value in ('"hunter2 hunter2"', '{ hunter2 = "hunter2" }', '[["hunter2"]]'):

@@ -57,7 +57,7 @@ def test_keys_come_from_where_the_file_says(read, folder, monkeypatch, url, plac
     assert not list(folder.glob("*.key"))
 
 
-def test_keys_that_cannot_be_read_are_told_when_the_store_is_used_and_name_the_variable(read, monkeypatch):
+def test_keys_that_cannot_be_read_are_reported_when_the_store_is_used_and_name_the_variable(read, monkeypatch):
     monkeypatch.delenv("ROOMKEY_KEYS", raising=False)
     configuration = read('[store]\nurl = "memory:"\nkeys = { env = "ROOMKEY_KEYS" }\n')
     with pytest.raises(roomkey.ConfigurationError, match="ROOMKEY_KEYS"):
@@ -68,7 +68,7 @@ def test_keys_that_cannot_be_read_are_told_when_the_store_is_used_and_name_the_v
     assert "no key at all" not in str(caught.value)
 
 
-def test_a_key_file_that_others_may_read_is_refused_by_name(read, folder):
+def test_a_key_file_that_others_may_read_is_rejected_by_name(read, folder):
     (folder / "the-keys").write_text(new_key())
     (folder / "the-keys").chmod(0o644)
     configuration = read('[store]\nurl = "memory:"\nkeys = { file = "the-keys" }\n')
@@ -97,12 +97,12 @@ def test_a_key_file_that_others_may_read_is_refused_by_name(read, folder):
         ('url = "memory:"\nkey = { env = "K" }', 'key is not known; did you mean "keys"?'),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_refused_and_the_right_one_said(problem, lines, words):
+def test_a_setting_that_cannot_be_used_is_rejected_and_the_right_one_said(problem, lines, words):
     text = problem(f"[store]\n{lines}\n")
     assert text.startswith("[store")
     assert words in text
 
 
-def test_a_password_in_the_address_of_a_store_is_not_repeated(problem):
+def test_a_password_in_the_url_of_a_store_is_not_repeated(problem):
     for scheme in ("postgresql", "unknown"):
         assert "hunter2" not in problem(f'[store]\nurl = "{scheme}://me:hunter2@db.example/t"\n')

@@ -67,7 +67,7 @@ def test_whatever_is_neither_public_nor_the_lifespan_needs_a_token(validator: ro
     assert served(middleware, path="/.well-known/oauth-protected-resource")[0]["status"] == 401
 
 
-def test_requirements_that_nobody_could_meet_are_told_when_the_application_is_made(
+def test_requirements_that_no_one_could_meet_are_reported_when_the_application_is_made(
     validator: roomkey.TokenValidator,
 ) -> None:
     with pytest.raises(ConfigurationError, match="introspection="):

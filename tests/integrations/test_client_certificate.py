@@ -93,7 +93,7 @@ def by_django(validator: roomkey.TokenValidator, scope: dict[str, Any]) -> int:
     ],
     ids=["its own", "with a chain", "another's", "not verified", "none", "no TLS", "no extensions"],
 )
-def test_a_bound_token_is_good_with_its_own_certificate_alone(
+def test_a_bound_token_is_valid_with_its_own_certificate_alone(
     issuer: Issuer, status: Callable[..., int], extensions: dict[str, Any] | None, good: bool
 ) -> None:
     validator = roomkey.TokenValidator(issuer=issuer.url, audience=issuer.audience)
@@ -135,7 +135,7 @@ def test_a_certificate_that_is_none_counts_for_nothing(first: object) -> None:
         (None, False),
     ],
 )
-def test_a_proxy_is_known_by_its_address(peer: str | None, trusted: bool) -> None:  # validator 46
+def test_a_proxy_is_known_by_its_url(peer: str | None, trusted: bool) -> None:  # validator 46
     proxies = CertificateProxies(["10.1.2.0/24", "2001:db8::/48"])
     said = f":{base64.b64encode(der(OWN)).decode()}:"
     assert proxies.certificate(peer, [said]) == (der(OWN) if trusted else None)

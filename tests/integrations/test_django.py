@@ -23,7 +23,7 @@ def in_a_project() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("given", [None, {}, {"REQUIREMENTS": roomkey.Requirements()}, "VALIDATOR"])
-def test_settings_without_a_validator_are_refused(given: object) -> None:
+def test_settings_without_a_validator_are_rejected(given: object) -> None:
     with pytest.raises(ConfigurationError, match="VALIDATOR"):
         Configured(given)
 
@@ -33,12 +33,12 @@ def test_a_misspelt_setting_is_named() -> None:
         Configured({"VALIDATOR": VALIDATOR, "REQUIREMENT": roomkey.Requirements()})
 
 
-def test_requirements_of_the_wrong_kind_are_refused() -> None:
+def test_requirements_of_the_wrong_kind_are_rejected() -> None:
     with pytest.raises(TypeError, match="REQUIREMENTS"):
         Configured({"VALIDATOR": VALIDATOR, "REQUIREMENTS": {"scopes": ["orders:read"]}})
 
 
-def test_requirements_that_nobody_could_meet_are_told_at_the_start() -> None:
+def test_requirements_that_no_one_could_meet_are_reported_at_the_start() -> None:
     with pytest.raises(ConfigurationError, match="introspection="):
         Configured({"VALIDATOR": VALIDATOR, "REQUIREMENTS": roomkey.Requirements(fresh=True)})
     for declare in (require, requires):
@@ -46,7 +46,7 @@ def test_requirements_that_nobody_could_meet_are_told_at_the_start() -> None:
             declare(fresh=True)
 
 
-def test_a_view_that_is_declared_without_a_validator_is_told_at_the_start() -> None:
+def test_a_view_that_is_declared_without_a_validator_is_reported_at_the_start() -> None:
     for declare in (require, requires):
         with override_settings(ROOMKEY=None), pytest.raises(ConfigurationError, match="VALIDATOR"):
             declare(scopes=["orders:read"])
@@ -56,7 +56,7 @@ def test_a_view_that_needs_a_token_needs_no_cookie_against_forgery() -> None:
     assert require()(lambda request: None).csrf_exempt is True  # type: ignore[attr-defined]
 
 
-def test_a_view_made_public_at_one_address_stays_protected_at_others() -> None:
+def test_a_view_made_public_at_one_url_stays_protected_at_others() -> None:
     def view(request: object) -> str:
         """A page."""
         return "seen"

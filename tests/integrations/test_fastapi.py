@@ -49,14 +49,14 @@ def test_with_a_token_endpoint_the_documentation_pages_can_get_a_token() -> None
     assert scheme == {"type": "oauth2", "flows": {"clientCredentials": flow}}
 
 
-def test_a_requirement_of_the_wrong_form_is_told_when_the_application_is_made() -> None:
+def test_a_requirement_of_the_wrong_form_is_reported_when_the_application_is_made() -> None:
     with pytest.raises(TypeError, match="scopes="):
         BearerToken(VALIDATOR).require(scopes=[""])
     with pytest.raises(TypeError, match="TokenValidator"):
         BearerToken("https://auth.example")  # type: ignore[arg-type]
 
 
-def test_a_route_that_asks_for_an_answer_nobody_can_give_is_told_when_the_application_is_made() -> None:
+def test_a_route_that_asks_for_an_answer_no_one_can_give_is_reported_when_the_application_is_made() -> None:
     auth = BearerToken(roomkey.TokenValidator(issuer="https://auth.example", audience="orders-api"))
     with pytest.raises(ConfigurationError, match="introspection="):
         auth.require(fresh=True)

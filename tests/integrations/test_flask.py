@@ -64,7 +64,7 @@ def test_an_issuer_that_cannot_be_asked_is_a_503_for_those_views_alone(
     assert get("/orders", token) == 200
 
 
-def test_a_view_that_wants_an_answer_nobody_can_give_is_told_when_it_is_declared(issuer: Issuer) -> None:
+def test_a_view_that_wants_an_answer_no_one_can_give_is_reported_when_it_is_declared(issuer: Issuer) -> None:
     auth = BearerToken(roomkey.TokenValidator(issuer=issuer.url, audience=issuer.audience))
     with pytest.raises(ConfigurationError, match="introspection="):
         auth.require(fresh=True)

@@ -32,12 +32,12 @@ def test_challenges_name_the_metadata_unless_others_are_named() -> None:
     assert named["WWW-Authenticate"] == 'Bearer resource_metadata="https://elsewhere.example/metadata"'
 
 
-def test_metadata_that_nobody_described_cannot_be_served() -> None:
+def test_metadata_that_no_one_described_cannot_be_served() -> None:
     with pytest.raises(ConfigurationError, match="resource="):
         Protection(VALIDATOR).published()
 
 
-def test_the_log_has_the_reason_of_a_refusal_and_nothing_of_its_token(
+def test_the_log_has_the_reason_of_a_rejection_and_nothing_of_its_token(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # validator 44
     protection: Protection[None] = Protection(VALIDATOR)

@@ -78,7 +78,7 @@ def test_a_middleware_a_mounted_application_and_its_dependencies_spend_one_proof
     assert status(key.proof("GET", f"{ORIGIN}/orders", token)) == 401
 
 
-def test_flask_below_a_prefix_is_addressed_with_it_and_judges_a_request_once_or_more(
+def test_flask_below_a_prefix_is_addressed_with_it_and_validates_a_request_once_or_more(
     validator: roomkey.TokenValidator, key: DPoPKey, token: str
 ) -> None:
     auth, app = FlaskBearerToken(validator), flask.Flask(__name__)
@@ -96,7 +96,7 @@ def test_flask_below_a_prefix_is_addressed_with_it_and_judges_a_request_once_or_
     assert status("", key.proof("GET", f"{ORIGIN}/orders", token)) == 200
 
 
-def test_django_below_a_prefix_is_addressed_with_it_and_judges_a_request_once_or_more(
+def test_django_below_a_prefix_is_addressed_with_it_and_validates_a_request_once_or_more(
     validator: roomkey.TokenValidator, key: DPoPKey, token: str
 ) -> None:
     if not settings.configured:

@@ -28,13 +28,13 @@ def with_header(**members: object) -> str:
     return KEY.token(b"{}", **members)
 
 
-def test_a_good_token_gives_its_payload() -> None:
+def test_a_valid_token_gives_its_payload() -> None:
     assert json.loads(verify_compact(GOOD, KEYS, algorithms=["ES256"])) == {"sub": "alice"}
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", "hs256", "ES256 ", "RSA-OAEP"])
 @pytest.mark.parametrize("signature", ["", "anVuaw"])
-def test_an_algorithm_that_is_none_or_unknown_is_refused_before_a_key_is_looked_for(
+def test_an_algorithm_that_is_none_or_unknown_is_rejected_before_a_key_is_looked_for(
     alg: str, signature: str
 ) -> None:  # validator 1
     class Untouched:
@@ -51,23 +51,23 @@ def test_an_algorithm_that_is_none_or_unknown_is_refused_before_a_key_is_looked_
 
 
 @pytest.mark.parametrize("alg", [Absent, None, ["ES256"], {"ES256": 1}, 256, True, "E" * 300])
-def test_an_algorithm_that_is_no_text_is_refused(alg: object) -> None:  # validator 2
+def test_an_algorithm_that_is_no_string_is_rejected(alg: object) -> None:  # validator 2
     assert reason(with_header(alg=alg)) == "malformed_header"
 
 
 @pytest.mark.parametrize("crit", [["exp"], ["alg"], ["b64"], [], ["exp", "exp"], "exp", [1], None, {}, ["nowhere"]])
-def test_critical_extensions_are_refused_whatever_they_are(crit: object) -> None:  # validator 20
+def test_critical_extensions_are_rejected_whatever_they_are(crit: object) -> None:  # validator 20
     assert reason(with_header(crit=crit, exp=1)) == "unsupported_header"
 
 
 @pytest.mark.parametrize("more", [{"b64": False}, {"b64": False, "crit": ["b64"]}, {"b64": True}, {"zip": "DEF"}])
-def test_unencoded_and_packed_payloads_are_refused(more: dict[str, object]) -> None:  # validator 21, 22
+def test_unencoded_and_packed_payloads_are_rejected(more: dict[str, object]) -> None:  # validator 21, 22
     assert reason(with_header(**more)) == "unsupported_header"
 
 
 @pytest.mark.parametrize("member", ["kid", "typ"])
 @pytest.mark.parametrize("value", [None, 1, [], {}, True, "x" * 257, "x" * 5_000])
-def test_names_and_types_are_short_texts(member: str, value: object) -> None:  # validator 19
+def test_names_and_types_are_short_strings(member: str, value: object) -> None:  # validator 19
     assert reason(with_header(**{member: value})) == "malformed_header"
 
 
@@ -76,7 +76,7 @@ def test_a_name_is_compared_and_nothing_else(kid: str) -> None:  # validator 19
     assert reason(with_header(kid=kid)) == "unknown_key"
 
 
-def test_an_unencoded_payload_is_refused_before_it_is_read() -> None:  # validator 21
+def test_an_unencoded_payload_is_rejected_before_it_is_read() -> None:  # validator 21
     head, _, signature = with_header(b64=False).split(".")
     assert reason(f"{head}.$1{signature[:2]}.{signature}") == "unsupported_header"
 
@@ -142,7 +142,7 @@ def test_base64url_reads_nothing_else(text: bytes) -> None:  # validator 24
     ],
     ids=lambda _: "form",
 )
-def test_what_has_not_three_segments_is_refused(token: str) -> None:  # validator 25, 26, 27
+def test_what_has_not_three_segments_is_rejected(token: str) -> None:  # validator 25, 26, 27
     assert reason(token) in {"malformed", "malformed_header"}
 
 
@@ -151,7 +151,7 @@ def test_what_has_not_three_segments_is_refused(token: str) -> None:  # validato
     ["." * 1_000_000, "x" * 1_000_000, "é" * 1_000_000, GOOD + "A" * 16_384],
     ids=["dots", "letters", "wide letters", "a long signature"],
 )
-def test_what_is_too_large_is_refused_before_anything_is_read(token: str) -> None:  # validator 25, 28
+def test_what_is_too_large_is_rejected_before_anything_is_read(token: str) -> None:  # validator 25, 28
     best = min(_seconds(token) for _ in range(20))
     assert best < 0.000_2  # reading a megabyte takes longer, whatever else this machine does
 
@@ -170,7 +170,7 @@ def test_the_largest_token_passes_and_one_byte_more_does_not() -> None:  # valid
     assert reason(KEY.token(b"x" * (room * 3 // 4 + 3))) == "too_large"
 
 
-def test_a_header_of_more_than_8_kib_is_refused() -> None:  # validator 28
+def test_a_header_of_more_than_8_kib_is_rejected() -> None:  # validator 28
     assert reason(with_header(x5c="x" * 8_000)) == "too_large"
     assert verify_compact(with_header(x5c="x" * 5_000), KEYS, algorithms=["ES256"]) == b"{}"
 
@@ -210,7 +210,7 @@ HEADER = '{"alg":"ES256","kid":"k1"}'
         b'{"alg":"ES256","kid":"k1",}',
     ],
 )
-def test_a_header_that_is_not_strict_json_is_refused(header: bytes) -> None:  # validator 29, 30, 31
+def test_a_header_that_is_not_strict_json_is_rejected(header: bytes) -> None:  # validator 29, 30, 31
     assert reason(KEY.token(header=header)) in {"malformed", "malformed_header"}
 
 
@@ -248,7 +248,7 @@ def test_claims_are_one_strict_json_object(payload: bytes, reads: bool) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"jwk": Key(kid="evil").jwk()}, {"jku": "http://127.0.0.1:9/"}, {"x5c": ["AAAA"]}])
-def test_keys_and_addresses_in_a_header_are_neither_used_nor_in_the_way(
+def test_keys_and_urls_in_a_header_are_neither_used_nor_in_the_way(
     changes: dict[str, object],
 ) -> None:  # validator 17, 18
     assert verify_compact(KEY.token(b"{}", **changes), KEYS, algorithms=["ES256"]) == b"{}"
@@ -267,7 +267,7 @@ def test_only_headers_of_verified_tokens_are_remembered_and_not_for_ever(monkeyp
     assert all(len(segment) <= 1_024 for segment in known)
 
 
-def test_a_remembered_header_is_still_judged_by_the_callers_algorithms() -> None:  # validator 4
+def test_a_remembered_header_is_still_validated_by_the_callers_algorithms() -> None:  # validator 4
     verify_compact(GOOD, KEYS, algorithms=["ES256"])
     with pytest.raises(roomkey.InvalidToken) as caught:
         verify_compact(GOOD, KEYS, algorithms=["RS256"])

@@ -1,4 +1,4 @@
-"""Input that nobody thought of: a token is verified or refused by the family, whatever it is."""
+"""Input that nobody thought of: a token is verified or rejected by the family, whatever it is."""
 
 import contextlib
 import json
@@ -45,7 +45,7 @@ def outcome(token: str) -> bytes | str:
 
 
 @given(st.text(max_size=200) | st.lists(segments, max_size=6).map(".".join))
-def test_no_text_causes_another_error(text: str) -> None:
+def test_no_string_causes_another_error(text: str) -> None:
     assert isinstance(outcome(text), str)
 
 
@@ -62,7 +62,7 @@ def test_no_bytes_of_a_header_cause_another_error(header: bytes, payload: bytes)
 
 
 @given(payloads, st.integers(0, 400), st.characters(codec="utf-8"))
-def test_a_token_that_differs_in_one_character_is_refused(payload: bytes, place: int, character: str) -> None:
+def test_a_token_that_differs_in_one_character_is_rejected(payload: bytes, place: int, character: str) -> None:
     token = mac(SECRET, payload, kid="s")
     assert outcome(token) == payload
     place %= len(token)
@@ -95,6 +95,6 @@ jwks = st.fixed_dictionaries(
 
 
 @given(st.lists(jwks | json_values, max_size=2))
-def test_no_key_causes_another_error_or_spoils_a_good_one(some: list[object]) -> None:
+def test_no_key_causes_another_error_or_spoils_a_valid_one(some: list[object]) -> None:
     keys = KeySet.static({"keys": [*some, KEY.jwk(kid="the good one")]})
     assert verify_compact(KEY.token(kid="the good one"), keys, algorithms=ANY) == b"{}"

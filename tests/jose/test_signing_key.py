@@ -1,4 +1,4 @@
-"""Private keys of every kind sign tokens that the strict verifier takes, and bad ones are refused without a trace."""
+"""Private keys of every kind sign tokens that the strict verifier takes, and bad ones are rejected without a trace."""
 
 import json
 from typing import Any
@@ -87,13 +87,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_key_that_cannot_sign_is_refused_and_shown_nowhere(name: str) -> None:  # client 66
+def test_a_key_that_cannot_sign_is_rejected_and_shown_nowhere(name: str) -> None:  # client 66
     with pytest.raises(roomkey.ConfigurationError) as caught:
         SigningKey.read(roomkey.Secret(BAD[name]))
     assert "private" in str(caught.value)
     LeakDetector([BAD[name]]).assert_clean(caught.value)
 
 
-def test_an_algorithm_that_is_not_the_keys_is_refused() -> None:
+def test_an_algorithm_that_is_not_the_keys_is_rejected() -> None:
     with pytest.raises(roomkey.ConfigurationError, match="ES256"):
         SigningKey.read(roomkey.Secret(pem(KEYS["P-256"])), algorithm="RS256")

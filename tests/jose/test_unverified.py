@@ -72,5 +72,5 @@ segments = st.text("AZaz09-_+/=é\n", max_size=30)
 
 
 @given(st.text(max_size=60) | st.lists(segments, max_size=4).map(".".join))
-def test_no_text_causes_an_error(text: str) -> None:
+def test_no_string_causes_an_error(text: str) -> None:
     read_unverified(text)

@@ -25,8 +25,8 @@ def reason(token: str, keys: KeySet, algorithms: list[str] | None = None) -> str
     return caught.value.reason
 
 
-def refusal(jwk: dict[str, Any]) -> str:
-    """Why ``jwk`` is refused: it is so alone, and beside a good key, which it does not spoil."""
+def rejection(jwk: dict[str, Any]) -> str:
+    """Why ``jwk`` is rejected: it is so alone, and beside a good key, which it does not spoil."""
     with pytest.raises(roomkey.ConfigurationError):
         KeySet.static(jwk)
     keys = KeySet.static({"keys": [jwk, EC.jwk()]})
@@ -83,7 +83,7 @@ def test_a_curve_is_for_one_algorithm(header: str) -> None:  # validator 9
 
 
 @pytest.mark.parametrize(("kind", "algorithm"), ASYMMETRIC)
-def test_signatures_of_another_length_or_form_are_refused(kind: str, algorithm: str) -> None:  # validator 8, 10
+def test_signatures_of_another_length_or_form_are_rejected(kind: str, algorithm: str) -> None:  # validator 8, 10
     key = Key(kind, algorithm=algorithm)
     keys = KeySet.static(key.jwk())
     signed = key.token().rpartition(".")[0]
@@ -160,7 +160,7 @@ def test_algorithms_are_known_names(wrong: Any) -> None:
         verify_compact(EC.token(), KeySet.static(EC.jwk()), algorithms=wrong)
 
 
-def test_a_token_that_is_no_text_is_a_type_error() -> None:
+def test_a_token_that_is_no_string_is_a_type_error() -> None:
     for token in (None, EC.token().encode(), 1, []):
         with pytest.raises(TypeError):
             verify_compact(token, KeySet.static(EC.jwk()), algorithms=["ES256"])  # type: ignore[arg-type]
@@ -170,8 +170,8 @@ def test_a_token_that_is_no_text_is_a_type_error() -> None:
 
 
 @pytest.mark.parametrize(("algorithm", "size"), [("HS256", 31), ("HS384", 47), ("HS512", 62), ("HS512", 63)])
-def test_a_secret_shorter_than_the_hash_is_refused(algorithm: str, size: int) -> None:  # validator 6
-    assert refusal(secret_jwk(SECRET[:size], alg=algorithm)) == "weak_key"
+def test_a_secret_shorter_than_the_hash_is_rejected(algorithm: str, size: int) -> None:  # validator 6
+    assert rejection(secret_jwk(SECRET[:size], alg=algorithm)) == "weak_key"
     assert reason(mac(SECRET[:size], algorithm=algorithm), KeySet.static(secret_jwk(SECRET[:32]))) != ""
     KeySet.static(secret_jwk(SECRET[: size + 2], alg=algorithm))
 
@@ -180,8 +180,8 @@ def test_a_secret_without_an_algorithm_is_for_hashes_that_are_no_longer_than_it_
     keys = KeySet.static(secret_jwk(SECRET[:50]))
     assert verify_compact(mac(SECRET[:50], algorithm="HS384"), keys, algorithms=ANY)
     assert reason(mac(SECRET[:50], algorithm="HS512"), keys) == "key_mismatch"
-    assert refusal(secret_jwk(SECRET[:31])) == "weak_key"
-    assert refusal(secret_jwk(b"")) == "weak_key"
+    assert rejection(secret_jwk(SECRET[:31])) == "weak_key"
+    assert rejection(secret_jwk(b"")) == "weak_key"
 
 
 N = RSA.private.public_key().public_numbers().n  # type: ignore[union-attr]
@@ -209,8 +209,8 @@ N = RSA.private.public_key().public_numbers().n  # type: ignore[union-attr]
     ],
     ids=lambda value: "" if isinstance(value, dict) else value,
 )
-def test_an_rsa_key_that_is_weak_or_costly_is_refused(changes: dict[str, Any], why: str) -> None:  # validator 7
-    assert refusal(RSA.jwk(**changes)) == why
+def test_an_rsa_key_that_is_weak_or_costly_is_rejected(changes: dict[str, Any], why: str) -> None:  # validator 7
+    assert rejection(RSA.jwk(**changes)) == why
 
 
 def test_the_smallest_and_the_largest_rsa_key_are_taken() -> None:  # validator 7
@@ -219,7 +219,7 @@ def test_the_smallest_and_the_largest_rsa_key_are_taken() -> None:  # validator 
     assert KeySet.static(Key("RSA-3072").jwk()).status().keys == 1
 
 
-def test_a_modulus_of_a_broken_smart_card_is_refused() -> None:  # validator 7
+def test_a_modulus_of_a_broken_smart_card_is_rejected() -> None:  # validator 7
     primes = [n for n in range(3, 168) if all(n % divisor for divisor in range(2, n))]
     product = math.prod(primes)
     modulus = pow(65_537, 1_234_567, product) + product * ((1 << 2_047) // product + 1)
@@ -276,30 +276,30 @@ X, Y = EC.jwk()["x"], EC.jwk()["y"]
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else value,
 )  # validator 9, 12, 14, 16
-def test_a_key_that_is_wrong_or_for_something_else_is_refused_alone(changes: dict[str, Any], why: str) -> None:
-    assert refusal(EC.jwk(**changes)) == why
+def test_a_key_that_is_wrong_or_for_something_else_is_rejected_alone(changes: dict[str, Any], why: str) -> None:
+    assert rejection(EC.jwk(**changes)) == why
 
 
 @pytest.mark.parametrize("kind", ["Ed25519", "Ed448"])
-def test_an_edwards_point_that_is_none_or_lets_anybody_sign_is_refused(kind: str) -> None:  # validator 9
+def test_an_edwards_point_that_is_none_or_lets_anyone_sign_is_rejected(kind: str) -> None:  # validator 9
     key, size = Key(kind), {"Ed25519": 32, "Ed448": 57}[kind]
     prime = {"Ed25519": 2**255 - 19, "Ed448": 2**448 - 2**224 - 1}[kind]
 
     def refused(y: int) -> str:
-        return refusal(key.jwk(x=encode(y.to_bytes(size, "little"))))
+        return rejection(key.jwk(x=encode(y.to_bytes(size, "little"))))
 
     assert {refused(y) for y in (0, 1, prime - 1)} == {"weak_key"}
     assert {refused(y) for y in (prime, prime + 1)} == {"invalid_point"}
     some = [edwards_problem(y.to_bytes(size, "little")) for y in range(2, 60)]
     assert set(some) == {"", "invalid_point"}
     assert refused(2 + some.index("invalid_point")) == "invalid_point"
-    assert refusal(key.jwk(x=encode(bytes(size + 1)))) == "malformed"
-    assert refusal(key.jwk(crv="Ed448" if kind == "Ed25519" else "Ed25519", alg=None)) == "malformed"
-    assert refusal(key.jwk(crv="X25519", alg=None)) == "unsupported_curve"
-    assert refusal(key.jwk(alg="Ed448" if kind == "Ed25519" else "Ed25519")) == "algorithm_mismatch"
+    assert rejection(key.jwk(x=encode(bytes(size + 1)))) == "malformed"
+    assert rejection(key.jwk(crv="Ed448" if kind == "Ed25519" else "Ed25519", alg=None)) == "malformed"
+    assert rejection(key.jwk(crv="X25519", alg=None)) == "unsupported_curve"
+    assert rejection(key.jwk(alg="Ed448" if kind == "Ed25519" else "Ed25519")) == "algorithm_mismatch"
 
 
-def test_a_set_says_which_keys_it_refuses_and_why_and_shows_no_key(
+def test_a_set_says_which_keys_it_rejects_and_why_and_shows_no_key(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # validator 14
     caplog.set_level(logging.WARNING)
@@ -330,7 +330,7 @@ def private_pem(key: Key) -> str:
     return key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def test_pem_is_judged_as_a_jwk_is() -> None:  # validator 7, 14
+def test_pem_is_validated_as_a_jwk_is() -> None:  # validator 7, 14
     small = rsa.generate_private_key(65_537, 1_024).public_key()
     texts = {
         "private_key": private_pem(EC),
@@ -345,7 +345,7 @@ def test_pem_is_judged_as_a_jwk_is() -> None:  # validator 7, 14
         assert verify_compact(key.token(), KeySet.static(key.pem()), algorithms=ANY) == b"{}"
 
 
-def test_a_jwk_or_a_set_with_a_member_twice_is_refused() -> None:  # validator 30
+def test_a_jwk_or_a_set_with_a_member_twice_is_rejected() -> None:  # validator 30
     text = json.dumps(EC.jwk())
     twice = text.replace('{"kty"', '{"kty": "RSA", "kty"')
     with pytest.raises(roomkey.ConfigurationError):
@@ -360,7 +360,7 @@ def test_a_jwk_or_a_set_with_a_member_twice_is_refused() -> None:  # validator 3
 # -- which key ---------------------------------------------------------------------------------------------------------
 
 
-def test_keys_that_share_a_name_are_told_apart_by_algorithm() -> None:  # validator 15
+def test_keys_that_share_a_name_are_reported_apart_by_algorithm() -> None:  # validator 15
     keys = KeySet.static({"keys": [RSA.jwk(kid="same"), EC.jwk(kid="same"), EC.jwk(kid="same", use="enc")]})
     assert verify_compact(RSA.token(kid="same"), keys, algorithms=ANY)
     assert verify_compact(EC.token(kid="same"), keys, algorithms=ANY)
@@ -381,7 +381,7 @@ def test_the_same_key_twice_is_one_key() -> None:  # validator 15
     assert KeySet.static({"keys": [EC.jwk()] * 6}).status().keys == 1
 
 
-def test_two_secrets_of_one_name_are_both_refused_even_where_one_is_malformed() -> None:  # validator 15
+def test_two_secrets_of_one_name_are_both_rejected_even_where_one_is_malformed() -> None:  # validator 15
     for other in (secret_jwk(SECRET[::-1]), secret_jwk(k="not base64url!"), secret_jwk(SECRET[::-1], alg="HS512")):
         keys = KeySet.static({"keys": [secret_jwk(), other, EC.jwk()]})
         assert reason(mac(), keys) == "unknown_key"
@@ -414,7 +414,7 @@ def test_keys_of_one_issuer_never_verify_a_token_of_another() -> None:  # valida
         assert reason(ours.token(), their_keys) == "bad_signature"
 
 
-def test_a_refused_token_stands_in_no_error(leaks: LeakDetector) -> None:  # validator 28, 44
+def test_a_rejected_token_stands_in_no_error(leaks: LeakDetector) -> None:  # validator 28, 44
     keys = KeySet.static(EC.jwk())
     for token in (EC.token(kid="another-kid"), EC.token()[:-6], Key(kid="evil").token(kid="ec"), "x.y.z" * 40):
         leaks.plant(token)

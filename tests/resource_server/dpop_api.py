@@ -1,6 +1,6 @@
 """An API that takes DPoP, and a client with a key."""
 
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 
 import roomkey
 from roomkey.testing import DPoPKey, FakeClock, Issuer
@@ -35,5 +35,5 @@ class API:
     def proof(self, **changes: object) -> str:
         return self.key.proof("GET", URI, self.token, **changes)  # type: ignore[arg-type]
 
-    def refusal(self, *proofs: str, **request: str) -> str:
+    def rejection(self, *proofs: str, **request: str) -> str:
         return reason(lambda: self.get(*proofs, **request), roomkey.InvalidDPoPProof)

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 
 from roomkey.jose import base64url
 
@@ -24,7 +24,7 @@ def test_a_token_bound_to_a_certificate_needs_it_every_time(  # validator 46
     assert validator.authorize([f"Bearer {token}"], certificate=CERTIFICATE).subject == "reports"
 
 
-def test_a_token_bound_to_a_key_is_refused_as_bearer(issuer, validator) -> None:  # validator 45
+def test_a_token_bound_to_a_key_is_rejected_as_bearer(issuer, validator) -> None:  # validator 45
     token = issuer.token(cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"})
     for _ in range(2):
         assert reason(lambda: validator.authorize([f"Bearer {token}"], certificate=CERTIFICATE)) == "bound_to_a_key"
@@ -38,7 +38,7 @@ def test_a_token_bound_to_both_needs_both(issuer, validator) -> None:
 @pytest.mark.parametrize(
     "cnf", [{}, [], "x", None, True, {"jwk": {}}, {"jkt": 1}, {"jkt": ""}, {"jkt": "a", "kid": "b"}]
 )
-def test_a_binding_that_is_not_understood_is_refused(issuer, validator, cnf) -> None:
+def test_a_binding_that_is_not_understood_is_rejected(issuer, validator, cnf) -> None:
     claims = issuer.keys.claims(issuer.token()) | {"cnf": cnf}
     assert reason(lambda: validator.validate(issuer.keys.sign(claims))) == "claim_malformed"
 

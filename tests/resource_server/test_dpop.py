@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 import pytest
 import trio
 from tests.resource_server.dpop_api import API, ORIGIN, SECRET, URI
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 
 import roomkey
 from roomkey.errors import ConfigurationError
 from roomkey.testing import DPoPKey, FakeClock, Issuer
 
 
-def test_a_bound_token_with_a_proof_for_each_request_is_good(api: API) -> None:  # validator 45
+def test_a_bound_token_with_a_proof_for_each_request_is_valid(api: API) -> None:  # validator 45
     for scheme in ("DPoP", "dpop", "DPOP"):
         assert api.get(api.proof(), scheme=scheme).subject == "reports"
 
 
-def test_a_bound_token_sent_as_bearer_is_refused(api: API) -> None:  # validator 45
+def test_a_bound_token_sent_as_bearer_is_rejected(api: API) -> None:  # validator 45
     for proofs in ((), (api.proof(),)):
         with pytest.raises(roomkey.InvalidToken) as caught:
             api.get(*proofs, scheme="Bearer")
@@ -26,7 +26,7 @@ def test_a_bound_token_sent_as_bearer_is_refused(api: API) -> None:  # validator
     assert reason(lambda: api.validator.validate(api.token)) == "bound_to_a_key"
 
 
-def test_a_token_that_is_bound_to_no_key_is_refused_by_the_scheme_dpop(api: API) -> None:  # validator 45
+def test_a_token_that_is_bound_to_no_key_is_rejected_by_the_scheme_dpop(api: API) -> None:  # validator 45
     bearer = api.issuer.token()
     for _ in range(2):  # the second one is known already
         assert api.get(token=bearer, scheme="Bearer").subject == "reports"
@@ -34,7 +34,7 @@ def test_a_token_that_is_bound_to_no_key_is_refused_by_the_scheme_dpop(api: API)
         assert reason(lambda: api.get(proof, token=bearer)) == "bound_to_no_key"  # noqa: B023
 
 
-def test_without_dpop_a_bound_token_is_refused_however_it_comes(issuer: Issuer, validator) -> None:  # validator 45
+def test_without_dpop_a_bound_token_is_rejected_however_it_comes(issuer: Issuer, validator) -> None:  # validator 45
     key = DPoPKey()
     token = issuer.token(cnf=key.confirmation)
     shown = roomkey.DPoPRequest([key.proof("GET", URI, token)], method="GET", path="/orders")
@@ -44,19 +44,19 @@ def test_without_dpop_a_bound_token_is_refused_however_it_comes(issuer: Issuer, 
         validator.validate(token, proof=shown)
 
 
-def test_one_request_may_be_judged_more_than_once(api: API) -> None:
+def test_one_request_may_be_validated_more_than_once(api: API) -> None:
     presented = roomkey.DPoPRequest([api.proof()], method="GET", path="/orders")
 
-    def judged(validator: roomkey.TokenValidator, token: str = api.token) -> roomkey.Claims:
+    def validated(validator: roomkey.TokenValidator, token: str = api.token) -> roomkey.Claims:
         return validator.authorize([f"DPoP {token}"], proof=presented)
 
     another, stricter = api.made(), api.made(algorithms=["EdDSA"])
     for validator in (api.validator, api.validator, another, api.validator, another):  # each has a store of its own
-        assert judged(validator).subject == "reports"
-    assert reason(lambda: judged(stricter), roomkey.InvalidDPoPProof) == "algorithm_not_allowed"
+        assert validated(validator).subject == "reports"
+    assert reason(lambda: validated(stricter), roomkey.InvalidDPoPProof) == "algorithm_not_allowed"
     second = api.issuer.token(cnf=api.key.confirmation)
-    assert reason(lambda: judged(api.validator, second), roomkey.InvalidDPoPProof) == "wrong_token"
-    assert judged(api.validator)
+    assert reason(lambda: validated(api.validator, second), roomkey.InvalidDPoPProof) == "wrong_token"
+    assert validated(api.validator)
 
 
 @pytest.mark.parametrize("run", [asyncio.run, lambda coroutine: trio.run(lambda: coroutine)], ids=["asyncio", "trio"])
@@ -147,7 +147,7 @@ def test_origins_are_origins(origins: str | Sequence[str]) -> None:
         ({"nonce_secret": "short"}, ConfigurationError, "nonce_secret="),
     ],
 )
-def test_settings_that_cannot_be_right_are_told_at_once(settings, error, match) -> None:
+def test_settings_that_cannot_be_right_are_reported_at_once(settings, error, match) -> None:
     with pytest.raises(error, match=match):
         roomkey.DPoP(ORIGIN, **settings)
     with pytest.raises(TypeError, match="dpop="):
@@ -156,7 +156,7 @@ def test_settings_that_cannot_be_right_are_told_at_once(settings, error, match) 
 
 def test_an_api_may_take_fewer_algorithms(api_with: Callable[..., API]) -> None:
     api = api_with(algorithms=["EdDSA"])
-    assert api.refusal(api.proof()) == "algorithm_not_allowed"
+    assert api.rejection(api.proof()) == "algorithm_not_allowed"
 
 
 def test_nothing_shows_a_token_a_proof_or_a_secret(api: API) -> None:

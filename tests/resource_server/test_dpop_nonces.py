@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.resource_server.dpop_api import API, SECRET
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 
 import roomkey
 
@@ -52,5 +52,5 @@ def test_processes_with_one_secret_take_each_others_nonces_and_others_do_not(api
 
 def test_a_wrong_proof_learns_no_nonce(api_with: Callable[..., API]) -> None:
     api = api_with(nonce_secret=SECRET)
-    assert api.refusal(api.proof(htm="POST")) == "wrong_method"
+    assert api.rejection(api.proof(htm="POST")) == "wrong_method"
     assert reason(lambda: api.get(scheme="Bearer")) == "bound_to_a_key"

@@ -1,4 +1,4 @@
-"""A proof is for one request, one token and one moment, or it is refused (RFC 9449 section 4.3)."""
+"""A proof is for one request, one token and one moment, or it is rejected (RFC 9449 section 4.3)."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from tests.resource_server.dpop_api import API, ORIGIN, URI
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 from tests.resource_server.test_fuzz import VALUES
 
 import roomkey
@@ -24,7 +24,7 @@ RULES = ProofRules(
 )
 
 
-def judged(text: str) -> None:
+def validated(text: str) -> None:
     try:
         proof = RULES.verify(roomkey.DPoPRequest([text], method="GET", path="/orders"), TOKEN, KEYS, now=CLOCK.wall())
     except (roomkey.InvalidDPoPProof, roomkey.InvalidToken):
@@ -52,7 +52,7 @@ def test_a_proof_may_be_signed_with_any_asymmetric_algorithm(api: API, algorithm
         "https://orders.example/./a/../orders",
     ],
 )
-def test_the_address_is_compared_in_its_normal_form_without_query_and_fragment(api: API, htu: str) -> None:
+def test_the_url_is_compared_in_its_normal_form_without_query_and_fragment(api: API, htu: str) -> None:
     assert api.get(api.proof(htu=htu))  # validator 45
 
 
@@ -83,22 +83,22 @@ def test_the_address_is_compared_in_its_normal_form_without_query_and_fragment(a
         "javascript:alert(1)",
     ],
 )
-def test_a_proof_for_another_address_is_refused(api: API, htu: str) -> None:  # validator 45
-    assert api.refusal(api.proof(htu=htu)) == "wrong_target"
+def test_a_proof_for_another_url_is_rejected(api: API, htu: str) -> None:  # validator 45
+    assert api.rejection(api.proof(htu=htu)) == "wrong_target"
 
 
 def test_every_origin_that_is_named_counts_and_no_other(api_with: Callable[..., API]) -> None:
     api = api_with(origins=["https://orders.example/", "https://ORDERS.example:8443", "http://[::1]:80"])
     for htu in (URI, "https://orders.example:8443/orders", "http://[::1]/orders"):
         assert api.get(api.proof(htu=htu))
-    assert api.refusal(api.proof(htu="http://[::1]:8080/orders")) == "wrong_target"
+    assert api.rejection(api.proof(htu="http://[::1]:8080/orders")) == "wrong_target"
 
 
 def test_paths_are_compared_as_they_are_decoded(api: API) -> None:
     uri = f"{ORIGIN}/caf%C3%A9/a%2520b/%2e%2e/c"
     assert api.get(api.key.proof("GET", uri, api.token), path="/caf\u00e9/a%20b/../c")
     assert api.get(api.key.proof("GET", ORIGIN, api.token), path="/")
-    assert api.refusal(api.key.proof("GET", uri, api.token), path="/caf\u00e9/c/d") == "wrong_target"
+    assert api.rejection(api.key.proof("GET", uri, api.token), path="/caf\u00e9/c/d") == "wrong_target"
 
 
 @pytest.mark.parametrize(
@@ -137,51 +137,51 @@ def test_paths_are_compared_as_they_are_decoded(api: API) -> None:
         ({"header": {"jwk": {"kty": "RSA", "n": "AQAB", "e": "AQAB"}}}, "key_refused"),
     ],
 )
-def test_a_proof_that_is_wrong_in_one_way_is_refused(api: API, changes, expected) -> None:  # validator 45
-    assert api.refusal(api.proof(**changes)) == expected
+def test_a_proof_that_is_wrong_in_one_way_is_rejected(api: API, changes, expected) -> None:  # validator 45
+    assert api.rejection(api.proof(**changes)) == expected
 
 
 @pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth"])
-def test_a_proof_that_gives_its_private_key_away_is_refused(api: API, member: str) -> None:  # validator 45
-    assert api.refusal(api.proof(header={"jwk": api.key.jwk | {member: "c2VjcmV0"}})) == "key_refused"
+def test_a_proof_that_gives_its_private_key_away_is_rejected(api: API, member: str) -> None:  # validator 45
+    assert api.rejection(api.proof(header={"jwk": api.key.jwk | {member: "c2VjcmV0"}})) == "key_refused"
 
 
-def test_a_key_that_is_meant_for_something_else_is_refused(api: API) -> None:
+def test_a_key_that_is_meant_for_something_else_is_rejected(api: API) -> None:
     for change in ({"use": "enc"}, {"key_ops": ["sign"]}, {"alg": "ES384"}, {"crv": "P-384"}, {"y": api.key.jwk["x"]}):
-        assert api.refusal(api.proof(header={"jwk": api.key.jwk | change})) == "key_refused"
+        assert api.rejection(api.proof(header={"jwk": api.key.jwk | change})) == "key_refused"
 
 
-def test_a_proof_of_another_key_is_refused(api: API) -> None:  # validator 45
+def test_a_proof_of_another_key_is_rejected(api: API) -> None:  # validator 45
     other = DPoPKey(clock=api.clock)
     assert reason(lambda: api.get(other.proof("GET", URI, api.token))) == "bound_to_a_key"
     named = other.proof("GET", URI, api.token, header={"jwk": api.key.jwk})
-    assert api.refusal(named) == "bad_signature"
+    assert api.rejection(named) == "bad_signature"
 
 
-def test_a_header_that_is_no_single_proof_is_refused(api: API) -> None:  # validator 45
+def test_a_header_that_is_no_single_proof_is_rejected(api: API) -> None:  # validator 45
     proof = api.proof()
-    assert api.refusal() == "proof_missing"
-    assert api.refusal(proof, proof) == "two_proofs"
-    assert api.refusal(*[proof] * 1000) == "two_proofs"
+    assert api.rejection() == "proof_missing"
+    assert api.rejection(proof, proof) == "two_proofs"
+    assert api.rejection(*[proof] * 1000) == "two_proofs"
     head, body, tail = proof.split(".")
     for text in ("", ".", "..", f"{proof},{proof}", f"{proof}, {proof}", f" {proof}", f"{head}.{body}", f"{proof}="):
-        assert api.refusal(text) == "malformed", text
-    assert api.refusal(f"{head}.{body}.{tail[:-4]}AAAA") == "bad_signature"
-    assert api.refusal(proof + "\u00e9") == "malformed"
+        assert api.rejection(text) == "malformed", text
+    assert api.rejection(f"{head}.{body}.{tail[:-4]}AAAA") == "bad_signature"
+    assert api.rejection(proof + "\u00e9") == "malformed"
     assert reason(lambda: api.validator.authorize([f"DPoP {api.token}"]), roomkey.InvalidDPoPProof) == "proof_missing"
     assert api.get(proof)
 
 
 def test_a_proof_is_measured_before_it_is_read(api: API) -> None:
-    assert api.refusal("a" * 1_000_000) == "too_large"
-    assert api.refusal("." * 1_000_000) == "too_large"
-    assert api.refusal(api.proof(jti="j" * 10_000)) == "too_large"
+    assert api.rejection("a" * 1_000_000) == "too_large"
+    assert api.rejection("." * 1_000_000) == "too_large"
+    assert api.rejection(api.proof(jti="j" * 10_000)) == "too_large"
     assert len(api.proof(jti="j" * 5_000)) < LARGEST_PROOF
     assert api.get(api.proof(jti="j" * 5_000))
     assert api.get(api.proof(jti="\u6f22\U0001f511\x00\r\n"))
 
 
-def test_a_proof_is_good_for_its_lifetime_and_clocks_may_differ_by_the_leeway(api_with: Callable[..., API]) -> None:
+def test_a_proof_is_valid_for_its_lifetime_and_clocks_may_differ_by_the_leeway(api_with: Callable[..., API]) -> None:
     api = api_with(lifetime=60.0, leeway=10.0)
     made = api.clock.wall()
     for offset, good in ((69.0, True), (71.0, False), (-9.0, True), (-11.0, False)):
@@ -189,37 +189,37 @@ def test_a_proof_is_good_for_its_lifetime_and_clocks_may_differ_by_the_leeway(ap
         if good:
             assert api.get(proof)
         else:
-            assert api.refusal(proof) == "wrong_time"
+            assert api.rejection(proof) == "wrong_time"
 
 
 @given(some.text() | some.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", fullmatch=True))
-def test_any_text_is_refused_as_a_proof(text: str) -> None:
+def test_any_string_is_rejected_as_a_proof(text: str) -> None:
     with pytest.raises(roomkey.InvalidDPoPProof):
         RULES.verify(roomkey.DPoPRequest([text], method="GET", path="/orders"), TOKEN, KEYS, now=CLOCK.wall())
 
 
 @given(some.dictionaries(some.sampled_from(["jti", "htm", "htu", "iat", "ath", "nonce"]), VALUES, max_size=3))
-def test_a_proof_with_any_claims_is_good_or_refused(changes: dict[str, object]) -> None:
-    judged(KEY.proof("GET", URI, TOKEN, **changes))
+def test_a_proof_with_any_claims_is_valid_or_rejected(changes: dict[str, object]) -> None:
+    validated(KEY.proof("GET", URI, TOKEN, **changes))
 
 
 @given(some.dictionaries(some.sampled_from(["alg", "typ", "kid", "crit", "jwk"]), VALUES, max_size=2))
-def test_a_proof_with_any_header_is_good_or_refused(changes: dict[str, object]) -> None:
-    judged(KEY.proof("GET", URI, TOKEN, header=changes))
+def test_a_proof_with_any_header_is_valid_or_rejected(changes: dict[str, object]) -> None:
+    validated(KEY.proof("GET", URI, TOKEN, header=changes))
 
 
 @given(some.dictionaries(some.sampled_from(["kty", "crv", "x", "y", "n", "e", "alg", "use", "key_ops", "k"]), VALUES))
-def test_a_proof_with_any_key_is_good_or_refused(changes: dict[str, object]) -> None:
-    judged(KEY.proof("GET", URI, TOKEN, header={"jwk": KEY.jwk | changes}))
+def test_a_proof_with_any_key_is_valid_or_rejected(changes: dict[str, object]) -> None:
+    validated(KEY.proof("GET", URI, TOKEN, header={"jwk": KEY.jwk | changes}))
 
 
 @given(some.text(max_size=60) | some.from_regex(r"https?://[^/?#]*(/[^?#]*)?(\?.*)?", fullmatch=True))
-def test_any_address_is_read_or_it_is_none(uri: str) -> None:
+def test_any_url_is_read_or_it_is_none(uri: str) -> None:
     target = read_target(uri)
     if target is not None:
         assert target.path.startswith("/")
         assert read_target(target.origin) == RequestTarget(target.origin, "/")
-    judged(KEY.proof("GET", uri, TOKEN))
+    validated(KEY.proof("GET", uri, TOKEN))
 
 
 @given(some.text(alphabet="/.ab%", max_size=20))

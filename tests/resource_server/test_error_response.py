@@ -46,7 +46,7 @@ def test_no_credentials_get_a_challenge_without_an_error_code() -> None:  # vali
         ),
     ],
 )
-def test_each_refusal_has_its_status_and_challenge(error, status, challenge) -> None:  # validator 43
+def test_each_rejection_has_its_status_and_challenge(error, status, challenge) -> None:  # validator 43
     answer = PLAIN.answer(error)
     assert answer.status == status
     assert dict(answer.headers)["WWW-Authenticate"] == challenge
@@ -141,7 +141,7 @@ def test_nothing_can_break_out_of_a_quoted_value(sentence, scope) -> None:  # va
 
 
 @pytest.mark.parametrize("value", ["", 'a"b', "a\\b", "a\r\nb", "\u00e9", "x" * 513])
-def test_a_realm_that_no_header_can_carry_is_refused(value) -> None:
+def test_a_realm_that_no_header_can_carry_is_rejected(value) -> None:
     with pytest.raises(ValueError, match="realm"):
         roomkey.ErrorResponses(realm=value)
     with pytest.raises(ValueError, match="resource_metadata"):

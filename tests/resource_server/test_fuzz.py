@@ -29,7 +29,7 @@ VALIDATORS = [
 ]
 
 
-def judged(token: str) -> None:
+def validated(token: str) -> None:
     for validator in VALIDATORS:
         try:
             claims = validator.validate(token)
@@ -41,23 +41,23 @@ def judged(token: str) -> None:
 
 
 @given(some.text() | some.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", fullmatch=True))
-def test_any_text(token) -> None:
-    judged(token)
+def test_any_string(token) -> None:
+    validated(token)
 
 
 @given(some.dictionaries(NAMES, VALUES, max_size=4))
 def test_signed_tokens_with_any_claims(change) -> None:
-    judged(KEYS.forge(HEADER, json.dumps(GOOD | change).encode()))
+    validated(KEYS.forge(HEADER, json.dumps(GOOD | change).encode()))
 
 
 @given(some.dictionaries(some.sampled_from(["alg", "typ", "kid", "crit", "b64", "zip", "jwk", "jku"]), VALUES))
 def test_signed_tokens_with_any_header(change) -> None:
-    judged(KEYS.forge(json.dumps(HEADER | change).encode(), json.dumps(GOOD).encode()))
+    validated(KEYS.forge(json.dumps(HEADER | change).encode(), json.dumps(GOOD).encode()))
 
 
 @given(some.binary(max_size=200))
 def test_signed_tokens_with_any_payload(payload) -> None:
-    judged(KEYS.forge(HEADER, payload))
+    validated(KEYS.forge(HEADER, payload))
 
 
 @given(some.dictionaries(NAMES | some.sampled_from(["active", "token_type"]), VALUES), some.booleans())
@@ -66,10 +66,10 @@ def test_any_answer_of_an_auth_service(change, active) -> None:
     if isinstance(said, str):
         assert said in ("inactive", "malformed")
         return
-    (judge,) = VALIDATORS[0]._issuers.values()
+    (validating,) = VALIDATORS[0]._issuers.values()
     try:
-        check_response(said, judge.rules, now=CLOCK.wall(), verified=False)
-        judge.mapping.read(said, audiences=judge.rules.audiences)
+        check_response(said, validating.rules, now=CLOCK.wall(), verified=False)
+        validating.mapping.read(said, audiences=validating.rules.audiences)
     except roomkey.InvalidToken:
         pass
 
@@ -80,6 +80,6 @@ def test_any_bytes_as_an_answer(body) -> None:
     assert said in ("inactive", "malformed") or said["active"] is True
 
 
-def test_the_good_ones_are_taken() -> None:
+def test_the_valid_ones_are_taken() -> None:
     """Else none of the above would reach what it is for."""
     assert VALIDATORS[0].validate(KEYS.forge(HEADER, GOOD)).subject == "s"

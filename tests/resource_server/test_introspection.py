@@ -13,7 +13,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.jose.key_server import eventually
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 
 import roomkey
 from roomkey import Introspection
@@ -95,7 +95,7 @@ def test_the_endpoint_may_be_named(introspected, opaque, issuer, asked) -> None:
      {"endpoint": "http://auth.example/introspect"}, {"authentication": "none"}, {"most": 0},
      {"authentication": roomkey.PrivateKeyJWT(private_key="x")}],
 )  # fmt: skip
-def test_settings_that_cannot_work_are_told_at_once(account, settings) -> None:
+def test_settings_that_cannot_work_are_reported_at_once(account, settings) -> None:
     with pytest.raises((roomkey.ConfigurationError, TypeError)):
         account(**({"client_secret": ""} | settings if settings.get("client_secret", 1) is None else settings))
 
@@ -138,7 +138,7 @@ def test_an_answer_that_is_not_strict_json_counts_for_nothing(introspected, opaq
         ({"cnf": {"other": "abc"}}, "claim_malformed"),
     ],
 )
-def test_the_answer_itself_is_judged(introspected, opaque, issuer, change, expected) -> None:  # validator 53
+def test_the_answer_itself_is_validated(introspected, opaque, issuer, change, expected) -> None:  # validator 53
     issuer.introspection_shape = lambda members: {
         name: value for name, value in (members | change).items() if value is not None
     }
@@ -187,7 +187,7 @@ def test_tokens_with_the_same_beginning_are_not_mistaken(introspected, opaque) -
         assert reason(lambda token=other: validator.validate(token)) == "inactive"
 
 
-def test_no_more_answers_are_kept_than_allowed_and_junk_drives_out_no_good_token(introspected, issuer, asked) -> None:
+def test_no_more_answers_are_kept_than_allowed_and_junk_drives_out_no_valid_token(introspected, issuer, asked) -> None:
     validator = introspected(most=3, inactive_ttl=3600)
     issuer.opaque = True
     good = [issuer.issue() for _ in range(3)]
@@ -284,7 +284,7 @@ def test_a_redirect_is_not_followed(introspected, opaque, issuer) -> None:  # va
         assert other.other_requests == []
 
 
-def test_an_account_that_is_refused_is_an_outage_of_ours(introspected, issuer, caplog, monkeypatch, clock) -> None:
+def test_an_account_that_is_rejected_is_an_outage_of_ours(introspected, issuer, caplog, monkeypatch, clock) -> None:
     monkeypatch.setenv("ORDERS_API_SECRET", "not the right one")
     validator = introspected(client_secret=roomkey.Secret.from_env("ORDERS_API_SECRET"))
     error = unavailable(lambda: validator.validate("a"))
@@ -335,7 +335,7 @@ def test_one_question_finds_out_whether_an_outage_is_over(introspected, issuer, 
     assert asked("/introspect") == 3
 
 
-def test_a_refused_connection_stops_the_questions_at_once(introspected, issuer, clock) -> None:
+def test_a_rejected_connection_stops_the_questions_at_once(introspected, issuer, clock) -> None:
     validator = introspected(endpoint=issuer.introspection_endpoint)
     issuer.unreachable()
     assert unavailable(lambda: validator.validate("a")).reason == "unreachable"
@@ -359,7 +359,7 @@ def test_a_token_that_breaks_the_auth_service_does_not_stop_the_questions_about_
     assert asked("/introspect") == 16
 
 
-def test_a_good_answer_still_counts_where_a_fresh_question_stumbled(introspected, opaque, issuer, clock) -> None:
+def test_a_valid_answer_still_counts_where_a_fresh_question_stumbled(introspected, opaque, issuer, clock) -> None:
     validator = introspected(ttl=60)
     validator.validate(opaque)
     issuer.faulty = {"introspection"}
@@ -394,7 +394,7 @@ def test_questions_that_fail_together_are_one_step_of_the_back_off(introspected,
     assert {error.retry_after for error in errors} == {1.0}
 
 
-def test_a_long_outage_is_asked_about_at_growing_distances_and_known_tokens_stay_good(
+def test_a_long_outage_is_asked_about_at_growing_distances_and_known_tokens_stay_valid(
     introspected, issuer, clock, asked
 ) -> None:
     issuer.opaque = True
@@ -437,7 +437,7 @@ def test_an_answer_that_unpacks_to_megabytes_counts_for_nothing(introspected, op
     assert unavailable(lambda: introspected().validate(opaque)).reason == "answer_too_large"
 
 
-def test_an_auth_service_that_hangs_holds_nobody_for_long(introspected, opaque, issuer) -> None:
+def test_an_auth_service_that_hangs_holds_no_one_for_long(introspected, opaque, issuer) -> None:
     issuer.faulty = {"introspection"}
     issuer.hang()
     began = time.monotonic()
@@ -460,7 +460,7 @@ def test_a_loop_gets_an_answer_once_there_are_threads_again(introspected, opaque
     assert asyncio.run(validator.validate_async(opaque)).subject == "reports"
 
 
-def test_a_good_answer_outlives_an_outage_for_its_time(introspected, opaque, issuer) -> None:
+def test_a_valid_answer_outlives_an_outage_for_its_time(introspected, opaque, issuer) -> None:
     validator = introspected()
     validator.validate(opaque)
     issuer.faulty = {"introspection"}
@@ -486,13 +486,13 @@ class TestModes:
         assert reason(lambda: validator.validate(token)) == "inactive"
         assert asked("/jwks") == 0
 
-    def test_introspect_asks_nobody_about_the_token_of_an_unknown_issuer(self, introspected, issuer) -> None:
+    def test_introspect_asks_no_one_about_the_token_of_an_unknown_issuer(self, introspected, issuer) -> None:
         validator = introspected(mode="introspect")
         assert reason(lambda: validator.validate(issuer.token(iss="https://x.example"))) == "wrong_issuer"
         assert reason(lambda: validator.validate(issuer.token(typ="JWT"))) == "wrong_type"
         assert issuer.other_requests == []
 
-    def test_local_asks_only_when_told_to(self, introspected, issuer, asked) -> None:
+    def test_local_asks_only_when_reported_to(self, introspected, issuer, asked) -> None:
         validator = introspected(mode="local")
         token = issuer.token()
         validator.validate(token)
@@ -514,7 +514,7 @@ class TestModes:
         issuer.revoke(token)
         assert reason(lambda: validator.validate(token, fresh=True)) == "inactive"
 
-    def test_both_refuse_during_an_outage(self, introspected, issuer) -> None:
+    def test_both_reject_during_an_outage(self, introspected, issuer) -> None:
         validator = introspected(mode="both")
         issuer.faulty = {"introspection"}
         issuer.outage()
@@ -537,12 +537,12 @@ class TestModes:
         assert reason(lambda: validator.validate(token)) == "bound_to_a_certificate"
         assert reason(lambda: validator.validate(token)) == "bound_to_a_certificate"
 
-    def test_fresh_without_anybody_to_ask_is_a_mistake_of_the_api(self, issuer, validator) -> None:
+    def test_fresh_without_anyone_to_ask_is_a_mistake_of_the_api(self, issuer, validator) -> None:
         with pytest.raises(roomkey.ConfigurationError, match="introspection"):
             validator.validate(issuer.token(), fresh=True)
 
 
-def test_opaque_tokens_are_sent_to_nobody_where_several_could_be_asked(issuer, account, clock) -> None:
+def test_opaque_tokens_are_sent_to_no_one_where_several_could_be_asked(issuer, account, clock) -> None:
     one = roomkey.TrustedIssuer(audience=None, introspection=account())
     two = roomkey.TrustedIssuer(audience=None, introspection=account(endpoint=issuer.introspection_endpoint))
     validator = roomkey.TokenValidator(issuer={issuer.url: one, "https://b.example": two}, clock=clock)

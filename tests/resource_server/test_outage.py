@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 
 import roomkey
 from roomkey.jose import KeySetLimits, base64url
@@ -30,7 +30,7 @@ def test_ten_thousand_unknown_keys_cause_one_fetch_per_cooldown(  # validator 47
 
 
 @pytest.mark.parametrize("remembered", [0, 100])
-def test_no_request_is_refused_while_the_issuer_is_down_for_longer_than_its_keys_live(  # validator 48
+def test_no_request_is_rejected_while_the_issuer_is_down_for_longer_than_its_keys_live(  # validator 48
     issuer, make_validator, clock, remembered
 ) -> None:
     issuer.lifetime = 100_000

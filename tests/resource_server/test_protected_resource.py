@@ -58,6 +58,6 @@ def test_everything_that_is_said_is_there() -> None:
         "https://orders.example/%41",
     ],
 )
-def test_an_address_that_cannot_name_an_api_is_refused(resource: str) -> None:
+def test_a_url_that_cannot_name_an_api_is_rejected(resource: str) -> None:
     with pytest.raises(ConfigurationError, match="resource="):
         ProtectedResource(resource=resource)

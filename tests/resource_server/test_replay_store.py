@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import trio
 from tests.resource_server.dpop_api import API, URI
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 
 import roomkey
 from roomkey.testing import DPoPKey, FakeClock, Issuer
@@ -19,13 +19,13 @@ from roomkey.testing import DPoPKey, FakeClock, Issuer
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
-def test_a_proof_is_good_once(api: API) -> None:  # validator 45
+def test_a_proof_is_valid_once(api: API) -> None:  # validator 45
     proof = api.proof()
     assert api.get(proof)
     api.clock.advance(30.0)
-    assert api.refusal(proof) == "replayed"
+    assert api.rejection(proof) == "replayed"
     assert api.get(api.proof(jti="of its own"))
-    assert api.refusal(api.proof(jti="of its own")) == "replayed"
+    assert api.rejection(api.proof(jti="of its own")) == "replayed"
 
 
 def test_of_many_at_once_one_alone_spends_a_proof(api: API) -> None:  # validator 45
@@ -44,7 +44,7 @@ def test_of_many_at_once_one_alone_spends_a_proof(api: API) -> None:  # validato
     assert sorted(outcomes) == ["good", *["replayed"] * 15]
 
 
-def test_a_full_store_refuses_and_takes_proofs_again_when_old_ones_have_ended(
+def test_a_full_store_rejects_and_takes_proofs_again_when_old_ones_have_ended(
     api_with: Callable[..., API], caplog: pytest.LogCaptureFixture
 ) -> None:  # validator 45
     api = api_with(replays=roomkey.MemoryReplayStore(most=3), lifetime=60.0, leeway=5.0)
@@ -56,12 +56,12 @@ def test_a_full_store_refuses_and_takes_proofs_again_when_old_ones_have_ended(
             api.get(api.proof())
         assert (caught.value.status, caught.value.code) == (503, "replay_unknown")
     assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 1
-    assert api.refusal(used[0]) == "replayed"
+    assert api.rejection(used[0]) == "replayed"
     api.clock.advance(71.0)
     assert api.get(api.proof())
 
 
-def test_who_has_no_good_token_and_key_cannot_fill_the_store(api_with: Callable[..., API]) -> None:
+def test_who_has_no_valid_token_and_key_cannot_fill_the_store(api_with: Callable[..., API]) -> None:
     api = api_with(replays=roomkey.MemoryReplayStore(most=1))
     stranger = DPoPKey(clock=api.clock)
     for _ in range(3):
@@ -71,13 +71,13 @@ def test_who_has_no_good_token_and_key_cannot_fill_the_store(api_with: Callable[
     assert api.get(api.proof())
 
 
-def test_a_clock_that_is_set_back_makes_no_used_proof_good_again(api: API) -> None:  # validator 45
+def test_a_clock_that_is_set_back_makes_no_used_proof_valid_again(api: API) -> None:  # validator 45
     old = api.proof()
     assert api.get(old)
     api.clock.advance(200.0)
     assert api.get(api.proof())  # room is made, and the old one forgotten
     api.clock.step_wall(-200.0)
-    assert api.refusal(old) == "replayed"
+    assert api.rejection(old) == "replayed"
     api.clock.step_wall(200.0)
     assert api.get(api.proof())
 
@@ -110,7 +110,7 @@ def test_a_shared_store_is_asked_on_a_thread_of_its_own(issuer: Issuer, clock: F
     other.key, other.token = api.key, api.token
     proof = api.proof()
     assert api.get(proof)
-    assert other.refusal(proof) == "replayed"
+    assert other.rejection(proof) == "replayed"
     assert store.threads == {"roomkey"}
     assert all(65.0 <= seconds <= 71.0 for seconds in store.seconds)
     assert all(len(mark) == 32 for mark in store.marks)
@@ -158,7 +158,7 @@ def test_a_store_that_says_neither_yes_nor_no_is_not_believed(issuer: Issuer, cl
             return "OK"  # type: ignore[return-value]
 
     api = API(issuer, clock, replays=UnusableResponse())
-    assert api.refusal(api.proof()) == "replayed"
+    assert api.rejection(api.proof()) == "replayed"
 
 
 def test_a_forked_child_goes_on_with_what_is_known_and_without_a_held_lock(issuer: Issuer, clock: FakeClock) -> None:

@@ -84,7 +84,7 @@ def test_claims_must_be_equal_or_please_a_function(expected, value, good) -> Non
         assert (error.reason, error.claim) == ("claim_not_met", "region")
 
 
-def test_a_claim_that_is_absent_pleases_nobody() -> None:
+def test_a_claim_that_is_absent_pleases_no_one() -> None:
     denied(Requirements(claims={"region": None}), claims())
     denied(Requirements(claims={"region": lambda _: True}), claims())
 
@@ -118,7 +118,7 @@ def test_a_weak_or_old_sign_in_must_be_done_again(values, reason) -> None:
     [{"any_scope": []}, {"any_role": ()}, {"acr": []}, {"scopes": [""]}, {"scopes": [1]}, {"roles": [" "]},
      {"scopes": ['a"b']}, {"scopes": ["a\r\nb"]}, {"any_scope": ""}, {"max_age": -1}, {"max_age": float("nan")}],
 )  # fmt: skip
-def test_requirements_that_nobody_could_mean_are_refused(settings) -> None:
+def test_requirements_that_no_one_could_mean_are_rejected(settings) -> None:
     with pytest.raises((ValueError, TypeError)):
         Requirements(**settings)
 
@@ -137,7 +137,7 @@ def test_authorize_does_all_of_it(issuer, validator) -> None:  # validator 39, 4
             validator.authorize(authorization, wanted, tenant=tenant)
 
 
-def test_what_could_never_be_met_is_told_when_a_route_is_declared(validator) -> None:
+def test_what_could_never_be_met_is_reported_when_a_route_is_declared(validator) -> None:
     validator.check_requirements(Requirements(scopes=["a"]))
     with pytest.raises(roomkey.ConfigurationError, match="introspection"):
         validator.check_requirements(Requirements(fresh=True))

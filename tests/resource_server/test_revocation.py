@@ -1,4 +1,4 @@
-"""Revoked tokens are refused by lists at hand, without a call for each request."""
+"""Revoked tokens are rejected by lists at hand, without a call for each request."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as some
 from tests.jose.key_server import eventually
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 
 import roomkey
 from roomkey import DenyList, ListPolicy, StatusLists
@@ -55,7 +55,7 @@ def unknown(call) -> roomkey.RevocationUnknown:
     return caught.value
 
 
-def test_a_revoked_token_is_refused_and_others_are_not(follow, issuer) -> None:
+def test_a_revoked_token_is_rejected_and_others_are_not(follow, issuer) -> None:
     validator = follow()
     revoked, good = issuer.token(), issuer.token()
     issuer.revoke(revoked)
@@ -63,7 +63,7 @@ def test_a_revoked_token_is_refused_and_others_are_not(follow, issuer) -> None:
     assert validator.validate(good).subject == "reports"
 
 
-def test_a_token_known_as_good_is_refused_once_a_newer_list_is_there(follow, issuer, clock, asked, end) -> None:
+def test_a_token_known_as_valid_is_rejected_once_a_newer_list_is_there(follow, issuer, clock, asked, end) -> None:
     validator = follow(every=30.0)
     token = issuer.token()
     for _ in range(100):
@@ -73,11 +73,11 @@ def test_a_token_known_as_good_is_refused_once_a_newer_list_is_there(follow, iss
     validator.validate(token)  # the price of not asking about each
     clock.advance(31.0)
     validator.validate(token)  # the list is asked for in the background meanwhile
-    eventually(lambda: asked(end) == 2 and refused(validator, token))
+    eventually(lambda: asked(end) == 2 and rejected(validator, token))
     assert reason(lambda: validator.validate(token)) == "revoked"
 
 
-def refused(validator: roomkey.TokenValidator, token: str) -> bool:
+def rejected(validator: roomkey.TokenValidator, token: str) -> bool:
     try:
         validator.validate(token)
     except roomkey.InvalidToken:
@@ -140,7 +140,7 @@ def test_a_published_list_is_no_access_token(issuer, make_validator, clock, kind
     assert reason(lambda: validator.validate(published)) == "wrong_type"
 
 
-def test_without_any_list_tokens_are_refused_as_an_outage(follow, issuer, kind, clock, asked, end) -> None:
+def test_without_any_list_tokens_are_rejected_as_an_outage(follow, issuer, kind, clock, asked, end) -> None:
     validator = follow()
     issuer.faulty = {kind}
     issuer.outage(503, retry_after=20)
@@ -251,7 +251,7 @@ def test_a_list_whose_key_was_withdrawn_is_not_confirmed(follow, issuer, clock) 
     assert reason(lambda: validator.validate(token)) == "revoked"
 
 
-def test_an_answer_that_confirms_what_nobody_has_is_an_outage(follow, issuer, kind) -> None:
+def test_an_answer_that_confirms_what_no_one_has_is_an_outage(follow, issuer, kind) -> None:
     issuer.faulty = {kind}
     issuer.answer_with(304, {"etag": '"v1"'})
     assert unknown(lambda: follow().validate(issuer.token())).reason == "bad_status"
@@ -333,7 +333,7 @@ def test_a_list_larger_than_any_token_is_read(follow, issuer, kind) -> None:
     issuer.lists.bits = 8
     validator = follow()
     assert len(getattr(issuer.lists, kind)()) > (16_384 if kind == "deny_list" else 0)
-    assert [refused(validator, token) for token in tokens] == [True, False] * 300
+    assert [rejected(validator, token) for token in tokens] == [True, False] * 300
 
 
 def test_a_child_process_follows_lists_by_itself(follow, issuer, clock) -> None:
@@ -408,8 +408,8 @@ def test_an_outage_of_the_lists_keys_is_one_of_the_list(follow, issuer, clock) -
 def test_a_fresh_list_needs_no_lock(follow, issuer, kind) -> None:
     validator, token = follow(), issuer.token()
     validator.validate(token)
-    (judge,) = validator._issuers.values()
-    lists = judge.revocation
+    (validating,) = validator._issuers.values()
+    lists = validating.revocation
     followed = lists.deny_list if kind == "deny_list" else lists._status_lists._lists[issuer.lists.status_list_uri]
     with followed._document._lock:
         assert validator.validate(token).subject == "reports"
@@ -432,12 +432,12 @@ class TestDenyLists:
         assert reason(lambda: validator.validate(token)) == "revoked"
         assert reason(lambda: validator.validate(other)) == "revoked"
 
-    def test_a_token_that_nobody_could_revoke_is_refused(self, issuer, make_validator) -> None:
+    def test_a_token_that_no_one_could_revoke_is_rejected(self, issuer, make_validator) -> None:
         validator = make_validator(profile="jwt", deny_list=DenyList(url=issuer.lists.deny_list_url))
         assert reason(lambda: validator.validate(issuer.token(jti=None))) == "claim_missing"
 
     @pytest.mark.parametrize("url", ["http://auth.example/deny", "ftp://auth.example", "/deny"])
-    def test_an_address_that_must_not_be_asked_is_refused(self, url) -> None:  # validator 49
+    def test_a_url_that_must_not_be_asked_is_rejected(self, url) -> None:  # validator 49
         with pytest.raises(roomkey.ConfigurationError):
             DenyList(url=url)
 
@@ -460,15 +460,15 @@ class TestStatusLists:
         for token in tokens[3::4]:
             issuer.revoke(token)
         validator = make_validator(status_lists=StatusLists())
-        assert [refused(validator, token) for token in tokens] == [number % 4 == 3 for number in range(20)]
+        assert [rejected(validator, token) for token in tokens] == [number % 4 == 3 for number in range(20)]
 
-    def test_a_suspended_token_is_refused(self, issuer, make_validator) -> None:
+    def test_a_suspended_token_is_rejected(self, issuer, make_validator) -> None:
         issuer.status_claims, issuer.lists.bits = True, 2
         token = issuer.token()
         issuer.lists.suspended.add(0)
         assert reason(lambda: make_validator(status_lists=StatusLists()).validate(token)) == "revoked"
 
-    def test_an_index_beyond_the_list_is_refused(self, issuer, make_validator) -> None:
+    def test_an_index_beyond_the_list_is_rejected(self, issuer, make_validator) -> None:
         status = {"status_list": {"idx": 4096, "uri": issuer.lists.status_list_uri}}
         validator = make_validator(status_lists=StatusLists())
         assert reason(lambda: validator.validate(issuer.token(status=status))) == "claim_malformed"
@@ -525,8 +525,8 @@ class TestStatusLists:
             uri = f"{issuer.url}/oauth2/status-list?{number}"
             token = issuer.token(status={"status_list": {"idx": 0, "uri": uri}})
             unknown(lambda t=token: validator.validate(t))  # its sub is another address
-        (judge,) = validator._issuers.values()
-        assert len(judge.revocation._status_lists._lists) == 2
+        (validating,) = validator._issuers.values()
+        assert len(validating.revocation._status_lists._lists) == 2
 
     @pytest.mark.parametrize(
         "status_list",
@@ -540,7 +540,7 @@ class TestStatusLists:
         with pytest.raises(roomkey.InvalidToken):
             read_status_list({"sub": URI, "status_list": status_list}, URI)
 
-    def test_a_list_of_another_address_is_no_list(self) -> None:
+    def test_a_list_of_another_url_is_no_list(self) -> None:
         good = {"bits": 1, "lst": base64url.encode(zlib.compress(b"\1")).decode()}
         assert read_status_list({"sub": URI, "status_list": good}, URI).at(0) == 1
         for sub in (URI + "/", None, [URI]):
@@ -565,7 +565,7 @@ class TestStatusLists:
     [{"every": 0.0}, {"every": 100.0, "staleness": 10.0}, {"stale": "maybe"}, {"fetch": 0.0},
      {"staleness": float("inf")}],
 )  # fmt: skip
-def test_a_policy_that_cannot_work_is_told_at_once(settings) -> None:
+def test_a_policy_that_cannot_work_is_reported_at_once(settings) -> None:
     with pytest.raises(roomkey.ConfigurationError):
         ListPolicy(**settings)
 

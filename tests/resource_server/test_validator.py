@@ -1,4 +1,4 @@
-"""One object judges every token right, whoever of the trusted issuers it comes from."""
+"""One object validates every token right, whoever of the trusted issuers it comes from."""
 
 import asyncio
 import base64
@@ -9,7 +9,7 @@ import traceback
 
 import pytest
 import trio
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 
 import roomkey
 from roomkey.jose.reasons import REASONS
@@ -21,7 +21,7 @@ def static(keys: IssuerKeys) -> roomkey.KeySet:
     return roomkey.KeySet.static(keys.jwks())
 
 
-def test_a_good_token_becomes_its_claims(issuer, validator) -> None:
+def test_a_valid_token_becomes_its_claims(issuer, validator) -> None:
     claims = validator.validate(issuer.token(sub="alice", scope="orders:read orders:write", roles=["clerk"]))
     assert (claims.subject, claims.client_id, claims["iss"]) == ("alice", "reports", issuer.url)
     assert claims.scopes == {"orders:read", "orders:write"}
@@ -41,7 +41,7 @@ def test_every_attack_is_an_invalid_token_and_never_a_foreign_exception(  # vali
     attacks = list(attack_tokens(issuer))
     assert len(attacks) > 100
     taken = []
-    for attack in attacks * 2:  # what is refused once is refused again
+    for attack in attacks * 2:  # what is rejected once is rejected again
         try:
             validator.validate(attack.token)
             taken.append(attack)
@@ -52,7 +52,7 @@ def test_every_attack_is_an_invalid_token_and_never_a_foreign_exception(  # vali
 
 
 @pytest.mark.parametrize("form", [None, 1, b"token", ["token"]])
-def test_what_is_no_text_is_a_mistake_of_the_caller(validator, form) -> None:
+def test_what_is_no_string_is_a_mistake_of_the_caller(validator, form) -> None:
     with pytest.raises(TypeError):
         validator.validate(form)
 
@@ -95,7 +95,7 @@ def test_a_token_ends_with_its_leeway(issuer, validator, clock: FakeClock) -> No
 
 
 @pytest.mark.parametrize("leeway", [-1, 301, float("nan"), float("inf"), "30", True])
-def test_a_leeway_that_is_none_is_refused(make_validator, leeway) -> None:  # validator 34
+def test_a_leeway_that_is_none_is_rejected(make_validator, leeway) -> None:  # validator 34
     with pytest.raises(ValueError, match="leeway"):
         make_validator(leeway=leeway)
 
@@ -111,7 +111,7 @@ def test_the_audience_must_be_named_or_given_up_on_purpose(issuer, make_validato
     assert make_validator(audience=["a", "orders-api"]).validate(issuer.token()).subject == "reports"
 
 
-def test_an_unknown_issuer_is_refused_before_anything_is_asked(issuer, validator) -> None:  # validator 37
+def test_an_unknown_issuer_is_rejected_before_anything_is_asked(issuer, validator) -> None:  # validator 37
     assert reason(lambda: validator.validate(issuer.token(iss="https://other.example"))) == "wrong_issuer"
     assert issuer.other_requests == []
 
@@ -158,7 +158,7 @@ def test_issuers_have_settings_of_their_own(issuer, clock) -> None:
     assert reason(lambda: validator.validate(issuer.token(iss="https://a.example", aud="a", typ="JWT"))) == "wrong_type"
 
 
-def test_wrong_settings_are_told_at_once(issuer, make_validator) -> None:
+def test_wrong_settings_are_reported_at_once(issuer, make_validator) -> None:
     for settings in (
         {"profile": "at-jwt"},
         {"claims": "okta"},
@@ -186,7 +186,7 @@ def test_a_shared_secret_works_where_it_is_given_in_code(make_validator, issuer,
     assert validator.validate(f"{signed.decode()}.{mac.decode()}").subject == "reports"
 
 
-def test_a_token_that_is_too_old_is_refused_where_that_is_asked(issuer, clock) -> None:  # validator 33
+def test_a_token_that_is_too_old_is_rejected_where_that_is_asked(issuer, clock) -> None:  # validator 33
     settings = roomkey.TrustedIssuer(audience="orders-api", longest_age=100.0, issued_in_future=False)
     validator = roomkey.TokenValidator(issuer={issuer.url: settings}, clock=clock)
     token = issuer.token()
@@ -302,7 +302,7 @@ def test_the_name_of_a_key_is_neither_logged_nor_answered(issuer, validator, cap
     assert "Injected" not in caplog.text + repr(caught.value)
 
 
-def test_an_outage_shows_no_token_that_was_good_before(issuer, validator, clock) -> None:  # validator 44
+def test_an_outage_shows_no_token_that_was_valid_before(issuer, validator, clock) -> None:  # validator 44
     issuer.lifetime = 100_000
     token = issuer.token()
     validator.validate(token)

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from tests.resource_server.refusals import reason
+from tests.resource_server.rejections import reason
 
 import roomkey
 from roomkey.jose.verification_key import check_signature
@@ -61,7 +61,7 @@ def test_a_known_token_ends_in_time(issuer, validator, clock) -> None:  # valida
     assert reason(lambda: validator.validate(token)) == "expired"
 
 
-def test_a_known_token_is_not_good_before_it_begins(issuer, make_validator, clock) -> None:  # validator 33
+def test_a_known_token_is_not_valid_before_it_begins(issuer, make_validator, clock) -> None:  # validator 33
     strict = roomkey.TrustedIssuer(audience=issuer.audience, issued_in_future=False)
     validator = make_validator(issuer={issuer.url: strict}, audience=NOT_NAMED)
     ahead = int(clock.wall()) + 1000
@@ -120,7 +120,7 @@ def test_nothing_is_known_where_nothing_may_be(issuer, make_validator, checks) -
     assert len(checks) == 2
 
 
-def test_what_was_refused_is_not_known(issuer, validator, checks) -> None:
+def test_what_was_rejected_is_not_known(issuer, validator, checks) -> None:
     token = issuer.token(aud="other")
     for _ in range(2):
         assert reason(lambda: validator.validate(token)) == "wrong_audience"

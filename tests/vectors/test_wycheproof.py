@@ -42,7 +42,7 @@ def is_accepted(keys: dict, token: str | dict) -> bool:
 
 
 @pytest.mark.parametrize("name", UNDISPUTED)
-def test_every_undisputed_vector_is_judged_right(name: str) -> None:  # validator 6, 7, 8, 9, 10, 12, 16, 17, 24, 26
+def test_every_undisputed_vector_is_validated_right(name: str) -> None:  # validator 6, 7, 8, 9, 10, 12, 16, 17, 24, 26
     judged, wrong = 0, []
     for group in groups(name):
         for test in group["tests"]:
@@ -54,7 +54,7 @@ def test_every_undisputed_vector_is_judged_right(name: str) -> None:  # validato
     assert judged == UNDISPUTED[name]
 
 
-def test_encrypted_tokens_are_refused_by_the_family_whatever_key_is_at_hand() -> None:  # validator 27
+def test_encrypted_tokens_are_rejected_by_the_family_whatever_key_is_given() -> None:  # validator 27
     tests = [(group, test) for group in groups("json_web_crypto_test") for test in group["tests"] if "jwe" in test]
     usable = {"kty": "oct", "k": "-ebuDNsVZ2iJtoZ-akfXTSCt4UO2cruLCsbWlBinggE"}
     for group, test in tests:

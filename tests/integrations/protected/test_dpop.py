@@ -37,7 +37,7 @@ def caller(app: ProtectedApp) -> Caller:
     return Caller(app)
 
 
-def refused(answered: Answered, error: str) -> bool:
+def rejected(answered: Answered, error: str) -> bool:
     """Whether an answer is the 401 with this error, and its one challenge that of DPoP."""
     (challenge,) = parse_challenges([answered.challenge or ""])
     assert (answered.status, answered.error) == (401, error), answered.body
@@ -55,40 +55,42 @@ def test_a_bound_token_with_its_proof_brings_its_claims_to_the_route(caller: Cal
     assert caller.get("/tenants/acme/orders").status == 403
 
 
-def test_a_proof_without_the_nonce_of_the_api_is_told_it(caller: Caller) -> None:
+def test_a_proof_without_the_nonce_of_the_api_gets_one(caller: Caller) -> None:
     for wrong in (None, "x"):
         answered = caller.get("/orders", caller.proof("/orders", nonce=wrong))
-        assert refused(answered, "use_dpop_nonce")
+        assert rejected(answered, "use_dpop_nonce")
         assert answered.headers["dpop-nonce"] == caller.nonce
 
 
-def test_a_bound_token_sent_as_bearer_is_refused(caller: Caller) -> None:
+def test_a_bound_token_sent_as_bearer_is_rejected(caller: Caller) -> None:
     answered = caller.get("/orders", scheme="Bearer")
-    assert refused(answered, "invalid_token")
+    assert rejected(answered, "invalid_token")
     assert answered.challenge == f'DPoP {REALM}, {INVALID}, {METADATA}, algs="ES256"'
-    assert refused(caller.app.get("/orders", f"Bearer {caller.token}"), "invalid_token")
+    assert rejected(caller.app.get("/orders", f"Bearer {caller.token}"), "invalid_token")
 
 
-def test_a_bearer_token_sent_by_dpop_is_refused(caller: Caller) -> None:
+def test_a_bearer_token_sent_by_dpop_is_rejected(caller: Caller) -> None:
     caller.token = caller.app.token()
-    assert refused(caller.get("/orders"), "invalid_token")
+    assert rejected(caller.get("/orders"), "invalid_token")
     assert caller.get("/orders", scheme="Bearer").status == 200
 
 
-def test_a_proof_is_good_once(caller: Caller) -> None:
+def test_a_proof_is_valid_once(caller: Caller) -> None:
     proof = caller.proof("/orders")
     assert caller.get("/orders", proof).status == 200
-    assert refused(caller.get("/orders", proof), "invalid_dpop_proof")
+    assert rejected(caller.get("/orders", proof), "invalid_dpop_proof")
 
 
-def test_a_proof_is_good_for_its_own_request_alone(caller: Caller) -> None:
+def test_a_proof_is_valid_for_its_own_request_alone(caller: Caller) -> None:
     posted = caller.proof("/orders", "POST")
-    assert refused(caller.get("/orders", posted), "invalid_dpop_proof")
-    assert refused(caller.get("/orders", caller.proof("/admin")), "invalid_dpop_proof")
-    assert refused(caller.get("/orders", caller.proof("/orders", htu=f"{caller.app.url}/orders")), "invalid_dpop_proof")
+    assert rejected(caller.get("/orders", posted), "invalid_dpop_proof")
+    assert rejected(caller.get("/orders", caller.proof("/admin")), "invalid_dpop_proof")
+    assert rejected(
+        caller.get("/orders", caller.proof("/orders", htu=f"{caller.app.url}/orders")), "invalid_dpop_proof"
+    )
     for nonce in (caller.nonce, None):
         stranger = DPoPKey().proof("GET", f"{ORIGIN}/orders", caller.token, nonce=nonce)
-        assert refused(caller.get("/orders", stranger), "invalid_token")
+        assert rejected(caller.get("/orders", stranger), "invalid_token")
     caller.token = caller.app.token(cnf=caller.key.confirmation, scope="orders:write")
     assert caller.get("/orders", method="POST", body="one", kind="text/plain").json == {"received": "one"}
 
@@ -97,16 +99,16 @@ def test_a_proof_is_good_for_its_own_request_alone(caller: Caller) -> None:
 def test_what_a_request_says_of_its_host_counts_for_nothing(caller: Caller, host: str) -> None:
     elsewhere = caller.proof("/orders", htu=f"https://{host}/orders")
     shown = {"X-Forwarded-Host": host, "X-Forwarded-Proto": "https", "Forwarded": f"host={host};proto=https"}
-    assert refused(caller.get("/orders", elsewhere, more=shown), "invalid_dpop_proof")
+    assert rejected(caller.get("/orders", elsewhere, more=shown), "invalid_dpop_proof")
     assert caller.get("/orders", caller.proof("/orders"), more=shown).status == 200
 
 
-def test_none_two_and_broken_proofs_are_refused(caller: Caller) -> None:
+def test_none_two_and_broken_proofs_are_rejected(caller: Caller) -> None:
     proof = caller.proof("/orders")
-    assert refused(caller.app.get("/orders", f"DPoP {caller.token}"), "invalid_dpop_proof")
+    assert rejected(caller.app.get("/orders", f"DPoP {caller.token}"), "invalid_dpop_proof")
     for shown in ([proof, proof], [proof, ""], ["", proof], [f"{proof},{proof}"], [""], ["x"], ["a.b.c"], [proof] * 30):
-        assert refused(caller.get("/orders", *shown), "invalid_dpop_proof"), shown
-    assert refused(caller.get("/orders", "A" * 20_000), "invalid_dpop_proof")
+        assert rejected(caller.get("/orders", *shown), "invalid_dpop_proof"), shown
+    assert rejected(caller.get("/orders", "A" * 20_000), "invalid_dpop_proof")
     assert caller.get("/orders", proof).status == 200
 
 

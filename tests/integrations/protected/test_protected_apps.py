@@ -18,11 +18,11 @@ REALM = 'realm="orders"'
 METADATA = 'resource_metadata="https://orders.example/.well-known/oauth-protected-resource"'
 DPOP = f'DPoP {REALM}, algs="ES256", {METADATA}'
 INVALID = 'error="invalid_token", error_description="The access token is not valid."'
-REFUSED = f"Bearer {REALM}, {INVALID}, {METADATA}, {DPOP}"
+REJECTED = f"Bearer {REALM}, {INVALID}, {METADATA}, {DPOP}"
 MISSING = f"Bearer {REALM}, {METADATA}, {DPOP}"
 
 
-def test_a_good_token_brings_its_verified_claims_to_the_route(app: ProtectedApp, issuer: Issuer) -> None:
+def test_a_valid_token_brings_its_verified_claims_to_the_route(app: ProtectedApp, issuer: Issuer) -> None:
     answered = app.get("/orders", f"Bearer {issuer.issue()}")
     assert answered.status == 200, answered.body
     assert answered.json == {"subject": "reports", "client_id": "reports", "scopes": ["orders:read", "orders:write"]}
@@ -92,7 +92,7 @@ def test_a_token_in_a_form_is_never_read(app: ProtectedApp) -> None:  # validato
     assert (scarce.status, scarce.error) == (403, "insufficient_scope")
 
 
-def test_a_certificate_in_a_header_is_believed_from_nobody_else(app: ProtectedApp) -> None:  # validator 46
+def test_a_certificate_in_a_header_is_believed_from_no_one_else(app: ProtectedApp) -> None:  # validator 46
     certificate = CERTIFICATE
     encoded = base64.b64encode(certificate).decode()
     shown = {
@@ -135,13 +135,13 @@ def test_a_certificate_in_a_header_is_believed_from_a_trusted_proxy(app: Protect
 @pytest.mark.parametrize(
     "value", ["Bearer", "Bearer\t{}", "Bearer  {}", "Bearer {} more", "Bearer\xe9 {}", "Bearer {}\xe9"]
 )
-def test_a_malformed_header_is_refused(app: ProtectedApp, value: str) -> None:  # validator 41
+def test_a_malformed_header_is_rejected(app: ProtectedApp, value: str) -> None:  # validator 41
     answered = app.get("/orders", value.format(app.token()))
     assert answered.status in {400, 401}
     assert answered.challenge.startswith("Bearer ")
 
 
-def test_bad_tokens_are_a_401_that_tells_forgers_nothing(app: ProtectedApp) -> None:  # validator 43, 44
+def test_bad_tokens_are_a_401_that_tells_attackers_nothing(app: ProtectedApp) -> None:  # validator 43, 44
     good = app.token()
     head, _, signature = good.rpartition(".")
     forged = f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
@@ -157,7 +157,7 @@ def test_bad_tokens_are_a_401_that_tells_forgers_nothing(app: ProtectedApp) -> N
     ]
     for token in bad:
         answered = app.get("/orders", f"Bearer {token}")
-        assert (answered.status, answered.error, answered.challenge) == (401, "invalid_token", REFUSED), token[:60]
+        assert (answered.status, answered.error, answered.challenge) == (401, "invalid_token", REJECTED), token[:60]
         assert token not in answered.body.decode()
 
 
@@ -214,7 +214,7 @@ def test_an_outage_of_the_issuer_is_a_503_and_others_are_served_meanwhile(
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(app.get, path, theirs)
         eventually(lambda: len(second.asked) > asked)
-        for _ in range(5):  # the one that waits holds up nobody else
+        for _ in range(5):  # the one that waits holds up no other caller
             assert app.get(path, ours).status == 200
         assert not waiting.done()
         second.recover()
@@ -234,7 +234,7 @@ def test_a_public_route_needs_no_token_and_looks_at_none(app: ProtectedApp) -> N
     assert bad.status == (401 if app.name == "rest_framework" else 200)  # there, authentication comes before permission
 
 
-def test_a_route_that_says_nothing_more_needs_a_good_token(app: ProtectedApp) -> None:
+def test_a_route_that_says_nothing_more_needs_a_valid_token(app: ProtectedApp) -> None:
     assert app.get("/teapot").status == 401
     assert app.get("/teapot", app.bearer(lifetime=-100.0)).error == "invalid_token"
 
@@ -264,10 +264,10 @@ def test_the_metadata_tell_who_issues_tokens(app: ProtectedApp, issuer: Issuer, 
     assert posted.status == (403 if app.name.startswith("django") else 405)  # Django looks for forgeries first
 
 
-def test_refusals_are_not_kept_by_caches(app: ProtectedApp) -> None:
-    refusals = [app.get("/orders", "Bearer x"), app.get("/orders", app.bearer(scope=""))]
+def test_rejections_are_not_kept_by_caches(app: ProtectedApp) -> None:
+    rejections = [app.get("/orders", "Bearer x"), app.get("/orders", app.bearer(scope=""))]
     if app.name != "rest_framework":  # which itself answers where no class has found a user
-        refusals.append(app.get("/orders"))
-    for answered in refusals:
+        rejections.append(app.get("/orders"))
+    for answered in rejections:
         assert answered.headers["cache-control"] == "no-store"
         assert answered.headers["content-type"] == "application/json"

@@ -1,4 +1,4 @@
-"""A websocket needs a token too, and is refused as a request is."""
+"""A websocket needs a token too, and is rejected as a request is."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ def app(request: pytest.FixtureRequest, app_named: Callable[[str], ProtectedApp]
     return app_named(request.param)
 
 
-def test_a_websocket_with_a_good_token_is_opened_with_its_claims(app: ProtectedApp) -> None:
+def test_a_websocket_with_a_valid_token_is_opened_with_its_claims(app: ProtectedApp) -> None:
     url = app.url.replace("http", "ws") + "/ws"
     with connect(url, additional_headers={"Authorization": app.bearer()}, proxy=None) as websocket:
         assert json.loads(websocket.recv()) == {
@@ -34,12 +34,12 @@ def test_a_websocket_with_a_good_token_is_opened_with_its_claims(app: ProtectedA
         ("/ws?access_token=x", [], 400),
     ],
 )
-def test_a_websocket_without_a_good_token_is_never_opened(
+def test_a_websocket_without_a_valid_token_is_never_opened(
     app: ProtectedApp, path: str, headers: list[tuple[str, str]], status: int
 ) -> None:
     url = app.url.replace("http", "ws") + path
-    with pytest.raises(InvalidStatus) as refused, connect(url, additional_headers=Headers(headers), proxy=None):
+    with pytest.raises(InvalidStatus) as rejected, connect(url, additional_headers=Headers(headers), proxy=None):
         pass
-    answer = refused.value.response
+    answer = rejected.value.response
     assert answer.status_code == status
     assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="orders"')

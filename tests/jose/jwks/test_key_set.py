@@ -46,7 +46,7 @@ def unavailable(keys: KeySet, token: str) -> roomkey.KeysUnavailable:
 # -- one fetch ---------------------------------------------------------------------------------------------------------
 
 
-def test_making_a_key_set_asks_nobody_and_its_first_use_asks_once(keys: KeySet, server: KeyServer, key: Key) -> None:
+def test_making_a_key_set_asks_no_one_and_its_first_use_asks_once(keys: KeySet, server: KeyServer, key: Key) -> None:
     assert keys.status().state is KeySetState.EMPTY
     assert server.asked == []
     assert [verify(keys, key.token()) for _ in range(20)] == [b"{}"] * 20
@@ -195,7 +195,7 @@ def test_an_unchanged_set_is_confirmed_by_its_etag(keys: KeySet, server: KeyServ
     assert verify(keys, NEW.token()) == b"{}"
 
 
-def test_nobody_asks_while_nobody_needs_a_key(keys: KeySet, server: KeyServer, key: Key, clock: FakeClock) -> None:
+def test_no_one_asks_while_no_one_needs_a_key(keys: KeySet, server: KeyServer, key: Key, clock: FakeClock) -> None:
     verify(keys, key.token())
     threads = threading.active_count()
     for _ in range(50):
@@ -273,7 +273,7 @@ def test_a_wrong_algorithm_or_no_name_is_no_reason_to_ask_again(keys: KeySet, se
 # -- outages -----------------------------------------------------------------------------------------------------------
 
 
-def test_an_outage_longer_than_the_ttl_refuses_no_token(
+def test_an_outage_longer_than_the_ttl_rejects_no_token(
     keys: KeySet, server: KeyServer, key: Key, clock: FakeClock
 ) -> None:  # validator 48
     verify(keys, key.token())
@@ -370,7 +370,7 @@ def spoilers() -> dict[str, Callable[[KeyServer], object]]:
 
 
 @pytest.mark.parametrize("how", spoilers())
-def test_a_bad_answer_never_replaces_good_keys(
+def test_a_bad_answer_never_replaces_valid_keys(
     keys: KeySet, server: KeyServer, key: Key, clock: FakeClock, how: str
 ) -> None:  # validator 48, 49, 50
     spoilers()[how](server)
@@ -414,7 +414,7 @@ def test_an_older_answer_from_a_cache_on_the_way_replaces_nothing(
     assert verify(keys, key.token()) == b"{}"
 
 
-def test_addresses_in_a_header_are_never_asked(keys: KeySet, server: KeyServer, key: Key) -> None:  # validator 18
+def test_urls_in_a_header_are_never_asked(keys: KeySet, server: KeyServer, key: Key) -> None:  # validator 18
     addresses = {"jku": server.origin + "/jku", "x5u": server.origin + "/x5u", "x5c": ["AAAA"]}
     assert verify(keys, key.token(**addresses)) == b"{}"
     for kid in ("first", "another", Absent):
@@ -497,7 +497,7 @@ def test_a_key_in_use_is_held_until_it_is_withdrawn(
         None,
     ],
 )
-def test_only_https_and_loopback_addresses_may_publish_keys(url: str) -> None:  # validator 49
+def test_only_https_and_loopback_urls_may_publish_keys(url: str) -> None:  # validator 49
     for make in (KeySet.remote, KeySet.discover):
         with pytest.raises(roomkey.ConfigurationError):
             make(url)
@@ -512,7 +512,7 @@ def test_the_metadata_of_an_issuer_names_its_keys(server: KeyServer, key: Key, c
     assert len(server.asked) == 2
 
 
-def test_metadata_of_another_issuer_or_without_keys_is_refused(
+def test_metadata_of_another_issuer_or_without_keys_is_rejected(
     server: KeyServer, key: Key, clock: FakeClock
 ) -> None:  # validator 37, 51
     keys = KeySet.discover(server.origin, clock=clock)
@@ -566,7 +566,7 @@ def test_its_status_says_how_it_is_doing_and_shows_no_key(
 
 
 @pytest.mark.parametrize("wrong", [{"fetch": 0.0}, {"ttl": -1.0}, {"cooldown": float("nan")}, {"shortest_ttl": 1e9}])
-def test_limits_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+def test_limits_that_make_no_sense_are_rejected(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="key set"):
         KeySetLimits(**wrong)
 

@@ -30,7 +30,7 @@ class Teapot(Exception):
 
 
 def own_mistake() -> None:
-    """A refusal that the app met elsewhere, and that says nothing of who called it."""
+    """A rejection that the app met elsewhere, and that says nothing of who called it."""
     raise roomkey.InvalidToken("The token is not valid.", reason="expired")
 
 

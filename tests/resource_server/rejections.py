@@ -1,4 +1,4 @@
-"""Why something was refused, as a value."""
+"""Why something was rejected, as a value."""
 
 from collections.abc import Callable
 
