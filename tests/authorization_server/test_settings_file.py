@@ -62,7 +62,7 @@ def test_a_database_with_a_password_stands_in_the_environment_or_a_file_and_show
     _file(folder, 'database = { file = "url" }')
     assert read_settings().database == url
     _file(folder, f'database = "{url}"')
-    with pytest.raises(ConfigurationError, match=r"roomkey.toml: \[server\] database holds its password") as refused:
+    with pytest.raises(ConfigurationError, match=r"roomkey.toml: \[server\] database has its password") as refused:
         read_settings()
     assert "hunter2" not in str(refused.value)
     (folder / "roomkey.toml").unlink()

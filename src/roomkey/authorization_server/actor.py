@@ -1,4 +1,4 @@
-"""Who does something: a person in the backoffice, whoever holds the machine, or the service itself (pure)."""
+"""Actor of a command: a user, a service account, the console, or the service itself (pure)."""
 
 import enum
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from roomkey.authorization_server.permissions import Permission, Role, permissio
 
 
 class ActorKind(enum.StrEnum):
-    """How an actor came in."""
+    """Kind of an actor."""
 
     CONSOLE = "console"
     USER = "user"
@@ -18,15 +18,15 @@ class ActorKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whoever acts, and what they may do.
+    """The user, account or process on whose behalf a command runs.
 
     Attributes:
-        kind: how they came in.
+        kind: its kind.
         id: the id of the user or the client_id of the account; empty otherwise.
-        name: how people call them.
-        roles: of the user.
-        tenant: the one tenant whose things they see, or None for all.
-        address: where they came from, for the audit log.
+        name: for display.
+        roles: of the user or account.
+        tenant: the one tenant whose objects it sees, or None for all.
+        address: its IP address, for the audit log.
     """
 
     kind: ActorKind
@@ -38,20 +38,20 @@ class Actor:
 
     @classmethod
     def console(cls) -> Self:
-        """Whoever holds the service's own files is its administrator."""
+        """Return the actor of the command line on the service's machine, who has its files: an administrator."""
         return cls(ActorKind.CONSOLE, name="console", roles=frozenset({Role.ADMINISTRATOR.value}))
 
     @classmethod
     def service(cls) -> Self:
-        """The service by itself: a cleaner, a rotation by schedule, a family that reuse has ended."""
+        """Return the actor of background jobs, scheduled rotations and revocations after reuse."""
         return cls(ActorKind.SERVICE, name="service", roles=frozenset({Role.ADMINISTRATOR.value}))
 
     def may(self, permission: Permission) -> bool:
-        """Whether their roles allow it."""
+        """Return whether the actor's roles have the permission."""
         return permission in permissions_of(self.roles)
 
     def sees(self, tenant: str | None) -> bool:
-        """Whether what belongs to ``tenant`` (None: to nobody in particular) is theirs to see."""
+        """Return whether the actor sees objects of ``tenant``; None is that of objects without a tenant."""
         return self.tenant is None or tenant == self.tenant
 
     def __str__(self) -> str:

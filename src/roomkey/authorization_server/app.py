@@ -1,4 +1,4 @@
-"""The auth service as one ASGI application: OAuth's addresses first, then the pages for people."""
+"""The auth service as one ASGI application: OAuth endpoints, operations, admin API, pages."""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -28,17 +28,17 @@ from roomkey.authorization_server.web.exact_paths import ExactPaths
 
 
 def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> Starlette:
-    """The application over an open ``service``, which whoever opened it closes after the last request.
+    """Return the application of an open ``service``, which the caller closes after the last request.
 
-    ``hashing`` checks passwords; tests hand in a cheaper one. ``app.state`` has ``service``, ``hashing`` and
-    ``last_used``, whose notes are to be written now and then.
+    ``hashing`` checks passwords; tests pass a cheaper one. ``app.state`` has ``service``, ``hashing`` and
+    ``last_used``, whose buffer a background job writes.
     """
     hashing = hashing or PasswordHashing()
     last_used = LastUsed(service)
     app = Starlette(
         routes=[
             *AUTHORIZATION,
-            *running_routes(service),
+            *operations_routes(service),
             *admin_api.routes(service),
             *PAGES,
         ],
@@ -56,7 +56,7 @@ def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> S
 
 
 def oauth_routes(service: Service, hashing: PasswordHashing, last_used: LastUsed) -> list[Route]:
-    """What OAuth clients and APIs ask."""
+    """Return the routes for OAuth clients and APIs."""
     directory, limit = ClientCache(service), ConcurrencyLimit()
     clients = ClientAuthentication(service, directory, last_used)
     metadata = metadata_endpoint(service.settings)
@@ -71,8 +71,8 @@ def oauth_routes(service: Service, hashing: PasswordHashing, last_used: LastUsed
     ]
 
 
-def running_routes(service: Service) -> list[BaseRoute]:
-    """What whoever runs the service asks."""
+def operations_routes(service: Service) -> list[BaseRoute]:
+    """Return the routes for operators."""
     return [
         Route("/health", Health(service), methods=["GET"]),
         Route("/metrics", Metrics(service), methods=["GET"]),

@@ -1,69 +1,69 @@
-"""What the auth service refuses, as errors of the one family: each with a stable code and a sentence to show."""
+"""Errors of the auth service: each with a stable code, an HTTP status and a sentence to show."""
 
 from typing import ClassVar, Final
 
 from roomkey.errors import RoomkeyError
 
-_LONGEST: Final = 500
+_MAX_LENGTH: Final = 500
 
 
 class ServiceError(RoomkeyError):
-    """What the auth service raises on purpose.
+    """An expected error of the auth service.
 
-    What somebody typed may stand in its sentence: it is one line of at most 500 characters, all of which can be shown.
+    Its message may repeat user input: it is one line of at most 500 printable characters.
 
     Attributes:
-        status: the HTTP status that says the same.
+        status: the HTTP status.
     """
 
     code = "service_error"
     status: ClassVar[int] = 400
 
     def __init__(self, message: str) -> None:
-        shown = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
-        super().__init__("".join(letter if letter.isprintable() else "\ufffd" for letter in shown))
+        shown = message if len(message) <= _MAX_LENGTH else f"{message[:_MAX_LENGTH]}…"
+        super().__init__("".join(character if character.isprintable() else "\ufffd" for character in shown))
 
 
 class DatabaseUnavailable(ServiceError):
-    """The database cannot be used right now: a full disk, a lost connection, a lock that nobody gives back."""
+    """The database cannot be used right now: a full disk, a lost connection, a lock that is not released."""
 
     code = "database_unavailable"
     status = 503
 
 
 class DatabaseUnsuitable(ServiceError):
-    """The database is not this version's: it is newer, or its secrets were sealed with other keys."""
+    """The database belongs to a newer version, or its columns were encrypted with other keys."""
 
     code = "database_unsuitable"
     status = 503
 
 
 class NotFound(ServiceError):
-    """There is no such thing, or it belongs to another tenant, which is the same to whoever asks."""
+    """The object does not exist, or it belongs to another tenant, which the caller cannot tell apart."""
 
     code = "not_found"
     status = 404
 
 
 class Conflict(ServiceError):
-    """The name is taken, or what is asked for was done or undone in the meantime."""
+    """The name is taken, or the state of the object does not allow the change."""
 
     code = "conflict"
     status = 409
 
 
 class NotAllowed(ServiceError):
-    """Whoever asks may not do this."""
+    """The actor lacks the permission."""
 
     code = "not_allowed"
     status = 403
 
 
 class Invalid(ServiceError):
-    """A value that cannot be taken.
+    """A value is invalid.
 
     Attributes:
-        field: the name of the parameter at fault, or None.
+        field: the name of the invalid field, or None.
     """
 
     code = "invalid"

@@ -1,11 +1,11 @@
-"""What each role of the backoffice may do: one table, and nothing that it does not name (pure)."""
+"""Permissions of each role, as one table (pure)."""
 
 import enum
 from typing import Final
 
 
 class Role(enum.StrEnum):
-    """The roles that mean something to the service itself; a user may have others, which only go into tokens."""
+    """Roles with permissions in the service itself; users may have others, which only appear in their tokens."""
 
     ADMINISTRATOR = "administrator"
     APPROVER = "approver"
@@ -14,9 +14,9 @@ class Role(enum.StrEnum):
 
 
 class Permission(enum.StrEnum):
-    """One thing that somebody may do."""
+    """One permission."""
 
-    READ = "read"  # accounts, APIs, keys and tokens, of one's own tenant
+    READ = "read"  # accounts, APIs, keys and tokens, of the actor's tenant
     READ_USERS = "read_users"
     READ_AUDIT = "read_audit"
     CHANGE_APIS = "change_apis"
@@ -39,5 +39,5 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
 
 
 def permissions_of(roles: frozenset[str]) -> frozenset[Permission]:
-    """Everything that ``roles`` allow together; a role that the service does not know allows nothing."""
+    """Return the union of the permissions of ``roles``; an unknown role has none."""
     return frozenset().union(*(ALLOWED[role] for role in Role if role.value in roles))

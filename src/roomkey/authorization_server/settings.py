@@ -1,4 +1,4 @@
-"""What the auth service is told: where it listens, what it is called, how long things live (values only)."""
+"""Settings of the auth service: addresses, lifetimes, limits (values only)."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,31 +15,31 @@ class Settings:
 
     Attributes:
         data: the folder of the database and of the key file.
-        issuer: its name in tokens and metadata, and the base of every link; never taken from a request.
-        host, port: where it listens.
-        database: the address of the database.
-        access_token_lifetime: of APIs that name none.
-        longest_access_token: what an API may name at most.
-        longest_app_token: what an API may allow for app tokens at most.
-        refresh_idle: a refresh token that nobody uses ends after this time.
-        refresh_absolute: a family ends after this time, whatever is refreshed.
-        refresh_grace: a refresh that is sent again within this time gets the same answer.
-        jwks_max_age: how long validators may keep the keys; the next key is published for at least as long.
-        signing_key_lifetime: after this time a signing key is replaced by itself.
-        list_ttl: how long validators go by a list of revoked tokens before they look again.
-        clock_leeway: by how much the clocks of clients may differ.
+        issuer: its URL in tokens, metadata and links; never taken from a request.
+        host, port: the address that it listens on.
+        database: the URL of the database.
+        access_token_lifetime: the default of an API.
+        longest_access_token: the most that an API may set.
+        longest_app_token: the most that an API may set for app tokens.
+        refresh_idle: an unused refresh token expires after this time.
+        refresh_absolute: a family of refresh tokens expires after this time.
+        refresh_grace: a refresh that is repeated within this time gets the same response.
+        jwks_max_age: how long validators may cache the JWKS; a new key is published for as long before it signs.
+        signing_key_lifetime: a signing key is rotated automatically after this time.
+        list_ttl: how long validators use a revocation list before they fetch it again.
+        clock_leeway: tolerated difference to the clocks of clients.
         session_idle, session_absolute: of the backoffice.
-        trusted_proxies: addresses whose X-Forwarded-For is believed.
+        trusted_proxies: addresses whose X-Forwarded-For is trusted.
         access_log: whether each request is written to the log.
         log_format: ``logfmt`` or ``json``.
-        metrics_token: the bearer token that ``/metrics`` asks for; without one it answers this machine alone.
+        metrics_token: the bearer token for ``/metrics``; without one it answers requests of this machine only.
     """
 
     data: Path
     issuer: str
     host: str = "127.0.0.1"
     port: int = 8400
-    database: str = field(repr=False)  # there may be a password in it
+    database: str = field(repr=False)  # it may contain a password
     access_token_lifetime: int = 300
     longest_access_token: int = HOUR
     longest_app_token: int = 366 * DAY
@@ -59,7 +59,7 @@ class Settings:
 
     @classmethod
     def at(cls, data: Path, *, issuer: str | None = None, **others: object) -> "Settings":
-        """The settings of a service that keeps everything in the folder ``data``."""
+        """Return settings with the defaults of a service in the folder ``data``."""
         made: dict[str, object] = {"data": data, "database": f"sqlite:///{data / 'roomkey.db'}"} | others
         host = str(made.get("host", "127.0.0.1"))
         address = f"[{host}]" if ":" in host else host

@@ -1,9 +1,8 @@
-"""Where the auth service is told its settings: the command line, then ROOMKEY_SERVER_*, then [server] of roomkey.toml.
+"""Sources of the settings: the command line, then ROOMKEY_SERVER_* variables, then [server] in roomkey.toml.
 
-No message repeats a value: somebody may have written a secret into the wrong place.
+No message repeats a value: it may be a secret in the wrong place.
 """
 
-import enum
 import ipaddress
 import os
 import re
@@ -23,72 +22,95 @@ from roomkey.secret import Secret
 PREFIX: Final = "ROOMKEY_SERVER_"
 _FORMATS: Final = ("logfmt", "json")
 _PORT: Final = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]\s]+):(?P<port>[0-9]{1,5})", re.ASCII)
-# What Kubernetes puts into the environment of every pod beside a service called "roomkey-server".
+# Set by Kubernetes in every pod of a namespace with a service called "roomkey-server".
 _SERVICE_LINK: Final = re.compile(r"(SERVICE|PORT)(_.*)?")
 
 
-class _Kind(enum.Enum):
-    TEXT = enum.auto()
-    FOLDER = enum.auto()
-    DATABASE = enum.auto()
-    SECONDS = enum.auto()
-    FLAG = enum.auto()
-    TEXTS = enum.auto()
-    SECRET = enum.auto()
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One value, and its source for messages."""
+
+    value: object
+    source: str
+
+    def problem(self, message: str) -> ConfigurationError:
+        return ConfigurationError(f"{self.source} {message}")
 
 
-_SETTINGS: Final[Mapping[str, _Kind]] = {
-    "data": _Kind.FOLDER,
-    "issuer": _Kind.TEXT,
-    "listen": _Kind.TEXT,
-    "database": _Kind.DATABASE,
-    "access_token_lifetime": _Kind.SECONDS,
-    "longest_access_token": _Kind.SECONDS,
-    "longest_app_token": _Kind.SECONDS,
-    "refresh_idle": _Kind.SECONDS,
-    "refresh_absolute": _Kind.SECONDS,
-    "refresh_grace": _Kind.SECONDS,
-    "jwks_max_age": _Kind.SECONDS,
-    "clock_leeway": _Kind.SECONDS,
-    "session_idle": _Kind.SECONDS,
-    "session_absolute": _Kind.SECONDS,
-    "trusted_proxies": _Kind.TEXTS,
-    "access_log": _Kind.FLAG,
-    "log_format": _Kind.TEXT,
-    "metrics_token": _Kind.SECRET,
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """How a setting is read from the file and from a variable, and the most that it may be, in seconds."""
+
+    in_file: Callable[[Table, str], object]
+    in_environment: Callable[[str, str], object] = lambda _, value: value
+    maximum: int | None = None
+
+
+def _path_in_file(table: Table, name: str) -> Path:
+    return table.path(name, table.required(name))
+
+
+def _database_in_file(table: Table, name: str) -> str | Secret:
+    if table.is_table(name):
+        return needed_secret(table, name)
+    url = table.required(name)
+    if urlsplit(url).password is not None:
+        raise table.problem(
+            name, 'has its password in plain text; write database = { env = "NAME" } or { file = "PATH" }.'
+        )
+    path = url.removeprefix("sqlite:///")
+    return url if path == url or not path else f"sqlite:///{table.path(name, path).absolute()}"
+
+
+def _seconds(variable: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) < 12 and int(value)):
+        raise ConfigurationError(f"{variable} must be a whole number of seconds above 0.")
+    return int(value)
+
+
+def _flag(variable: str, value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ConfigurationError(f"{variable} must be true or false.")
+    return value == "true"
+
+
+def _strings(_: str, value: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in value.split(",") if each.strip())
+
+
+def _up_to(maximum: int) -> _Setting:
+    return _Setting(Table.whole, _seconds, maximum)
+
+
+_SETTINGS: Final[Mapping[str, _Setting]] = {
+    "data": _Setting(_path_in_file),
+    "issuer": _Setting(Table.required),
+    "listen": _Setting(Table.required),
+    "database": _Setting(_database_in_file),
+    "access_token_lifetime": _up_to(DAY),
+    "longest_access_token": _up_to(DAY),
+    "longest_app_token": _up_to(10 * 366 * DAY),
+    "refresh_idle": _up_to(366 * DAY),
+    "refresh_absolute": _up_to(366 * DAY),
+    "refresh_grace": _up_to(300),
+    "jwks_max_age": _up_to(DAY),
+    "clock_leeway": _up_to(300),
+    "session_idle": _up_to(DAY),
+    "session_absolute": _up_to(7 * DAY),
+    "trusted_proxies": _Setting(Table.strings, _strings),
+    "access_log": _Setting(Table.flag, _flag),
+    "log_format": _Setting(Table.required),
+    "metrics_token": _Setting(needed_secret, lambda variable, _: Secret.from_env(variable)),
 }
-_LONGEST: Final[Mapping[str, int]] = {
-    "access_token_lifetime": DAY,
-    "longest_access_token": DAY,
-    "longest_app_token": 10 * 366 * DAY,
-    "refresh_idle": 366 * DAY,
-    "refresh_absolute": 366 * DAY,
-    "refresh_grace": 300,
-    "jwks_max_age": DAY,
-    "clock_leeway": 300,
-    "session_idle": DAY,
-    "session_absolute": 7 * DAY,
-}
-_WITHIN: Final = (
+_NOT_ABOVE: Final = (
     ("access_token_lifetime", "longest_access_token"),
     ("refresh_idle", "refresh_absolute"),
     ("session_idle", "session_absolute"),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """One value, and how a message calls the place where it was given."""
-
-    value: object
-    named: str
-
-    def problem(self, words: str) -> ConfigurationError:
-        return ConfigurationError(f"{self.named} {words}")
-
-
 def data_folder() -> Path:
-    """Where the service keeps everything by default: ``$XDG_DATA_HOME/roomkey``, or ``~/.local/share/roomkey``. No I/O.
+    """Return the default data folder: ``$XDG_DATA_HOME/roomkey``, or ``~/.local/share/roomkey``. No I/O.
 
     Raises ConfigurationError for a user without a home folder.
     """
@@ -105,122 +127,71 @@ def data_folder() -> Path:
 def read_settings(
     *, data: Path | None = None, listen: str | None = None, issuer: str | None = None, database: str | None = None
 ) -> Settings:
-    """The settings of the auth service; what is handed over comes from the command line and wins.
+    """Return the settings of the auth service; the parameters come from the command line and take precedence.
 
-    Raises ConfigurationError with one sentence that names the setting and where it stands. Reads the environment and
-    at most one file; safe in any thread.
+    Raises ConfigurationError, which names the setting and its source. Reads the environment and at most one file; safe
+    in any thread.
     """
     given: dict[str, _Given] = {}
     file = find_any()
     if file is not None:
         given |= _from_file(read_file(file).table("server"))
     given |= _from_environment()
-    line = {"data": data, "listen": listen, "issuer": issuer, "database": database}
-    given |= {name: _Given(value, f"--{name}") for name, value in line.items() if value is not None}
+    options = {"data": data, "listen": listen, "issuer": issuer, "database": database}
+    given |= {name: _Given(value, f"--{name}") for name, value in options.items() if value is not None}
     if database is not None and urlsplit(database).password is not None:
         raise given["database"].problem(
-            f"holds a password, which every process of this machine can read; put the address into {PREFIX}DATABASE."
+            f"has a password, which every process of this machine can read; put the URL into {PREFIX}DATABASE."
         )
-    return _checked(given)
+    return _validate(given)
 
 
 def _from_file(table: Table | None) -> dict[str, _Given]:
     if table is None:
         return {}
     table.expect(tuple(_SETTINGS))
-    found: dict[str, _Given] = {}
-    for name in table.keys:
-        value = _FILE[_SETTINGS[name]](table, name)
-        found[name] = _Given(value, f"{table.file}: [server] {name}")
-    return found
-
-
-def _folder_of(table: Table, name: str) -> Path:
-    return table.path(name, table.required(name))
-
-
-def _database_of(table: Table, name: str) -> str | Secret:
-    if table.is_table(name):
-        return needed_secret(table, name)
-    url = table.required(name)
-    if urlsplit(url).password is not None:
-        raise table.problem(
-            name, 'holds its password in plain text; write database = { env = "NAME" } or { file = "PATH" }.'
-        )
-    path = url.removeprefix("sqlite:///")
-    return url if path == url or not path else f"sqlite:///{table.path(name, path).absolute()}"
-
-
-_FILE: Final[Mapping[_Kind, Callable[[Table, str], object]]] = {
-    _Kind.TEXT: Table.required,
-    _Kind.FOLDER: _folder_of,
-    _Kind.DATABASE: _database_of,
-    _Kind.SECONDS: Table.whole,
-    _Kind.FLAG: Table.flag,
-    _Kind.TEXTS: Table.strings,
-    _Kind.SECRET: needed_secret,
-}
+    return {name: _Given(_SETTINGS[name].in_file(table, name), f"{table.file}: [server] {name}") for name in table.keys}
 
 
 def _from_environment() -> dict[str, _Given]:
-    found: dict[str, _Given] = {}
-    for variable, text in os.environ.items():
+    given: dict[str, _Given] = {}
+    for variable, value in os.environ.items():
         rest = variable.removeprefix(PREFIX)
-        if rest == variable or not text or _SERVICE_LINK.fullmatch(rest):
+        if rest == variable or not value or _SERVICE_LINK.fullmatch(rest):
             continue
         if rest.lower() not in _SETTINGS or not rest.isupper():
             near = suggestion(rest, [name.upper() for name in _SETTINGS]) or "remove it."
             raise ConfigurationError(f"The environment variable {variable[:64]} is no setting of the service; {near}")
-        found[rest.lower()] = _Given(_value(variable, text, _SETTINGS[rest.lower()]), variable)
-    return found
+        given[rest.lower()] = _Given(_SETTINGS[rest.lower()].in_environment(variable, value), variable)
+    return given
 
 
-def _value(variable: str, text: str, kind: _Kind) -> object:
-    if kind is _Kind.SECONDS:
-        if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text)):
-            raise ConfigurationError(f"{variable} must be a whole number of seconds above 0.")
-        return int(text)
-    if kind is _Kind.FLAG:
-        if text not in ("true", "false"):
-            raise ConfigurationError(f"{variable} must be true or false.")
-        return text == "true"
-    if kind is _Kind.TEXTS:
-        return tuple(each.strip() for each in text.split(",") if each.strip())
-    if kind is _Kind.FOLDER:
-        return Path(text)
-    return Secret.from_env(variable) if kind is _Kind.SECRET else text
-
-
-def _checked(given: dict[str, _Given]) -> Settings:
+def _validate(given: dict[str, _Given]) -> Settings:
     data = given.pop("data", None)
     folder = Path(str(data.value)).absolute() if data is not None else data_folder()
     listen = given.pop("listen", None)
-    host, port = ("127.0.0.1", 8400) if listen is None else _address(listen)
+    host, port = ("127.0.0.1", 8400) if listen is None else _host_and_port(listen)
     issuer = given.get("issuer")
     if issuer is not None:
         _check_issuer(issuer)
     if not is_loopback(host) and (issuer is None or not str(issuer.value).startswith("https://")):
         raise (listen or _Given("", "The address")).problem(
-            "can be reached by other machines, who must come by https: name the address that they use by "
-            "--issuer https://…, and put a proxy that speaks TLS before this service."
+            "can be reached by other machines, which must use https: name the URL that they use with "
+            "--issuer https://…, and put a TLS proxy before this service."
         )
-    for name, longest in _LONGEST.items():
-        if name in given and isinstance(value := given[name].value, int) and value > longest:
-            raise given[name].problem(f"must be at most {longest} seconds.")
-    values = {name: _plain(each) for name, each in given.items()}
+    for name, each in given.items():
+        maximum = _SETTINGS[name].maximum
+        if maximum is not None and isinstance(each.value, int) and each.value > maximum:
+            raise each.problem(f"must be at most {maximum} seconds.")
+    values = {name: each.value for name, each in given.items()}
+    if isinstance(url := values.get("database"), Secret):
+        values["database"] = url.reveal()
     settings = Settings.at(folder, host=host, port=port, **values)  # type: ignore[arg-type]
-    for name, most in _WITHIN:
+    for name, most in _NOT_ABOVE:
         if getattr(settings, name) > getattr(settings, most):
             raise (given.get(name) or given[most]).problem(f"does not fit: {name} must not be longer than {most}.")
     _check_choices(settings, given)
     return settings
-
-
-def _plain(given: _Given) -> object:
-    """The value itself; a database's address is needed now, every other secret later."""
-    if given.named.endswith("database") and isinstance(given.value, Secret):
-        return given.value.reveal()
-    return given.value
 
 
 def _check_choices(settings: Settings, given: Mapping[str, _Given]) -> None:
@@ -235,7 +206,7 @@ def _check_choices(settings: Settings, given: Mapping[str, _Given]) -> None:
             ) from None
 
 
-def _address(listen: _Given) -> tuple[str, int]:
+def _host_and_port(listen: _Given) -> tuple[str, int]:
     found = _PORT.fullmatch(str(listen.value))
     if found is None or int(found["port"]) > 65_535:
         raise listen.problem("must be HOST:PORT, such as 127.0.0.1:8400 or [::1]:8400.")
@@ -248,4 +219,4 @@ def _check_issuer(issuer: _Given) -> None:
     if not problem and ("?" in url or urlsplit(url).path):
         problem = "has a path, a slash at its end or a query"
     if problem:
-        raise issuer.problem(f"{problem}; give https://HOST or https://HOST:PORT (http:// is for loopback alone).")
+        raise issuer.problem(f"{problem}; give https://HOST or https://HOST:PORT (http:// is for loopback only).")

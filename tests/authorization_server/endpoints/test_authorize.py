@@ -58,7 +58,7 @@ def service(tmp_path: Path, clock: FakeClock, hashing: PasswordHashing) -> Itera
             CreateApi(audience="orders-api", scopes=scopes)(uow)
             grants, access = (
                 ("authorization_code", "refresh_token"),
-                [Access("orders-api", ("orders:read", "orders:write"))],
+                [Access("orders-api", ("orders:read", "orders:write"), ())],
             )
             named = {"grants": grants, "apis": access, "authentication": "none"}
             uris = [BACK, "https://app.example/cb?x=1", "http://127.0.0.1:8000/cb"]

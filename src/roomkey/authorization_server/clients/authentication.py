@@ -50,7 +50,7 @@ class ClientAuthentication:
         the configuration changes all the time.
         """
         client = await self.authenticate(request, form)
-        request.state.client_id = client.client_id
+        request.set_log_field("client_id", client.client_id)
         with limit.slot(client.client_id):
             for _ in range(_ATTEMPTS):
                 try:

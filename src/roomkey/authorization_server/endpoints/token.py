@@ -34,7 +34,7 @@ def token_endpoint(
         async def issue(client: Client) -> RawResponse:
             name = form.required("grant_type")
             grant = _grant(name, client.grants)
-            request.state.grant = name
+            request.set_log_field("grant", name)
             body = await grant(TokenRequest(service, hashing, client, form, request.address))
             return RawResponse(200, body, _HEADERS)
 

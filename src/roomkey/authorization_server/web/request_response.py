@@ -47,6 +47,10 @@ class BufferedRequest(Request):
         """Return all values of the header ``name``, which is in lower case."""
         return [value for key, value in self.scope["headers"] if key == name]
 
+    def set_log_field(self, name: str, value: str) -> None:
+        """Set ``request.state``'s ``name`` for the access log and the metrics."""
+        self.scope.setdefault("state", {})[name] = value
+
     def parse_form(self) -> Form:
         """Return the form in the body; raises OAuthError, also where there is a query string, which logs keep."""
         if self.scope["query_string"]:
