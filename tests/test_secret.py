@@ -60,7 +60,7 @@ def test_a_file_that_holds_no_secret_is_named_without_what_it_holds(
         LeakDetector([VALUE]).assert_clean(error, vars(error), getattr(error, "object", b""))
 
 
-def test_a_folder_or_a_pipe_in_place_of_a_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_folder_or_a_pipe_in_place_of_a_file_is_rejected_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
         with pytest.raises(roomkey.SecretUnavailable, match="not a regular file"):
@@ -85,7 +85,9 @@ def test_a_callable_without_a_usable_answer_shows_nothing_of_it(read) -> None:  
         LeakDetector([VALUE]).assert_clean(error, vars(error), getattr(error, "object", b""))
 
 
-def test_a_variable_that_is_no_text_is_refused_before_anything_is_made_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_no_string_is_rejected_before_anything_is_made_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ORDERS_SECRET", os.fsdecode(VALUE.encode() + b"\xff"))
     with pytest.raises(roomkey.SecretUnavailable, match="UTF-8") as caught:
         roomkey.Secret.from_env("ORDERS_SECRET").reveal()
@@ -135,7 +137,7 @@ def test_a_secret_copies_as_itself(secret: Secret) -> None:
     assert Secret.of(VALUE).reveal() == VALUE
 
 
-def test_what_is_no_text_is_refused_and_not_repeated() -> None:
+def test_what_is_no_string_is_rejected_and_not_repeated() -> None:
     with pytest.raises(TypeError, match="must be a string") as caught:
         Secret(VALUE.encode())  # type: ignore[arg-type]
     LeakDetector([VALUE]).assert_clean(str(caught.value))
@@ -143,7 +145,7 @@ def test_what_is_no_text_is_refused_and_not_repeated() -> None:
         Secret("")
 
 
-def test_a_traceback_with_locals_can_show_a_secret_whose_making_was_refused() -> None:
+def test_a_traceback_with_locals_can_show_a_secret_whose_making_was_rejected() -> None:
     with pytest.raises(ValueError, match="must not be empty") as caught:
         Secret("")
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
@@ -156,7 +158,7 @@ def test_only_line_ends_and_a_byte_order_mark_are_dropped_from_a_file(tmp_path: 
         assert Secret.from_file(tmp_path / "secret").reveal() == read
 
 
-def test_a_file_of_64_kib_is_read_and_one_more_byte_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_64_kib_is_read_and_one_more_byte_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"x" * 65_536)
     secret = Secret.from_file(tmp_path / "secret")
     assert len(secret.reveal()) == 65_536
@@ -197,7 +199,7 @@ def test_many_threads_read_one_file(tmp_path: Path) -> None:
     assert found == [VALUE] * 16
 
 
-def test_a_fingerprint_tells_secrets_apart_and_reveals_nothing() -> None:
+def test_a_fingerprint_lists_secrets_apart_and_reveals_nothing() -> None:
     assert fingerprint(VALUE) == fingerprint(VALUE.encode()) != fingerprint(VALUE + "!")
     assert len(fingerprint("\ud800")) == len(fingerprint("")) == 8
     LeakDetector([VALUE]).assert_clean(fingerprint(VALUE))

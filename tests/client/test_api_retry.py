@@ -40,7 +40,7 @@ WIDER = RetryPolicy(wider_scopes="orders:write")
         ("nonsense ,,, =", "Bearer"),
     ],
 )
-def test_a_401_that_refuses_the_token_drops_it_and_sends_the_request_once_more(challenges):  # client 41, 45
+def test_a_401_that_rejects_the_token_drops_it_and_sends_the_request_once_more(challenges):  # client 41, 45
     assert decision(401, *challenges) == Decision(Action.RENEW, Reason.REJECTED)
 
 
@@ -88,7 +88,7 @@ def test_other_statuses_are_none_of_our_business(status):  # client 44
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_success_is_a_success_whoever_it_was_for(ours):
+def test_a_success_is_a_success_no_matter_who_it_was_for(ours):
     assert decision(200, ours=ours) == Decision(Action.RETURN, Reason.FINE)
 
 
@@ -97,7 +97,7 @@ def test_a_plain_403_is_returned_and_the_token_kept():  # client 43
     assert decision(403, "Bearer", policy=WIDER) == Decision(Action.RETURN, Reason.FORBIDDEN)
 
 
-def test_an_api_that_answers_403_to_an_ended_token_can_be_declared():  # client 43
+def test_an_api_that_answers_403_to_an_expired_token_can_be_declared():  # client 43
     policy = RetryPolicy(rejecting_statuses=(401, 403))
     assert decision(403, policy=policy) == Decision(Action.RENEW, Reason.REJECTED)
     assert decision(403, 'Bearer error="insufficient_scope"', policy=policy).action is Action.RETURN
@@ -147,7 +147,7 @@ def test_more_than_what_may_be_asked_for_is_never_asked_for():  # client 43
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_what_the_apps_predicate_refuses_is_handled_as_a_401(status):  # client 47
+def test_what_the_apps_predicate_rejects_is_handled_as_a_401(status):  # client 47
     assert decision(status, rejected=True) == Decision(Action.RENEW, Reason.REJECTED)
     assert decision(status, rejected=True, attempt=2) == Decision(Action.DROP, Reason.REJECTED_AGAIN)
     assert decision(status, rejected=True, replayable=False) == Decision(Action.DROP, Reason.BODY)
@@ -180,7 +180,7 @@ def test_whatever_comes_there_is_never_a_third_attempt_and_never_a_retry_without
 
 
 @pytest.mark.parametrize("status", [200, 302, 407, 99, 600])
-def test_a_status_that_cannot_mean_a_refused_token_is_not_accepted(status):  # client 44
+def test_a_status_that_cannot_mean_a_rejected_token_is_not_accepted(status):  # client 44
     with pytest.raises(ValueError, match="rejecting_statuses"):
         RetryPolicy(rejecting_statuses=(401, status))
 

@@ -80,7 +80,9 @@ def test_a_user_by_way_of_an_app_is_named_in_the_claims_with_the_app(issuer: Iss
     assert (claims["sub"], claims["client_id"]) == (issuer.user.username, issuer.client.client_id)
 
 
-def test_a_login_that_carries_the_apps_token_renews_it_when_it_is_refused(issuer: Issuer, make_manager: object) -> None:
+def test_a_login_that_carries_the_apps_token_renews_it_when_it_is_rejected(
+    issuer: Issuer, make_manager: object
+) -> None:
     manager = make_manager()  # type: ignore[operator]
     app = manager.credential(client_credentials(issuer))
     user = manager.credential(
@@ -122,7 +124,7 @@ def test_an_app_token_in_the_environment_is_sent_as_it_is(
     assert credential.header() == f"Bearer {token}"
 
 
-def test_an_app_token_that_ends_soon_is_warned_about_and_one_that_has_ended_says_what_to_do(
+def test_an_app_token_that_expires_soon_is_warned_about_and_one_that_has_expired_says_what_to_do(
     issuer: Issuer, make_manager: object, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = issuer.issue(lifetime=3 * 86_400.0)

@@ -62,6 +62,6 @@ def test_jitter_is_the_same_for_the_same_worker_and_key() -> None:  # client 29
 @pytest.mark.parametrize(
     "wrong", [{"soft_fraction": 1.0}, {"skew": -1.0}, {"skew": float("nan")}, {"jitter_fraction": 2}]
 )
-def test_a_window_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
+def test_a_window_that_makes_no_sense_is_rejected(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="RefreshWindow"):
         RefreshWindow(**wrong)

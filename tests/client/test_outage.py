@@ -33,7 +33,7 @@ def test_a_stale_token_is_served_through_an_outage_with_one_attempt_per_step(
 
 
 @pytest.mark.parametrize("trouble", ["outage", "unreachable", "drop"])
-def test_a_token_good_for_twenty_more_seconds_is_used_while_none_can_be_had(
+def test_a_token_valid_for_twenty_more_seconds_is_used_while_none_is_available(
     issuer: Issuer, timed: roomkey.Credential, clock: FakeClock, trouble: str
 ) -> None:  # client 23
     first = timed.header()
@@ -46,7 +46,7 @@ def test_a_token_good_for_twenty_more_seconds_is_used_while_none_can_be_had(
         timed.header()
 
 
-def test_a_token_good_for_twenty_more_seconds_is_used_while_the_endpoint_says_nothing(
+def test_a_token_valid_for_twenty_more_seconds_is_used_while_the_endpoint_says_nothing(
     issuer: Issuer, make_manager: MakeManager, source: roomkey.ClientCredentials, clock: FakeClock
 ) -> None:  # client 23
     """Each caller waits for one attempt at most."""
@@ -60,7 +60,7 @@ def test_a_token_good_for_twenty_more_seconds_is_used_while_the_endpoint_says_no
     assert len(issuer.token_requests) == 2
 
 
-def test_a_new_process_uses_a_token_good_for_twenty_more_seconds_too(issuer: Issuer) -> None:  # client 23
+def test_a_new_process_uses_a_token_valid_for_twenty_more_seconds_too(issuer: Issuer) -> None:  # client 23
     store, source, clock = roomkey.MemoryStore(), client_credentials(issuer), FakeClock()
     with roomkey.TokenManager(store, clock=clock) as manager:
         first = manager.credential(source).header()
@@ -154,7 +154,7 @@ def test_an_hour_is_the_longest_retry_after(issuer: Issuer, timed: roomkey.Crede
     assert caught.value.retry_after == pytest.approx(3600.0, abs=1.0)
 
 
-def test_a_refused_client_is_not_hammered_until_its_secret_changes(
+def test_a_rejected_client_is_not_hammered_until_its_secret_changes(
     issuer: Issuer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # client 27
     monkeypatch.setenv("ORDERS_SECRET", "wrong")
@@ -200,7 +200,7 @@ def test_what_only_another_setting_can_mend_is_not_asked_again(
     assert len(issuer.token_requests) == 1
 
 
-def test_another_process_leaves_a_refused_client_alone_too(issuer: Issuer) -> None:  # client 27
+def test_another_process_leaves_a_rejected_client_alone_too(issuer: Issuer) -> None:  # client 27
     store, source = roomkey.MemoryStore(), client_credentials(issuer, client_secret="wrong")
     for _ in range(3):
         with roomkey.TokenManager(store) as manager, pytest.raises(roomkey.TokenUnavailable, match="invalid_client"):
@@ -216,7 +216,7 @@ def test_discovery_finds_the_endpoint_once(issuer: Issuer) -> None:
     assert [path for _, path in issuer.other_requests] == ["/.well-known/oauth-authorization-server"]
 
 
-def test_an_issuer_that_claims_another_name_is_refused(issuer: Issuer) -> None:
+def test_an_issuer_that_claims_another_name_is_rejected(issuer: Issuer) -> None:
     issuer.claimed_issuer = "https://evil.example"
     source = client_credentials(issuer, token_endpoint=None, issuer=issuer.url)
     with (
@@ -244,7 +244,7 @@ def test_a_redirecting_token_endpoint_gets_no_second_request(
         assert other.token_requests == []
 
 
-def test_a_plain_http_endpoint_is_refused_except_on_loopback(issuer: Issuer) -> None:  # client 56
+def test_a_plain_http_endpoint_is_rejected_except_on_loopback(issuer: Issuer) -> None:  # client 56
     with pytest.raises(roomkey.ConfigurationError, match="https"):
         client_credentials(issuer, token_endpoint="http://auth.example/token")
 

@@ -114,7 +114,7 @@ def test_a_token_that_seems_to_come_from_the_future_is_fetched_anew(issuer: Issu
         assert manager.credential(source).header() != token
 
 
-def test_a_token_that_has_already_ended_is_an_error_and_not_a_loop(
+def test_a_token_that_has_already_expired_is_an_error_and_not_a_loop(
     issuer: Issuer, orders: roomkey.Credential
 ) -> None:  # client 28
     issuer.lifetime = 0

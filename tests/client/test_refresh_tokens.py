@@ -85,7 +85,7 @@ def test_a_refusal_after_a_lost_answer_is_told_apart_from_one_that_may_be_a_thef
     assert [record.levelname for record in caplog.records if "somebody else" in record.message] == ["WARNING"]
 
 
-def test_a_refused_refresh_token_falls_back_to_a_whole_sign_in(
+def test_a_rejected_refresh_token_falls_back_to_a_whole_sign_in(
     issuer: Issuer, user: roomkey.Credential, clock: FakeClock
 ) -> None:  # client 34
     user.header()
@@ -179,7 +179,7 @@ def test_a_refusal_that_a_sibling_has_caused_is_answered_with_the_siblings_refre
         assert sent[1] == sent[2] != sent[3]
 
 
-def test_a_refused_password_needs_a_person(issuer: Issuer, make_manager: object) -> None:  # client 34
+def test_a_rejected_password_needs_a_person(issuer: Issuer, make_manager: object) -> None:  # client 34
     user = make_manager().credential(password(issuer, password="wrong"))  # type: ignore[operator]
     for _ in range(3):
         with pytest.raises(roomkey.LoginRequired) as caught:
@@ -209,7 +209,7 @@ def test_a_sibling_that_was_faster_wins(issuer: Issuer, clock: FakeClock) -> Non
         assert here.header() == there.header()
 
 
-def test_a_refresh_that_was_refused_leaves_a_newer_record_alone(issuer: Issuer, clock: FakeClock) -> None:  # client 35
+def test_a_refresh_that_was_rejected_leaves_a_newer_record_alone(issuer: Issuer, clock: FakeClock) -> None:  # client 35
     issuer.refresh_tokens = True
     store, source = roomkey.MemoryStore(), password(issuer)
     with roomkey.TokenManager(store, clock=clock) as one, roomkey.TokenManager(store, clock=clock) as two:

@@ -13,7 +13,7 @@ API = "https://orders.example"
 OTHER = "https://invoices.example"
 
 
-def test_only_the_token_that_was_refused_is_dropped(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 38
+def test_only_the_token_that_was_rejected_is_dropped(issuer: Issuer, orders: roomkey.Credential) -> None:  # client 38
     first = orders.header()
     assert orders.reject(first, origin=API) is roomkey.RejectOutcome.RENEW
     second = orders.header()
@@ -41,7 +41,7 @@ def test_20_refusals_of_one_token_cause_one_refresh(issuer: Issuer, orders: room
     assert len(issuer.token_requests) == 2
 
 
-def test_an_api_that_refuses_everything_causes_one_refresh_in_thirty_seconds(
+def test_an_api_that_rejects_everything_causes_one_refresh_in_thirty_seconds(
     issuer: Issuer, timed: roomkey.Credential, clock: FakeClock
 ) -> None:  # client 40
     assert timed.reject(timed.header(), origin=API) is roomkey.RejectOutcome.RENEW
@@ -56,7 +56,7 @@ def test_an_api_that_refuses_everything_causes_one_refresh_in_thirty_seconds(
     assert timed.header() != second
 
 
-def test_an_api_that_refuses_everything_does_not_stop_the_others(
+def test_an_api_that_rejects_everything_does_not_stop_the_others(
     issuer: Issuer, timed: roomkey.Credential
 ) -> None:  # client 40
     timed.reject(timed.header(), origin=API)
@@ -96,7 +96,7 @@ def test_another_process_has_renewed_it_already(issuer: Issuer, clock: FakeClock
     assert len(issuer.token_requests) == 2
 
 
-def test_a_refused_token_is_never_served_again_even_while_no_other_can_be_had(
+def test_a_rejected_token_is_never_served_again_even_while_no_other_is_available(
     issuer: Issuer, orders: roomkey.Credential
 ) -> None:  # client 24
     first = orders.header()
@@ -119,7 +119,7 @@ def test_a_refusal_while_a_refresh_is_under_way_is_not_undone_by_it(
     assert len(issuer.token_requests) == 2
 
 
-def test_refusing_an_access_token_keeps_the_refresh_token(
+def test_rejecting_an_access_token_keeps_the_refresh_token(
     issuer: Issuer, orders: roomkey.Credential
 ) -> None:  # client 36
     issuer.refresh_tokens = True
@@ -130,7 +130,7 @@ def test_refusing_an_access_token_keeps_the_refresh_token(
     assert [request.grant_type for request in issuer.token_requests] == ["password", "refresh_token"]
 
 
-def test_a_token_object_and_a_header_value_are_refused_alike(orders: roomkey.Credential) -> None:
+def test_a_token_object_and_a_header_value_are_rejected_alike(orders: roomkey.Credential) -> None:
     token = orders.token()
     assert orders.reject(token.value + "x") is roomkey.RejectOutcome.SUPERSEDED
     assert orders.reject(token) is roomkey.RejectOutcome.RENEW

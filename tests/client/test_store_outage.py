@@ -273,7 +273,7 @@ def test_the_lease_is_not_held_while_the_token_is_used(issuer: Issuer) -> None: 
             assert store.lease(key, owner="somebody else", seconds=1.0)
 
 
-def test_the_store_is_read_again_once_the_lease_is_had(issuer: Issuer, clock: FakeClock) -> None:  # client 8
+def test_the_store_is_read_again_once_the_lease_is_taken(issuer: Issuer, clock: FakeClock) -> None:  # client 8
     """The other process renewed both tokens between this one's first look and its lease."""
     issuer.refresh_tokens = True
     source = password(issuer)

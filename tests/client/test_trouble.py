@@ -27,7 +27,7 @@ class Mistaken(roomkey.ClientCredentials):
         raise LookupError(token)
 
 
-def test_an_unforeseen_error_is_told_by_its_place_and_never_with_frames_or_words_that_hold_secrets(
+def test_an_unforeseen_error_is_reported_by_its_place_and_never_with_frames_or_words_that_hold_secrets(
     issuer: Issuer, make_manager: MakeManager, caplog: pytest.LogCaptureFixture
 ) -> None:  # client 66, 67
     source = Mistaken(

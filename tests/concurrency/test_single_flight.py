@@ -22,12 +22,12 @@ def in_thread(flight: Flight[str]) -> threading.Thread:
 def slow(seconds: float = 0.05) -> Flight[str]:
     def job() -> str:
         time.sleep(seconds)
-        return "landed"
+        return "done"
 
     return Flight(job)
 
 
-def test_the_job_is_done_once_whoever_runs_it() -> None:
+def test_the_job_is_done_once_no_matter_who_runs_it() -> None:
     runs: list[int] = []
     flight = Flight(lambda: runs.append(1))
     threads = [threading.Thread(target=flight.run) for _ in range(8)]
@@ -45,14 +45,14 @@ def test_a_job_whose_thread_was_interrupted_is_left_to_the_next_one() -> None:
         attempts.append(1)
         if len(attempts) == 1:
             raise KeyboardInterrupt
-        return "landed"
+        return "done"
 
     flight = Flight(job)
     with pytest.raises(KeyboardInterrupt):
         flight.run()
     assert (flight.awaited, flight.done) == (True, False)
     flight.run()
-    assert flight.wait(0.0) == "landed"
+    assert flight.wait(0.0) == "done"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -92,7 +92,7 @@ def test_threads_and_tasks_of_two_loops_and_trio_wait_for_one_flight() -> None: 
     in_thread(flight).join()
     for waiter in waiters:
         waiter.join()
-    assert results == ["landed"] * 151
+    assert results == ["done"] * 151
 
 
 def test_waiting_tasks_take_no_threads() -> None:
@@ -124,7 +124,7 @@ def test_a_cancelled_task_ends_no_other_callers_wait() -> None:  # client 10
     first, *others = asyncio.run(crowd())
     thread.join()
     assert isinstance(first, asyncio.CancelledError)
-    assert others == ["landed", "landed"]
+    assert others == ["done", "done"]
 
 
 @pytest.mark.parametrize("run", [asyncio.run, trio.run])
@@ -136,7 +136,7 @@ def test_a_waiter_out_of_time_ends_alone(run: object) -> None:  # client 11
 
     thread = in_thread(flight)
     assert flight.wait(0.01) is None
-    assert run(two) == (None, "landed") if run is trio.run else asyncio.run(two()) == (None, "landed")
+    assert run(two) == (None, "done") if run is trio.run else asyncio.run(two()) == (None, "done")
     thread.join()
 
 
@@ -151,7 +151,7 @@ def test_a_loop_that_was_closed_while_it_waited_harms_no_one() -> None:  # clien
         loop.run_until_complete(task)
     loop.close()
     thread.join()
-    assert flight.wait(0.0) == "landed"
+    assert flight.wait(0.0) == "done"
 
 
 def results_of(*flights: Flight[str], seconds: float = 5.0) -> Steps[list[str | None]]:
@@ -166,11 +166,11 @@ def test_steps_wait_for_flight_after_flight_in_threads_and_loops() -> None:
         flights = [slow(0.02), slow(0.02)]
         threads = [in_thread(flight) for flight in flights]
         if caller == "thread":
-            assert run(results_of(*flights)) == ["landed", "landed"]
+            assert run(results_of(*flights)) == ["done", "done"]
         elif caller == "asyncio":
-            assert asyncio.run(arun(results_of(*flights))) == ["landed", "landed"]
+            assert asyncio.run(arun(results_of(*flights))) == ["done", "done"]
         else:
-            assert trio.run(arun, results_of(*flights)) == ["landed", "landed"]
+            assert trio.run(arun, results_of(*flights)) == ["done", "done"]
         for thread in threads:
             thread.join()
 
@@ -178,7 +178,7 @@ def test_steps_wait_for_flight_after_flight_in_threads_and_loops() -> None:
 def test_a_waiting_thread_does_the_job_that_no_worker_was_found_for_and_waits_no_longer_than_it_said() -> None:
     lonely = slow(0.0)
     lonely.awaited = True
-    assert run(results_of(lonely)) == ["landed"]
+    assert run(results_of(lonely)) == ["done"]
     assert run(results_of(slow(60.0), seconds=0.01)) == [None]  # nobody runs it
 
 
@@ -193,7 +193,7 @@ def test_a_loop_that_was_closed_without_a_word_keeps_no_one_else_waiting() -> No
     waiter.start()
     flight.run()
     waiter.join()
-    assert landed == ["landed"]
+    assert landed == ["done"]
     assert not task.done()
     task._log_destroy_pending = False  # type: ignore[attr-defined] # asyncio would complain of the task that was left
 

@@ -36,7 +36,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(issuer: Issuer, api: Protec
     assert api.requests == []
 
 
-def test_a_refused_connection_surely_sent_nothing() -> None:
+def test_a_rejected_connection_surely_sent_nothing() -> None:
     with pytest.raises(TransportError) as caught:
         TRANSPORT.send(Request("POST", "http://127.0.0.1:1/token", (), b"x"), seconds=5.0)
     assert (caught.value.reason, caught.value.sent) == ("unreachable", False)

@@ -1,4 +1,4 @@
-"""Every test of BearerAuth runs through each door of each library: synchronous, asyncio and trio."""
+"""Every test of BearerAuth runs through each sender of each library: synchronous, asyncio and trio."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from roomkey.stores.memory import MemoryStore
 from roomkey.testing import Issuer, ProtectedAPI
 
 
-class Door:
+class Sender:
     """One way to send requests: a library and, for its asynchronous client, an event loop."""
 
     def __init__(self, library: str, loop: str | None) -> None:
@@ -76,7 +76,7 @@ class Door:
         return anyio.run(main, backend=self.loop)
 
     def generated(self, *pieces: bytes) -> Any:
-        """A body that can be read once only, as this door's client takes it."""
+        """A body that can be read once only, as this sender's client takes it."""
         if self.loop is None:
             return (piece for piece in pieces)
 
@@ -87,7 +87,7 @@ class Door:
         return pieces_later()
 
     def hook(self, function: Callable[[Any], None]) -> Callable[[Any], Any]:
-        """``function`` as an event hook of this door's client."""
+        """``function`` as an event hook of this sender's client."""
         if self.loop is None:
             return function
 
@@ -101,17 +101,17 @@ class Door:
         return {"auth": auth, "verify": False, "trust_env": False, "timeout": 20.0} | (more or {})
 
 
-DOORS = [(library, loop) for library in ("httpx2", "httpx") for loop in (None, "asyncio", "trio")]
+SENDERS = [(library, loop) for library in ("httpx2", "httpx") for loop in (None, "asyncio", "trio")]
 
 
-@pytest.fixture(params=DOORS, ids=[f"{library}-{loop or 'sync'}" for library, loop in DOORS])
-def door(request: pytest.FixtureRequest) -> Door:
-    return Door(*request.param)
+@pytest.fixture(params=SENDERS, ids=[f"{library}-{loop or 'sync'}" for library, loop in SENDERS])
+def sender(request: pytest.FixtureRequest) -> Sender:
+    return Sender(*request.param)
 
 
 @pytest.fixture(params=["httpx2", "httpx"])
-def sync_door(request: pytest.FixtureRequest) -> Door:
-    return Door(request.param, None)
+def sync_sender(request: pytest.FixtureRequest) -> Sender:
+    return Sender(request.param, None)
 
 
 @pytest.fixture

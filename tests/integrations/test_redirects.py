@@ -10,65 +10,65 @@ from roomkey.integrations.origins import AllowedOrigins
 FOLLOW = {"follow_redirects": True}
 
 
-def test_a_request_to_another_origin_is_never_sent(door, orders, api, elsewhere):  # client 68
-    auth = door.BearerAuth(orders)
-    door.send(auth, "GET", f"{api.url}/orders")
+def test_a_request_to_another_origin_is_never_sent(sender, orders, api, elsewhere):  # client 68
+    auth = sender.BearerAuth(orders)
+    sender.send(auth, "GET", f"{api.url}/orders")
     with pytest.raises(OriginNotAllowed, match=r"origins=") as caught:
-        door.send(auth, "GET", f"{elsewhere.url}/collect/private-path")
+        sender.send(auth, "GET", f"{elsewhere.url}/collect/private-path")
     assert elsewhere.url in str(caught.value)
     assert api.url in str(caught.value)
     assert "private-path" not in str(caught.value)
     assert elsewhere.requests == []
 
 
-def test_named_origins_are_served_and_no_others(door, orders, api, elsewhere):  # client 68
-    auth = door.BearerAuth(orders, origins=[api.url + "/"])
+def test_named_origins_are_served_and_no_others(sender, orders, api, elsewhere):  # client 68
+    auth = sender.BearerAuth(orders, origins=[api.url + "/"])
     with pytest.raises(OriginNotAllowed):
-        door.send(auth, "GET", elsewhere.url)
-    assert door.send(auth, "GET", api.url).status_code == 200
-    both = door.BearerAuth(orders, origins=[api.url, elsewhere.url])
-    assert door.send(both, "GET", api.url).status_code == door.send(both, "GET", elsewhere.url).status_code == 200
+        sender.send(auth, "GET", elsewhere.url)
+    assert sender.send(auth, "GET", api.url).status_code == 200
+    both = sender.BearerAuth(orders, origins=[api.url, elsewhere.url])
+    assert sender.send(both, "GET", api.url).status_code == sender.send(both, "GET", elsewhere.url).status_code == 200
     assert [request.had_token for request in elsewhere.requests] == [True]
 
 
-def test_a_refused_request_pins_nothing(sync_door, orders, api):  # client 68
-    auth = sync_door.BearerAuth(orders)
+def test_a_rejected_request_pins_nothing(sync_sender, orders, api):  # client 68
+    auth = sync_sender.BearerAuth(orders)
     for wrong in ("http://orders.example/", "ftp://127.0.0.1/"):
         with pytest.raises(OriginNotAllowed):
-            sync_door.send(auth, "GET", wrong)
-    assert sync_door.send(auth, "GET", api.url).status_code == 200
+            sync_sender.send(auth, "GET", wrong)
+    assert sync_sender.send(auth, "GET", api.url).status_code == 200
 
 
-def test_plain_http_to_another_machine_never_carries_a_token(door, orders):  # client 68
+def test_plain_http_to_another_machine_never_carries_a_token(sender, orders):  # client 68
     with pytest.raises(OriginNotAllowed, match="unencrypted"):
-        door.send(door.BearerAuth(orders), "GET", "http://orders.example/")
+        sender.send(sender.BearerAuth(orders), "GET", "http://orders.example/")
     with pytest.raises(ConfigurationError, match="https"):
-        door.BearerAuth(orders, origins=["http://orders.example"])
+        sender.BearerAuth(orders, origins=["http://orders.example"])
 
 
-def test_a_redirect_elsewhere_goes_on_without_the_token(door, orders, api, elsewhere):  # client 68
-    response = door.send(
-        door.BearerAuth(orders), "GET", f"{api.url}/redirect", params={"to": f"{elsewhere.url}/x"}, client=FOLLOW
+def test_a_redirect_elsewhere_goes_on_without_the_token(sender, orders, api, elsewhere):  # client 68
+    response = sender.send(
+        sender.BearerAuth(orders), "GET", f"{api.url}/redirect", params={"to": f"{elsewhere.url}/x"}, client=FOLLOW
     )
     assert response.status_code == 200
     assert [request.had_token for request in api.requests] == [True]
     assert [request.had_token for request in elsewhere.requests] == [False]
 
 
-def test_a_redirect_to_another_port_of_the_same_host_is_another_origin(door, orders, api, elsewhere):  # client 68
+def test_a_redirect_to_another_port_of_the_same_host_is_another_origin(sender, orders, api, elsewhere):  # client 68
     """Both servers are 127.0.0.1; only their ports differ. The same holds where that port was named as an origin."""
-    auth = door.BearerAuth(orders, origins=[api.url, elsewhere.url])
-    door.send(auth, "POST", f"{api.url}/redirect", params={"to": elsewhere.url}, content=b"x", client=FOLLOW)
+    auth = sender.BearerAuth(orders, origins=[api.url, elsewhere.url])
+    sender.send(auth, "POST", f"{api.url}/redirect", params={"to": elsewhere.url}, content=b"x", client=FOLLOW)
     assert [request.had_token for request in elsewhere.requests] == [False]
 
 
 def test_a_401_of_a_foreign_host_after_a_redirect_never_drops_the_token(
-    door, orders, api, elsewhere, issuer
+    sender, orders, api, elsewhere, issuer
 ):  # client 44
     elsewhere.reject_all = True
     held = orders.token().value
-    response = door.send(
-        door.BearerAuth(orders), "GET", f"{api.url}/redirect", params={"to": elsewhere.url}, client=FOLLOW
+    response = sender.send(
+        sender.BearerAuth(orders), "GET", f"{api.url}/redirect", params={"to": elsewhere.url}, client=FOLLOW
     )
     assert response.status_code == 401
     assert response.extensions["roomkey"].reason == "not_our_token"
@@ -77,41 +77,41 @@ def test_a_401_of_a_foreign_host_after_a_redirect_never_drops_the_token(
 
 
 def test_a_401_after_a_detour_over_a_foreign_host_never_drops_the_token(
-    door, orders, api, elsewhere, issuer
+    sender, orders, api, elsewhere, issuer
 ):  # client 44
     """Back at the API the request is bare: the token was taken off on the way."""
     back = f"{elsewhere.url}/redirect?to={api.url}/orders"
-    response = door.send(door.BearerAuth(orders), "GET", f"{api.url}/redirect", params={"to": back}, client=FOLLOW)
+    response = sender.send(sender.BearerAuth(orders), "GET", f"{api.url}/redirect", params={"to": back}, client=FOLLOW)
     assert response.status_code == 401
     assert [request.had_token for request in api.requests] == [True, False]
     assert len(issuer.token_requests) == 1
 
 
-def test_a_proxys_407_never_drops_the_token(door, orders, api, issuer):  # client 44
+def test_a_proxys_407_never_drops_the_token(sender, orders, api, issuer):  # client 44
     api.answer_with(407, {"proxy-authenticate": "Basic", "www-authenticate": 'Bearer error="invalid_token"'})
     held = orders.token().value
-    assert door.send(door.BearerAuth(orders), "GET", api.url).status_code == 407
+    assert sender.send(sender.BearerAuth(orders), "GET", api.url).status_code == 407
     assert orders.token().value == held
     assert len(api.requests) == 1
 
 
-def test_a_header_changed_by_a_hook_is_not_our_token(door, orders, api, issuer):  # client 44
+def test_a_header_changed_by_a_hook_is_not_our_token(sender, orders, api, issuer):  # client 44
     def other_token(request) -> None:
         request.headers["Authorization"] = "Bearer somebody-elses"
 
-    hooks = {"event_hooks": {"request": [door.hook(other_token)]}}
+    hooks = {"event_hooks": {"request": [sender.hook(other_token)]}}
     held = orders.token().value
-    assert door.send(door.BearerAuth(orders), "GET", api.url, client=hooks).status_code == 401
+    assert sender.send(sender.BearerAuth(orders), "GET", api.url, client=hooks).status_code == 401
     assert orders.token().value == held
     assert len(api.requests) == 1
 
 
-def test_within_its_origin_the_token_follows_and_the_refused_request_is_sent_again(door, orders, api, issuer):
+def test_within_its_origin_the_token_follows_and_the_rejected_request_is_sent_again(sender, orders, api, issuer):
     """Not the request before the redirect: a POST that was answered 303 has had its effect."""
-    auth = door.BearerAuth(orders)
+    auth = sender.BearerAuth(orders)
     orders.token()
     issuer.revoke_all()
-    response = door.send(
+    response = sender.send(
         auth, "POST", f"{api.url}/redirect", params={"status": 303, "to": "/done"}, content=b"pay", client=FOLLOW
     )
     assert response.status_code == 200
@@ -123,9 +123,9 @@ def test_within_its_origin_the_token_follows_and_the_refused_request_is_sent_aga
     assert [earlier.status_code for earlier in response.history] == [303, 401]
 
 
-def test_an_upgrade_to_https_on_this_machine_neither_drops_nor_repeats(sync_door, orders, issuer):  # client 44
+def test_an_upgrade_to_https_on_this_machine_neither_drops_nor_repeats(sync_sender, orders, issuer):  # client 44
     """The libraries keep the header from http port 80 to https port 443 of one host: only loopback can get there."""
-    library = sync_door.library
+    library = sync_sender.library
 
     def answer(request):
         if request.url.scheme == "http":
@@ -134,15 +134,15 @@ def test_an_upgrade_to_https_on_this_machine_neither_drops_nor_repeats(sync_door
 
     held = orders.token().value
     transport = {"transport": library.MockTransport(answer), "follow_redirects": True}
-    response = sync_door.send(sync_door.BearerAuth(orders), "GET", "http://127.0.0.1/", client=transport)
+    response = sync_sender.send(sync_sender.BearerAuth(orders), "GET", "http://127.0.0.1/", client=transport)
     assert response.status_code == 401
     assert orders.token().value == held
     assert len(issuer.token_requests) == 1
 
 
-def test_a_relative_address_without_base_url_is_explained(sync_door, orders):
+def test_a_relative_address_without_base_url_is_explained(sync_sender, orders):
     with pytest.raises(OriginNotAllowed, match="base_url"):
-        sync_door.send(sync_door.BearerAuth(orders), "GET", "/orders")
+        sync_sender.send(sync_sender.BearerAuth(orders), "GET", "/orders")
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_a_relative_address_without_base_url_is_explained(sync_door, orders):
         ("http://localhost:8080", "http://LOCALHOST:8080/"),
     ],
 )
-def test_one_origin_written_in_two_ways_is_one(sync_door, named, asked):  # client 68
-    url = sync_door.library.URL
+def test_one_origin_written_in_two_ways_is_one(sync_sender, named, asked):  # client 68
+    url = sync_sender.library.URL
     origins = AllowedOrigins([named], url)
     assert url(asked) in origins
     origins.admit(url(asked))
@@ -184,8 +184,8 @@ def test_one_origin_written_in_two_ways_is_one(sync_door, named, asked):  # clie
         "/orders",
     ],
 )
-def test_what_only_looks_like_the_origin_is_not_it(sync_door, asked):  # client 68
-    url = sync_door.library.URL
+def test_what_only_looks_like_the_origin_is_not_it(sync_sender, asked):  # client 68
+    url = sync_sender.library.URL
     origins = AllowedOrigins(["https://orders.example"], url)
     with pytest.raises(OriginNotAllowed):
         origins.admit(url(asked))
@@ -207,22 +207,22 @@ def test_what_only_looks_like_the_origin_is_not_it(sync_door, asked):  # client 
         "",
     ],
 )
-def test_what_is_no_origin_is_refused_when_the_auth_is_made(sync_door, orders, wrong):  # client 68
+def test_what_is_no_origin_is_rejected_when_the_auth_is_made(sync_sender, orders, wrong):  # client 68
     with pytest.raises(ConfigurationError) as caught:
-        sync_door.BearerAuth(orders, origins=["https://orders.example", wrong])
+        sync_sender.BearerAuth(orders, origins=["https://orders.example", wrong])
     assert "password" not in str(caught.value)
 
 
-def test_no_origins_at_all_is_a_mistake_and_one_text_is_one_origin(sync_door, orders, api):
+def test_no_origins_at_all_is_a_mistake_and_one_text_is_one_origin(sync_sender, orders, api):
     with pytest.raises(ConfigurationError, match="allows no request"):
-        sync_door.BearerAuth(orders, origins=[])
+        sync_sender.BearerAuth(orders, origins=[])
     with pytest.raises(TypeError, match="strings"):
-        sync_door.BearerAuth(orders, origins=[443])
-    assert sync_door.send(sync_door.BearerAuth(orders, origins=api.url), "GET", api.url).status_code == 200
+        sync_sender.BearerAuth(orders, origins=[443])
+    assert sync_sender.send(sync_sender.BearerAuth(orders, origins=api.url), "GET", api.url).status_code == 200
 
 
-def test_of_two_first_requests_at_once_only_one_origin_gets_the_token(sync_door):  # client 68
-    url = sync_door.library.URL
+def test_of_two_first_requests_at_once_only_one_origin_gets_the_token(sync_sender):  # client 68
+    url = sync_sender.library.URL
     for _ in range(200):
         origins = AllowedOrigins(None, url)
         start = threading.Barrier(2)

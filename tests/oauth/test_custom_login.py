@@ -35,7 +35,9 @@ def test_every_setting_makes_another_token() -> None:
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\x00", "Evil-ä"])
-def test_a_header_secret_that_no_header_can_carry_is_refused_by_name_without_its_value(value: str) -> None:  # client 50
+def test_a_header_secret_that_no_header_can_carry_is_rejected_by_name_without_its_value(
+    value: str,
+) -> None:  # client 50
     source = login(headers={"X-Key": roomkey.Secret(value)})
     with pytest.raises(roomkey.ConfigurationError, match="X-Key") as caught:
         source.login_request(source.url, reveal(source.secrets()), Moment(0.0, "one"))
@@ -56,6 +58,6 @@ def test_a_header_secret_that_no_header_can_carry_is_refused_by_name_without_its
         {"default_lifetime": 0.0},
     ],
 )
-def test_a_wrong_declaration_is_refused_when_it_is_made(settings: dict) -> None:
+def test_a_wrong_declaration_is_rejected_when_it_is_made(settings: dict) -> None:
     with pytest.raises(roomkey.ConfigurationError):
         login(**settings)

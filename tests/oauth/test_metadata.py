@@ -51,7 +51,7 @@ def test_an_endpoint_that_no_secret_may_be_sent_to_counts_as_none(endpoint: obje
 
 
 @pytest.mark.parametrize("issuer", ["https://evil.example", ISSUER + "/", ISSUER.upper(), None])
-def test_metadata_of_another_issuer_are_refused(issuer: object) -> None:
+def test_metadata_of_another_issuer_are_rejected(issuer: object) -> None:
     with pytest.raises(TokenEndpointError, match="another issuer"):
         read(issuer=issuer)
 

@@ -72,7 +72,7 @@ def test_every_attempt_has_an_assertion_of_its_own_repetitions_too(clock: FakeCl
     assert {one.authentication for one in asked} == {"private_key_jwt"}
 
 
-def test_a_foreign_key_is_refused_and_nothing_of_it_is_shown(issuer: Issuer, leaks: LeakDetector) -> None:  # client 67
+def test_a_foreign_key_is_rejected_and_nothing_of_it_is_shown(issuer: Issuer, leaks: LeakDetector) -> None:  # client 67
     other = ec.generate_private_key(ec.SECP256R1())
     foreign = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     leaks.plant(foreign)
@@ -109,6 +109,6 @@ def test_another_key_makes_another_credential_and_another_place_in_the_store() -
 
 
 @pytest.mark.parametrize("changes", [{"client_secret": "s"}, {"client_id": ""}, {"authentication": "private_key_jwt"}])
-def test_settings_that_contradict_each_other_are_refused(changes: dict[str, str]) -> None:
+def test_settings_that_contradict_each_other_are_rejected(changes: dict[str, str]) -> None:
     with pytest.raises(roomkey.ConfigurationError):
         source(**changes)

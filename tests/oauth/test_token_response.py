@@ -61,12 +61,12 @@ def test_any_expires_in_is_read_or_passed_over_and_never_means_for_ever(
 
 
 @pytest.mark.parametrize("member", [b"NaN", b"Infinity", b"-Infinity"])
-def test_numbers_that_json_does_not_have_are_refused(member: bytes) -> None:  # client 18
+def test_numbers_that_json_does_not_have_are_rejected(member: bytes) -> None:  # client 18
     with pytest.raises(TokenEndpointError, match="not a JSON object"):
         read(b'{"access_token": "abc", "expires_in": ' + member + b"}")
 
 
-def test_a_jwt_without_expires_in_lives_from_iat_to_exp_whatever_this_clock_says() -> None:  # client 19
+def test_a_jwt_without_expires_in_is_valid_from_iat_to_exp_whatever_this_clock_says() -> None:  # client 19
     answer = read({"access_token": jwt(iat=WALL - 7200, exp=WALL - 6300)})
     assert (answer.lifetime, answer.lifetime_from) == (900.0, "jwt")
 
@@ -100,7 +100,7 @@ def test_any_unbound_token_type_is_sent_as_bearer(kind: object) -> None:  # clie
     assert read({"access_token": "abc", "token_type": kind, "expires_in": 60}).token_type == "Bearer"
 
 
-def test_a_token_bound_to_a_key_is_refused_without_one() -> None:  # client 51
+def test_a_token_bound_to_a_key_is_rejected_without_one() -> None:  # client 51
     with pytest.raises(TokenEndpointError) as caught:
         read({"access_token": "abc", "token_type": "DPoP"})
     assert caught.value.error == "unsupported_token_type"

@@ -77,8 +77,8 @@ def die_at_statement(count):
 
 def test_a_process_killed_at_any_moment_loses_no_record_and_leaves_no_half_one(tmp_path):  # client 6, 63
     path = tmp_path / "tokens.db"
-    vault = EncryptedStore(SQLiteStore(path))
-    assert vault.save(KEY, payload(0), 0) is not None
+    encrypted = EncryptedStore(SQLiteStore(path))
+    assert encrypted.save(KEY, payload(0), 0) is not None
 
     def write(report):
         own = EncryptedStore(SQLiteStore(path))
@@ -96,20 +96,20 @@ def test_a_process_killed_at_any_moment_loses_no_record_and_leaves_no_half_one(t
         time.sleep(chance.uniform(0, 0.01))
         kill(child)
         said = reported(reading)
-        loaded = vault.load(KEY)
+        loaded = encrypted.load(KEY)
         found = number_in(loaded.payload)
         assert found in (said[-1], said[-1] + 1)  # what was said to be saved is there, and at most one put more
         assert said[0] > last
         last = found
-    assert vault.misses.total == 0
-    assert vault.save(KEY, payload(last + 1), loaded.generation) is not None
-    vault.close()
+    assert encrypted.misses.total == 0
+    assert encrypted.save(KEY, payload(last + 1), loaded.generation) is not None
+    encrypted.close()
 
 
 def test_a_put_killed_between_any_two_statements_is_all_or_nothing(tmp_path):  # client 6, 63
     path = tmp_path / "tokens.db"
-    vault = EncryptedStore(SQLiteStore(path))
-    generation = vault.save(KEY, payload(1), 0)
+    encrypted = EncryptedStore(SQLiteStore(path))
+    generation = encrypted.save(KEY, payload(1), 0)
     died = 0
     for statement in range(1, 40):
 
@@ -120,7 +120,7 @@ def test_a_put_killed_between_any_two_statements_is_all_or_nothing(tmp_path):  #
         child, reading = in_child(put)
         status = os.waitpid(child, 0)[1]
         os.close(reading)
-        loaded = vault.load(KEY)
+        loaded = encrypted.load(KEY)
         if os.WIFEXITED(status):
             break
         assert os.WTERMSIG(status) == signal.SIGKILL
@@ -128,7 +128,7 @@ def test_a_put_killed_between_any_two_statements_is_all_or_nothing(tmp_path):  #
         died += 1
     assert died > 10  # the file's checks, the transaction, each of its statements, the commit
     assert (number_in(loaded.payload), loaded.generation) == (2, generation + 1)
-    vault.close()
+    encrypted.close()
 
 
 def test_a_file_whose_maker_was_killed_is_finished_by_the_next_process(tmp_path):  # client 63
@@ -142,16 +142,16 @@ def test_a_file_whose_maker_was_killed_is_finished_by_the_next_process(tmp_path)
         child, reading = in_child(make)
         status = os.waitpid(child, 0)[1]
         os.close(reading)
-        vault = EncryptedStore(SQLiteStore(path))
-        loaded = vault.load(KEY)
+        encrypted = EncryptedStore(SQLiteStore(path))
+        loaded = encrypted.load(KEY)
         if os.WIFEXITED(status):
             assert number_in(loaded.payload) == 1
             break
         assert loaded.payload is None
-        assert vault.save(KEY, payload(2), loaded.generation) is not None
-        assert number_in(vault.load(KEY).payload) == 2
-        vault.close()
-    vault.close()
+        assert encrypted.save(KEY, payload(2), loaded.generation) is not None
+        assert number_in(encrypted.load(KEY).payload) == 2
+        encrypted.close()
+    encrypted.close()
     assert statement > 15
 
 
@@ -205,18 +205,18 @@ TOGETHER = """
     from roomkey.stores.encrypted_store import EncryptedStore
     from roomkey.testing.store_conformance import KEY
     path, number = sys.argv[1:]
-    vault = EncryptedStore(SQLiteStore(path))
+    encrypted = EncryptedStore(SQLiteStore(path))
     print("ready", flush=True)
     sys.stdin.readline()
-    vault.save(number, number.encode(), 0)
+    encrypted.save(number, number.encode(), 0)
     added = 0
     while added < 20:
-        loaded = vault.load(KEY)
+        loaded = encrypted.load(KEY)
         count = int(loaded.payload or b"0")
-        if vault.save(KEY, b"%d" % (count + 1), loaded.generation) is not None:
+        if encrypted.save(KEY, b"%d" % (count + 1), loaded.generation) is not None:
             added += 1
-    leased = vault.lease(KEY, owner=number, seconds=60)
-    print(vault.fingerprint(b"secret"), vault.store.keyring.ids, vault.misses.total, leased)
+    leased = encrypted.lease(KEY, owner=number, seconds=60)
+    print(encrypted.fingerprint(b"secret"), encrypted.store.keyring.ids, encrypted.misses.total, leased)
     """
 
 
@@ -237,8 +237,8 @@ def test_processes_that_begin_at_once_make_one_file_one_key_and_lose_nothing(tmp
     assert answers[0][0].endswith(" 0")
     assert sorted(answer[1].strip() for answer in answers) == ["False"] * 7 + ["True"]
     assert sum(err.count("Made the key file") for _, err in results) == 1
-    vault = EncryptedStore(SQLiteStore(path))
-    assert vault.load(KEY).payload == b"160"
-    assert [vault.load(f"{number}").payload for number in range(8)] == [b"%d" % number for number in range(8)]
+    encrypted = EncryptedStore(SQLiteStore(path))
+    assert encrypted.load(KEY).payload == b"160"
+    assert [encrypted.load(f"{number}").payload for number in range(8)] == [b"%d" % number for number in range(8)]
     assert sorted(entry.name for entry in path.parent.glob("*key*")) == ["tokens.db.key"]
-    vault.close()
+    encrypted.close()

@@ -33,13 +33,13 @@ def shared(path):
     """Vaults on one SQLite file, each with the keyring asked for."""
     opened = []
 
-    def open_vault(*ids):
+    def open_encrypted(*ids):
         opened.append(EncryptedStore(SQLiteStore(path, keyring(*ids))))
         return opened[-1]
 
-    yield open_vault
-    for vault in opened:
-        vault.close()
+    yield open_encrypted
+    for encrypted in opened:
+        encrypted.close()
 
 
 class Down:
@@ -58,27 +58,27 @@ class Down:
 
 
 def test_a_payload_is_saved_loaded_replaced_and_deleted():
-    vault = EncryptedStore(MemoryStore())
-    assert (vault.load(KEY).payload, vault.load(KEY).generation, vault.load(KEY).miss) == (None, 0, None)
-    first = vault.save(KEY, PAYLOAD, 0)
-    assert vault.save(KEY, b"blind", 0) is None
-    second = vault.save(KEY, b"second", first)
-    assert vault.save(KEY, b"late", first) is None
-    assert (vault.load(KEY).payload, vault.load(KEY).generation) == (b"second", second)
-    assert vault.delete(KEY, first) is False
-    assert vault.delete(KEY, second) is True
-    assert vault.load(KEY).payload is None
-    assert vault.misses == Misses()
+    encrypted = EncryptedStore(MemoryStore())
+    assert (encrypted.load(KEY).payload, encrypted.load(KEY).generation, encrypted.load(KEY).miss) == (None, 0, None)
+    first = encrypted.save(KEY, PAYLOAD, 0)
+    assert encrypted.save(KEY, b"blind", 0) is None
+    second = encrypted.save(KEY, b"second", first)
+    assert encrypted.save(KEY, b"late", first) is None
+    assert (encrypted.load(KEY).payload, encrypted.load(KEY).generation) == (b"second", second)
+    assert encrypted.delete(KEY, first) is False
+    assert encrypted.delete(KEY, second) is True
+    assert encrypted.load(KEY).payload is None
+    assert encrypted.misses == Misses()
 
 
 def test_the_stores_leases_are_reached_through_it():
-    vault = EncryptedStore(MemoryStore())
-    assert vault.lease(KEY, owner="a", seconds=10)
-    assert not vault.lease(KEY, owner="b", seconds=10)
-    vault.release(KEY, owner="b")
-    assert not vault.lease(KEY, owner="b", seconds=10)
-    vault.release(KEY, owner="a")
-    assert vault.lease(KEY, owner="b", seconds=10)
+    encrypted = EncryptedStore(MemoryStore())
+    assert encrypted.lease(KEY, owner="a", seconds=10)
+    assert not encrypted.lease(KEY, owner="b", seconds=10)
+    encrypted.release(KEY, owner="b")
+    assert not encrypted.lease(KEY, owner="b", seconds=10)
+    encrypted.release(KEY, owner="a")
+    assert encrypted.lease(KEY, owner="b", seconds=10)
 
 
 def damage(stored):
@@ -97,32 +97,32 @@ def damage(stored):
 )
 def test_what_cannot_be_read_is_a_counted_miss_and_can_be_overwritten(change, miss):  # client 62
     store = MemoryStore(keyring("one"))
-    vault = EncryptedStore(store)
-    vault.save(KEY, PAYLOAD, 0)
+    encrypted = EncryptedStore(store)
+    encrypted.save(KEY, PAYLOAD, 0)
     stored = store.get(NAMESPACE + KEY)
     generation = store.put(NAMESPACE + KEY, change(stored.value), generation=stored.generation)
     for count in (1, 2):
-        loaded = vault.load(KEY)
+        loaded = encrypted.load(KEY)
         assert (loaded.payload, loaded.generation, loaded.miss) == (None, generation, miss)
-        assert vault.misses == Misses(**{miss.value: count})
-        assert vault.misses.total == count
-    assert vault.save(KEY, b"new", generation) is not None
-    assert vault.load(KEY).payload == b"new"
+        assert encrypted.misses == Misses(**{miss.value: count})
+        assert encrypted.misses.total == count
+    assert encrypted.save(KEY, b"new", generation) is not None
+    assert encrypted.load(KEY).payload == b"new"
 
 
 def test_a_record_swapped_with_another_tenants_is_a_miss():  # client 62
     store = MemoryStore()
-    vault = EncryptedStore(store)
-    vault.save(KEY, b"tenant a", 0)
-    vault.save(OTHER, b"tenant b", 0)
+    encrypted = EncryptedStore(store)
+    encrypted.save(KEY, b"tenant a", 0)
+    encrypted.save(OTHER, b"tenant b", 0)
     theirs, mine = store.get(NAMESPACE + OTHER), store.get(NAMESPACE + KEY)
     store.put(NAMESPACE + KEY, theirs.value, generation=mine.generation)
-    assert vault.load(KEY).payload is None
-    assert vault.load(KEY).miss is Miss.DAMAGED
-    assert vault.load(OTHER).payload == b"tenant b"
+    assert encrypted.load(KEY).payload is None
+    assert encrypted.load(KEY).miss is Miss.DAMAGED
+    assert encrypted.load(OTHER).payload == b"tenant b"
 
 
-def test_a_record_of_an_old_key_is_sealed_again_when_it_is_read(shared):  # client 62
+def test_a_record_of_an_old_key_is_encrypted_again_when_it_is_read(shared):  # client 62
     written = shared("old").save(KEY, PAYLOAD, 0)
     both = shared("new", "old")
     loaded = both.load(KEY)
@@ -134,7 +134,7 @@ def test_a_record_of_an_old_key_is_sealed_again_when_it_is_read(shared):  # clie
     assert both.save(KEY, b"next", loaded.generation) is not None
 
 
-def test_sealing_again_never_overwrites_a_newer_record(shared, path):  # client 62
+def test_encrypting_again_never_overwrites_a_newer_record(shared, path):  # client 62
     old, both = shared("old"), shared("new", "old")
     first = old.save(KEY, PAYLOAD, 0)
     put = both.store.put
@@ -150,7 +150,7 @@ def test_sealing_again_never_overwrites_a_newer_record(shared, path):  # client 
     assert both.load(KEY).payload == b"newer"
 
 
-def test_reading_succeeds_although_sealing_again_fails(shared):  # client 15
+def test_reading_succeeds_although_encrypting_again_fails(shared):  # client 15
     first = shared("old").save(KEY, PAYLOAD, 0)
     both = shared("new", "old")
 
@@ -164,23 +164,23 @@ def test_reading_succeeds_although_sealing_again_fails(shared):  # client 15
 
 def test_two_versions_side_by_side_never_touch_each_others_records():  # client 64
     store = MemoryStore()
-    vault = EncryptedStore(store)
+    encrypted = EncryptedStore(store)
     generation = store.put("v2:" + KEY, b"\x02 of a newer version", generation=0)
-    assert vault.load(KEY).payload is None
-    assert vault.misses.total == 0
-    mine = vault.save(KEY, PAYLOAD, 0)
-    assert vault.keys() == [KEY]
-    assert vault.delete(KEY, mine)
+    assert encrypted.load(KEY).payload is None
+    assert encrypted.misses.total == 0
+    mine = encrypted.save(KEY, PAYLOAD, 0)
+    assert encrypted.keys() == [KEY]
+    assert encrypted.delete(KEY, mine)
     theirs = store.get("v2:" + KEY)
     assert (theirs.value, theirs.generation) == (b"\x02 of a newer version", generation)
 
 
 def test_only_its_own_records_are_listed():
-    vault = EncryptedStore(MemoryStore())
-    vault.fingerprint(b"secret")
-    vault.save(OTHER, PAYLOAD, 0)
-    vault.save(KEY, PAYLOAD, 0)
-    assert vault.keys() == sorted([KEY, OTHER])
+    encrypted = EncryptedStore(MemoryStore())
+    encrypted.fingerprint(b"secret")
+    encrypted.save(OTHER, PAYLOAD, 0)
+    encrypted.save(KEY, PAYLOAD, 0)
+    assert encrypted.keys() == sorted([KEY, OTHER])
 
 
 def test_a_fingerprint_is_the_same_for_everybody_who_shares_the_store(shared):  # client 60
@@ -198,11 +198,11 @@ def test_a_fingerprint_survives_a_rotation_of_the_keyring(shared):  # client 60
     assert shared("new").fingerprint(b"client secret") == before
 
 
-def test_racing_vaults_agree_on_one_fingerprint_key(path):  # client 60
-    vaults = [EncryptedStore(SQLiteStore(path)) for _ in range(8)]
-    assert len(set(at_once(8, lambda number: vaults[number].fingerprint(b"client secret")))) == 1
-    for vault in vaults:
-        vault.close()
+def test_racing_encrypted_stores_agree_on_one_fingerprint_key(path):  # client 60
+    encrypted_stores = [EncryptedStore(SQLiteStore(path)) for _ in range(8)]
+    assert len(set(at_once(8, lambda number: encrypted_stores[number].fingerprint(b"client secret")))) == 1
+    for encrypted in encrypted_stores:
+        encrypted.close()
 
 
 def test_a_foreign_fingerprint_key_is_neither_used_nor_replaced(shared):  # client 60, 62
@@ -215,14 +215,14 @@ def test_a_foreign_fingerprint_key_is_neither_used_nor_replaced(shared):  # clie
     assert shared("mine").fingerprint(b"client secret") == mine
 
 
-def test_a_fingerprint_can_be_had_while_the_store_is_down():  # client 15, 60
-    vault = EncryptedStore(Down(keyring("one", "two")))
-    print_ = vault.fingerprint(b"client secret")
+def test_a_fingerprint_is_available_while_the_store_is_down():  # client 15, 60
+    encrypted = EncryptedStore(Down(keyring("one", "two")))
+    print_ = encrypted.fingerprint(b"client secret")
     assert print_ == EncryptedStore(Down(keyring("one"))).fingerprint(b"client secret")
-    assert print_ != vault.fingerprint(b"another")
+    assert print_ != encrypted.fingerprint(b"another")
     store = MemoryStore(keyring("one"))
-    vault._store = store
-    assert vault.fingerprint(b"client secret") == EncryptedStore(store).fingerprint(b"client secret") != print_
+    encrypted._store = store
+    assert encrypted.fingerprint(b"client secret") == EncryptedStore(store).fingerprint(b"client secret") != print_
 
 
 def no_keys():
@@ -233,11 +233,11 @@ def test_missing_keys_are_an_outage_of_the_store_and_nothing_is_shown(shown):  #
     store = MemoryStore(keyring("one"))
     EncryptedStore(store).save(KEY, PAYLOAD, 0)
     store.keyring = Keyring.from_callable(no_keys)
-    vault = EncryptedStore(store)
+    encrypted = EncryptedStore(store)
     uses = {
-        "load": lambda: vault.load(KEY),
-        "save": lambda: vault.save(KEY, PAYLOAD, 1),
-        "fingerprint": lambda: vault.fingerprint(PAYLOAD),
+        "load": lambda: encrypted.load(KEY),
+        "save": lambda: encrypted.save(KEY, PAYLOAD, 1),
+        "fingerprint": lambda: encrypted.fingerprint(PAYLOAD),
     }
     for name, use in uses.items():
         with pytest.raises(StoreUnavailable, match=r"kept in memory cannot be .* it raised OSError") as caught:
@@ -248,28 +248,28 @@ def test_missing_keys_are_an_outage_of_the_store_and_nothing_is_shown(shown):  #
 
 
 def test_a_store_that_fails_shows_no_payload(shown):  # client 66
-    vault = EncryptedStore(Down(keyring("one")))
+    encrypted = EncryptedStore(Down(keyring("one")))
     with pytest.raises(StoreUnavailable) as caught:
-        vault.save(KEY, PAYLOAD, 0)
+        encrypted.save(KEY, PAYLOAD, 0)
     text_shown = shown(caught.value)
     assert "planted" not in text_shown
 
 
 def test_nothing_that_it_gives_out_shows_a_payload(path):  # client 66
     store = SQLiteStore(path)
-    vault = EncryptedStore(store)
-    vault.save(KEY, PAYLOAD, 0)
-    loaded = vault.load(KEY)
-    vault.fingerprint(b"a planted secret")
+    encrypted = EncryptedStore(store)
+    encrypted.save(KEY, PAYLOAD, 0)
+    loaded = encrypted.load(KEY)
+    encrypted.fingerprint(b"a planted secret")
     assert repr(loaded) == f"Loaded({len(PAYLOAD)} bytes, generation 1)"
     assert repr(Loaded(None, 3, Miss.DAMAGED)) == "Loaded(damaged, generation 3)"
-    shown = repr((loaded, vault, vars(vault), store, vars(store), store.get(NAMESPACE + KEY)))
+    shown = repr((loaded, encrypted, vars(encrypted), store, vars(store), store.get(NAMESPACE + KEY)))
     assert "planted" not in shown
-    assert vault._fingerprint_key.payload.hex() not in shown
-    assert repr(vault._fingerprint_key.payload) not in shown
+    assert encrypted._fingerprint_key.payload.hex() not in shown
+    assert repr(encrypted._fingerprint_key.payload) not in shown
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(loaded)
-    for thing in (vault, store, MemoryStore()):
+    for thing in (encrypted, store, MemoryStore()):
         with pytest.raises(TypeError):
             pickle.dumps(thing)
     store.close()
@@ -280,19 +280,19 @@ def test_nothing_that_it_gives_out_shows_a_payload(path):  # client 66
 def test_misses_are_counted_exactly_by_many_threads():  # client 62
     store = MemoryStore()
     store.put(NAMESPACE + KEY, b"damaged", generation=0)
-    vault = EncryptedStore(store)
-    at_once(8, lambda _: [vault.load(KEY) for _ in range(200)])
-    assert vault.misses == Misses(newer_version=1600)
+    encrypted = EncryptedStore(store)
+    at_once(8, lambda _: [encrypted.load(KEY) for _ in range(200)])
+    assert encrypted.misses == Misses(newer_version=1600)
 
 
 def test_a_forked_child_can_count_although_a_thread_was_counting():  # client 14
     store = MemoryStore()
     store.put(NAMESPACE + KEY, b"damaged", generation=0)
-    vault = EncryptedStore(store)
-    with vault._lock:
+    encrypted = EncryptedStore(store)
+    with encrypted._lock:
         child = os.fork()
         if child == 0:
-            counting = threading.Thread(target=vault.load, args=(KEY,), daemon=True)
+            counting = threading.Thread(target=encrypted.load, args=(KEY,), daemon=True)
             counting.start()
             counting.join(5)
             os._exit(1 if counting.is_alive() else 0)

@@ -49,13 +49,13 @@ def test_a_changed_file_is_read_again_without_a_restart(path):
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602])
-def test_a_file_that_others_may_use_is_refused(path, mode):  # client 63
+def test_a_file_that_others_may_use_is_rejected(path, mode):  # client 63
     write(path, ONE, mode)
     with pytest.raises(KeyringError, match=rf"may be used by others \(mode 0{mode:o}\); run chmod 600 on it, or pass"):
         Keyring.from_file(path)
 
 
-def test_a_symlink_is_refused_also_one_to_a_good_file(path):  # client 63
+def test_a_symlink_is_rejected_also_one_to_a_valid_file(path):  # client 63
     write(path.with_suffix(".real"), ONE)
     path.symlink_to(path.with_suffix(".real"))
     with pytest.raises(KeyringError, match="is a symbolic link"):
@@ -64,7 +64,7 @@ def test_a_symlink_is_refused_also_one_to_a_good_file(path):  # client 63
         Keyring.from_file(path, create=True).seal(b"payload", key=KEY)
 
 
-def test_a_pipe_is_refused_and_not_waited_for(path):  # client 63
+def test_a_pipe_is_rejected_and_not_waited_for(path):  # client 63
     os.mkfifo(path, 0o600)
     with pytest.raises(KeyringError, match="is not a regular file"):
         Keyring.from_file(path)
@@ -74,7 +74,7 @@ def test_a_pipe_is_refused_and_not_waited_for(path):  # client 63
     ("content", "problem"),
     [("", "no key in it"), ("ä", "not ASCII"), ("#" * 9000, "larger than 8192 bytes"), (ONE[:-5], "right form")],
 )
-def test_a_file_without_usable_keys_is_refused_without_being_shown(path, content, problem, shown):
+def test_a_file_without_usable_keys_is_rejected_without_being_shown(path, content, problem, shown):
     write(path, content)
     with pytest.raises(KeyringError, match=f"The key file .*keys holds no usable keys: .*{problem}") as caught:
         Keyring.from_file(path)

@@ -25,14 +25,14 @@ def ring(entries, monkeypatch, name="ROOMKEY_TEST_KEYS"):
     return Keyring.from_env(name)
 
 
-def test_what_is_sealed_under_a_name_opens_under_it():
+def test_what_is_encrypted_under_a_name_is_decrypted_under_it():
     keys = Keyring.generate()
     opened = keys.open(keys.seal(SECRET, key=KEY), key=KEY)
     assert isinstance(opened, Opened)
     assert (opened.plaintext, opened.current) == (SECRET, True)
 
 
-def test_the_same_payload_is_never_sealed_to_the_same_bytes():
+def test_the_same_payload_is_never_encrypted_to_the_same_bytes():
     keys = Keyring.generate()
     sealed = {keys.seal(SECRET, key=KEY) for _ in range(100)}
     assert len(sealed) == 100
@@ -66,14 +66,14 @@ def test_no_bytes_whatever_raise(data):  # client 62
     assert isinstance(Keyring.generate().open(data, key=KEY), Miss)
 
 
-def test_a_newer_version_is_told_from_damage():  # client 64
+def test_a_newer_version_is_distinguished_from_damage():  # client 64
     keys = Keyring.generate()
     sealed = keys.seal(SECRET, key=KEY)
     assert keys.open(b"\x02" + sealed[1:], key=KEY) is Miss.NEWER_VERSION
     assert keys.open(b"\x00" + sealed[1:], key=KEY) is Miss.DAMAGED
 
 
-def test_an_unknown_key_id_is_told_from_damage():  # client 62
+def test_an_unknown_key_id_is_distinguished_from_damage():  # client 62
     assert Keyring.generate().open(Keyring.generate().seal(SECRET, key=KEY), key=KEY) is Miss.UNKNOWN_KEY
 
 
@@ -89,7 +89,7 @@ def test_the_key_id_is_part_of_what_is_authenticated(monkeypatch):  # client 62
     assert ring(f"b:{text(1)}", monkeypatch).open(renamed, key=KEY) is Miss.DAMAGED
 
 
-def test_the_first_key_seals_and_every_key_opens(monkeypatch):  # client 62
+def test_the_first_key_encrypts_and_every_key_decrypts(monkeypatch):  # client 62
     old = ring(f"old:{text(1)}", monkeypatch)
     both = ring(f"new:{text(2)},old:{text(1)}", monkeypatch)
     opened = both.open(old.seal(SECRET, key=KEY), key=KEY)
@@ -109,7 +109,7 @@ def test_the_first_key_seals_and_every_key_opens(monkeypatch):  # client 62
         f"a:{text(255, alphabet=base64.b64encode)},b:{text(2)}",
     ],
 )
-def test_keys_are_read_in_every_form_that_people_write(monkeypatch, entries):
+def test_keys_are_read_in_every_form_that_users_write(monkeypatch, entries):
     keys = ring(entries, monkeypatch)
     assert keys.ids == ("a", "b")
     assert ring(f"a:{text(255)}", monkeypatch).open(keys.seal(SECRET, key=KEY), key=KEY).plaintext == SECRET
@@ -145,7 +145,7 @@ def test_a_bare_key_gets_a_stable_id_that_says_nothing_of_it(monkeypatch):
         (",".join(f"k{n}:{text(n)}" for n in range(17)), "more than 16 keys"),
     ],
 )
-def test_keys_of_the_wrong_form_are_refused_without_being_shown(monkeypatch, entries, problem, shown):  # client 66
+def test_keys_of_the_wrong_form_are_rejected_without_being_shown(monkeypatch, entries, problem, shown):  # client 66
     with pytest.raises(KeyringError, match=f"ROOMKEY_TEST_KEYS holds no usable keys: {problem}") as caught:
         ring(entries, monkeypatch)
     text_shown = shown(caught.value)

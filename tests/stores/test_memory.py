@@ -48,7 +48,7 @@ def test_the_record_used_longest_ago_makes_room():  # client 61
     assert store.keys() == ["0", "2", "3"]
 
 
-def test_ended_leases_are_forgotten():  # client 61
+def test_expired_leases_are_forgotten():  # client 61
     clock = FakeClock()
     store = MemoryStore(clock=clock)
     for number in range(100):
@@ -58,7 +58,7 @@ def test_ended_leases_are_forgotten():  # client 61
     assert len(vars(store)["_leases"]) == 1
 
 
-def test_a_limit_below_one_is_refused():
+def test_a_limit_below_one_is_rejected():
     with pytest.raises(ValueError, match="at least one"):
         MemoryStore(limit=0)
 

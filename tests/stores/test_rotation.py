@@ -19,11 +19,11 @@ def store(tmp_path):
     store.close()
 
 
-def test_a_rotation_seals_every_record_with_the_new_key(store):
-    vault = EncryptedStore(store)
-    print_ = vault.fingerprint(b"client secret")
-    vault.save(KEY, b"one", 0)
-    vault.save(OTHER, b"two", 0)
+def test_a_rotation_encrypts_every_record_with_the_new_key(store):
+    encrypted = EncryptedStore(store)
+    print_ = encrypted.fingerprint(b"client secret")
+    encrypted.save(KEY, b"one", 0)
+    encrypted.save(OTHER, b"two", 0)
     (old,) = store.keyring.ids
     done = rotate_key(store)
     assert done == Rotation(key_id=store.keyring.ids[0], encrypted=3, unreadable=0, behind=0)
@@ -61,9 +61,9 @@ def test_keys_from_elsewhere_are_not_rotated_but_records_follow_them():
     assert EncryptedStore(store).load(KEY).payload == b"one"
 
 
-def test_a_survey_tells_what_is_there_and_no_payload(store):
-    vault = EncryptedStore(store)
-    generation = vault.save(KEY, b"planted", 0)
+def test_a_survey_lists_what_is_there_and_no_payload(store):
+    encrypted = EncryptedStore(store)
+    generation = encrypted.save(KEY, b"planted", 0)
     store.put(NAMESPACE + OTHER, b"\x01", generation=0)
     store.put("v2:" + OTHER, b"newer", generation=0)
     found = survey(store)
@@ -82,8 +82,8 @@ def test_a_survey_tells_what_is_there_and_no_payload(store):
 
 
 def test_a_survey_changes_nothing(store):
-    vault = EncryptedStore(store)
-    generation = vault.save(KEY, b"one", 0)
+    encrypted = EncryptedStore(store)
+    generation = encrypted.save(KEY, b"one", 0)
     store.keyring.rotate()
     (record,) = survey(store).records
     assert (record.current, record.miss, record.generation) == (False, None, generation)
@@ -91,7 +91,7 @@ def test_a_survey_changes_nothing(store):
 
 
 def test_nothing_is_lost_while_others_write_during_rotations(tmp_path, store):
-    vault, stop, written = EncryptedStore(store), threading.Event(), []
+    encrypted, stop, written = EncryptedStore(store), threading.Event(), []
 
     def write():
         own = EncryptedStore(SQLiteStore(store.path))
@@ -104,7 +104,7 @@ def test_nothing_is_lost_while_others_write_during_rotations(tmp_path, store):
         written.append(own.misses.total)
         own.close()
 
-    vault.save(KEY, b"0", 0)
+    encrypted.save(KEY, b"0", 0)
     writer = threading.Thread(target=write)
     writer.start()
     try:
@@ -115,4 +115,4 @@ def test_nothing_is_lost_while_others_write_during_rotations(tmp_path, store):
         writer.join(30)
     assert written.pop() == 0
     assert written == list(range(1, len(written) + 1))
-    assert vault.load(KEY).payload == b"%d" % len(written)
+    assert encrypted.load(KEY).payload == b"%d" % len(written)

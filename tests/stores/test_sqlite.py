@@ -90,7 +90,7 @@ def test_every_file_is_for_its_owner_only_whatever_the_umask(tmp_path):  # clien
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
-def test_a_symlink_is_refused_and_its_target_left_alone(tmp_path, world, suffix):  # client 63
+def test_a_symlink_is_rejected_and_its_target_left_alone(tmp_path, world, suffix):  # client 63
     target = tmp_path / "elsewhere"
     target.write_bytes(b"")
     target.chmod(0o600)
@@ -108,7 +108,7 @@ def test_a_symlink_to_nothing_makes_no_file(tmp_path, world):  # client 63
 
 
 @pytest.mark.parametrize("bits", [0o604, 0o640, 0o620, 0o666])
-def test_a_file_that_others_may_use_is_refused_with_what_to_do(world, bits):  # client 63
+def test_a_file_that_others_may_use_is_rejected_with_what_to_do(world, bits):  # client 63
     store = world.open()
     store.put(KEY, b"value", generation=0)
     store.close()
@@ -119,13 +119,13 @@ def test_a_file_that_others_may_use_is_refused_with_what_to_do(world, bits):  # 
     assert store.get(KEY).value == b"value"
 
 
-def test_a_folder_in_its_place_is_refused(world):
+def test_a_folder_in_its_place_is_rejected(world):
     world.path.mkdir()
     with pytest.raises(StoreUnavailable, match="not a regular file"):
         world.open().get(KEY)
 
 
-def test_a_newer_schema_is_refused_and_the_file_left_as_it_is(world):  # client 64
+def test_a_newer_schema_is_rejected_and_the_file_left_as_it_is(world):  # client 64
     store = world.open()
     store.put(KEY, b"value", generation=0)
     store.close()
@@ -145,7 +145,7 @@ def test_a_newer_schema_is_refused_and_the_file_left_as_it_is(world):  # client 
     assert store.get(KEY).value == b"value"
 
 
-def test_another_programs_database_is_refused_and_left_as_it_is(world):
+def test_another_programs_database_is_rejected_and_left_as_it_is(world):
     with sqlite3.connect(world.path) as database:
         database.execute("CREATE TABLE bookmarks (url TEXT)")
     database.close()
@@ -157,7 +157,7 @@ def test_another_programs_database_is_refused_and_left_as_it_is(world):
 
 
 @pytest.mark.parametrize("content", [b"this is no database, and long enough to look at\n" * 100, b"\x00" * 8192])
-def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(world, content):  # client 62
+def test_a_file_that_is_no_database_is_rejected_and_left_as_it_is(world, content):  # client 62
     world.path.write_bytes(content)
     world.path.chmod(0o600)
     with pytest.raises(StoreUnavailable, match=r"tokens\.db cannot be used: it is no SQLite file"):
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(world, content)
     assert world.path.read_bytes() == content
 
 
-def test_a_damaged_database_is_refused_never_destroyed_and_works_once_it_is_moved_away(world):  # client 62, 15
+def test_a_damaged_database_is_rejected_never_destroyed_and_works_once_it_is_moved_away(world):  # client 62, 15
     store = world.open()
     for number in range(50):
         store.put(f"{number}", b"value" * 500, generation=0)
@@ -185,13 +185,13 @@ def test_a_damaged_database_is_refused_never_destroyed_and_works_once_it_is_move
 
 def test_a_value_that_became_text_reads_as_damaged(world):  # client 62
     store = world.open()
-    vault = EncryptedStore(store)
-    vault.save(KEY, b"payload", 0)
+    encrypted = EncryptedStore(store)
+    encrypted.save(KEY, b"payload", 0)
     with sqlite3.connect(world.path) as database:
         database.execute("UPDATE record SET value = 'text'")
     database.close()
-    assert vault.load(KEY).payload is None
-    assert vault.misses.damaged == 1
+    assert encrypted.load(KEY).payload is None
+    assert encrypted.misses.damaged == 1
 
 
 def test_a_full_disk_is_an_outage_that_loses_nothing_and_ends(world):  # client 15, 63
@@ -258,7 +258,7 @@ def test_a_folder_that_cannot_be_written_is_an_outage(tmp_path):  # client 15
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
-def test_another_users_file_is_refused(tmp_path):  # client 63
+def test_another_users_file_is_rejected(tmp_path):  # client 63
     let_others_in(tmp_path)
     folder = tmp_path / "shared"
     folder.mkdir()
@@ -361,7 +361,7 @@ def test_a_lease_too_far_away_counts_as_ended(world):
     assert world.open().lease(KEY, owner="b", seconds=60)
 
 
-def test_ended_leases_and_deleted_records_do_not_grow_the_file(world):  # client 61
+def test_expired_leases_and_deleted_records_do_not_grow_the_file(world):  # client 61
     store = world.open()
     for number in range(300):
         generation = store.put(f"{number}", b"v" * 2000, generation=0)
@@ -411,28 +411,28 @@ def test_with_a_keyring_no_key_file_is_made(tmp_path, caplog):
 
 def test_a_key_file_that_cannot_be_used_is_an_outage_of_the_store(world):  # client 15
     world.path.with_name("tokens.db.key").mkdir()
-    vault = EncryptedStore(world.open())
+    encrypted = EncryptedStore(world.open())
     with pytest.raises(
         StoreUnavailable, match=r"encrypted or decrypted. The key file .*tokens.db.key is not a regular file"
     ):
-        vault.save(KEY, b"payload", 0)
+        encrypted.save(KEY, b"payload", 0)
 
 
 def test_a_fork_shares_nothing_and_both_sides_go_on(world):  # client 14
     store = world.open()
-    vault = EncryptedStore(store)
-    generation = vault.save(KEY, b"before", 0)
+    encrypted = EncryptedStore(store)
+    generation = encrypted.save(KEY, b"before", 0)
     children = []
     for number in range(4):
         child = os.fork()
         if child == 0:
-            ok = vault.load(KEY).payload is not None and vault.save(f"{number}", b"child's", 0) is not None
+            ok = encrypted.load(KEY).payload is not None and encrypted.save(f"{number}", b"child's", 0) is not None
             os._exit(0 if ok and not store._lock.locked() else 1)
         children.append(child)
-        generation = vault.save(KEY, b"parent's", generation)
+        generation = encrypted.save(KEY, b"parent's", generation)
         assert generation is not None
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
-    assert vault.keys() == sorted([KEY, *"0123"])
+    assert encrypted.keys() == sorted([KEY, *"0123"])
 
 
 def open_files():
@@ -487,9 +487,9 @@ def test_a_store_that_is_never_closed_ends_quietly(tmp_path):  # client 16
         import sys, threading
         from roomkey.stores.sqlite import SQLiteStore
         from roomkey.stores.encrypted_store import EncryptedStore
-        vault = EncryptedStore(SQLiteStore(sys.argv[1]))
-        vault.save("key", b"payload", 0)
-        threading.Thread(target=lambda: [vault.load("key") for _ in range(10**9)], daemon=True).start()
+        encrypted = EncryptedStore(SQLiteStore(sys.argv[1]))
+        encrypted.save("key", b"payload", 0)
+        threading.Thread(target=lambda: [encrypted.load("key") for _ in range(10**9)], daemon=True).start()
         SQLiteStore(sys.argv[1] + "2").put("key", b"value", generation=0)
         """,
         tmp_path / "tokens.db",

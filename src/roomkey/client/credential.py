@@ -283,13 +283,13 @@ class Credential(Confidential):
                 asked_at=now,
                 spending=lambda: resources.guard(flight),
             )
-            return self._landed(replace(renewed, reason=reason), before, flight)
+            return self._finished(replace(renewed, reason=reason), before, flight)
 
         self._flight = flight = Flight(job)
         flight.start(resources.workers)
         return flight
 
-    def _landed(
+    def _finished(
         self, renewed: CredentialState, before: CredentialState, flight: Flight[CredentialState]
     ) -> CredentialState:
         """Take over what the flight brought; runs in the flight's thread, just before its waiters wake."""
@@ -316,7 +316,7 @@ class Credential(Confidential):
                 self._set(renewed)
             kept = renewed.record
             saved = renewed.saved or kept is None or not kept.refresh_token
-            self._resources.landed(flight, self, saved=saved)
+            self._resources.finished(flight, self, saved=saved)
         return renewed
 
     def _set(self, state: CredentialState) -> None:

@@ -98,7 +98,7 @@ class Resources:
         """Have the interpreter's exit wait for ``flight``: it is spending a refresh token."""
         self._spending.add(flight)
 
-    def landed(self, flight: Flight[Any], credential: object, *, saved: bool) -> None:
+    def finished(self, flight: Flight[Any], credential: object, *, saved: bool) -> None:
         """Forget ``flight``, and keep ``credential`` alive while its newest refresh token is in memory only."""
         self._spending.discard(flight)
         if saved:

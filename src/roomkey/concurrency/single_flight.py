@@ -163,11 +163,11 @@ class Flight(Generic[Result]):
         import asyncio  # a seventh of the import time of all roomkey, and needless to a program without an event loop
 
         loop = asyncio.get_running_loop()
-        landed: asyncio.Future[None] = loop.create_future()
+        finished: asyncio.Future[None] = loop.create_future()
 
         def settle() -> None:
-            if not landed.done():
-                landed.set_result(None)
+            if not finished.done():
+                finished.set_result(None)
 
         def wake() -> None:
             try:
@@ -177,7 +177,7 @@ class Flight(Generic[Result]):
 
         if self._wake_with(wake):
             try:
-                await asyncio.wait({landed}, timeout=seconds)
+                await asyncio.wait({finished}, timeout=seconds)
             finally:
                 self._forget(wake)
 
@@ -185,18 +185,18 @@ class Flight(Generic[Result]):
         import trio  # only ever reached inside a trio task
 
         token = trio.lowlevel.current_trio_token()
-        landed = trio.Event()
+        finished = trio.Event()
 
         def wake() -> None:
             try:
-                token.run_sync_soon(landed.set)
+                token.run_sync_soon(finished.set)
             except trio.RunFinishedError:  # that run has ended, so nobody waits there any more
                 return
 
         if self._wake_with(wake):
             try:
                 with trio.move_on_after(seconds):
-                    await landed.wait()
+                    await finished.wait()
             finally:
                 self._forget(wake)
 
