@@ -5,18 +5,15 @@ import binascii
 import hmac
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
 from roomkey.errors import InvalidToken
 from roomkey.jose.verification_key import ALGORITHMS
 from roomkey.jose.verify import verify_compact
 from roomkey.secret import Confidential
-from roomkey.testing.ledger import Authorization, RegisteredClient, digest
+from roomkey.testing.ledger import Authorization, Ledger, LedgerToken, RegisteredClient, digest
 from roomkey.testing.loopback import LoopbackRequest, LoopbackResponse, json_response
-
-if TYPE_CHECKING:
-    from roomkey.testing.issuer import Issuer
 
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _SECRET_PARAMETERS: Final = frozenset({"client_secret", "password", "refresh_token", "client_assertion", "token"})
@@ -117,7 +114,28 @@ def _basic(authorization: str | None, *, form_encoded: bool) -> tuple[str, str] 
     return (unquote_plus(name), unquote_plus(secret)) if form_encoded else (name, secret)
 
 
-def authenticate_client(issuer: "Issuer", sent: ClientRequest) -> RegisteredClient:
+class AuthorizationServer(Protocol):
+    """The parts of an issuer that its token endpoint works with."""
+
+    audience: str
+    ledger: Ledger
+
+    @property
+    def url(self) -> str: ...  # noqa: D102
+
+    @property
+    def token_endpoint(self) -> str: ...  # noqa: D102
+
+    def wall(self) -> float: ...  # noqa: D102
+
+    def token_members(  # noqa: D102
+        self, grant: Authorization, *, scope: str | None = None, renewed: bool = False
+    ) -> dict[str, object]: ...
+
+    def use_refresh_token(self, token: LedgerToken) -> bool: ...  # noqa: D102
+
+
+def authenticate_client(issuer: AuthorizationServer, sent: ClientRequest) -> RegisteredClient:
     """The client that sent this; raises IssuerError with ``invalid_client``."""
     client = issuer.ledger.clients.get(sent.client_id)
     if client is None or not client.enabled or client.authentication not in (None, sent.authentication):
@@ -131,7 +149,7 @@ def authenticate_client(issuer: "Issuer", sent: ClientRequest) -> RegisteredClie
     return client
 
 
-def _check_assertion(issuer: "Issuer", client: RegisteredClient, sent: ClientRequest) -> None:
+def _check_assertion(issuer: AuthorizationServer, client: RegisteredClient, sent: ClientRequest) -> None:
     """Accept each assertion once, for one minute before and ten after it was made (RFC 7523 section 3)."""
     assertion, now = sent.value("client_assertion") or "", issuer.wall()
     if client.keys is None or sent.value("client_assertion_type") != _ASSERTION_TYPE or sent.client_secret:
@@ -150,7 +168,7 @@ def _check_assertion(issuer: "Issuer", client: RegisteredClient, sent: ClientReq
         client.assertions[jti] = assertion
 
 
-def token_response_members(issuer: "Issuer", sent: ClientRequest) -> dict[str, object]:
+def token_response_members(issuer: AuthorizationServer, sent: ClientRequest) -> dict[str, object]:
     """The members of the response to a token request; raises IssuerError."""
     names = [name for name, _ in sent.form if name not in _REPEATABLE]
     if len(names) != len(set(names)) or (sent.authentication == "client_secret_basic" and sent.value("client_secret")):
@@ -171,7 +189,7 @@ def token_response_members(issuer: "Issuer", sent: ClientRequest) -> dict[str, o
     return issuer.token_members(Authorization(client.client_id, subject, scope, audience))
 
 
-def _authenticated_user(issuer: "Issuer", sent: ClientRequest) -> str:
+def _authenticated_user(issuer: AuthorizationServer, sent: ClientRequest) -> str:
     user = issuer.ledger.users.get(sent.value("username") or "")
     password = (sent.value("password") or "").encode()
     if user is None or not user.enabled or not hmac.compare_digest(user.password.encode(), password):
@@ -187,7 +205,7 @@ def _granted_scope(asked: str | None, allowed: str) -> str:
     return asked
 
 
-def _refresh(issuer: "Issuer", client: RegisteredClient, sent: ClientRequest) -> dict[str, object]:
+def _refresh(issuer: AuthorizationServer, client: RegisteredClient, sent: ClientRequest) -> dict[str, object]:
     with issuer.ledger.lock:
         token = issuer.ledger.refresh(sent.value("refresh_token") or "")
         if token is None or token.authorization.client_id != client.client_id:
