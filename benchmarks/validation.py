@@ -37,7 +37,7 @@ def authorized(case: Case, url: str) -> Callable[[], object]:
     return lambda: validator.authorize(header, wanted)
 
 
-JUDGES = (
+VALIDATIONS = (
     ("a token seen before", seen, GOAL_SEEN, "<= 2 us"),
     ("  a whole request with it", authorized, None, ""),
     ("a new token, over the bare check", new, GOAL_OVER_BARE, "<= 12 us"),
@@ -45,17 +45,17 @@ JUDGES = (
 )
 
 
-def judged(case: Case) -> None:
+def compare(case: Case) -> None:
     with published(case.jwk) as url:
-        judges = [(name, make(case, url)) for name, make, _, _ in JUDGES]
-        for _, judge in judges:
-            judge()
+        calls = [(name, make(case, url)) for name, make, _, _ in VALIDATIONS]
+        for _, call in calls:
+            call()
         contestants = [Contestant("cryptography, the bare check", per_call(case.bare, CALLS))]
-        contestants += [Contestant(name, per_call(judge, CALLS)) for name, judge in judges]
+        contestants += [Contestant(name, per_call(call, CALLS)) for name, call in calls]
         bare, *others = interleave(contestants, ROUNDS)
     table = Table(f"Validating a token: {case.algorithm}", "", "us", "us over bare", "goal", "")
     table.row(bare.name, f"{bare.median * 1e6:.1f}", "0.0", "", "")
-    for series, (name, _, goal, words) in zip(others, JUDGES, strict=True):
+    for series, (name, _, goal, words) in zip(others, VALIDATIONS, strict=True):
         over = series.over(bare)
         measured = over if goal == GOAL_OVER_BARE else series.median
         reached = (words, verdict(measured, goal)) if goal is not None else ("", "")
@@ -66,7 +66,7 @@ def judged(case: Case) -> None:
 
 def main() -> None:
     for case in (rs256(), es256()):
-        judged(case)
+        compare(case)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Figure 6: what it costs an API to judge a token it has not seen before, over the bare signature check."""
+"""Figure 6: what it costs an API to validate a token it has not seen before, over the bare signature check."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def roomkey(case: Case, url: str) -> Callable[[], object]:
     keys, allowed = KeySet.remote(url), allowed_algorithms([case.algorithm])
     rules = ClaimRules(issuer=ISSUER, audiences=frozenset({AUDIENCE}))
 
-    def judge() -> object:
+    def call() -> object:
         compact = read_compact(case.token)
         check_algorithm(compact.header, allowed)
         check_type(compact.header.typ, access_tokens_only=rules.access_tokens_only)
@@ -138,7 +138,7 @@ def roomkey(case: Case, url: str) -> Callable[[], object]:
         check_claims(claims, rules, now=time.time())
         return claims
 
-    return judge
+    return call
 
 
 def roomkey_signature(case: Case, url: str) -> Callable[[], object]:
@@ -154,11 +154,11 @@ def pyjwt(case: Case, _: str) -> Callable[[], object]:
 def pyjwk_client(case: Case, url: str) -> Callable[[], object]:
     client = jwt.PyJWKClient(url, lifespan=36_000)
 
-    def judge() -> object:
+    def call() -> object:
         key = client.get_signing_key_from_jwt(case.token)
         return jwt.decode(case.token, key, algorithms=[case.algorithm], audience=AUDIENCE, issuer=ISSUER)
 
-    return judge
+    return call
 
 
 def joserfc_(case: Case, _: str) -> Callable[[], object]:
@@ -167,27 +167,27 @@ def joserfc_(case: Case, _: str) -> Callable[[], object]:
         iss={"essential": True, "value": ISSUER}, aud={"essential": True, "value": AUDIENCE}, exp={"essential": True}
     )
 
-    def judge() -> object:
+    def call() -> object:
         token = joserfc.jwt.decode(case.token, keys, algorithms=[case.algorithm])
         wanted.validate(token.claims)
         return token.claims
 
-    return judge
+    return call
 
 
 def authlib(case: Case, _: str) -> Callable[[], object]:
     keys, decoder = JsonWebKey.import_key_set({"keys": [case.jwk]}), JsonWebToken([case.algorithm])
     wanted = {"iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": AUDIENCE}}
 
-    def judge() -> object:
+    def call() -> object:
         claims = decoder.decode(case.token, keys, claims_options=wanted)
         claims.validate()
         return claims
 
-    return judge
+    return call
 
 
-JUDGES = (
+VALIDATIONS = (
     ("roomkey, published keys", roomkey),
     ("  its signature check alone", roomkey_signature),
     ("PyJWT, key in hand", pyjwt),
@@ -197,17 +197,17 @@ JUDGES = (
 )
 
 
-def judged(case: Case) -> None:
+def compare(case: Case) -> None:
     with published(case.jwk) as url:
-        judges = [(name, make(case, url)) for name, make in JUDGES]
-        for _, judge in judges:
-            judge()  # keys are there and headers are known before anything is measured
+        calls = [(name, make(case, url)) for name, make in VALIDATIONS]
+        for _, call in calls:
+            call()  # keys are there and headers are known before anything is measured
         contestants = [Contestant("cryptography, the bare check", per_call(case.bare, CALLS))]
-        contestants += [Contestant(name, per_call(judge, CALLS)) for name, judge in judges]
+        contestants += [Contestant(name, per_call(call, CALLS)) for name, call in calls]
         with contextlib.nullcontext() if missing() else case.in_node() as node:
             if node is not None:
                 contestants.append(node.contestant(NODE, "bare", CALLS))
-                contestants.append(node.contestant("fast-jwt, key in hand", "judge", CALLS))
+                contestants.append(node.contestant("fast-jwt, key in hand", "call", CALLS))
             bare, *others = interleave(contestants, ROUNDS)
     table = Table(f"Judging a token: {case.algorithm}", "", "us", "us over bare", "goal", "")
     table.row(bare.name, f"{bare.median * 1e6:.1f}", "0.0", "", "")
@@ -223,13 +223,13 @@ def judged(case: Case) -> None:
     table.show()
 
 
-def refused(case: Case) -> None:
+def rejected(case: Case) -> None:
     """A megabyte from a stranger."""
     head, _, tail = case.token.split(".")
     huge = f"{head}.{'A' * 1_000_000}.{tail}"
 
-    def refusing(judge: Callable[[Case, str], Callable[[], object]], url: str) -> Callable[[], object]:
-        attempt = judge(replace(case, token=huge), url)
+    def refusing(call: Callable[[Case, str], Callable[[], object]], url: str) -> Callable[[], object]:
+        attempt = call(replace(case, token=huge), url)
 
         def call() -> None:
             with contextlib.suppress(Exception):
@@ -238,7 +238,7 @@ def refused(case: Case) -> None:
         return call
 
     with published(case.jwk) as url:
-        contestants = [Contestant(name, per_call(refusing(make, url), 5)) for name, make in JUDGES]
+        contestants = [Contestant(name, per_call(refusing(make, url), 5)) for name, make in VALIDATIONS]
         with contextlib.nullcontext() if missing() else replace(case, token=huge).in_node() as node:
             if node is not None:
                 contestants.append(node.contestant("fast-jwt, key in hand", "refuse", 5))
@@ -256,8 +256,8 @@ def refused(case: Case) -> None:
 def main() -> None:
     cases = (rs256(), es256())
     for case in cases:
-        judged(case)
-    refused(cases[0])
+        compare(case)
+    rejected(cases[0])
 
 
 if __name__ == "__main__":
