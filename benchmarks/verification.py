@@ -207,7 +207,7 @@ def compare(case: Case) -> None:
         with contextlib.nullcontext() if missing() else case.in_node() as node:
             if node is not None:
                 contestants.append(node.contestant(NODE, "bare", CALLS))
-                contestants.append(node.contestant("fast-jwt, key in hand", "call", CALLS))
+                contestants.append(node.contestant("fast-jwt, key in hand", "judge", CALLS))
             bare, *others = interleave(contestants, ROUNDS)
     table = Table(f"Judging a token: {case.algorithm}", "", "us", "us over bare", "goal", "")
     table.row(bare.name, f"{bare.median * 1e6:.1f}", "0.0", "", "")
@@ -228,8 +228,8 @@ def rejected(case: Case) -> None:
     head, _, tail = case.token.split(".")
     huge = f"{head}.{'A' * 1_000_000}.{tail}"
 
-    def refusing(call: Callable[[Case, str], Callable[[], object]], url: str) -> Callable[[], object]:
-        attempt = call(replace(case, token=huge), url)
+    def rejecting(make: Callable[[Case, str], Callable[[], object]], url: str) -> Callable[[], object]:
+        attempt = make(replace(case, token=huge), url)
 
         def call() -> None:
             with contextlib.suppress(Exception):
@@ -238,7 +238,7 @@ def rejected(case: Case) -> None:
         return call
 
     with published(case.jwk) as url:
-        contestants = [Contestant(name, per_call(refusing(make, url), 5)) for name, make in VALIDATIONS]
+        contestants = [Contestant(name, per_call(rejecting(make, url), 5)) for name, make in VALIDATIONS]
         with contextlib.nullcontext() if missing() else replace(case, token=huge).in_node() as node:
             if node is not None:
                 contestants.append(node.contestant("fast-jwt, key in hand", "refuse", 5))
