@@ -53,7 +53,8 @@ class Group(TyperGroup):
     """A group of commands whose help has the project's layout.
 
     Attributes:
-        lazy: for each command that is imported when it is used, the module whose ``app`` it is, and its short help.
+        lazy: for each command that is imported when it is used, its module and its short help. The module has
+            an ``app``, or a ``noun`` with an ``app``.
     """
 
     lazy: ClassVar[Mapping[str, tuple[str, str]]] = {}
@@ -72,6 +73,7 @@ class Group(TyperGroup):
             return super().get_command(ctx, cmd_name)
         module, words = self.lazy[cmd_name]
         holder = typer.Typer(rich_markup_mode=None, add_completion=False)
-        holder.add_typer(import_module(module).app, name=cmd_name, short_help=words)
+        found = import_module(module)
+        holder.add_typer(getattr(found, "noun", found).app, name=cmd_name, short_help=words)
         group: Any = typer.main.get_command(holder)
         return group.commands[cmd_name]

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -106,6 +107,23 @@ def _serve_options(options: list[str]) -> dict[str, str] | None:
     return {name.removeprefix("--"): value for name, value in zip(names, values, strict=True)}
 
 
+def _admin_list(words: list[str]) -> Callable[[], int] | None:
+    """``[--data DIR] NOUN list [--json]``, for the nouns that need no typer; None for anything else."""
+    from roomkey.cli.admin import NOUNS
+
+    data = None
+    if len(words) > 1 and words[0] == "--data" and words[1] and not words[1].startswith("-"):
+        data, words = Path(words[1]), words[2:]
+    if words[1:] not in (["list"], ["list", "--json"]) or words[0] not in NOUNS:
+        return None
+    noun = getattr(import_module(NOUNS[words[0]][0]), "noun", None)
+    if noun is None or not noun.has_list:
+        return None
+    from roomkey.cli.admin.context import Place
+
+    return partial(noun.list_all, Place(data), as_json="--json" in words)
+
+
 def _command(given: list[str]) -> Callable[[], int]:
     """The code of the command. The lines below start without typer, three times as fast; all others are parsed by it.
 
@@ -127,6 +145,8 @@ def _command(given: list[str]) -> Callable[[], int]:
             named = dict.fromkeys(("listen", "issuer", "database")) | values
             folder = None if data is None else Path(data)
             return partial(serve_or_check, data=folder, **named, check=False, as_json=False, example=False)
+        case ["admin", *words] if (listed := _admin_list(words)) is not None:
+            return listed
         case _:
             from roomkey.cli.app import run
 

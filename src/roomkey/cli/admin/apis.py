@@ -20,7 +20,6 @@ from roomkey.cli.time_words import coarse, duration
 from roomkey.secret import Secret
 
 noun = Noun("api", "APIs: what tokens are for, and which scopes there are.")
-app = noun.app
 noun.shows(RotateApiSecret)(print_new_secret)
 
 

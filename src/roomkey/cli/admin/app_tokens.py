@@ -16,7 +16,6 @@ from roomkey.cli.admin.typer_command import Extra, Noun
 from roomkey.cli.time_words import date
 
 noun = Noun("app-token", "App tokens: long-lived tokens that an app is configured with.")
-app = noun.app
 
 
 def _state(token: AppToken) -> str:

@@ -14,7 +14,6 @@ from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.time_words import date
 
 noun = Noun("audit", "The audit log, and whether its hash chain holds.")
-app = noun.app
 
 
 @noun.command("list", "List the latest events.")

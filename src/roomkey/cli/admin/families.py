@@ -6,7 +6,6 @@ from roomkey.cli.admin.printing import day, print_done, print_list
 from roomkey.cli.admin.typer_command import Noun
 
 noun = Noun("family", "Refresh token families: the refresh tokens of one sign-in at a client.")
-app = noun.app
 
 
 @noun.shows(ListFamilies)

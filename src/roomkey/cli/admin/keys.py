@@ -17,7 +17,6 @@ from roomkey.cli.errors import print_error
 from roomkey.cli.exit_code import ExitCode
 
 noun = Noun("keys", "Keys: those that sign tokens, and the one that encrypts the database.")
-app = noun.app
 
 
 @noun.command("list", "List the signing keys by their states.")

@@ -27,7 +27,6 @@ from roomkey.cli.admin.printing import mark, print_done, print_facts, print_list
 from roomkey.cli.admin.typer_command import Extra, Given, Noun
 
 noun = Noun("service-account", "Service accounts: the apps that get tokens.")
-app = noun.app
 noun.shows(RotateAccountSecret)(print_new_secret)
 
 

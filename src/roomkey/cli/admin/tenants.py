@@ -5,7 +5,6 @@ from roomkey.cli.admin.printing import print_done, print_list, when
 from roomkey.cli.admin.typer_command import Noun
 
 noun = Noun("tenant", "Tenants: whose data is kept apart.")
-app = noun.app
 
 
 @noun.shows(CreateTenant)

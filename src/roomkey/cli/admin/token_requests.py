@@ -12,7 +12,6 @@ from roomkey.cli.admin.typer_command import Noun
 from roomkey.cli.time_words import duration
 
 noun = Noun("token-request", "Requests for app tokens, which users make in the backoffice.")
-app = noun.app
 
 
 @noun.shows(ListTokenRequests)

@@ -7,28 +7,28 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
-import typer
-from typer.models import CommandInfo
 
 from roomkey.authorization_server.commands.command import Command, commands_of, revealed, summary_of
 from roomkey.authorization_server.commands.fields import convert
 from roomkey.authorization_server.commands.paging import ListCommand, all_items
 from roomkey.authorization_server.commands.terminal import Parameter, element_of, parameters_of
 from roomkey.authorization_server.unit_of_work import UnitOfWork
-from roomkey.cli import help as help_
-from roomkey.cli.admin.context import changing, reading
+from roomkey.cli.admin.context import Place, changing, reading
 from roomkey.cli.admin.printing import print_json
 from roomkey.cli.admin.time_span import seconds
 from roomkey.cli.exit_code import ExitCode
 from roomkey.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    import typer
+
 Shown = TypeVar("Shown", bound=Callable[..., None])
 Verb = TypeVar("Verb", bound=Callable[..., int])
 Given = Mapping[str, Any]
-_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for a script.")]
 _LARGEST_FILE = 65_536
 
 
@@ -59,8 +59,10 @@ class Noun:
     """
 
     def __init__(self, name: str, words: str) -> None:
-        self.app = typer.Typer(cls=help_.Group, help=words)
-        self._order = [kind.declaration.verb for kind in commands_of(name)]
+        self._name = name
+        self._words = words
+        self._shown: dict[str, tuple[type[Command[Any]], Callable[..., None], Extra]] = {}
+        self._written: list[tuple[str, str, Callable[..., int]]] = []
 
     def shows(self, kind: type[Command[Any]], extra: Extra | None = None) -> Callable[[Shown], Shown]:
         """Make the verb of ``kind``, whose result the decorated function prints for a reader.
@@ -69,50 +71,65 @@ class Noun:
         """
 
         def add(show: Shown) -> Shown:
-            call = _callback(kind, show, extra or Extra())
-            self.app.command(kind.declaration.verb, cls=help_.Command, short_help=summary_of(kind))(call)
-            self.app.registered_commands.sort(key=self._position)
+            self._shown[kind.declaration.verb] = (kind, show, extra or Extra())
             return show
 
         return add
 
-    def _position(self, verb: CommandInfo) -> int:
-        return self._order.index(verb.name or "") if verb.name in self._order else len(self._order)
-
     def command(self, name: str, words: str) -> Callable[[Verb], Verb]:
         """Add a verb that is written by hand."""
-        return self.app.command(name, cls=help_.Command, short_help=words)
+
+        def add(written: Verb) -> Verb:
+            self._written.append((name, words, written))
+            return written
+
+        return add
+
+    @property
+    def app(self) -> "typer.Typer":
+        """The group for typer, which is slow to import."""
+        import typer
+
+        from roomkey.cli import help as help_
+
+        verbs = {
+            verb: (summary_of(kind), _callback(kind, show, extra)) for verb, (kind, show, extra) in self._shown.items()
+        }
+        verbs |= {name: (words, written) for name, words, written in self._written}
+        declared = [kind.declaration.verb for kind in commands_of(self._name)]
+        app = typer.Typer(cls=help_.Group, help=self._words)
+        for verb in sorted(verbs, key=lambda verb: declared.index(verb) if verb in declared else len(declared)):
+            words, call = verbs[verb]
+            app.command(verb, cls=help_.Command, short_help=words)(call)
+        return app
+
+    @property
+    def has_list(self) -> bool:
+        """True where its verb ``list`` is made from a command."""
+        return "list" in self._shown
+
+    def list_all(self, place: Place, *, as_json: bool) -> int:
+        """Run the verb ``list`` without options, as typer would, but without typer."""
+        kind, show, extra = self._shown["list"]
+        given = {one.field: _for_default(one) for one in _own_parameters(kind)}
+        given |= {name: default for name, (_, default) in extra.options.items()} | {"as_json": as_json}
+        return _perform(kind, show, extra, SimpleNamespace(obj=place), given)
 
 
 def _callback(kind: type[Command[Any]], show: Callable[..., None], extra: Extra) -> Callable[..., int]:
     """The function whose signature typer makes options of."""
-    own = [one for one in parameters_of(kind) if not hasattr(element_of(one.kind), "options_of")]
+    import typer
+
+    own = _own_parameters(kind)
     types: dict[str, tuple[Any, Any]] = {one.field: _for_typer(one) for one in own if one.typed.argument}
     types |= {one.field: _for_typer(one) for one in own if not one.typed.argument and one.required}
     types |= extra.options
     types |= {one.field: _for_typer(one) for one in own if not one.typed.argument and not one.required}
-    types["as_json"] = (_AS_JSON, False)
+    as_json = typer.Option("--json", help="One JSON object on stdout, for a script.")
+    types["as_json"] = (Annotated[bool, as_json], False)
 
     def call(context: typer.Context, **given: Any) -> int:
-        as_json = given.pop("as_json")
-        fields = {one.field: _read(one, given[one.field]) for one in own if given[one.field] is not None}
-        transaction = reading if kind.declaration.reads else changing
-        with transaction(context) as uow:
-            command = convert({**fields, **extra.read(uow, given)}, kind)
-            listing = isinstance(command, ListCommand)
-            result = tuple(all_items(uow, command)) if isinstance(command, ListCommand) else command(uow)
-            also = {
-                name: other(*(getattr(command, field) for field in other.__struct_fields__))(uow)
-                for name, other in extra.also.items()
-            }
-        if not as_json:
-            show(result, **also)
-        elif listing:
-            name = kind.declaration.path.strip("/").replace("-", "_")
-            print_json(**{name: [{**_flat(one), **extra.members(one)} for one in result]})
-        else:
-            print_json(**_flat(result), **extra.members(result), **{name: _items(one) for name, one in also.items()})
-        return ExitCode.OK
+        return _perform(kind, show, extra, context, given)
 
     call.__doc__ = kind.__doc__
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -127,8 +144,40 @@ def _callback(kind: type[Command[Any]], show: Callable[..., None], extra: Extra)
     return call
 
 
+def _perform(
+    kind: type[Command[Any]], show: Callable[..., None], extra: Extra, context: Any, given: dict[str, Any]
+) -> int:
+    """Run the command with what was typed, and print its result."""
+    as_json = given.pop("as_json")
+    own = _own_parameters(kind)
+    fields = {one.field: _read(one, given[one.field]) for one in own if given.get(one.field) is not None}
+    transaction = reading if kind.declaration.reads else changing
+    with transaction(context) as uow:
+        command = convert({**fields, **extra.read(uow, given)}, kind)
+        listing = isinstance(command, ListCommand)
+        result = tuple(all_items(uow, command)) if isinstance(command, ListCommand) else command(uow)
+        also = {
+            name: other(*(getattr(command, field) for field in other.__struct_fields__))(uow)
+            for name, other in extra.also.items()
+        }
+    if not as_json:
+        show(result, **also)
+    elif listing:
+        name = kind.declaration.path.strip("/").replace("-", "_")
+        print_json(**{name: [{**_flat(one), **extra.members(one)} for one in result]})
+    else:
+        print_json(**_flat(result), **extra.members(result), **{name: _items(one) for name, one in also.items()})
+    return ExitCode.OK
+
+
+def _own_parameters(kind: type[Command[Any]]) -> list[Parameter]:
+    return [one for one in parameters_of(kind) if not hasattr(element_of(one.kind), "options_of")]
+
+
 def _for_typer(parameter: Parameter) -> tuple[Any, Any]:
     """The annotated type for typer, and the default: None stands for the command's own."""
+    import typer
+
     typed = parameter.typed
     metavar = typed.metavar or None
     if typed.argument:
@@ -145,9 +194,13 @@ def _for_typer(parameter: Parameter) -> tuple[Any, Any]:
         kind = Path
     if parameter.required:
         return Annotated[kind, option], inspect.Parameter.empty
-    if typed.read == "not":
-        return Annotated[bool, option], False
-    return Annotated[kind | None, option], None
+    default = _for_default(parameter)
+    return Annotated[kind if default is not None else kind | None, option], default
+
+
+def _for_default(parameter: Parameter) -> bool | None:
+    """The value of an option that was not given; None stands for the command's own default."""
+    return False if parameter.typed.read == "not" else None
 
 
 def _name(parameter: Parameter) -> str:

@@ -27,7 +27,6 @@ from roomkey.cli.admin.typer_command import Extra, Given, Noun
 from roomkey.errors import ConfigurationError
 
 noun = Noun("user", "Users: who signs in, and their permissions.")
-app = noun.app
 _LONGEST_LINE = 4096
 
 
