@@ -24,7 +24,7 @@ from roomkey.authorization_server.server.middleware import middleware
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.last_used import LastUsed
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
-from roomkey.authorization_server.web.exact_paths import ExactPaths
+from roomkey.authorization_server.web.endpoint import ExactPaths
 
 
 def create_app(service: Service, *, hashing: PasswordHashing | None = None) -> Starlette:

@@ -30,7 +30,7 @@ _CHECK: Final = b"these are the keys of this database"
 
 
 class Service:
-    """What commands, endpoints and pages share. Safe in any thread.
+    """State shared by commands, endpoints and pages. Safe in any thread.
 
     Attributes:
         settings: its settings.

@@ -39,7 +39,7 @@ class _Given:
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """How a setting is read from the file and from a variable, and the most that it may be, in seconds."""
+    """Parsers of a setting in the file and in a variable, and its maximum in seconds."""
 
     in_file: Callable[[Table, str], object]
     in_environment: Callable[[str, str], object] = lambda _, value: value

@@ -169,7 +169,7 @@ def test_a_rotated_app_token_lives_until_its_overlap_is_over(running: Service, c
     assert refused(follower(running, kind, clock=clock), token)
 
 
-def test_a_new_app_token_has_its_place_in_a_list_that_was_made_before(running: Service, clock: FakeClock) -> None:
+def test_a_new_app_token_has_its_bit_in_an_older_list(running: Service, clock: FakeClock) -> None:
     validator = follower(running, "status_list", clock=clock)
     validator.validate(issue_app_token(running).token.reveal())
     with running.unit_of_work(CONSOLE) as uow:
@@ -300,7 +300,7 @@ def test_a_full_deny_list_is_one_that_validators_read(running: Service, clock: F
     assert not refused(validator, issue(running).value)
 
 
-def test_a_list_that_would_be_too_long_is_refused_whole_and_told_of(
+def test_a_list_that_would_be_too_long_is_not_published_and_logged(
     running: Service, client: httpx2.Client, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     insert_revoked_tokens(running, MAX_DENIED + 1)

@@ -117,7 +117,7 @@ def test_a_trailer_is_none_of_the_headers(server_in_thread):  # auth service 33
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_wish_for_another_protocol_is_ignored_and_the_body_belongs_to_its_request(server_in_thread, at_once: bool):
+def test_an_upgrade_is_ignored_and_the_body_belongs_to_its_request(server_in_thread, at_once: bool):
     """Taken for a request of its own, a body could put words into the mouth of whoever shares a proxy's connection."""
     body = asks("/plain")
     head = asks("/echo", *UPGRADE, b"content-length: %d" % len(body), method=b"POST")
@@ -135,7 +135,7 @@ def test_a_wish_for_another_protocol_is_ignored_and_the_body_belongs_to_its_requ
     assert whole.endswith(b"\r\n\r\nhello")
 
 
-def test_a_head_with_such_a_wish_is_measured_as_any_other(server_in_thread):  # auth service 59
+def test_a_head_with_an_upgrade_is_limited_as_any_other(server_in_thread):  # auth service 59
     server = server_in_thread(head_bytes=4096)
     assert server.send(asks("/plain", *UPGRADE, b"x: " + b"a" * 4096)).startswith(b"HTTP/1.1 431 ")
     assert server.send(asks("/plain", *UPGRADE, b"x: " + b"a" * 3500, last=True)).endswith(b"hello")
@@ -143,7 +143,7 @@ def test_a_head_with_such_a_wish_is_measured_as_any_other(server_in_thread):  # 
 
 @pytest.mark.parametrize("target", [b"a:1", b"/plain", b"*"])
 @pytest.mark.parametrize("upgrade", [(), UPGRADE])
-def test_nobody_is_connected_through_the_server(server_in_thread, target: bytes, upgrade):
+def test_connect_is_rejected(server_in_thread, target: bytes, upgrade):
     server = server_in_thread()
     request = asks(target.decode(), *upgrade, method=b"CONNECT") + asks("/plain")
     answer = server.send(request)

@@ -41,7 +41,7 @@ def test_an_interrupt_ends_it_in_the_same_way(child):
     assert "Traceback" not in serving.err
 
 
-def test_outside_of_the_main_thread_it_serves_until_it_is_told_to_end(tmp_path: Path):
+def test_outside_of_the_main_thread_it_serves_until_ending(tmp_path: Path):
     settings = Settings.at(tmp_path, port=0)
     ready, ending = threading.Event(), threading.Event()
 
@@ -74,7 +74,7 @@ def test_a_second_signal_ends_it_at_once(child, number: int):
     connection.close()
 
 
-def test_a_head_that_is_too_large_is_refused_in_one_piece_and_in_many(child):  # auth service 59
+def test_a_head_that_is_too_large_is_rejected_in_one_piece_and_in_many(child):  # auth service 59
     serving = child(head_bytes=4096)
     whole = HEAD + b"x: " + b"a" * 5000 + b"\r\n\r\n"
     assert serving.send(whole).startswith(b"HTTP/1.1 431 ")

@@ -126,7 +126,9 @@ def test_a_caller_who_leaves_takes_nothing_along(running):
     ],
     ids=lambda one: type(one).__name__,
 )
-def test_what_goes_wrong_inside_is_told_nobody_outside(oauth, monkeypatch, caplog, error, expected):  # auth service 58
+def test_an_internal_error_reveals_nothing_to_the_caller(
+    oauth, monkeypatch, caplog, error, expected
+):  # auth service 58
     reports = oauth.add_account()
 
     async def failing(*_, **__):

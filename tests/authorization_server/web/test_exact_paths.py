@@ -10,8 +10,7 @@ from starlette.routing import Mount, Route
 from tests.authorization_server.oauth_service import FORM, error_of
 
 from roomkey.authorization_server.server.access_log import ACCESS
-from roomkey.authorization_server.web.endpoint import Endpoint
-from roomkey.authorization_server.web.exact_paths import ExactPaths
+from roomkey.authorization_server.web.endpoint import Endpoint, ExactPaths
 from roomkey.authorization_server.web.request_response import RawResponse
 
 JWKS = "/oauth2/jwks"
@@ -38,7 +37,7 @@ def logged(caplog):
         ("/.well-known/openid-configuration", "GET, HEAD"),
     ],
 )
-def test_another_method_is_told_which_ones_there_are_and_logged_with_its_address(oauth, logged, path, allowed):
+def test_another_method_is_answered_405_with_allow_and_logged_with_its_route(oauth, logged, path, allowed):
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
     for method in methods:
         answer = oauth.ask(method, path)
@@ -68,18 +67,18 @@ def test_another_method_is_told_which_ones_there_are_and_logged_with_its_address
         "/oauth2/",
     ],
 )
-def test_an_address_that_is_none_is_answered_404_and_its_words_are_not_logged(oauth, logged, path):
+def test_an_unknown_path_is_answered_404_and_not_logged(oauth, logged, path):
     answer = oauth.ask("GET", oauth.service.settings.issuer + path)
     assert answer.status_code == 404
     assert [(line["route"], line["status"]) for line in logged()] == [("-", 404)]
 
 
-def test_what_an_address_is_asked_for_besides_is_no_part_of_it(oauth):
+def test_the_query_is_no_part_of_the_path(oauth):
     assert oauth.ask("GET", JWKS + "?x=1").json() == oauth.ask("GET", JWKS).json()
     assert error_of(oauth.ask("POST", "/oauth2/token?x=1", content=b"a=1", headers=FORM)) == (400, "invalid_request")
 
 
-def test_all_other_addresses_are_the_routers(oauth, logged):
+def test_all_other_paths_are_the_routers(oauth, logged):
     assert oauth.ask("GET", "/health").status_code == 200
     assert oauth.ask("GET", "/oauth2/authorize").headers["content-type"].startswith("text/html")
     assert [line["route"] for line in logged()] == ["/health", "/oauth2/authorize"]
@@ -105,7 +104,7 @@ def test_a_condition_that_holds_is_answered_without_a_body_and_its_length(oauth)
         ("/auth", "/auth", 404),
     ],
 )
-def test_a_prefix_is_no_part_of_the_address(oauth, prefix, path, status):
+def test_a_prefix_is_no_part_of_the_path(oauth, prefix, path, status):
     async def asked() -> httpx2.Response:
         transport = httpx2.ASGITransport(app=oauth.app, root_path=prefix)
         async with httpx2.AsyncClient(transport=transport, base_url="http://a") as http:

@@ -39,7 +39,7 @@ halves = st.sampled_from(["%C3", "%A9", "%c3%a9", "%E6%BC", "%A2", "%F0%9F%98%80
 @example("=1&=2")
 @example("&".join(map(str, range(64))))
 @example("&".join(map(str, range(65))))
-def test_a_form_is_read_as_python_reads_it_or_refused(text):
+def test_a_form_is_parsed_as_python_parses_it_or_rejected(text):
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
@@ -69,13 +69,13 @@ def test_a_form_is_read_as_python_reads_it_or_refused(text):
         b"&" * MAX_BODY_BYTES,
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(body):  # auth service 4, 59
+def test_an_ambiguous_form_is_rejected(body):  # auth service 4, 59
     with pytest.raises(OAuthError):
         parse_form(body, TYPE)
 
 
 @pytest.mark.parametrize("media", [b"", b"application/json", b"text/plain", b"multipart/form-data", b"\xff"])
-def test_another_media_type_is_refused(media):
+def test_another_media_type_is_rejected(media):
     with pytest.raises(OAuthError):
         parse_form(b"a=1", media)
 

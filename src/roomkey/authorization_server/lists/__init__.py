@@ -1,1 +1,1 @@
-"""What validators poll so that they need not ask about each token: the deny list and the status list."""
+"""Revocation lists that validators poll instead of introspecting each token: deny list and status list."""

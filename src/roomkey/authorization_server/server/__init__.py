@@ -1,1 +1,1 @@
-"""How the auth service is run: uvicorn with limits, logs, metrics, background jobs and backups."""
+"""Serving: uvicorn with limits, logs, metrics, background jobs and backups."""

@@ -1,4 +1,4 @@
-"""A copy of the SQLite database while it is in use: whole, of one moment, and for its owner's eyes only."""
+"""Backup of the SQLite database while it is in use: a consistent copy that only its owner can read."""
 
 import os
 import sqlite3
@@ -16,9 +16,9 @@ from roomkey.stores.private_file import sync_folder
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """The copy that was made: its path, its size in bytes, and where the keys that open its secrets are kept.
+    """A backup: its path, its size in bytes, and where the keys are that decrypt its columns.
 
-    Without those keys the copy is of no use to anybody, so keep the two in different places.
+    The copy is useless without the keys: keep the two in different places.
     """
 
     path: Path
@@ -27,10 +27,10 @@ class Backup:
 
 
 def back_up(service: Service, actor: Actor, file: Path) -> Backup:
-    """Copy the database of ``service`` to ``file`` (0600) by ``VACUUM INTO``; the copy holds the record of its making.
+    """Copy the database of ``service`` to ``file`` (0600) by ``VACUUM INTO``, with the audit event of its creation.
 
     Raises NotAllowed, Conflict where something is at ``file`` already, Invalid for PostgreSQL and for a path that
-    cannot be written, DatabaseUnavailable. Blocks, and stops nobody else from reading or writing.
+    cannot be written, DatabaseUnavailable. Blocks; others read and write meanwhile.
     """
     if service.database.file is None:
         raise Invalid("The database is PostgreSQL, which pg_dump backs up.", field="file")
@@ -38,12 +38,12 @@ def back_up(service: Service, actor: Actor, file: Path) -> Backup:
     with service.unit_of_work(actor) as uow:
         uow.demand(Permission.CHANGE_SETTINGS)
         if uow.actor.tenant is not None:
-            raise NotAllowed("A backup holds the things of all tenants; ask an administrator of the whole service.")
+            raise NotAllowed("A backup has the data of all tenants; ask an administrator of the whole service.")
         if os.path.lexists(path):
             raise _taken(path)
         record_event(uow, "database.backed_up", Subject("database", ""), file=path.name)
     try:
-        written = _copied(service, path)
+        written = _copy(service, path)
         try:
             os.link(written, path)
             sync_folder(path.parent)
@@ -56,8 +56,8 @@ def back_up(service: Service, actor: Actor, file: Path) -> Backup:
     return Backup(path, path.stat().st_size, service.keyring.description)
 
 
-def _copied(service: Service, path: Path) -> Path:
-    """A whole copy beside ``path``; VACUUM INTO takes an empty file, so it is private from its first byte."""
+def _copy(service: Service, path: Path) -> Path:
+    """Return a complete copy beside ``path``; VACUUM INTO accepts an empty file, which is private from the start."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         connection = service.database.engines.reader.raw_connection()
@@ -78,4 +78,4 @@ def _copied(service: Service, path: Path) -> Path:
 
 
 def _taken(path: Path) -> Conflict:
-    return Conflict(f"There is something at {path} already, and a backup overwrites nothing; name another file.")
+    return Conflict(f"{path} exists already, and a backup overwrites nothing; name another file.")

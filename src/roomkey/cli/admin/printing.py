@@ -1,5 +1,6 @@
 """What a verb prints: one JSON object for a script, or words and a table for people."""
 
+import dataclasses
 import json
 import sys
 import time
@@ -8,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from roomkey.authorization_server.plain import plain
 from roomkey.cli.theme import facts, labelled, listed, output, paragraph, shown
 from roomkey.cli.time_words import date, relative
 
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 def print_json(**named: Any) -> None:
     """Print one JSON object."""
-    sys.stdout.write(json.dumps(plain(named), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(named, indent=2, ensure_ascii=False, default=_as_json) + "\n")
+
+
+def _as_json(value: Any) -> Any:
+    """Return a dataclass or a mapping as a dict, another collection as a list; for ``json.dumps(default=…)``."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return dict(value) if isinstance(value, Mapping) else list(value)
 
 
 def print_done(sentence: str, *pairs: tuple[str, str], secrets: Mapping[str, str] | None = None) -> None:
