@@ -50,8 +50,8 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
             f"The issuer's metadata is not available (HTTP {response.status}); check issuer= or give token_endpoint=.",
             status=response.status,
         )
-    fields = read_fields(response)
-    if fields.at("issuer") != issuer:
+    fields: dict[str, object] = read_fields(response).tree
+    if fields.get("issuer") != issuer:
         raise TokenEndpointError(
             "issuer_mismatch",
             "The metadata belongs to another issuer; issuer= must be equal to it, character for character.",
@@ -59,7 +59,7 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
         )
     usable = {}
     for name in _ENDPOINTS:
-        url = fields.at(name)
+        url = fields.get(name)
         # http is for loopback alone, and an issuer elsewhere has no say in what is asked there.
         downgraded = urlsplit(issuer).scheme == "https" and not str(url).startswith("https:")
         usable[name] = None if not isinstance(url, str) or downgraded or url_problem(url) else url

@@ -72,22 +72,19 @@ class _Grant:
         if (self.issuer is None) == (self.token_endpoint is None):
             raise ConfigurationError("Give either issuer= or token_endpoint=.")
         check_endpoint_url(self.issuer or self.token_endpoint or "", "issuer=" if self.issuer else "token_endpoint=")
-        self._set("resource", _values(self.resource))
-        self._set("extra", _pairs(self.extra))
-        if self.client_secret is not None:
-            self._set("client_secret", Secret.of(self.client_secret))
+        secret = None if self.client_secret is None else Secret.of(self.client_secret)
         authentication = checked_authentication(
-            self.authentication, client_id=self.client_id, has_secret=self.client_secret is not None
+            self.authentication, client_id=self.client_id, has_secret=secret is not None
         )
-        self._set("authentication", authentication)
+        normalised: dict[str, object] = {"client_secret": secret, "authentication": authentication}
+        normalised |= {"resource": _values(self.resource), "extra": _pairs(self.extra)}
+        for name, value in normalised.items():
+            object.__setattr__(self, name, value)
         if not 0.0 < self.default_lifetime <= LONGEST_LIFETIME:
             raise ConfigurationError("default_lifetime= is a number of seconds above 0 and up to 366 days.")
         for name, _ in self._extra_pairs:
             if name in _OWN | _ASSERTION:
                 raise ConfigurationError(f"extra= cannot set {name}, which has a setting of its own.")
-
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
 
     @property
     def _extra_pairs(self) -> Form:
@@ -191,7 +188,7 @@ class Password(_Grant):
         _Grant.__post_init__(self)
         if not self.username:
             raise ConfigurationError("username= is missing; the password grant needs one.")
-        self._set("password", Secret.of(self.password))
+        object.__setattr__(self, "password", Secret.of(self.password))
 
     @property
     def description(self) -> str:
