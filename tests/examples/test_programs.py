@@ -37,7 +37,7 @@ def test_a_client_runs_and_finds_its_token_again_in_its_second_run(
 
 
 @pytest.mark.parametrize("path", SERVERS, ids=lambda path: path.stem)
-def test_a_protected_api_serves_a_managed_token_and_nobody_without_one(
+def test_a_protected_api_serves_a_managed_token_and_rejects_requests_without_one(
     path: Path, issuer: Issuer, leaks: LeakDetector, tmp_path: Path
 ) -> None:
     with served(path, issuer, tmp_path, leaks) as served_api, TokenManager(MemoryStore()) as manager:
@@ -47,19 +47,19 @@ def test_a_protected_api_serves_a_managed_token_and_nobody_without_one(
 
 
 @pytest.fixture(params=["jwk", "jwks", "introspection"])
-def judged_by(request: pytest.FixtureRequest) -> str:
+def validated_by(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def orders_api(judged_by: str, issuer: Issuer, leaks: LeakDetector, tmp_path: Path) -> Iterator[httpx2.Client]:
-    """A client of the orders API, which judges tokens in one of its three ways."""
-    with served(EXAMPLES / "protected_api_fastapi.py", issuer, tmp_path, leaks, judged_by) as client:
+def orders_api(validated_by: str, issuer: Issuer, leaks: LeakDetector, tmp_path: Path) -> Iterator[httpx2.Client]:
+    """A client of the orders API, which validates tokens in one of its three ways."""
+    with served(EXAMPLES / "protected_api_fastapi.py", issuer, tmp_path, leaks, validated_by) as client:
         yield client
 
 
-def test_the_orders_api_serves_a_managed_token_and_refuses_one_without_the_scope(
-    orders_api: httpx2.Client, judged_by: str, issuer: Issuer
+def test_the_orders_api_serves_a_managed_token_and_rejects_one_without_the_scope(
+    orders_api: httpx2.Client, validated_by: str, issuer: Issuer
 ) -> None:
     with TokenManager(MemoryStore()) as manager:
         assert orders_api.get("/orders", auth=BearerAuth(reports(manager, issuer))).status_code == 200
@@ -69,26 +69,26 @@ def test_the_orders_api_serves_a_managed_token_and_refuses_one_without_the_scope
     assert 'error="insufficient_scope"' in refused.headers["www-authenticate"]
     assert 'scope="orders:read"' in refused.headers["www-authenticate"]
     asked = {path for _, path in issuer.other_requests}
-    assert ("/oauth2/jwks" in asked) == (judged_by == "jwks")
-    assert ("/oauth2/introspect" in asked) == (judged_by == "introspection")
+    assert ("/oauth2/jwks" in asked) == (validated_by == "jwks")
+    assert ("/oauth2/introspect" in asked) == (validated_by == "introspection")
 
 
 def test_a_revoked_token_is_seen_where_the_issuer_is_asked_and_its_client_gets_another(
-    orders_api: httpx2.Client, judged_by: str, issuer: Issuer
+    orders_api: httpx2.Client, validated_by: str, issuer: Issuer
 ) -> None:
     with TokenManager(MemoryStore()) as manager:
         credential = reports(manager, issuer)
         revoked = credential.token().value
         issuer.revoke(revoked)
         assert orders_api.get("/orders", auth=BearerAuth(credential)).status_code == 200
-    asked = judged_by == "introspection"
+    asked = validated_by == "introspection"
     assert len(issuer.token_requests) == (2 if asked else 1)
     alone = orders_api.get("/orders", headers={"authorization": f"Bearer {revoked}"})
     assert alone.status_code == (401 if asked else 200)
 
 
 def test_an_outage_of_keys_and_introspection_is_a_503_only_where_the_issuer_must_be_asked(
-    orders_api: httpx2.Client, judged_by: str, issuer: Issuer
+    orders_api: httpx2.Client, validated_by: str, issuer: Issuer
 ) -> None:
     with TokenManager(MemoryStore()) as manager:
         assert orders_api.get("/orders", auth=BearerAuth(reports(manager, issuer))).status_code == 200
@@ -96,7 +96,7 @@ def test_an_outage_of_keys_and_introspection_is_a_503_only_where_the_issuer_must
         issuer.outage()
         other = manager.credential(source(issuer, issuer.add_client("imports")))  # whose token nobody has seen before
         answered = orders_api.get("/orders", auth=BearerAuth(other))
-    asked = judged_by == "introspection"
+    asked = validated_by == "introspection"
     assert answered.status_code == (503 if asked else 200)
     assert ("retry-after" in answered.headers) == asked
 
@@ -111,7 +111,7 @@ def source(issuer: Issuer, client: RegisteredClient) -> ClientCredentials:
 
 @contextlib.contextmanager
 def served(
-    path: Path, issuer: Issuer, folder: Path, leaks: LeakDetector, judged_by: str = "jwks"
+    path: Path, issuer: Issuer, folder: Path, leaks: LeakDetector, validated_by: str = "jwks"
 ) -> Iterator[httpx2.Client]:
     """A client of the program ``path``, which is running; what that printed must hold no secret."""
     log, jwk = folder / "log", folder / "jwk.json"
@@ -122,7 +122,7 @@ def served(
         "AUTH_ISSUER": issuer.url,
         "AUTH_JWK_FILE": str(jwk),
         "ORDERS_API_SECRET": str(issuer.add_client("orders-api").client_secret),
-        "ORDERS_JUDGED_BY": judged_by,
+        "ORDERS_JUDGED_BY": validated_by,
         "PORT": str(port),
     }
     with log.open("w") as output:

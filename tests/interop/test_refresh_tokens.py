@@ -1,4 +1,4 @@
-"""A user's sign-in at a certified OpenID server that rotates refresh tokens and refuses the spent ones."""
+"""A user's sign-in at a certified OpenID server that rotates refresh tokens and rejects used ones."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_each_refresh_spends_the_refresh_token_of_the_one_before(
     assert oidc_provider.grants(client) == ["password", "refresh_token", "refresh_token", "refresh_token"]
 
 
-def test_a_refresh_token_from_a_restored_backup_is_refused_and_a_new_sign_in_follows(
+def test_a_refresh_token_from_a_restored_backup_is_rejected_and_a_new_sign_in_follows(
     oidc_provider: OIDCProvider, client: Client, sources: Sources, tmp_path: Path
 ) -> None:  # client 34
     source, here, backup = sources.user(resource=OPAQUE_ORDERS), tmp_path / "here", tmp_path / "backup"
@@ -39,7 +39,7 @@ def test_a_refresh_token_from_a_restored_backup_is_refused_and_a_new_sign_in_fol
     assert oidc_provider.introspect(client, token.value)["active"]
 
 
-def test_a_user_who_is_known_no_more_needs_a_person_and_is_asked_about_once(
+def test_a_deleted_user_causes_one_request_and_login_required(
     oidc_provider: OIDCProvider, manager: roomkey.TokenManager, client: Client, sources: Sources
 ) -> None:  # client 34
     user = manager.credential(sources.user())

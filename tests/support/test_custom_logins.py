@@ -49,7 +49,7 @@ def test_header_takes_and_gives_headers(http, issuer):
     assert issuer.token_requests[0].authentication == "headers"
 
 
-def test_dated_gives_the_end_as_an_iso_date(http):
+def test_dated_gives_the_expiry_as_an_iso_date(http):
     with ExtendedIssuer(lifetime=90, clock=FakeClock(wall=1_700_000_000.0)) as issuer:
         answer = http.post(issuer.login_endpoint("dated"), json=credentials(issuer)).json()
         assert datetime.fromisoformat(answer["validUntil"]).timestamp() == 1_700_000_090.0
@@ -73,7 +73,7 @@ def test_service_wants_a_live_app_token_and_the_user(http, issuer):
 
 
 @pytest.mark.parametrize("name", ["nested", "bare", "quoted", "header", "dated"])
-def test_wrong_passwords_are_refused_everywhere(http, issuer, name):
+def test_wrong_passwords_are_rejected_everywhere(http, issuer, name):
     for wrong in ({"username": "alice", "password": "wrong"}, {"username": "nobody", "password": "x"}, {}):
         assert http.post(issuer.login_endpoint(name), json=wrong).status_code == 401
     issuer.user.enabled = False

@@ -59,7 +59,7 @@ def test_short_secrets_count_as_a_whole_only(form):
     assert LeakDetector([form("hunter2hunter")]).find_leaks(form("hunter2hunter"))
 
 
-def test_secrets_too_short_to_be_searched_for_are_refused():
+def test_secrets_too_short_to_be_searched_for_are_rejected():
     with pytest.raises(ValueError, match="at least 6"):
         LeakDetector(["abc"])
 

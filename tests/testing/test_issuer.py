@@ -154,7 +154,7 @@ def test_both_kinds_of_metadata_name_the_issuer_and_its_endpoints(http, path, do
         assert http.get(issuer.origin + documents[1]).json()["issuer"] == "https://elsewhere.example"
 
 
-def test_disabled_clients_and_users_are_refused(ask):
+def test_disabled_clients_and_users_are_rejected(ask):
     with Issuer() as issuer:
         token = issuer.issue()
         issuer.user.enabled = False

@@ -9,7 +9,7 @@ from roomkey.testing import Issuer, attack_tokens
 from roomkey.testing.issuer_keys import ALGORITHMS
 
 
-def test_a_token_says_what_it_is_told_to_say(issuer) -> None:
+def test_a_token_has_the_claims_that_are_given(issuer) -> None:
     claims = issuer.keys.claims(issuer.token(sub="alice", scope="a b", tenant="acme", jti=None))
     assert (claims["sub"], claims["scope"], claims["tenant"], claims["iss"]) == ("alice", "a b", "acme", issuer.url)
     assert "jti" not in claims
@@ -42,7 +42,7 @@ def test_the_keys_of_two_issuers_can_differ(issuer) -> None:
         assert issuer.keys.claims(other.token()) is None
 
 
-def test_introspection_tells_only_those_who_prove_who_they_are(issuer, http) -> None:
+def test_introspection_answers_authenticated_clients_only(issuer, http) -> None:
     api = issuer.add_client("orders-api")
     token = issuer.token(scope="orders:read")
 

@@ -25,7 +25,7 @@ def test_no_token_gets_a_challenge_without_an_error_code(http, api):
     assert answer.headers["www-authenticate"] == 'Bearer realm="api"'
 
 
-def test_dead_tokens_get_invalid_token(http):
+def test_expired_and_revoked_tokens_get_invalid_token(http):
     clock = FakeClock()
     with Issuer(lifetime=60, clock=clock) as issuer, ProtectedAPI(issuer) as api, Issuer(clock=clock) as other:
         head, payload, signature = issuer.issue().split(".")
@@ -90,7 +90,7 @@ def test_with_a_validator_that_takes_dpop_it_wants_the_proof_of_a_bound_token(ht
         assert not api.failures
 
 
-def test_a_token_for_another_audience_is_refused(http, issuer):
+def test_a_token_for_another_audience_is_rejected(http, issuer):
     with ProtectedAPI(issuer, audience="billing") as api:
         assert http.get(api.url, headers=bearer(issuer.issue())).status_code == 401
         issuer.opaque = True
@@ -108,7 +108,7 @@ def test_the_challenge_can_be_missing_or_anything(http, issuer, api):
     assert http.get(api.url, headers=bearer(token)).headers["www-authenticate"] == api.challenge
 
 
-def test_good_tokens_can_be_refused_all_or_some(http, issuer, api):
+def test_all_or_some_valid_tokens_can_be_rejected(http, issuer, api):
     first, second = issuer.issue(), issuer.issue()
     api.rejects = lambda token: token == first
     assert [http.get(api.url, headers=bearer(token)).status_code for token in (first, second)] == [401, 200]

@@ -93,7 +93,7 @@ def test_audience_and_repeated_resources_become_aud(ask):
     assert issuer.keys.claims(two["access_token"])["aud"] == ["https://a", "https://b"]
 
 
-def test_refresh_tokens_rotate_and_a_replay_ends_the_sign_in(ask, sign_in):
+def test_refresh_tokens_rotate_and_a_replay_revokes_the_sign_in(ask, sign_in):
     with Issuer(refresh_tokens=True) as issuer:
         first = sign_in(issuer)
         second = ask(issuer, grant_type="refresh_token", refresh_token=first["refresh_token"]).json()
@@ -140,7 +140,7 @@ def test_a_refresh_may_narrow_the_scope_but_not_widen_it_and_dies_with_the_sign_
         assert not issuer.is_live(narrow["access_token"])
 
 
-def test_a_refresh_token_of_another_client_is_refused(http, sign_in):
+def test_a_refresh_token_of_another_client_is_rejected(http, sign_in):
     with Issuer(refresh_tokens=True) as issuer:
         other = issuer.add_client("other")
         spent = sign_in(issuer)["refresh_token"]

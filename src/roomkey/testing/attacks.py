@@ -1,4 +1,4 @@
-"""Tokens that every API must refuse, each wrong in one way: for your own tests of your own API.
+"""Tokens that every API must reject, each wrong in one way: for your own tests of your own API.
 
 >>> from roomkey.testing import Issuer, attack_tokens
 >>> with Issuer() as issuer:
@@ -11,7 +11,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from roomkey.jose import base64url
 from roomkey.jose.signing_key import SigningKey
 from roomkey.secret import Confidential
-from roomkey.testing.issuer_keys import jwk_of, process_key
+from roomkey.testing.issuer_keys import jwk_of, process_key, without_none
 
 if TYPE_CHECKING:
     from roomkey.testing.issuer import Issuer
@@ -29,36 +30,28 @@ Members = dict[str, Any]
 _YEAR: Final = 31_536_000
 
 
-@final
+@dataclass(frozen=True, slots=True, repr=False)
 class AttackToken(Confidential):
-    """A token that must be refused; its repr shows what is wrong with it.
+    """A token that must be rejected; its repr shows ``name``, which says what is wrong with it, not the ``token``."""
 
-    Attributes:
-        name: what is wrong with it, in words.
-        token: the token.
-    """
-
-    __slots__ = ("name", "token")
-
-    def __init__(self, name: str, token: str) -> None:
-        self.name = name
-        self.token = token
+    name: str
+    token: str
 
     def __repr__(self) -> str:
         return f"AttackToken({self.name!r})"
 
 
 def attack_tokens(issuer: "Issuer") -> Iterator[AttackToken]:
-    """Tokens for the audience of ``issuer`` that an API which trusts it must refuse with 401 (or 400), never with 500.
+    """Tokens for the audience of ``issuer`` that an API which trusts it must reject with 401 (or 400), never with 500.
 
-    An API that asks for RFC 9068 (``profile="at+jwt"``) refuses all of them.
+    An API that asks for RFC 9068 (``profile="at+jwt"``) rejects all of them.
     """
     for make in (_algorithms, _foreign_keys, _headers, _forms, _payloads, _claims):
         for name, token in make(issuer).items():
             yield AttackToken(name, token)
 
 
-def _good(issuer: "Issuer") -> tuple[Members, Members]:
+def _valid(issuer: "Issuer") -> tuple[Members, Members]:
     now = int(issuer.wall())
     header = {"alg": issuer.keys.signing.algorithm, "typ": "at+jwt", "kid": issuer.keys.signing.key_id}
     claims = {
@@ -75,7 +68,7 @@ def _good(issuer: "Issuer") -> tuple[Members, Members]:
 
 
 def _algorithms(issuer: "Issuer") -> dict[str, str]:
-    header, claims = _good(issuer)
+    header, claims = _valid(issuer)
     pem = process_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     der = process_key().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     jwk = issuer.keys.published[0]
@@ -102,17 +95,17 @@ def _algorithms(issuer: "Issuer") -> dict[str, str]:
 
 
 def _foreign_keys(issuer: "Issuer") -> dict[str, str]:
-    header, claims = _good(issuer)
+    header, claims = _valid(issuer)
     private = ec.generate_private_key(ec.SECP256R1())
-    mine = SigningKey(private, algorithm="ES256")
+    own = SigningKey(private, algorithm="ES256")
     jwk = jwk_of(private)
 
     def signed(**changes: Any) -> str:
         members = header | {"alg": "ES256"} | changes
-        return _joined(members, claims, mine.signature)
+        return _joined(members, claims, own.signature)
 
-    good = issuer.keys.forge(header, claims)
-    head, body, _ = good.split(".")
+    valid = issuer.keys.forge(header, claims)
+    head, body, _ = valid.split(".")
     return {
         "a foreign key under the issuer's kid": signed(),
         "a foreign key in the header": signed(jwk=jwk),
@@ -130,12 +123,12 @@ def _foreign_keys(issuer: "Issuer") -> dict[str, str]:
         "a signature that is DER": _joined(header, claims, lambda data: _der(issuer, data)),
         "half a signature": _joined(header, claims, lambda data: issuer.keys.signing.signature(data)[:32]),
         "no signature": f"{head}.{body}.",
-        "another payload under the signature": f"{head}.{_encoded(claims | {'sub': 'admin'})}.{good.split('.')[2]}",
+        "another payload under the signature": f"{head}.{_encoded(claims | {'sub': 'admin'})}.{valid.split('.')[2]}",
     }
 
 
 def _headers(issuer: "Issuer") -> dict[str, str]:
-    header, claims = _good(issuer)
+    header, claims = _valid(issuer)
     changes: dict[str, Members] = {
         "an unknown crit": {"crit": ["exp"], "exp": 1},
         "an empty crit": {"crit": []},
@@ -151,33 +144,33 @@ def _headers(issuer: "Issuer") -> dict[str, str]:
         "typ statuslist+jwt": {"typ": "statuslist+jwt"},
         "typ a list": {"typ": ["at+jwt"]},
     }
-    return {name: issuer.keys.forge(_without_none(header | change), claims) for name, change in changes.items()}
+    return {name: issuer.keys.forge(without_none(header | change), claims) for name, change in changes.items()}
 
 
 def _forms(issuer: "Issuer") -> dict[str, str]:
-    header, claims = _good(issuer)
-    good = issuer.keys.forge(header, claims)
-    head, body, tail = good.split(".")
+    header, claims = _valid(issuer)
+    valid = issuer.keys.forge(header, claims)
+    head, body, tail = valid.split(".")
     twin = tail[:-1] + chr(ord(tail[-1]) + 1)
     return {
-        "padding": good + "==",
-        "a space before": " " + good,
-        "a line end after": good + "\n",
-        "a letter that is not ASCII": good + "\u00e9",
-        "another last letter for the same bytes": f"{head}.{body}.{twin}",
+        "padding": valid + "==",
+        "a space before": " " + valid,
+        "a line end after": valid + "\n",
+        "a character that is not ASCII": valid + "\u00e9",
+        "another last character for the same bytes": f"{head}.{body}.{twin}",
         "two segments": f"{head}.{body}",
-        "four segments": f"{good}.{tail}",
-        "five segments (JWE)": f"{good}.{tail}.{tail}",
+        "four segments": f"{valid}.{tail}",
+        "five segments (JWE)": f"{valid}.{tail}.{tail}",
         "nothing but dots": "." * 100_000,
         "empty segments": "..",
         "JSON serialization": json.dumps({"protected": head, "payload": body, "signature": tail}),
-        "JSON in front of a compact token": '{"payload":"x"}' + good,
+        "JSON in front of a compact token": '{"payload":"x"}' + valid,
         "a megabyte": f"{head}.{'A' * 1_000_000}.{tail}",
     }
 
 
 def _payloads(issuer: "Issuer") -> dict[str, str]:
-    header, claims = _good(issuer)
+    header, claims = _valid(issuer)
     text = json.dumps(claims)
     payloads: dict[str, bytes] = {
         "a claim twice": (text[:-1] + ', "sub": "admin"}').encode(),
@@ -199,19 +192,19 @@ def _payloads(issuer: "Issuer") -> dict[str, str]:
 
 
 def _claims(issuer: "Issuer") -> dict[str, str]:
-    header, claims = _good(issuer)
+    header, claims = _valid(issuer)
     now, audience = int(issuer.wall()), issuer.audience
     changes: dict[str, Members] = {
         "expired": {"exp": now - _YEAR},
         "no exp": {"exp": None},
-        "exp a text": {"exp": str(now + 300)},
+        "exp a string": {"exp": str(now + 300)},
         "exp in Arabic digits": {"exp": "\u0669" * 10},
         "exp true": {"exp": True},
         "exp a list": {"exp": [now + 300]},
         "exp after the year 9999": {"exp": 10**15},
         "nbf ahead": {"nbf": now + _YEAR},
-        "nbf a text": {"nbf": "0"},
-        "iat a text": {"iat": "0"},
+        "nbf a string": {"nbf": "0"},
+        "iat a string": {"iat": "0"},
         "no aud": {"aud": None},
         "another aud": {"aud": "billing-api"},
         "aud in capitals": {"aud": audience.upper()},
@@ -238,7 +231,7 @@ def _claims(issuer: "Issuer") -> dict[str, str]:
         "bound to something unknown": {"cnf": {"osc": {}}},
     }
     return {
-        f"claims: {name}": issuer.keys.forge(header, _without_none(claims | change)) for name, change in changes.items()
+        f"claims: {name}": issuer.keys.forge(header, without_none(claims | change)) for name, change in changes.items()
     }
 
 
@@ -260,7 +253,3 @@ def _der(issuer: "Issuer", data: bytes) -> bytes:
 
 def _encoded(members: Members) -> str:
     return base64url.encode(json.dumps(members).encode()).decode()
-
-
-def _without_none(members: Members) -> Members:
-    return {name: value for name, value in members.items() if value is not None}

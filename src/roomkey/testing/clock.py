@@ -1,10 +1,10 @@
-"""A clock that stands still until a test moves it."""
+"""A fake clock: it stands still until a test moves it."""
 
 import threading
 
 
 class FakeClock:
-    """A :class:`roomkey.clock.Clock` that only moves when it is told to.
+    """A :class:`roomkey.clock.Clock` that only moves by :meth:`advance` and :meth:`step_wall`.
 
     ``monotonic`` and ``wall`` are where the two clocks start, in seconds. Does no I/O; safe in any thread and loop.
     """
@@ -21,7 +21,7 @@ class FakeClock:
         return self._monotonic
 
     def wall(self) -> float:
-        """Seconds since 1970 in UTC, as a machine with this clock believes."""
+        """Seconds since 1970 in UTC, as a machine with this clock has it."""
         return self._wall
 
     def advance(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A client's key for DPoP: what tokens are bound to, and the proofs that it makes for requests (RFC 9449 section 4)."""
+"""A client's DPoP key: the confirmation of bound tokens, and proofs for requests (RFC 9449 section 4)."""
 
 import hashlib
 import secrets
@@ -10,12 +10,12 @@ from roomkey.jose import base64url
 from roomkey.jose.signing_key import SigningKey
 from roomkey.jose.verification_key import thumbprint
 from roomkey.secret import Confidential
-from roomkey.testing.issuer_keys import forged, jwk_of, new_private_key
+from roomkey.testing.issuer_keys import forged, jwk_of, new_private_key, without_none
 
 
 @final
 class DPoPKey(Confidential):
-    """A new key pair of a client, which proves for each request that it has it. Safe in any thread.
+    """A new key pair of a client, with which it makes a proof for each request. Safe in any thread.
 
     >>> from roomkey.testing import DPoPKey, Issuer
     >>> key = DPoPKey()
@@ -54,11 +54,7 @@ class DPoPKey(Confidential):
             "ath": base64url.encode(hashlib.sha256(token.encode()).digest()).decode(),
         }
         head = {"typ": "dpop+jwt", "alg": self._signing.algorithm, "jwk": self.jwk} | dict(header or {})
-        return forged(self._signing, _without_none(head), _without_none(says | claims))
+        return forged(self._signing, without_none(head), without_none(says | claims))
 
     def __repr__(self) -> str:
         return f"DPoPKey({self._signing.algorithm})"
-
-
-def _without_none(members: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

@@ -8,7 +8,7 @@ from typing import Any, Final
 from roomkey.clock import Clock, SystemClock
 from roomkey.jose.jwks.key_set import KeySet
 from roomkey.testing.faults import FaultyServer
-from roomkey.testing.issuer_keys import IssuerKeys
+from roomkey.testing.issuer_keys import IssuerKeys, without_none
 from roomkey.testing.ledger import ALL_GRANTS, Authorization, Ledger, LedgerToken, RegisteredClient, RegisteredUser
 from roomkey.testing.loopback import LoopbackRequest, LoopbackResponse, json_response
 from roomkey.testing.token_endpoint import (
@@ -239,7 +239,7 @@ class Issuer(FaultyServer):
         }
 
     def _sign_access(self, claims: Mapping[str, Any], authorization: Authorization, lifetime: float, typ: str) -> str:
-        signed = self.keys.sign({name: value for name, value in claims.items() if value is not None}, typ=typ)
+        signed = self.keys.sign(without_none(claims), typ=typ)
         return self.ledger.add_access(signed, authorization, lifetime)
 
     def _is_faulty(self, request: LoopbackRequest) -> bool:

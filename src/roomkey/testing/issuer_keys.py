@@ -17,7 +17,7 @@ ALGORITHMS: Final = ("ES256", "ES384", "RS256", "PS256", "EdDSA")
 
 
 class IssuerKeys:
-    """What an issuer signs with and publishes. The first key is the process's own, so that an issuer costs no time.
+    """The signing keys and the published key set of an issuer. The first key is shared by all issuers of the process.
 
     Safe in any thread.
 
@@ -44,11 +44,11 @@ class IssuerKeys:
         return f"key-{self._count}"
 
     def withdraw(self, kid: str) -> None:
-        """Take a key out of the set; tokens that it signed should be refused once validators have noticed."""
+        """Take a key out of the set; tokens that it signed should be rejected once validators have fetched the set."""
         self.published = [jwk for jwk in self.published if jwk.get("kid") != kid]
 
     def jwks(self) -> dict[str, Any]:
-        """The set as it is published."""
+        """The published key set."""
         return {"keys": list(self.published)}
 
     def sign(self, claims: Mapping[str, Any], *, typ: str = "at+jwt") -> str:
@@ -70,6 +70,11 @@ class IssuerKeys:
 
     def __repr__(self) -> str:
         return f"IssuerKeys({len(self.published)} published)"
+
+
+def without_none(members: Mapping[str, Any]) -> dict[str, Any]:
+    """``members`` without those that are None."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def forged(key: SigningKey, header: Mapping[str, Any] | bytes, payload: Mapping[str, Any] | bytes) -> str:

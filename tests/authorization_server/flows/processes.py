@@ -76,20 +76,20 @@ def serving(
 
 
 @contextlib.contextmanager
-def orders_api(service: AuthService, judged_by: str, secret: str, folder: Path) -> Iterator[str]:
-    """The protected orders API of the examples, judging tokens in one of its three ways; its address."""
+def orders_api(service: AuthService, validated_by: str, secret: str, folder: Path) -> Iterator[str]:
+    """The protected orders API of the examples, which validates tokens in one of its three ways; its URL."""
     port = free_port()
     jwk_file = folder / "auth.jwk"
     jwk_file.write_bytes(httpx2.get(f"{service.issuer}/oauth2/jwks").content)
     settings = {
         "AUTH_ISSUER": service.issuer,
         "AUTH_JWK_FILE": str(jwk_file),
-        "ORDERS_JUDGED_BY": judged_by,
+        "ORDERS_JUDGED_BY": validated_by,
         "ORDERS_API_SECRET": secret,
         "PORT": str(port),
     }
     program = [sys.executable, str(EXAMPLES / "protected_api_fastapi.py")]
-    with process(program, settings, folder / f"orders-{judged_by}.log") as child:
+    with process(program, settings, folder / f"orders-{validated_by}.log") as child:
         until(lambda: httpx2.get(f"http://127.0.0.1:{port}/orders").status_code == 401, child)
         yield f"http://127.0.0.1:{port}"
 

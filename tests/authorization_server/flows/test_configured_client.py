@@ -174,7 +174,7 @@ def test_a_token_is_reused_by_the_next_process_and_renewed_when_it_is_asked_for(
     assert home.raw("own", "--refresh") != first
 
 
-def test_a_persons_token_is_refreshed_and_they_do_not_sign_in_again(home: Home, registered: Registered) -> None:
+def test_a_users_token_is_refreshed_without_another_sign_in(home: Home, registered: Registered) -> None:
     first = home.raw("person")
     before = registered.issued("password"), registered.issued("refresh_token")
     second = home.raw("person", "--refresh")
@@ -202,7 +202,7 @@ def test_a_family_that_was_revoked_begins_anew_with_the_password(home: Home, reg
     assert registered.introspected(second)["username"] == "alice"
 
 
-def test_a_wrong_secret_is_told_in_words_that_name_where_it_came_from(home: Home) -> None:
+def test_the_error_of_a_wrong_secret_names_its_source(home: Home) -> None:
     done = home.roomkey("token", "own", APP_SECRET="rkcs_wrong")
     assert done.returncode != 0
     assert "invalid_client" in done.stderr

@@ -27,10 +27,10 @@ class OAuthService:
 
 @dataclass(frozen=True)
 class Orders:
-    """A running orders API and how it judges tokens."""
+    """A running orders API and how it validates tokens."""
 
     url: str
-    judged_by: str
+    validated_by: str
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def oauth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OAuthService]:
 def orders(
     request: pytest.FixtureRequest, oauth: OAuthService, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Orders]:
-    """The orders API, which judges by a JWK handed over, by the published JWKS, or by asking the auth service."""
+    """The orders API, which validates by a configured JWK, by the published JWKS or by introspection."""
     with orders_api(oauth.service, request.param, oauth.api_secret, tmp_path_factory.mktemp("orders")) as address:
         yield Orders(address, request.param)
 
@@ -88,12 +88,12 @@ def test_a_service_account_calls_with_the_app_token_that_the_backoffice_made_for
     assert called(orders, token).status_code == 200
 
 
-def test_a_revoked_app_token_is_refused_where_the_service_is_asked(oauth: OAuthService, orders: Orders) -> None:
+def test_a_revoked_app_token_is_rejected_by_introspection(oauth: OAuthService, orders: Orders) -> None:
     order = ("app-token", "create", "reports", "--api", "orders-api", "--scopes", "orders:read", "--expires", "30d")
     made = oauth.service.admin(*order)
     oauth.service.admin("app-token", "revoke", made["id"])
     assert introspected(oauth, made["token"]) == {"active": False}
-    assert called(orders, made["token"]).status_code == (401 if orders.judged_by == "introspection" else 200)
+    assert called(orders, made["token"]).status_code == (401 if orders.validated_by == "introspection" else 200)
 
 
 def test_an_app_calls_with_its_own_credentials(oauth: OAuthService, orders: Orders, tmp_path: Path) -> None:

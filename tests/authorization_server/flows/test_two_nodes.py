@@ -82,7 +82,7 @@ def pair(postgresql: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Pair(Node(one), Node(other), oauth, robot, database)
 
 
-def test_a_token_of_one_node_is_known_and_ended_at_the_other(pair: Pair) -> None:  # auth service 26
+def test_a_token_of_one_node_is_known_and_revoked_at_the_other(pair: Pair) -> None:  # auth service 26
     app = pair.oauth.add_account("known")
     token = pair.one.token(app)["access_token"]
     assert pair.other.introspect(pair.api, token)["client_id"] == "known"
@@ -103,7 +103,7 @@ def test_an_app_token_that_is_made_and_revoked_at_one_node_is_so_at_the_other(pa
     assert pair.other.introspect(pair.api, made["token"]) == {"active": False}
 
 
-def test_a_client_that_is_disabled_at_one_node_is_refused_at_the_other(pair: Pair) -> None:  # auth service 1, 9
+def test_a_client_that_is_disabled_at_one_node_is_rejected_at_the_other(pair: Pair) -> None:  # auth service 1, 9
     app = pair.oauth.add_account("leaver")
     token = pair.other.token(app)["access_token"]
     robot = pair.one.robot(pair.robot)
@@ -116,7 +116,7 @@ def test_a_client_that_is_disabled_at_one_node_is_refused_at_the_other(pair: Pai
     assert pair.other.introspect(pair.api, token) == {"active": False}
 
 
-def test_a_secret_that_is_rotated_at_one_node_is_dead_at_the_other(pair: Pair) -> None:  # auth service 7
+def test_a_secret_that_is_rotated_at_one_node_is_rejected_at_the_other(pair: Pair) -> None:  # auth service 7
     app = pair.oauth.add_account("rotating")
     pair.other.token(app)
     answer = pair.one.robot(pair.robot)("POST", "/service-accounts/rotating/rotate-secret", {})
@@ -162,7 +162,7 @@ def test_a_refresh_token_that_is_raced_at_both_nodes_has_one_successor(pair: Pai
     assert third["refresh_token"] not in (first["refresh_token"], successor["refresh_token"])
 
 
-def test_a_grandparent_that_comes_back_at_the_other_node_ends_the_family(pair: Pair) -> None:  # auth service 11, 12
+def test_a_replayed_grandparent_at_the_other_node_revokes_the_family(pair: Pair) -> None:  # auth service 11, 12
     app = pair.oauth.add_app("replayed")
     first = pair.one.token(app, "password", username="alice", password=PASSWORD)
     second = pair.other.token(app, "refresh_token", refresh_token=first["refresh_token"])
@@ -174,7 +174,7 @@ def test_a_grandparent_that_comes_back_at_the_other_node_ends_the_family(pair: P
     assert pair.one.post("/oauth2/token", app, **again).json()["error"] == "invalid_grant"
 
 
-def test_an_assertion_is_good_once_at_both_nodes_together(pair: Pair) -> None:  # auth service 5
+def test_an_assertion_is_accepted_once_at_both_nodes_together(pair: Pair) -> None:  # auth service 5
     key = KeyPair()
     jwks = json.dumps({"keys": [key.jwk]})
     pair.oauth.add_account("asserting", authentication="private_key_jwt", jwks=jwks)
@@ -222,8 +222,8 @@ def test_while_the_database_is_away_both_nodes_say_so_and_then_go_on(pair: Pair,
     with postgresql.outage(pair.database):
         for node in nodes:
             asked = node.post("/oauth2/token", app, grant_type="client_credentials")
-            judged = node.post("/oauth2/introspect", pair.api, token=token)
-            for answer in (asked, judged):  # no token is called bad, and no client wrong
+            validated = node.post("/oauth2/introspect", pair.api, token=token)
+            for answer in (asked, validated):  # no token is called bad, and no client wrong
                 assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
                 assert int(answer.headers["retry-after"]) > 0
             assert node.http.get("/health").status_code == 503

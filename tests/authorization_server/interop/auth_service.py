@@ -68,7 +68,7 @@ class InteropService:
             time.sleep(1.0)
 
     def introspected(self, token: str) -> dict[str, Any]:
-        """What ``orders-api`` is told of ``token``."""
+        """The introspection response to ``orders-api`` for ``token``."""
         answer = httpx2.post(self.at("introspect"), data={"token": token}, headers=self.api.basic)
         members: dict[str, Any] = answer.raise_for_status().json()
         return members

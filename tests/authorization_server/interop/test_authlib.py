@@ -47,7 +47,7 @@ def test_the_metadata_is_right_and_promises_no_id_token(
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_an_app_proves_itself_by_its_secret(service: InteropService, method: str) -> None:
+def test_a_client_authenticates_by_its_secret(service: InteropService, method: str) -> None:
     login = service.by_post if method == "client_secret_post" else service.by_basic
     with session(service, login, token_endpoint_auth_method=method) as client:
         token = client.fetch_token(service.at("token"), grant_type="client_credentials", resource="orders-api")
@@ -56,7 +56,7 @@ def test_an_app_proves_itself_by_its_secret(service: InteropService, method: str
     assert service.introspected(token["access_token"])["client_id"] == login.client_id
 
 
-def test_an_app_that_proves_itself_in_another_way_is_told_so(service: InteropService) -> None:
+def test_another_authentication_method_is_an_invalid_client(service: InteropService) -> None:
     with (
         session(service, service.by_post, token_endpoint_auth_method="client_secret_basic") as client,
         pytest.raises(OAuthError, match="invalid_client"),
@@ -64,7 +64,7 @@ def test_an_app_that_proves_itself_in_another_way_is_told_so(service: InteropSer
         client.fetch_token(service.at("token"), grant_type="client_credentials")
 
 
-def test_an_app_proves_itself_by_its_key_once_with_each_assertion(service: InteropService) -> None:  # auth service 5
+def test_a_client_authenticates_once_by_each_assertion(service: InteropService) -> None:  # auth service 5
     asked = {"url": service.at("token"), "grant_type": "client_credentials"}
     with OAuth2Session("by-key", service.key, token_endpoint_auth_method="private_key_jwt", scope=APP_SCOPE) as client:
         token = signing(client, service, exp=in_a_minute()).fetch_token(**asked)
@@ -74,7 +74,7 @@ def test_an_app_proves_itself_by_its_key_once_with_each_assertion(service: Inter
         signing(client, service, exp=in_a_minute()).fetch_token(**asked)
 
 
-def test_an_assertion_that_is_good_for_an_hour_is_refused(service: InteropService) -> None:  # auth service 5
+def test_an_assertion_with_a_lifetime_of_an_hour_is_rejected(service: InteropService) -> None:  # auth service 5
     method = "private_key_jwt"  # whose assertions Authlib makes that long where nobody says otherwise
     with (
         OAuth2Session("by-key", service.key, token_endpoint_auth_method=method) as client,
@@ -83,7 +83,7 @@ def test_an_assertion_that_is_good_for_an_hour_is_refused(service: InteropServic
         signing(client, service).fetch_token(service.at("token"), grant_type="client_credentials")
 
 
-def test_a_person_signs_in_and_the_token_is_refreshed_introspected_and_revoked(service: InteropService) -> None:
+def test_a_users_token_is_issued_refreshed_introspected_and_revoked(service: InteropService) -> None:
     with session(service, service.by_basic) as client:
         first = dict(
             client.fetch_token(service.at("token"), username="alice", password=PASSWORD, resource="orders-api")
@@ -122,7 +122,7 @@ def test_a_client_that_finds_its_token_old_refreshes_it_by_itself(service: Inter
 
 
 @pytest.mark.parametrize("app", ["phone", "site"])
-def test_a_person_allows_an_app_by_way_of_their_browser(service: InteropService, app: str) -> None:
+def test_a_user_authorizes_a_client_in_a_browser(service: InteropService, app: str) -> None:
     login: Login = getattr(service, app)
     verifier = generate_token(48)
     with session(service, login, redirect_uri=BACK, code_challenge_method="S256") as client:
@@ -157,7 +157,7 @@ def test_the_asynchronous_client_gets_refreshes_introspects_and_revokes(service:
     asyncio.run(whole_life())
 
 
-def test_the_asynchronous_client_proves_itself_by_its_key(service: InteropService) -> None:
+def test_the_asynchronous_client_authenticates_by_its_key(service: InteropService) -> None:
     async def asked() -> dict[str, Any]:
         method = "private_key_jwt"
         async with AsyncOAuth2Client(

@@ -36,7 +36,7 @@ def test_both_well_known_addresses_are_found(service: InteropService) -> None:
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "private_key_jwt"])
-def test_an_app_gets_a_token_for_itself(service: InteropService, method: str) -> None:
+def test_a_client_gets_a_token_for_itself(service: InteropService, method: str) -> None:
     logins = {
         "client_secret_basic": service.by_basic,
         "client_secret_post": service.by_post,
@@ -49,14 +49,14 @@ def test_an_app_gets_a_token_for_itself(service: InteropService, method: str) ->
     assert service.introspected(tokens["access_token"])["client_id"] == logins[method].client_id
 
 
-def test_a_refusal_says_what_is_wrong(service: InteropService) -> None:
+def test_an_error_response_names_the_error(service: InteropService) -> None:
     refused = run(service, "refusals", login=by(service.by_basic))
     assert refused["secret"]["status"] == 401
     assert (refused["scope"]["status"], refused["scope"]["error"]) == (400, "invalid_scope")
     assert (refused["refresh"]["status"], refused["refresh"]["error"]) == (400, "invalid_grant")
 
 
-def test_a_persons_token_is_refreshed_introspected_and_revoked(service: InteropService) -> None:  # auth service 27
+def test_a_users_token_is_refreshed_introspected_and_revoked(service: InteropService) -> None:  # auth service 27
     person = {"username": "alice", "password": PASSWORD, "scope": SCOPE, "resource": "orders-api"}
     seen = run(service, "person", login=by(service.by_basic), api=by(service.api), person=person)
     assert seen["second"]["refresh_token"] != seen["first"]["refresh_token"]
@@ -67,7 +67,7 @@ def test_a_persons_token_is_refreshed_introspected_and_revoked(service: InteropS
 
 
 @pytest.mark.parametrize("app", ["phone", "site"])
-def test_a_person_allows_an_app_by_way_of_their_browser(service: InteropService, app: str) -> None:  # auth service 18
+def test_a_user_authorizes_a_client_in_a_browser(service: InteropService, app: str) -> None:  # auth service 18
     login = by(service.phone, "none") if app == "phone" else by(service.site)
     kept = run(service, "authorization_url", login=login, redirect_uri=BACK)
     back = service.allowed(kept["address"])

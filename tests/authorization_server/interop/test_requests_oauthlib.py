@@ -34,7 +34,7 @@ def proof(login: Login) -> HTTPBasicAuth:
     return HTTPBasicAuth(login.client_id, login.secret)
 
 
-def as_person(service: InteropService, **settings: Any) -> OAuth2Session:
+def as_user(service: InteropService, **settings: Any) -> OAuth2Session:
     """A session with a token for alice."""
     client = LegacyApplicationClient(service.by_basic.client_id, scope=SCOPE)
     session = OAuth2Session(client=client, scope=SCOPE, **settings)
@@ -43,7 +43,7 @@ def as_person(service: InteropService, **settings: Any) -> OAuth2Session:
     return session
 
 
-def test_an_app_calls_the_api_with_its_own_token(service: InteropService, orders: str) -> None:
+def test_a_client_calls_the_api_with_its_own_token(service: InteropService, orders: str) -> None:
     client = BackendApplicationClient(service.by_basic.client_id, scope=SCOPE)
     with OAuth2Session(client=client, scope=SCOPE) as session:
         token = session.fetch_token(service.at("token"), client_secret=service.by_basic.secret, resource="orders-api")
@@ -52,14 +52,14 @@ def test_an_app_calls_the_api_with_its_own_token(service: InteropService, orders
         assert (answer.status_code, answer.json()["for"]) == (200, "by-basic")
 
 
-def test_an_app_proves_itself_in_the_form(service: InteropService) -> None:
+def test_a_client_authenticates_in_the_form(service: InteropService) -> None:
     client = BackendApplicationClient(service.by_post.client_id, scope=SCOPE)
     with OAuth2Session(client=client, scope=SCOPE) as session:
         token = session.fetch_token(service.at("token"), client_secret=service.by_post.secret, include_client_id=True)
     assert service.introspected(token["access_token"])["client_id"] == "by-post"
 
 
-def test_a_refusal_is_the_error_that_its_code_names(service: InteropService) -> None:
+def test_an_error_response_is_the_exception_of_its_code(service: InteropService) -> None:
     wrong: list[tuple[type[OAuth2Error], dict[str, Any]]] = [
         (InvalidClientError, {"client_secret": service.by_basic.secret[:-1] + "x"}),
         (InvalidScopeError, {"client_secret": service.by_basic.secret, "scope": "orders:delete"}),
@@ -72,15 +72,15 @@ def test_a_refusal_is_the_error_that_its_code_names(service: InteropService) -> 
             session.fetch_token(service.at("token"), **given)
 
 
-def test_a_person_calls_the_api_by_way_of_an_app(service: InteropService, orders: str) -> None:
-    with as_person(service) as session:
+def test_a_user_calls_the_api_through_a_client(service: InteropService, orders: str) -> None:
+    with as_user(service) as session:
         assert session.get(f"{orders}/orders").json()["for"] == "by-basic"
         assert service.introspected(session.access_token)["username"] == "alice"
 
 
-def test_a_token_that_has_ended_is_refreshed_on_the_way_to_the_api(service: InteropService, orders: str) -> None:
+def test_an_expired_token_is_refreshed_on_the_way_to_the_api(service: InteropService, orders: str) -> None:
     kept: list[dict[str, Any]] = []
-    with as_person(service, auto_refresh_url=service.at("token"), token_updater=kept.append) as session:
+    with as_user(service, auto_refresh_url=service.at("token"), token_updater=kept.append) as session:
         first = dict(session.token)
         session.token = first | {"expires_in": -1, "expires_at": 1}
         named = {"client_id": service.by_basic.client_id, "client_secret": service.by_basic.secret}
@@ -88,8 +88,8 @@ def test_a_token_that_has_ended_is_refreshed_on_the_way_to_the_api(service: Inte
     assert [one["refresh_token"] != first["refresh_token"] for one in kept] == [True]
 
 
-def test_a_refresh_token_is_used_up_and_revoked(service: InteropService) -> None:
-    with as_person(service) as session:
+def test_a_refresh_token_is_used_once_and_revoked(service: InteropService) -> None:
+    with as_user(service) as session:
         first = dict(session.token)
         second = dict(session.refresh_token(service.at("token"), auth=proof(service.by_basic)))
         assert second["refresh_token"] != first["refresh_token"]
@@ -103,7 +103,7 @@ def test_a_refresh_token_is_used_up_and_revoked(service: InteropService) -> None
 
 
 @pytest.mark.parametrize("app", ["phone", "site"])
-def test_a_person_allows_an_app_by_way_of_their_browser(service: InteropService, orders: str, app: str) -> None:
+def test_a_user_authorizes_a_client_in_a_browser(service: InteropService, orders: str, app: str) -> None:
     login: Login = getattr(service, app)
     client = WebApplicationClient(login.client_id)
     with OAuth2Session(client=client, redirect_uri=BACK, scope=SCOPE, pkce="S256") as session:

@@ -1,4 +1,4 @@
-"""Validators of Python that nobody here wrote, which know the service by its JWK set alone."""
+"""Independent validators in Python, which know the service by its JWK set alone."""
 
 import httpx2
 import jwt
@@ -21,7 +21,7 @@ def keys(service: InteropService) -> jwt.PyJWKClient:
     return jwt.PyJWKClient(service.at("jwks"), cooldown_duration=0)
 
 
-def judged(service: InteropService, keys: jwt.PyJWKClient, token: str, audience: str) -> dict[str, object]:
+def validated(service: InteropService, keys: jwt.PyJWKClient, token: str, audience: str) -> dict[str, object]:
     """What PyJWT reads in ``token`` as an API named ``audience`` would."""
     required = ["exp", "iat", "nbf", "iss", "aud", "sub", "jti", "client_id"]
     found = jwt.decode_complete(
@@ -41,7 +41,7 @@ def test_pyjwt_takes_a_token_for_its_api_and_no_other(  # auth service 20
     service: InteropService, keys: jwt.PyJWKClient, audience: str
 ) -> None:
     token = service.token(audience)
-    assert judged(service, keys, token, audience)["client_id"] == "by-basic"
+    assert validated(service, keys, token, audience)["client_id"] == "by-basic"
     key = keys.get_signing_key_from_jwt(token)
     with pytest.raises(jwt.InvalidAudienceError):
         jwt.decode(token, key, algorithms=[SIGNED[audience]], audience="other-api", issuer=service.issuer)
@@ -57,12 +57,12 @@ def test_pyjwt_finds_the_key_after_a_rotation(  # auth service 51
     service: InteropService, keys: jwt.PyJWKClient, audience: str
 ) -> None:
     before = service.token(audience)
-    judged(service, keys, before, audience)
+    validated(service, keys, before, audience)
     service.rotate(SIGNED[audience])
     after = service.token(audience)
     assert jwt.get_unverified_header(after)["kid"] != jwt.get_unverified_header(before)["kid"]
-    assert judged(service, keys, after, audience)["aud"] == audience
-    assert judged(service, keys, before, audience)["aud"] == audience
+    assert validated(service, keys, after, audience)["aud"] == audience
+    assert validated(service, keys, before, audience)["aud"] == audience
 
 
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")  # the service's validators know no newer name
