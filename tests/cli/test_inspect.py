@@ -7,6 +7,8 @@ from tests.support.leaks import LeakDetector
 
 from roomkey.testing import Issuer
 
+pytestmark = pytest.mark.slow
+
 
 def _jwt(header: dict, claims: dict) -> str:
     parts = (json.dumps(part).encode() for part in (header, claims))

@@ -18,6 +18,8 @@ import pytest
 import roomkey
 from roomkey.cli.exit_code import ExitCode
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[2] / "docs/reference/command-line.md").read_text()
 CONFIGURATION = (Path(__file__).parents[2] / "docs/how-to/configuration-file.md").read_text()
 COMMAND = (sys.executable, "-c", "import sys; from roomkey.cli.main import main; sys.exit(main())")

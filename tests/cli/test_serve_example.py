@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from roomkey.cli.exit_code import ExitCode
+
+pytestmark = pytest.mark.slow
 
 COMMAND = (sys.executable, "-c", "import sys; from roomkey.cli.main import main; sys.exit(main())")
 

@@ -68,6 +68,7 @@ def test_json_holds_all_that_is_known_and_not_the_token(home, nothing_leaks):
     assert json.loads(home.call("token", "alice", "--json").stdout)["got"] == "found"
 
 
+@pytest.mark.slow
 def test_raw_prints_the_token_and_nothing_else(home, issuer):
     done = home.run("token", "orders", "--raw")
     assert issuer.is_live(done.stdout.removesuffix("\n"))
@@ -75,6 +76,7 @@ def test_raw_prints_the_token_and_nothing_else(home, issuer):
     LeakDetector(issuer.secret_values).assert_clean(done.stderr)
 
 
+@pytest.mark.slow
 def test_the_token_stands_in_no_file_that_the_command_left(home, issuer):
     home.run("token", "orders", "--raw")
     left = [path.read_bytes() for path in home.folder.rglob("*") if path.is_file()]

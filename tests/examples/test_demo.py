@@ -25,6 +25,8 @@ from roomkey.cli.exit_code import ExitCode
 from roomkey.cli.theme import themed
 from roomkey.testing import ProtectedAPI
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ACCOUNT, CREDENTIALS, BOTH, THREADS, REFRESH, REVOKED, OUTAGE, WAYS, FORGED = SCENES
 QUICK = (ACCOUNT, CREDENTIALS, BOTH, REVOKED, WAYS, FORGED)

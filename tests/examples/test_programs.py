@@ -20,6 +20,8 @@ from roomkey.integrations.httpx2 import BearerAuth
 from roomkey.testing import Issuer, ProtectedAPI
 from roomkey.testing.ledger import RegisteredClient
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SERVERS = sorted(EXAMPLES.glob("protected_api_*.py"))
 CLIENTS = sorted(set(EXAMPLES.glob("*.py")) - set(SERVERS))

@@ -9,9 +9,12 @@ import re
 from pathlib import Path
 
 import httpx2
+import pytest
 from tests.golden.backoffice import request_token
 from tests.golden.command import Command, Transcript, names_in
 from tests.golden.conftest import Golden
+
+pytestmark = pytest.mark.slow
 
 NOUNS = ("api", "app-token", "audit", "family", "keys", "service-account", "tenant", "token-request", "user")
 PASSPHRASE = "seven green lanterns hum\n"

@@ -6,8 +6,11 @@ The auth service is ``roomkey serve`` itself. Renew with ``pytest tests/golden -
 import json
 from pathlib import Path
 
+import pytest
 from tests.golden.command import Command, Transcript
 from tests.golden.conftest import Golden
+
+pytestmark = pytest.mark.slow
 
 TOML = """
 [store]

@@ -5,9 +5,12 @@ Renew with ``pytest tests/golden --update-golden``.
 
 from pathlib import Path
 
+import pytest
 from tests.golden.command import Command, names_in
 from tests.golden.conftest import Golden
 from tests.golden.normalise import Normaliser
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_help_of_every_command_is_as_it_was(golden: Golden, tmp_path: Path) -> None:

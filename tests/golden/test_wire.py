@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from tests.golden.command import Command
 from tests.golden.conftest import Golden
 from tests.golden.normalise import Normaliser, laid_out
+
+pytestmark = pytest.mark.slow
 
 PASSPHRASE = "seven green lanterns hum"
 OMITTED = {"date", "content-length"}

@@ -16,7 +16,7 @@ from roomkey.stores.encrypted_store import EncryptedStore
 from roomkey.stores.sqlite import SQLiteStore
 from roomkey.testing.store_conformance import KEY
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
 
 
 def payload(number):

@@ -164,11 +164,13 @@ def race(path, what, count=6):
     return [out.strip() for out, _ in results]
 
 
+@pytest.mark.slow
 def test_processes_that_race_make_one_key(path):
     assert len(set(race(path, "make"))) == 1
     assert [entry.name for entry in path.parent.iterdir()] == ["keys"]
 
 
+@pytest.mark.slow
 def test_processes_that_rotate_at_once_each_add_their_key(path):
     write(path, ONE)
     added = race(path, "rotate")

@@ -14,6 +14,8 @@ from tests.authorization_server.running_service import running_service
 from roomkey.authorization_server.admin_api.openapi import document
 from roomkey.authorization_server.admin_api.routes import offered
 
+pytestmark = pytest.mark.slow
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import schemathesis

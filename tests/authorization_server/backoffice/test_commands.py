@@ -4,10 +4,13 @@ import html
 import re
 import shlex
 
+import pytest
 import typer
 from tests.authorization_server.backoffice.backoffice_service import Backoffice, Known, pages
 
 from roomkey.cli.app import app
+
+pytestmark = pytest.mark.slow
 
 _FOOTER = re.compile(r'<code id="same">([^<]*)</code>')
 

@@ -3,6 +3,7 @@
 import csv
 import io
 
+import pytest
 from sqlalchemy import select
 from tests.authorization_server.backoffice.backoffice_service import CONSOLE, Backoffice, Known
 
@@ -16,6 +17,8 @@ from roomkey.authorization_server.permissions import Role
 from roomkey.authorization_server.schema.accounts import account_apis, account_secrets
 from roomkey.authorization_server.schema.identity import users as users_table
 from roomkey.authorization_server.schema.tokens import token_families
+
+pytestmark = pytest.mark.slow
 
 _SCRIPT = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 

@@ -3,6 +3,7 @@
 import html
 import re
 
+import pytest
 from tests.authorization_server.backoffice.backoffice_service import CONSOLE, Backoffice, Known
 from tests.authorization_server.sample_tokens import insert_revoked_tokens
 
@@ -25,6 +26,8 @@ from roomkey.authorization_server.lists.deny_list import MAX_DENIED
 from roomkey.authorization_server.permissions import Role
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.settings import DAY
+
+pytestmark = pytest.mark.slow
 
 _SECRET = re.compile(r'<output id="secret"[^>]*>([^<]+)</output>')
 

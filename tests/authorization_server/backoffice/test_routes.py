@@ -17,6 +17,8 @@ from roomkey.authorization_server.backoffice.session import PageAccess
 from roomkey.authorization_server.identity.sessions import Stage
 from roomkey.authorization_server.permissions import Role, permissions_of
 
+pytestmark = pytest.mark.slow
+
 _STATIC = "/static/{digest}/{name}"
 _FOR_ALL = {"/sign-in", "/setup", "/sign-out"}
 _ROLES = [frozenset[str](), *(frozenset({role.value}) for role in Role)]

@@ -3,11 +3,14 @@
 import html
 import re
 
+import pytest
 from tests.authorization_server.backoffice.backoffice_service import Backoffice, Known, pages
 from tests.authorization_server.backoffice.browser import Browser
 
 from roomkey.authorization_server import secret_format
 from roomkey.authorization_server.settings import DAY
+
+pytestmark = pytest.mark.slow
 
 _SECRET = re.compile(r'<output id="secret"[^>]*>([^<]+)</output>')
 

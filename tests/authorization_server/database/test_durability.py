@@ -22,6 +22,8 @@ from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
+pytestmark = pytest.mark.slow
+
 CHILD = Path(__file__).with_name("writing_child.py")
 
 

@@ -17,6 +17,8 @@ from roomkey.authorization_server.schema import metadata
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def _ran(url: str) -> bool:
     database = Database.open(url)

@@ -19,6 +19,8 @@ import roomkey
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TOML = """
 [store]
 url = "sqlite:///tokens.db"

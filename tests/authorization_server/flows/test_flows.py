@@ -11,6 +11,8 @@ from tests.authorization_server.flows.processes import AuthService, app, auth_se
 
 from roomkey.jose.compact import read_unverified
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "four unrelated words, whatever they are"
 ORDERS = "{'orders': [{'id': 1, 'item': 'a room'}], 'for': 'reports'}\n"
 

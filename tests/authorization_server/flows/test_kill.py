@@ -6,8 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
+import pytest
 from tests.authorization_server.flows.processes import auth_service
 from tests.authorization_server.flows.test_flows import PASSWORD
+
+pytestmark = pytest.mark.slow
 
 REQUESTS, THREADS = 1000, 8
 

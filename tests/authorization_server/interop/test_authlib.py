@@ -15,6 +15,8 @@ from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from tests.authorization_server.interop.auth_service import BACK, InteropService
 from tests.authorization_server.oauth_service import PASSWORD, Login
 
+pytestmark = pytest.mark.slow
+
 APP_SCOPE = "orders:read"
 WELL_KNOWN = ["oauth-authorization-server", "openid-configuration"]
 

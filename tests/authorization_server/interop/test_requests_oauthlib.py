@@ -12,6 +12,8 @@ from tests.authorization_server.flows.processes import orders_api
 from tests.authorization_server.interop.auth_service import BACK, InteropService
 from tests.authorization_server.oauth_service import PASSWORD, Login
 
+pytestmark = pytest.mark.slow
+
 SCOPE = ["orders:read"]
 
 

@@ -9,6 +9,8 @@ from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 from tests.authorization_server.interop.auth_service import SIGNED, InteropService
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=list(SIGNED))
 def audience(request: pytest.FixtureRequest) -> str:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
 from tests.authorization_server.server.conftest import COMMAND
 
 from roomkey.authorization_server.actor import SERVICE
@@ -16,6 +17,8 @@ from roomkey.authorization_server.identity import setup_links
 from roomkey.authorization_server.schema.identity import user_roles, users
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
+
+pytestmark = pytest.mark.slow
 
 
 def _refused(folder: Path, *options: str, **environment: str) -> str:

@@ -13,6 +13,8 @@ from tests.authorization_server.server.server_in_thread import read_all
 from roomkey.authorization_server.server.server import bind_socket, run
 from roomkey.authorization_server.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"POST /echo/x HTTP/1.1\r\nhost: localhost\r\n"
 
 

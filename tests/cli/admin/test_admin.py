@@ -14,6 +14,8 @@ from roomkey.cli.admin import app as nouns
 from roomkey.cli.exit_code import ExitCode
 from roomkey.testing import IssuerKeys
 
+pytestmark = pytest.mark.slow
+
 ADMIN = typer.main.get_command(nouns.app)
 VERBS = [
     (noun, verb)

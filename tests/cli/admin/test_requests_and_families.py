@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from tests.cli.admin.conftest import Admin
 
 from roomkey.authorization_server.accounts.service_accounts.commands import GetServiceAccount
@@ -37,6 +38,7 @@ def _begun(data: Path) -> tuple[list[str], str, str]:
         return asked, family_id, begun.cookie.value
 
 
+@pytest.mark.slow
 def test_requests_are_listed_and_answered(admin: Admin):
     admin.orders()
     (one, two), _, _ = _begun(admin.data)
@@ -50,6 +52,7 @@ def test_requests_are_listed_and_answered(admin: Admin):
     assert "approved" in admin("token-request", "list").stdout
 
 
+@pytest.mark.slow
 def test_families_are_listed_and_revoked(admin: Admin):
     admin.orders()
     _, family, _ = _begun(admin.data)

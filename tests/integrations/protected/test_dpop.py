@@ -10,6 +10,8 @@ from websockets.sync.client import connect
 from roomkey.oauth.challenge import parse_challenges
 from roomkey.testing import DPoPKey
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = "https://orders.example"
 OFFERED = 'algs="ES256"'
 

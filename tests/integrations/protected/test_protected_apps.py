@@ -11,6 +11,8 @@ from tests.jose.key_server import KeyServer, eventually
 
 from roomkey.testing import Issuer
 
+pytestmark = pytest.mark.slow
+
 CERTIFICATE = b"the client's certificate, in DER"
 BOUND = {"x5t#S256": base64.urlsafe_b64encode(hashlib.sha256(CERTIFICATE).digest()).rstrip(b"=").decode()}
 PROXY = "127.0.0.2"

@@ -9,6 +9,8 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["asgi", "fastapi"])
 def app(request: pytest.FixtureRequest, app_named: Callable[[str], ProtectedApp]) -> ProtectedApp:
