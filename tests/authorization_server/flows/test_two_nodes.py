@@ -243,7 +243,7 @@ def test_a_node_with_another_key_file_does_not_start(pair: Pair, tmp_path: Path)
     command = [str(ROOMKEY), "serve", "--data", "other", "--listen", "127.0.0.1:0", "--database", pair.database]
     done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == ExitCode.STORE
-    assert "are not those that this database was sealed with" in done.stderr
+    assert "are not those that this database was encrypted with" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -160,6 +160,12 @@ def _claims(grant: TokenGrant, *, issuer: str, now: int, expires_at: int, jti: s
     }
     if grant.roles:
         claims["roles"] = grant.roles
-    user = {"tenant": grant.tenant, "username": grant.username, "auth_time": grant.authenticated_at, "acr": grant.acr}
-    claims.update((name, value) for name, value in user.items() if value is not None)
+    if grant.tenant is not None:
+        claims["tenant"] = grant.tenant
+    if grant.username is not None:
+        claims["username"] = grant.username
+    if grant.authenticated_at is not None:
+        claims["auth_time"] = grant.authenticated_at
+    if grant.acr is not None:
+        claims["acr"] = grant.acr
     return claims

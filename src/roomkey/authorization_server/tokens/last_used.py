@@ -23,14 +23,13 @@ class LastUsed:
 
     def token(self, digest: bytes, now: int) -> None:
         """Note the introspection of the app token with ``digest``."""
-        self._note(app_tokens, digest, now)
+        times = self._times[app_tokens]
+        if len(times) < _MAX_NOTED:
+            times[digest] = now
 
     def secret(self, digest: bytes, now: int) -> None:
         """Note an authentication with the client secret with ``digest``."""
-        self._note(account_secrets, digest, now)
-
-    def _note(self, table: Table, digest: bytes, now: int) -> None:
-        times = self._times[table]
+        times = self._times[account_secrets]
         if len(times) < _MAX_NOTED:
             times[digest] = now
 
