@@ -59,68 +59,6 @@ class UnusableResponse:
 IntrospectionOutcome = IntrospectionResult | UnusableResponse | FetchFailed
 
 
-@final
-class IntrospectionEndpoint:
-    """The endpoint of one issuer. Blocks on I/O, for at most ``settings.timeout``; safe in any thread."""
-
-    __slots__ = ("_clock", "_issuer", "_settings", "_transport", "discovery")
-
-    def __init__(self, settings: Introspection, *, issuer: str, transport: Transport, clock: Clock) -> None:
-        self._settings = settings
-        self._issuer = issuer
-        self._transport = transport
-        self._clock = clock
-        self.discovery = Discovery(transport, clock)
-
-    def ask(self, token: str) -> IntrospectionOutcome:
-        """Ask about ``token``. Errors are returned, not raised: their frames would hold the token."""
-        try:
-            return self._ask(token)
-        except TransportError as error:
-            failed = FetchFailed(error.reason, error.detail)
-            return UnusableResponse(failed) if error.sent else failed
-        except TokenEndpointError as error:
-            return FetchFailed(error.error, str(error), error.retry_after)
-        except ConfigurationError as error:
-            _log.error("Tokens cannot be introspected: %s", error)
-            return FetchFailed(error.code, "the API cannot authenticate to its auth service")
-        except Exception as error:  # noqa: BLE001 - those who wait must get an outcome
-            return UnusableResponse(FetchFailed("internal", f"the attempt ended in {type(error).__name__}"))
-
-    def _ask(self, token: str) -> IntrospectionOutcome:
-        settings, now = self._settings, self._clock.monotonic
-        end, endpoint = now() + settings.timeout, settings.endpoint
-        if endpoint is None:
-            endpoint = self.discovery.introspection_endpoint(self._issuer, seconds=end - now())
-        moment = Moment(self._clock.wall(), secrets.token_urlsafe(16))
-        revealed = reveal(settings.secrets())
-        request = settings.request(endpoint, token, revealed, moment, issuer=self._issuer)
-        response = self._transport.send(request, seconds=end - now(), largest=LARGEST_RESPONSE).response
-        if response.status == 200:
-            claims = read_introspection(response)
-            if claims == "malformed":
-                return UnusableResponse(FetchFailed("malformed", "the response does not say whether it is active"))
-            return IntrospectionResult(None if claims == "inactive" else claims)
-        if settings.endpoint is None:
-            self.discovery.forget(self._issuer)  # the endpoint may have moved
-        return self._failure(response, revealed.origins)
-
-    def _failure(self, response: Response, origins: str) -> UnusableResponse | FetchFailed:
-        status, wait = response.status, retry_after(response, wall=self._clock.wall())
-        detail = f"the response has the status {status}"
-        if status in (401, 403):
-            _log.error(
-                "The auth service does not let client %r introspect tokens (HTTP %d); %s.",
-                self._settings.client_id,
-                status,
-                origins,
-            )
-            return FetchFailed("invalid_client", detail, wait)
-        if status == 429 or (status == 503 and wait is not None):
-            return FetchFailed("overloaded", detail, wait)
-        return UnusableResponse(FetchFailed("server_error" if status >= 500 else f"status_{status}", detail, wait))
-
-
 @dataclass(frozen=True, slots=True)
 class _Cached:
     """An outcome that is used for a token until this time on the monotonic clock."""
@@ -136,13 +74,14 @@ class Introspector(Forkable):
     __slots__ = (
         "_active",
         "_clock",
-        "_endpoint",
+        "_discovery",
         "_flights",
         "_issuer",
         "_lock",
         "_others",
         "_outage",
         "_probe",
+        "_transport",
         "_unusable",
         "_workers",
         "settings",
@@ -152,7 +91,8 @@ class Introspector(Forkable):
         self.settings = settings
         self._issuer = issuer
         self._clock = clock
-        self._endpoint = IntrospectionEndpoint(settings, issuer=issuer, transport=transport, clock=clock)
+        self._transport = transport
+        self._discovery = Discovery(transport, clock)
         self._workers = Workers()
         # _lock guards what follows; the two caches are read without it. Junk evicts no active token from its cache.
         self._lock = threading.Lock()
@@ -219,12 +159,60 @@ class Introspector(Forkable):
                 return outage.last
             if len(self._flights) >= _MOST_FLIGHTS:
                 return FetchFailed("busy", "too many tokens are being introspected")
-            new: Flight[IntrospectionOutcome] = Flight(lambda: self._finish(self._endpoint.ask(token), key, new))
+            new: Flight[IntrospectionOutcome] = Flight(lambda: self._finish(self._request(token), key, new))
             self._flights[key] = new
             if outage is not None:  # one request finds out whether it is over; the others go on without
                 self._outage, self._probe = outage.probed(now + self.settings.timeout), new
             new.start(self._workers)
             return new
+
+    def _request(self, token: str) -> IntrospectionOutcome:
+        """Send one request, for at most ``settings.timeout``; returns errors, whose frames would hold the token."""
+        try:
+            return self._send(token)
+        except TransportError as error:
+            failed = FetchFailed(error.reason, error.detail)
+            return UnusableResponse(failed) if error.sent else failed
+        except TokenEndpointError as error:
+            return FetchFailed(error.error, str(error), error.retry_after)
+        except ConfigurationError as error:
+            _log.error("Tokens cannot be introspected: %s", error)
+            return FetchFailed(error.code, "the API cannot authenticate to its auth service")
+        except Exception as error:  # noqa: BLE001 - those who wait must get an outcome
+            return UnusableResponse(FetchFailed("internal", f"the attempt ended in {type(error).__name__}"))
+
+    def _send(self, token: str) -> IntrospectionOutcome:
+        settings, now = self.settings, self._clock.monotonic
+        end, endpoint = now() + settings.timeout, settings.endpoint
+        if endpoint is None:
+            endpoint = self._discovery.introspection_endpoint(self._issuer, seconds=end - now())
+        moment = Moment(self._clock.wall(), secrets.token_urlsafe(16))
+        revealed = reveal(settings.secrets())
+        request = settings.request(endpoint, token, revealed, moment, issuer=self._issuer)
+        response = self._transport.send(request, seconds=end - now(), largest=LARGEST_RESPONSE).response
+        if response.status == 200:
+            claims = read_introspection(response)
+            if claims == "malformed":
+                return UnusableResponse(FetchFailed("malformed", "the response does not say whether it is active"))
+            return IntrospectionResult(None if claims == "inactive" else claims)
+        if settings.endpoint is None:
+            self._discovery.forget(self._issuer)  # the endpoint may have moved
+        return self._failure(response, revealed.origins)
+
+    def _failure(self, response: Response, origins: str) -> UnusableResponse | FetchFailed:
+        status, wait = response.status, retry_after(response, wall=self._clock.wall())
+        detail = f"the response has the status {status}"
+        if status in (401, 403):
+            _log.error(
+                "The auth service does not let client %r introspect tokens (HTTP %d); %s.",
+                self.settings.client_id,
+                status,
+                origins,
+            )
+            return FetchFailed("invalid_client", detail, wait)
+        if status == 429 or (status == 503 and wait is not None):
+            return FetchFailed("overloaded", detail, wait)
+        return UnusableResponse(FetchFailed("server_error" if status >= 500 else f"status_{status}", detail, wait))
 
     def _finish(
         self, outcome: IntrospectionOutcome, key: bytes, flight: Flight[IntrospectionOutcome]
@@ -292,4 +280,4 @@ class Introspector(Forkable):
         self._lock = threading.Lock()
         self._flights = {}
         self._workers = Workers()
-        self._endpoint.discovery.reset_after_fork()
+        self._discovery.reset_after_fork()
