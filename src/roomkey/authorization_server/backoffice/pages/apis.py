@@ -1,4 +1,4 @@
-"""APIs: the list, one of them, a new one, its changes, its own account's secret, its end."""
+"""APIs: the list, one API, new ones, changes, secrets, disabling."""
 
 from starlette.responses import Response
 
@@ -14,6 +14,7 @@ from roomkey.authorization_server.accounts.apis.commands import (
 )
 from roomkey.authorization_server.accounts.apis.model import Api, Scope, audience_of
 from roomkey.authorization_server.accounts.service_accounts.commands import ListAccountSecrets, ListServiceAccounts
+from roomkey.authorization_server.backoffice import snippets
 from roomkey.authorization_server.backoffice.forms import OVERLAP, Confirmation
 from roomkey.authorization_server.backoffice.lookups import tenant_choices
 from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
@@ -41,14 +42,14 @@ ROUTES = Routes()
 
 @ROUTES.get(_LIST, Permission.READ)
 async def list_apis(visit: Visit) -> Response:
-    """The APIs that the visitor sees, by name."""
+    """Show a page of APIs, by name."""
     after = visit.request.query_params.get("after")
     return await show(visit, "apis/list.html", found=await visit.view(ListApis(after=after)))
 
 
 @ROUTES.get(_ONE, Permission.READ)
 async def one_api(visit: Visit) -> Response:
-    """One API, who may call it, and how it protects itself."""
+    """Show an API, its clients, and code that protects it."""
 
     def read(uow: UnitOfWork) -> Values:
         api = _api(uow, visit)
@@ -57,7 +58,7 @@ async def one_api(visit: Visit) -> Response:
             "api": api,
             "callers": [(account.client_id, account.scopes_of(api.audience)) for account in callers],
             "secrets": ListAccountSecrets(api.client_id)(uow).items,
-            "snippets": _snippets(api, uow.settings.issuer),
+            "snippets": snippets.for_api(api, uow.settings.issuer),
             "may_change": uow.actor.may(Permission.CHANGE_APIS) and uow.actor.sees(api.tenant),
         }
 
@@ -66,20 +67,20 @@ async def one_api(visit: Visit) -> Response:
 
 @ROUTES.get(f"{_LIST}/~find", Permission.READ)
 async def find_api(visit: Visit) -> Response:
-    """Go on to the API with the audience that is asked for."""
+    """Redirect to the API with this audience."""
     audience = visit.request.query_params.get("audience", "")
-    return see_other(_address(await visit.view(GetApi(audience))))
+    return see_other(_url(await visit.view(GetApi(audience))))
 
 
 @ROUTES.get(f"{_LIST}/~new", Permission.CHANGE_APIS)
 async def new_api(visit: Visit) -> Response:
-    """The form for another API."""
+    """Show the form of a new API."""
     return await _new(visit)
 
 
 @ROUTES.post(f"{_LIST}/~new", Permission.CHANGE_APIS)
 async def create_api(visit: Visit) -> Response:
-    """Make the API, and show the secret of its own account once."""
+    """Create the API, and show the secret of its introspection client once."""
 
     def make(uow: UnitOfWork) -> OneTimeSecret:
         made = command_of(CreateApi, visit.form, "audience", "tenant", *_FIELDS, read=_READ)(uow)
@@ -93,7 +94,7 @@ async def create_api(visit: Visit) -> Response:
 
 @ROUTES.get(f"{_ONE}/edit", Permission.CHANGE_APIS)
 async def edit_api(visit: Visit) -> Response:
-    """The form for what can be changed of an API."""
+    """Show the form of an API's settings."""
     return await _edit(visit)
 
 
@@ -109,22 +110,22 @@ async def change_api(visit: Visit) -> Response:
         changed = await visit.perform(act)
     except ServiceError as refused:
         return await _edit(visit, refused)
-    return done(_address(changed), "changed")
+    return done(_url(changed), "changed")
 
 
 @ROUTES.get(f"{_ONE}/rotate-secret", Permission.CHANGE_APIS)
 async def ask_rotation(visit: Visit) -> Response:
-    """What happens when the secret of the API's own account is rotated."""
+    """Ask before the secret of the introspection client is rotated."""
     api = await visit.view(lambda uow: _api(uow, visit))
     question = Confirmation(
         title=f"Rotate the secret of {api.audience}?",
-        crumbs=(_CRUMB, (api.audience, _address(api))),
+        crumbs=(_CRUMB, (api.audience, _url(api))),
         breaks=(
-            "A new secret is made, and you see it once.",
-            f"The present one is good until the end of the overlap; then {api.audience} cannot ask here with it.",
+            "A new secret is created and shown once.",
+            f"The present one is valid until the end of the overlap; then {api.audience} cannot introspect with it.",
         ),
         label="Rotate it",
-        back=_address(api),
+        back=_url(api),
         command=in_terminal(RotateApiSecret, audience=api.audience, overlap=DAY),
         danger=False,
         choice=OVERLAP,
@@ -134,7 +135,7 @@ async def ask_rotation(visit: Visit) -> Response:
 
 @ROUTES.post(f"{_ONE}/rotate-secret", Permission.CHANGE_APIS)
 async def rotate_secret(visit: Visit) -> Response:
-    """Make another secret for the API's own account, and show it once."""
+    """Rotate the secret of the introspection client, and show the new one once."""
     overlap = visit.form.seconds("overlap")
 
     def make(uow: UnitOfWork) -> OneTimeSecret:
@@ -146,17 +147,17 @@ async def rotate_secret(visit: Visit) -> Response:
 
 @ROUTES.get(f"{_ONE}/shared-secret", Permission.CHANGE_APIS)
 async def ask_shared_secret(visit: Visit) -> Response:
-    """What breaks when the API gets another secret for HS256."""
+    """Ask before the API gets a new HS256 secret."""
     api = await visit.view(lambda uow: _api(uow, visit))
     question = Confirmation(
-        title=f"Make a new HS256 secret for {api.audience}?",
-        crumbs=(_CRUMB, (api.audience, _address(api))),
+        title=f"Create a new HS256 secret for {api.audience}?",
+        crumbs=(_CRUMB, (api.audience, _url(api))),
         breaks=(
-            "A new secret is made, and you see it once; tokens are signed with it from now on.",
-            f"{api.audience} refuses every new token until it has the secret, and every older one as soon as it has.",
+            "A new secret is created and shown once; tokens are signed with it from now on.",
+            f"{api.audience} rejects every new token until it has the secret, and every older one as soon as it has.",
         ),
-        label="Make it",
-        back=_address(api),
+        label="Create it",
+        back=_url(api),
         command=in_terminal(RotateSharedSecret, audience=api.audience),
     )
     return await ask(visit, question)
@@ -164,7 +165,7 @@ async def ask_shared_secret(visit: Visit) -> Response:
 
 @ROUTES.post(f"{_ONE}/shared-secret", Permission.CHANGE_APIS)
 async def make_shared_secret(visit: Visit) -> Response:
-    """Make it, and show it once."""
+    """Create it, and show it once."""
 
     def make(uow: UnitOfWork) -> OneTimeSecret:
         api = _api(uow, visit)
@@ -173,9 +174,9 @@ async def make_shared_secret(visit: Visit) -> Response:
             title=f"The HS256 secret of {api.audience}",
             label="Shared secret",
             secret=secret,
-            crumbs=(_CRUMB, (api.audience, _address(api))),
-            snippets=((".env", f"TOKEN_KEY={secret}"), ("Python", _by_secret(api, uow.settings.issuer))),
-            on=_address(api),
+            crumbs=(_CRUMB, (api.audience, _url(api))),
+            snippets=snippets.for_shared_secret(api, secret, uow.settings.issuer),
+            on=_url(api),
             command=in_terminal(RotateSharedSecret, audience=api.audience),
         )
 
@@ -185,7 +186,7 @@ async def make_shared_secret(visit: Visit) -> Response:
 @ROUTES.get(f"{_ONE}/disable", Permission.CHANGE_APIS)
 @ROUTES.get(f"{_ONE}/enable", Permission.CHANGE_APIS)
 async def ask_switching(visit: Visit) -> Response:
-    """What breaks when the API is disabled, or what comes back when it is enabled."""
+    """Ask before the API is disabled or enabled."""
 
     def read(uow: UnitOfWork) -> tuple[Api, int]:
         api = _api(uow, visit)
@@ -194,21 +195,21 @@ async def ask_switching(visit: Visit) -> Response:
     api, callers = await visit.view(read)
     verb = "enable" if visit.request.scope["path"].endswith("/enable") else "disable"
     if verb == "enable":
-        breaks: tuple[str, ...] = ("Tokens are made for it again, and it may ask about tokens.",)
+        breaks: tuple[str, ...] = ("Tokens are issued for it again, and it may introspect tokens.",)
     else:
         breaks = (
-            f"No token is made for it: {callers} accounts that may call it get none.",
-            "It cannot ask about tokens any more. Tokens that it checks by their signature are good until they end.",
+            f"No tokens are issued for it: {callers} service accounts that may call it get none.",
+            "It cannot introspect tokens any more. Tokens that it verifies by signature are valid until they expire.",
         )
     question = Confirmation(
         title=f"{verb.capitalize()} {api.audience}?",
-        crumbs=(_CRUMB, (api.audience, _address(api))),
+        crumbs=(_CRUMB, (api.audience, _url(api))),
         breaks=breaks,
         label=f"{verb.capitalize()} it",
-        back=_address(api),
+        back=_url(api),
         command=in_terminal(EnableApi if verb == "enable" else DisableApi, audience=api.audience),
         danger=verb == "disable",
-        note=("reason", "Why") if verb == "disable" else None,
+        note=("reason", "Reason") if verb == "disable" else None,
     )
     return await ask(visit, question)
 
@@ -220,13 +221,13 @@ async def disable_api(visit: Visit) -> Response:
     def act(uow: UnitOfWork) -> Api:
         return command_of(DisableApi, visit.form, "reason", audience=_api(uow, visit).audience)(uow)
 
-    return done(_address(await visit.perform(act)), "disabled")
+    return done(_url(await visit.perform(act)), "disabled")
 
 
 @ROUTES.post(f"{_ONE}/enable", Permission.CHANGE_APIS)
 async def enable_api(visit: Visit) -> Response:
     """Enable it."""
-    return done(_address(await visit.perform(lambda uow: EnableApi(_api(uow, visit).audience)(uow))), "enabled")
+    return done(_url(await visit.perform(lambda uow: EnableApi(_api(uow, visit).audience)(uow))), "enabled")
 
 
 def _api(uow: UnitOfWork, visit: Visit) -> Api:
@@ -234,7 +235,7 @@ def _api(uow: UnitOfWork, visit: Visit) -> Api:
     return GetApi(audience_of(uow, visit.request.path_params["client_id"]))(uow)
 
 
-def _address(api: Api) -> str:
+def _url(api: Api) -> str:
     return f"{_LIST}/{api.client_id}"
 
 
@@ -281,41 +282,15 @@ def _scopes(sent: tuple[str, ...]) -> list[Scope]:
 _READ = {"scopes": _scopes}
 
 
-def _snippets(api: Api, issuer: str) -> tuple[tuple[str, str], ...]:
-    introspection = (
-        'secret = roomkey.Secret.from_env("INTROSPECTION_SECRET")\n'
-        f'asking = roomkey.Introspection(client_id="{api.client_id}", client_secret=secret)\n'
-        f'validator = roomkey.TokenValidator(issuer="{issuer}", audience="{api.audience}", introspection=asking)'
-    )
-    by_asking = ("Python: ask here about each token", introspection)
-    if api.token_format == "opaque":  # noqa: S105 - a format
-        return (by_asking,)
-    if api.algorithm == "HS256":
-        return ("Python: check the signature with the shared secret", _by_secret(api, issuer)), by_asking
-    validator = f'validator = roomkey.TokenValidator(issuer="{issuer}", audience="{api.audience}")'
-    return ("Python: check the signature", validator), by_asking
-
-
-def _by_secret(api: Api, issuer: str) -> str:
-    return (
-        'keys = roomkey.KeySet.static(roomkey.Secret.from_env("TOKEN_KEY"))\n'
-        f'validator = roomkey.TokenValidator(issuer="{issuer}", audience="{api.audience}", keys=keys)'
-    )
-
-
 def _shown(uow: UnitOfWork, api: Api, secret: str) -> OneTimeSecret:
     issuer = uow.settings.issuer
     return OneTimeSecret(
         title=f"The secret of {api.audience}",
         label="client_secret",
         secret=secret,
-        crumbs=(_CRUMB, (api.audience, _address(api))),
-        facts=(("client_id", api.client_id), ("It may", f"ask at {issuer}/oauth2/introspect about tokens for it")),
-        snippets=(
-            (".env", f"INTROSPECTION_SECRET={secret}"),
-            ("curl", f"curl -u '{api.client_id}:{secret}' -d token=TOKEN {issuer}/oauth2/introspect"),
-            *_snippets(api, issuer),
-        ),
-        on=_address(api),
+        crumbs=(_CRUMB, (api.audience, _url(api))),
+        facts=(("client_id", api.client_id), ("Introspection endpoint", f"{issuer}/oauth2/introspect")),
+        snippets=snippets.for_api_secret(api, secret, issuer),
+        on=_url(api),
         command=in_terminal(RotateApiSecret, audience=api.audience),
     )

@@ -1,9 +1,10 @@
-"""App tokens: the list, one of them, its rotation and its end."""
+"""App tokens: the list, one token, rotation and revocation."""
 
 from starlette.responses import Response
 
 from roomkey.authorization_server.accounts.apis.commands import GetApi
 from roomkey.authorization_server.accounts.app_tokens.commands import (
+    CreateAppToken,
     CreatedAppToken,
     GetAppToken,
     ListAppTokens,
@@ -11,12 +12,13 @@ from roomkey.authorization_server.accounts.app_tokens.commands import (
     RotateAppToken,
 )
 from roomkey.authorization_server.accounts.app_tokens.model import AppToken
+from roomkey.authorization_server.backoffice import snippets
 from roomkey.authorization_server.backoffice.forms import OVERLAP, Confirmation
 from roomkey.authorization_server.backoffice.lookups import token_state, usernames
 from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
 from roomkey.authorization_server.backoffice.session import Visit
 from roomkey.authorization_server.backoffice.shown_once import OneTimeSecret, show_once
-from roomkey.authorization_server.backoffice.time_words import absolute, duration, option, relative
+from roomkey.authorization_server.backoffice.time_words import absolute, duration, relative
 from roomkey.authorization_server.commands.terminal import in_terminal
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.settings import DAY
@@ -32,7 +34,7 @@ ROUTES = Routes()
 
 @ROUTES.get(_LIST, Permission.READ)
 async def list_tokens(visit: Visit) -> Response:
-    """The app tokens that the visitor sees, the newest first."""
+    """Show a page of app tokens, the newest first."""
     query = visit.request.query_params
     filters = {name: query.get(name, "").strip() for name in ("client_id", "audience")}
     client_id, audience = filters["client_id"] or None, filters["audience"] or None
@@ -42,7 +44,7 @@ async def list_tokens(visit: Visit) -> Response:
 
 @ROUTES.get(_ONE, Permission.READ)
 async def one_token(visit: Visit) -> Response:
-    """One app token: what it allows, and its life."""
+    """Show an app token: its scopes and its history."""
 
     def read(uow: UnitOfWork) -> Values:
         token = _token(uow, visit)
@@ -65,18 +67,18 @@ async def one_token(visit: Visit) -> Response:
 
 @ROUTES.get(f"{_ONE}/rotate", *_ROTATE)
 async def ask_rotation(visit: Visit) -> Response:
-    """What happens when the token is rotated."""
+    """Ask before the token is rotated."""
     token = await visit.view(lambda uow: _token(uow, visit))
     question = Confirmation(
         title=f"Rotate {token.hint}?",
-        crumbs=(_CRUMB, (token.hint, _address(token))),
+        crumbs=(_CRUMB, (token.hint, _url(token))),
         breaks=(
-            f"A new token is made for {token.client_id}, which allows the same. You see it once.",
-            f"The present one is good until the end of the overlap; then {token.audience} refuses it.",
+            f"A new token with the same scopes is created for {token.client_id} and shown once.",
+            f"The present one is valid until the end of the overlap; then {token.audience} rejects it.",
             _use(token, visit.service.now()),
         ),
         label="Rotate it",
-        back=_address(token),
+        back=_url(token),
         command=in_terminal(RotateAppToken, id=token.id, overlap=DAY),
         danger=False,
         choice=OVERLAP,
@@ -86,7 +88,7 @@ async def ask_rotation(visit: Visit) -> Response:
 
 @ROUTES.post(f"{_ONE}/rotate", *_ROTATE)
 async def rotate_token(visit: Visit) -> Response:
-    """Make its successor, and show that once."""
+    """Rotate the token, and show the new one once."""
     overlap = visit.form.seconds("overlap")
     return await show_once(
         visit,
@@ -96,23 +98,23 @@ async def rotate_token(visit: Visit) -> Response:
 
 @ROUTES.get(f"{_ONE}/revoke", *_REVOKE)
 async def ask_revocation(visit: Visit) -> Response:
-    """What breaks when the token is revoked."""
+    """Ask before the token is revoked."""
     token = await visit.view(lambda uow: _token(uow, visit))
     settings = visit.service.settings
     question = Confirmation(
         title=f"Revoke {token.hint}?",
-        crumbs=(_CRUMB, (token.hint, _address(token))),
+        crumbs=(_CRUMB, (token.hint, _url(token))),
         breaks=(
-            f"{token.client_id} is refused at {token.audience} with it. {_use(token, visit.service.now())}",
-            "APIs that ask here know at once, APIs that look at the lists of revoked tokens within "
+            f"{token.client_id} is rejected at {token.audience} with it. {_use(token, visit.service.now())}",
+            "APIs that introspect tokens reject it at once, APIs that read the revocation lists within "
             + duration(2 * settings.list_ttl)
             + ".",
-            "There is no way back; a new token has to be asked for.",
+            "It cannot be undone; a new token has to be requested.",
         ),
         label="Revoke it",
-        back=_address(token),
+        back=_url(token),
         command=in_terminal(RevokeAppToken, id=token.id),
-        note=("reason", "Why"),
+        note=("reason", "Reason"),
     )
     return await ask(visit, question)
 
@@ -122,39 +124,31 @@ async def revoke_token(visit: Visit) -> Response:
     """Revoke it."""
     id_, reason = visit.request.path_params["token"], visit.form.one("reason").strip()
     token = await visit.perform(RevokeAppToken(id_, reason=reason))
-    return done(_address(token), "revoked")
+    return done(_url(token), "revoked")
 
 
 def shown_token(uow: UnitOfWork, made: CreatedAppToken) -> OneTimeSecret:
-    """The page that shows a new app token once, with what one does with it."""
+    """The page that shows a new app token once, with code that uses it."""
     token, value = made.app_token, made.token.reveal()
-    variable = "".join(letter if letter.isalnum() else "_" for letter in token.client_id.upper()) + "_TOKEN"
-    toml = (
-        f"[credentials.{token.client_id.replace('.', '-')}]\n"
-        'source = "service_account_token"\n'
-        f'token = {{ env = "{variable}" }}\n'
-        'base_url = "https://…"  # where the API is'
-    )
     return OneTimeSecret(
         title=f"The token of {token.client_id}",
         label="App token",
         secret=value,
-        crumbs=(_CRUMB, (token.hint, _address(token))),
+        crumbs=(_CRUMB, (token.hint, _url(token))),
         facts=(
             ("For", f"{token.client_id} at {token.audience}"),
-            ("Allows", ", ".join(token.scopes)),
-            ("Ends", f"{relative(token.expires_at, uow.now)}, {absolute(token.expires_at)}"),
+            ("Scopes", ", ".join(token.scopes)),
+            ("Expires", f"{relative(token.expires_at, uow.now)}, {absolute(token.expires_at)}"),
         ),
-        snippets=(
-            (".env", f"{variable}={value}"),
-            ("roomkey.toml", toml),
-            ("curl", f'curl -H "Authorization: Bearer {value}" https://…'),
-        ),
+        snippets=snippets.for_app_token(token, value),
         is_token=True,
-        on=_address(token),
-        command=(
-            f"roomkey admin app-token create {token.client_id} --api {token.audience} "
-            f'--scopes "{" ".join(token.scopes)}" --expires {option(token.lifetime)}'
+        on=_url(token),
+        command=in_terminal(
+            CreateAppToken,
+            client_id=token.client_id,
+            audience=token.audience,
+            scopes=token.scopes,
+            lifetime=token.lifetime,
         ),
     )
 
@@ -163,13 +157,13 @@ def _token(uow: UnitOfWork, visit: Visit) -> AppToken:
     return GetAppToken(visit.request.path_params["token"])(uow)
 
 
-def _address(token: AppToken) -> str:
+def _url(token: AppToken) -> str:
     return f"{_LIST}/{token.id}"
 
 
 def _use(token: AppToken, now: int) -> str:
     if token.last_used_at is None:
-        return "Nobody has asked here about it yet."
+        return "It was never used, as far as the service knows."
     return f"It was last used {relative(token.last_used_at, now)}."
 
 

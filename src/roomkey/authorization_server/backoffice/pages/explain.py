@@ -1,4 +1,4 @@
-"""Explain a token: it comes in the body of a form, is looked at, and is kept nowhere."""
+"""Explain a token: it is sent in a form, checked, and neither stored nor logged."""
 
 from starlette.responses import Response
 
@@ -10,39 +10,41 @@ from roomkey.authorization_server.tokens.explanation import Explanation, explain
 
 _DATES = frozenset({"exp", "iat", "nbf", "auth_time"})
 _NAMES = {
-    "acr": "how the person signed in",
+    "acr": "how the user signed in",
     "aud": "the API that it is for",
-    "client_id": "the app that acts",
+    "client_id": "the client",
     "iss": "who issued it",
-    "jti": "its name",
-    "roles": "what it is allowed as",
+    "jti": "its id",
+    "roles": "roles of the subject",
     "scope": "what it allows",
     "status": "its place in the list of revoked tokens",
-    "sub": "whom it stands for",
-    "tenant": "whose data",
-    "username": "the person",
+    "sub": "the user or client that it represents",
+    "tenant": "tenant of the subject",
+    "username": "the user",
 }
 ROUTES = Routes()
 
 
 @ROUTES.get("/explain", Permission.READ)
 async def paste(visit: Visit) -> Response:
-    """The form."""
-    return await show(visit, "explain.html", told=None)
+    """Show the form."""
+    return await show(visit, "explain.html", explanation=None)
 
 
 @ROUTES.post("/explain", Permission.READ)
 async def answer(visit: Visit) -> Response:
-    """What is to be said of the token; the form comes back empty."""
+    """Explain the token; the form comes back empty."""
     token = "".join(visit.form.one("token").removeprefix("Bearer ").split())
-    told = await visit.view(lambda uow: explain(uow, token))
-    members = _members(told, visit.service.now())
-    return await show(visit, "explain.html", told=told, members=members, form={})
+    explanation = await visit.view(lambda uow: explain(uow, token))
+    members = _members(explanation, visit.service.now())
+    return await show(visit, "explain.html", explanation=explanation, members=members, form={})
 
 
-def _members(told: Explanation, now: int) -> tuple[tuple[str, str, str], ...]:
+def _members(explanation: Explanation, now: int) -> tuple[tuple[str, str, str], ...]:
     """Header and claims with what they mean."""
-    return tuple((name, value, _meaning(name, value, now)) for name, value in (*told.header, *told.claims))
+    return tuple(
+        (name, value, _meaning(name, value, now)) for name, value in (*explanation.header, *explanation.claims)
+    )
 
 
 def _meaning(name: str, value: str, now: int) -> str:

@@ -1,4 +1,4 @@
-"""Service accounts: the list, one of them, a new one, what it may ask for, its secret, its end."""
+"""Service accounts: the list, one account, new ones, APIs and scopes, secrets, disabling."""
 
 from starlette.responses import Response
 
@@ -18,6 +18,7 @@ from roomkey.authorization_server.accounts.service_accounts.commands import (
     RotateAccountSecret,
 )
 from roomkey.authorization_server.accounts.service_accounts.model import BY_SECRET, ServiceAccount
+from roomkey.authorization_server.backoffice import snippets
 from roomkey.authorization_server.backoffice.forms import OVERLAP, Confirmation
 from roomkey.authorization_server.backoffice.lookups import tenant_choices, token_state, usernames
 from roomkey.authorization_server.backoffice.page import Routes, Values, ask, done, show
@@ -41,7 +42,7 @@ ROUTES = Routes()
 
 @ROUTES.get(_LIST, Permission.READ)
 async def list_accounts(visit: Visit) -> Response:
-    """The accounts that the visitor sees, by name."""
+    """Show a page of service accounts, by name."""
     query = visit.request.query_params
     search, after = query.get("q", ""), query.get("after")
 
@@ -55,7 +56,7 @@ async def list_accounts(visit: Visit) -> Response:
 
 @ROUTES.get(_ONE, Permission.READ)
 async def one_account(visit: Visit) -> Response:
-    """One account with its secrets and tokens."""
+    """Show an account with its secrets and app tokens."""
     client_id = visit.request.path_params["client_id"]
 
     def read(uow: UnitOfWork) -> Values:
@@ -73,13 +74,13 @@ async def one_account(visit: Visit) -> Response:
 
 @ROUTES.get(f"{_LIST}/~new", *_CHANGE)
 async def new_account(visit: Visit) -> Response:
-    """The form for another account."""
+    """Show the form of a new account."""
     return await _new(visit)
 
 
 @ROUTES.post(f"{_LIST}/~new", *_CHANGE)
 async def create_account(visit: Visit) -> Response:
-    """Make the account, and show its secret once where it has one."""
+    """Create the account, and show its secret once where it has one."""
     form = visit.form
 
     try:
@@ -89,37 +90,37 @@ async def create_account(visit: Visit) -> Response:
         made = await visit.perform(create)
     except ServiceError as refused:
         return await _new(visit, refused)
-    return done(_address(made.service_account), "created")
+    return done(_url(made.service_account), "created")
 
 
 @ROUTES.get(f"{_ONE}/apis", *_CHANGE)
 async def edit_access(visit: Visit) -> Response:
-    """The form for what an account may ask for."""
+    """Show the form of an account's APIs and scopes."""
     return await _access(visit)
 
 
 @ROUTES.post(f"{_ONE}/apis", *_CHANGE)
 async def change_access(visit: Visit) -> Response:
-    """Let the account ask for what is ticked, and no more."""
+    """Replace the account's APIs and scopes."""
     client_id = visit.request.path_params["client_id"]
     wanted = _wanted(visit.form.many("scope"))
     try:
         changed = await visit.perform(ChangeServiceAccount(client_id, apis=wanted))
     except ServiceError as refused:
         return await _access(visit, refused)
-    return done(_address(changed.service_account), "changed")
+    return done(_url(changed.service_account), "changed")
 
 
 @ROUTES.get(f"{_ONE}/rotate-secret", *_CHANGE)
 async def ask_rotation(visit: Visit) -> Response:
-    """What happens when the secret is rotated."""
+    """Ask before the secret is rotated."""
     account = await visit.view(GetServiceAccount(visit.request.path_params["client_id"]))
     return await ask(visit, _rotation(account))
 
 
 @ROUTES.post(f"{_ONE}/rotate-secret", *_CHANGE)
 async def rotate_secret(visit: Visit) -> Response:
-    """Make another secret and show it once."""
+    """Rotate the secret, and show the new one once."""
     client_id = visit.request.path_params["client_id"]
     overlap = visit.form.seconds("overlap")
 
@@ -133,7 +134,7 @@ async def rotate_secret(visit: Visit) -> Response:
 @ROUTES.get(f"{_ONE}/disable", *_CHANGE)
 @ROUTES.get(f"{_ONE}/enable", *_CHANGE)
 async def ask_disabling(visit: Visit) -> Response:
-    """What breaks when the account is disabled, or what comes back when it is enabled."""
+    """Ask before the account is disabled or enabled."""
     client_id, enabling = visit.request.path_params["client_id"], visit.request.scope["path"].endswith("/enable")
 
     def read(uow: UnitOfWork) -> tuple[ServiceAccount, int]:
@@ -144,26 +145,29 @@ async def ask_disabling(visit: Visit) -> Response:
     account, living = await visit.view(read)
     breaks: tuple[str, ...]
     if enabling:
-        breaks = ("It may authenticate and get tokens again.", "The tokens that ended when it was disabled stay ended.")
+        breaks = (
+            "It may authenticate and get tokens again.",
+            "Tokens that were revoked when it was disabled stay revoked.",
+        )
     else:
         breaks = (
-            f"{client_id} is refused at the token endpoint from now on.",
-            f"All its tokens end at once and for good, {living} app tokens among them.",
-            "APIs that check nothing but signatures take its tokens until they end by themselves.",
-            "It can be enabled again, but needs new tokens then.",
+            f"{client_id} is rejected at the token endpoint from now on.",
+            f"All its tokens are revoked for good, {living} app tokens among them.",
+            "APIs that verify signatures alone accept its tokens until they expire.",
+            "It can be enabled again, and then needs new tokens.",
         )
     verb = "enable" if enabling else "disable"
     return await ask(
         visit,
         Confirmation(
             title=f"{verb.capitalize()} {client_id}?",
-            crumbs=(_CRUMB, (client_id, _address(account))),
+            crumbs=(_CRUMB, (client_id, _url(account))),
             breaks=breaks,
             label=f"{verb.capitalize()} it",
-            back=_address(account),
+            back=_url(account),
             command=in_terminal(EnableServiceAccount if enabling else DisableServiceAccount, client_id=client_id),
             danger=not enabling,
-            note=None if enabling else ("reason", "Why"),
+            note=None if enabling else ("reason", "Reason"),
         ),
     )
 
@@ -173,14 +177,14 @@ async def disable_account(visit: Visit) -> Response:
     """Disable it."""
     client_id, reason = visit.request.path_params["client_id"], visit.form.one("reason").strip()
     account = await visit.perform(DisableServiceAccount(client_id, reason=reason))
-    return done(_address(account), "disabled")
+    return done(_url(account), "disabled")
 
 
 @ROUTES.post(f"{_ONE}/enable", *_CHANGE)
 async def enable_account(visit: Visit) -> Response:
     """Enable it."""
     client_id = visit.request.path_params["client_id"]
-    return done(_address(await visit.perform(EnableServiceAccount(client_id))), "enabled")
+    return done(_url(await visit.perform(EnableServiceAccount(client_id))), "enabled")
 
 
 async def _new(visit: Visit, refused: ServiceError | None = None) -> Response:
@@ -206,7 +210,7 @@ async def _access(visit: Visit, refused: ServiceError | None = None) -> Response
 
 
 def _wanted(values: tuple[str, ...]) -> tuple[Access, ...]:
-    """What is ticked, each as API and scope; an account gets all of it where it asks for nothing in particular."""
+    """The ticked API and scope pairs; all of them are default scopes."""
     chosen: dict[str, list[str]] = {}
     for value in values:
         audience, _, scope = value.rpartition(" ")
@@ -215,7 +219,7 @@ def _wanted(values: tuple[str, ...]) -> tuple[Access, ...]:
 
 
 def _all_apis(uow: UnitOfWork) -> tuple[Api, ...]:
-    return tuple(api for api in tuple(all_items(uow, ListApis())) if api.enabled)
+    return tuple(api for api in all_items(uow, ListApis()) if api.enabled)
 
 
 def _may_change(visit: Visit, account: ServiceAccount) -> bool:
@@ -223,21 +227,21 @@ def _may_change(visit: Visit, account: ServiceAccount) -> bool:
     return account.kind == "app" and (own or visit.actor.may(Permission.CHANGE_ACCOUNTS))
 
 
-def _address(account: ServiceAccount) -> str:
+def _url(account: ServiceAccount) -> str:
     return f"{_LIST}/{account.client_id}"
 
 
 def _rotation(account: ServiceAccount) -> Confirmation:
     return Confirmation(
         title=f"Rotate the secret of {account.client_id}?",
-        crumbs=(_CRUMB, (account.client_id, _address(account))),
+        crumbs=(_CRUMB, (account.client_id, _url(account))),
         breaks=(
-            "A new secret is made, and you see it once.",
-            f"The present one is good until the end of the overlap; then {account.client_id} is refused with it.",
-            "Any older one ends now.",
+            "A new secret is created and shown once.",
+            "The present one is valid until the end of the overlap; then it is rejected.",
+            "Any older one expires now.",
         ),
         label="Rotate it",
-        back=_address(account),
+        back=_url(account),
         command=in_terminal(RotateAccountSecret, client_id=account.client_id, overlap=DAY),
         danger=False,
         choice=OVERLAP,
@@ -248,23 +252,14 @@ def _shown(uow: UnitOfWork, made: CreatedServiceAccount) -> OneTimeSecret:
     account, secret = made.service_account, made.client_secret
     if secret is None:
         raise AssertionError("an account that authenticates by a secret has one")
-    variable = account.client_id.upper().replace("-", "_").replace(".", "_") + "_SECRET"
-    toml = (
-        f"[credentials.{account.client_id.replace('.', '-')}]\n"
-        'source = "client_credentials"\n'
-        f'issuer = "{uow.settings.issuer}"\n'
-        f'client_id = "{account.client_id}"\n'
-        f'client_secret = {{ env = "{variable}" }}'
-    )
-    endpoint = f"{uow.settings.issuer}/oauth2/token"
-    curl = f"curl -u '{account.client_id}:{secret.value}' -d grant_type=client_credentials {endpoint}"
+    issuer = uow.settings.issuer
     return OneTimeSecret(
         title=f"The secret of {account.client_id}",
         label="client_secret",
         secret=secret.value,
-        crumbs=(_CRUMB, (account.client_id, _address(account))),
-        facts=(("client_id", account.client_id), ("Token endpoint", endpoint)),
-        snippets=((".env", f"{variable}={secret.value}"), ("roomkey.toml", toml), ("curl", curl)),
-        on=_address(account),
+        crumbs=(_CRUMB, (account.client_id, _url(account))),
+        facts=(("client_id", account.client_id), ("Token endpoint", f"{issuer}/oauth2/token")),
+        snippets=snippets.for_service_account(account, secret.value, issuer),
+        on=_url(account),
         command=in_terminal(RotateAccountSecret, client_id=account.client_id),
     )

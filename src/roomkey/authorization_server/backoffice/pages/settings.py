@@ -1,4 +1,4 @@
-"""Settings: what the service was started with, and where that is changed; to be looked at only."""
+"""Settings that the service was started with, read-only, and how to change them."""
 
 from dataclasses import fields
 
@@ -21,17 +21,17 @@ _MEANINGS = {
     "access_token_lifetime": "access tokens of APIs that name no other time",
     "longest_access_token": "what an API may name at most",
     "longest_app_token": "what an API may allow for app tokens at most",
-    "refresh_idle": "a refresh token that nobody uses ends after this time",
-    "refresh_absolute": "a family ends after this time, whatever is refreshed",
-    "refresh_grace": "a refresh that is sent again within this time gets the same answer",
+    "refresh_idle": "an unused refresh token expires after this time",
+    "refresh_absolute": "a refresh token family expires after this time in any case",
+    "refresh_grace": "a refresh that is repeated within this time gets the same response",
     "jwks_max_age": "validators may keep the keys for this long",
-    "signing_key_lifetime": "after this time a signing key is replaced by itself",
-    "list_ttl": "validators go by a list of revoked tokens for this long",
+    "signing_key_lifetime": "a signing key is rotated after this time",
+    "list_ttl": "validators cache revocation lists for this long",
     "clock_leeway": "clocks of clients may differ by this much",
-    "session_idle": "a session of this backoffice that nobody uses ends after this time",
-    "session_absolute": "a session ends after this time in any case",
-    "trusted_proxies": "addresses whose X-Forwarded-For is believed",
-    "access_log": "a line for each request, without what stands behind the question mark",
+    "session_idle": "an unused session of this backoffice expires after this time",
+    "session_absolute": "a session expires after this time in any case",
+    "trusted_proxies": "IP addresses whose X-Forwarded-For is trusted",
+    "access_log": "a line for each request, without its query",
     "log_format": "of that and of every other line",
     "metrics_token": "what /metrics asks for",
 }
@@ -40,7 +40,7 @@ ROUTES = Routes()
 
 @ROUTES.get("/settings", Permission.CHANGE_SETTINGS)
 async def settings(visit: Visit) -> Response:
-    """All of them, without the password of the database."""
+    """Show all settings, without the password of the database."""
     own = visit.service.settings
     rows = [(field.name, _shown(own, field.name), _MEANINGS.get(field.name, "")) for field in fields(own)]
     toml = f'[server]\nissuer = "{own.issuer}"\naccess_token_lifetime = {own.access_token_lifetime}'

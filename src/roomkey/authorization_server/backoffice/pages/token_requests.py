@@ -1,4 +1,4 @@
-"""Requests for app tokens: asked in two steps, answered by somebody else, collected once."""
+"""Requests for app tokens: made in two steps, decided by another user, collected once."""
 
 from starlette.responses import Response
 
@@ -34,7 +34,7 @@ _FIELDS = ("scopes", "lifetime", "token_format", "note")
 _OUTCOMES = {
     "approved": ("wait", "approved, not collected"),
     "collected": ("ok", "collected"),
-    "refused": ("bad", "refused"),
+    "refused": ("bad", "denied"),
     "withdrawn": ("", "withdrawn"),
 }
 _EITHER = (Permission.REQUEST_TOKENS, Permission.APPROVE_TOKENS, Permission.READ_AUDIT)
@@ -44,7 +44,7 @@ ROUTES = Routes()
 
 @ROUTES.get(_LIST, *_EITHER)
 async def list_requests(visit: Visit) -> Response:
-    """What is open, and what became of the others."""
+    """Show open and completed requests."""
     after = visit.request.query_params.get("after")
 
     def read(uow: UnitOfWork) -> Values:
@@ -62,13 +62,13 @@ async def list_requests(visit: Visit) -> Response:
 
 @ROUTES.get(f"{_LIST}/~new", Permission.REQUEST_TOKENS)
 async def new_request(visit: Visit) -> Response:
-    """The form: first the app and the API, then what and for how long."""
+    """Show the form: first account and API, then scopes and lifetime."""
     return await _new(visit)
 
 
 @ROUTES.post(f"{_LIST}/~new", Permission.REQUEST_TOKENS)
 async def make_request(visit: Visit) -> Response:
-    """Ask for the token; where nobody has to approve it, it is made and shown at once."""
+    """Request the token; without approval it is created and shown at once."""
     client_id, _, audience = visit.request.query_params.get("for", "").partition(" ")
 
     try:
@@ -83,13 +83,13 @@ async def make_request(visit: Visit) -> Response:
 
 @ROUTES.get(_ONE, Permission.APPROVE_TOKENS)
 async def one_request(visit: Visit) -> Response:
-    """A request that waits for an answer."""
+    """Show a pending request."""
     return await _one(visit)
 
 
 @ROUTES.post(_ONE, Permission.APPROVE_TOKENS)
 async def answer_request(visit: Visit) -> Response:
-    """Approve or refuse it."""
+    """Approve or deny it."""
     kind: type[ApproveTokenRequest | RefuseTokenRequest]
     kind = ApproveTokenRequest if visit.form.one("decision") == "approve" else RefuseTokenRequest
     try:
@@ -102,7 +102,7 @@ async def answer_request(visit: Visit) -> Response:
 
 @ROUTES.post(f"{_ONE}/collect", Permission.REQUEST_TOKENS)
 async def collect(visit: Visit) -> Response:
-    """Make the token that was agreed to, and show it once."""
+    """Create the approved token, and show it once."""
 
     def make(uow: UnitOfWork) -> OneTimeSecret:
         return shown_token(uow, CollectAppToken(visit.request.path_params["token_request"])(uow))
@@ -112,7 +112,7 @@ async def collect(visit: Visit) -> Response:
 
 @ROUTES.post(f"{_ONE}/withdraw", Permission.REQUEST_TOKENS)
 async def withdraw(visit: Visit) -> Response:
-    """Take one's own request back."""
+    """Withdraw the user's own request."""
     await visit.perform(WithdrawTokenRequest(visit.request.path_params["token_request"]))
     return done(_LIST, "withdrawn")
 
@@ -168,7 +168,7 @@ async def _one(visit: Visit, refused: ServiceError | None = None) -> Response:
         sentences = {scope.name: scope.description for scope in GetApi(found.audience)(uow).scopes}
         return {
             "request": found,
-            "asker": usernames(uow, [found.requested_by]).get(found.requested_by, "Somebody"),
+            "asker": usernames(uow, [found.requested_by]).get(found.requested_by, "A user"),
             "scopes": [(scope, sentences.get(scope, "")) for scope in found.scopes],
         }
 
