@@ -87,7 +87,7 @@ def test_a_password_is_never_sent_back(backoffice: Backoffice, known: Known):
 def test_what_breaks_is_said_before_it_is_done(backoffice: Backoffice, known: Known):
     browser = backoffice.browser(known.alice)
     text = _text(browser.get("/service-accounts/reports/disable").text)
-    assert "reports is refused at the token endpoint from now on." in text
+    assert "reports is rejected at the token endpoint from now on." in text
     assert "3 app tokens among them" in text
     browser.submit("/service-accounts/reports/disable", reason="A test")
     assert "Disabled." in browser.follow().text

@@ -216,7 +216,7 @@ def test_the_way_from_the_first_administrator_to_a_token_that_is_refused(
 
             # Revoked and refused
             developer.get_by_role("link", name="Revoke").click()
-            developer.get_by_label("Why").fill("It stood in a chat")
+            developer.get_by_label("Reason").fill("It stood in a chat")
             picture(developer, "revocation")
             developer.get_by_role("button", name="Revoke it").click()
             expect(developer.get_by_role("status")).to_have_text("Revoked.")
