@@ -3,25 +3,26 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from sqlalchemy import Connection, select
 
-from roomkey.authorization_server.accounts.apis.commands import ensure_built_in
 from roomkey.authorization_server.actor import SERVICE, Actor
 from roomkey.authorization_server.column_encryption import START_CHECK
 from roomkey.authorization_server.database.database import Database
 from roomkey.authorization_server.database.migrate import demand_schema, migrate
 from roomkey.authorization_server.database.statements import insert_into
 from roomkey.authorization_server.errors import DatabaseUnsuitable
-from roomkey.authorization_server.keys.new_key import ensure_signing_key
-from roomkey.authorization_server.keys.published_keys import SigningKeyCache
 from roomkey.authorization_server.schema.audit import facts, seals
 from roomkey.authorization_server.settings import Settings
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 from roomkey.clock import Clock, SystemClock
 from roomkey.stores.keyring import Keyring
+
+if TYPE_CHECKING:
+    from roomkey.authorization_server.keys.published_keys import SigningKeyCache
 
 Result = TypeVar("Result")
 _KEY_FILE: Final = "roomkey.key"
@@ -36,7 +37,6 @@ class Service:
         settings: its settings.
         database: holds everything that outlives the process.
         keyring: the keys that encrypt the columns with secrets.
-        keys: the signing keys in use.
         clock: its only source of time.
     """
 
@@ -44,8 +44,14 @@ class Service:
         self.settings = settings
         self.database = database
         self.keyring = keyring
-        self.keys = SigningKeyCache()
         self.clock = clock
+
+    @cached_property
+    def keys(self) -> "SigningKeyCache":
+        """The signing keys in use."""
+        from roomkey.authorization_server.keys.published_keys import SigningKeyCache
+
+        return SigningKeyCache()
 
     @classmethod
     def open(
@@ -69,6 +75,10 @@ class Service:
             service = cls(settings, database, ring, clock or SystemClock())
             service._check_keys()
             if create:
+                from roomkey.authorization_server.accounts.apis.commands import ensure_built_in
+                from roomkey.authorization_server.keys.new_key import ensure_signing_key
+
+                _ = service.keys  # one cache, before there are several threads
                 with service.unit_of_work(SERVICE) as uow:
                     ensure_signing_key(uow, "ES256")
                     ensure_built_in(uow)

@@ -40,6 +40,7 @@ from roomkey.authorization_server.actor import Actor, ActorKind
 from roomkey.authorization_server.commands.command import NOUNS, Command, commands_of, path_fields
 from roomkey.authorization_server.commands.terminal import in_terminal
 from roomkey.authorization_server.identity import users
+from roomkey.authorization_server.identity.commands import CreateUser
 from roomkey.authorization_server.schema import accounts, tokens
 from roomkey.authorization_server.schema.audit import audit_events
 from roomkey.authorization_server.service import Service
@@ -193,7 +194,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         DisableServiceAccount("sleeping")(uow)
         made = CreateAppToken("reports", "orders-api", ["orders:read"])(uow)
         bearer = CreateAppToken("robot", "roomkey-admin", ["admin:write"])(uow).token.reveal()
-        users.create(uow, username="alice", roles=["administrator"])
+        CreateUser("alice", roles=["administrator"])(uow)
     return World(data, made.app_token.id, bearer)
 
 
@@ -320,7 +321,7 @@ def test_an_approval_is_the_same_by_command_line_and_form(world: World, tmp_path
         shutil.copytree(world.data, data)
         with Service.open(_settings(data)) as service:
             with service.unit_of_work(CONSOLE) as uow:
-                ben = users.create(uow, username="ben", roles=["developer"])
+                ben = CreateUser("ben", roles=["developer"])(uow)
             developer = Actor(ActorKind.USER, ben.id, "ben", frozenset({"developer"}))
             with service.unit_of_work(developer) as uow:
                 asked = RequestAppToken("reports", "orders-api", ["orders:read"], 3600)(uow)

@@ -1,8 +1,8 @@
 """The metadata that all tables share, and the naming convention of constraints and indexes."""
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import MetaData
+from sqlalchemy import ColumnElement, Connection, Index, MetaData, Table, event
 
 metadata: Final = MetaData(
     naming_convention={
@@ -13,3 +13,19 @@ metadata: Final = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def partial_index(name: str, *columns: Any, where: ColumnElement[bool], unique: bool = False) -> Index:
+    """An index of the rows that ``where`` is true of.
+
+    PostgreSQL is told when its tables are created: to name its option here would import its dialect into every process.
+    """
+    index = Index(name, *columns, unique=unique, sqlite_where=where)
+
+    def tell_postgresql(_table: Table, connection: Connection, **_: Any) -> None:
+        if connection.dialect.name == "postgresql":
+            index.dialect_kwargs["postgresql_where"] = where
+
+    assert index.table is not None  # noqa: S101 - its columns are those of a table
+    event.listen(index.table, "before_create", tell_postgresql)
+    return index

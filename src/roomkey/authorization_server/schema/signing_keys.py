@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, LargeBinary, Table, Text
 
-from roomkey.authorization_server.schema.base import metadata
+from roomkey.authorization_server.schema.base import metadata, partial_index
 
 signing_keys: Final = Table(
     "signing_keys",
@@ -23,12 +23,8 @@ signing_keys: Final = Table(
     CheckConstraint("state IN ('next', 'signing', 'retiring', 'removed')", name="state"),
 )
 for _state in ("next", "signing"):  # two nodes that rotate at once make one key
-    Index(
-        f"uq_signing_keys_{_state}",
-        signing_keys.c.algorithm,
-        unique=True,
-        sqlite_where=signing_keys.c.state == _state,
-        postgresql_where=signing_keys.c.state == _state,
+    partial_index(
+        f"uq_signing_keys_{_state}", signing_keys.c.algorithm, where=signing_keys.c.state == _state, unique=True
     )
 
 held_keys: Final = Table(

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, or_
 
-from roomkey.authorization_server.schema.base import metadata
+from roomkey.authorization_server.schema.base import metadata, partial_index
 
 token_families: Final = Table(
     "token_families",
@@ -58,14 +58,9 @@ access_tokens: Final = Table(
 Index("ix_access_tokens_client_id", access_tokens.c.client_id, access_tokens.c.expires_at)
 Index("ix_access_tokens_expires_at", access_tokens.c.expires_at)
 for _column in (access_tokens.c.user_id, access_tokens.c.family_id):
-    Index(
-        f"ix_access_tokens_{_column.name}",
-        _column,
-        sqlite_where=_column.is_not(None),
-        postgresql_where=_column.is_not(None),
-    )
+    partial_index(f"ix_access_tokens_{_column.name}", _column, where=_column.is_not(None))
 _revoked: Final = access_tokens.c.revoked_at.is_not(None)  # for the deny list
-Index("ix_access_tokens_revoked", access_tokens.c.expires_at, sqlite_where=_revoked, postgresql_where=_revoked)
+partial_index("ix_access_tokens_revoked", access_tokens.c.expires_at, where=_revoked)
 
 app_tokens: Final = Table(
     "app_tokens",
@@ -88,7 +83,7 @@ app_tokens: Final = Table(
     Column("last_used_at", BigInteger),
 )
 revoked_or_rotated: Final = or_(app_tokens.c.revoked_at.is_not(None), app_tokens.c.expires_at < app_tokens.c.exp)
-Index("ix_app_tokens_exp", app_tokens.c.exp, sqlite_where=revoked_or_rotated, postgresql_where=revoked_or_rotated)
+partial_index("ix_app_tokens_exp", app_tokens.c.exp, where=revoked_or_rotated)
 
 authorization_codes: Final = Table(
     "authorization_codes",

@@ -32,8 +32,6 @@ from roomkey.authorization_server.commands.command import Command, command
 from roomkey.authorization_server.commands.fields import MOST, Audience, Overlap, Reason, Seconds, Tenant, Text, Typed
 from roomkey.authorization_server.commands.paging import ListCommand, Page, by_name, page_of
 from roomkey.authorization_server.errors import Conflict, Invalid
-from roomkey.authorization_server.keys.new_key import ensure_signing_key
-from roomkey.authorization_server.keys.signer import new_shared_secret
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema import accounts as schema
 from roomkey.authorization_server.schema.accounts import api_scopes
@@ -191,6 +189,8 @@ class RotateSharedSecret(Command[SharedSecret], frozen=True):
 
     def run(self, uow: UnitOfWork) -> SharedSecret:
         """Raises NotFound, NotAllowed, Conflict."""
+        from roomkey.authorization_server.keys.signer import new_shared_secret
+
         api = _changeable(uow, self.audience)
         demand_scopes(uow, self.audience, api.scope_names)  # with the secret one can make tokens of all scopes
         return SharedSecret(self.audience, new_shared_secret(uow, self.audience))
@@ -391,6 +391,10 @@ def _by_name(scopes: Iterable[Scope]) -> dict[str, Scope]:
 
 def _ensure_key(uow: UnitOfWork, audience: str, algorithm: str, *, before: str = "") -> Secret | None:
     """Make sure that there is a key of ``algorithm``; returns it where it is a secret that the API has to be given."""
+    # Imported here: to list APIs needs none of the keys.
+    from roomkey.authorization_server.keys.new_key import ensure_signing_key
+    from roomkey.authorization_server.keys.signer import new_shared_secret
+
     if algorithm == "HS256":
         return None if before == "HS256" else new_shared_secret(uow, audience)
     ensure_signing_key(uow, algorithm)
