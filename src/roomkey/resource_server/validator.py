@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, final
+from typing import Final, final
 
 from roomkey.clock import Clock, SystemClock
 from roomkey.concurrency.steps import Steps, arun, run
 from roomkey.errors import AccessError, ConfigurationError, InvalidToken, RoomkeyError, without_traceback
 from roomkey.http.transport import Transport
 from roomkey.jose.claims import check_claims, check_type, read_string
-from roomkey.jose.compact import LARGEST_TOKEN, Compact, read_claims, read_compact
+from roomkey.jose.compact import LARGEST_TOKEN, read_claims, read_compact
 from roomkey.jose.jwks.key_set import KeySet
 from roomkey.jose.reasons import invalid_token
-from roomkey.jose.verification_key import VerificationKey, check_algorithm, check_signature
+from roomkey.jose.verification_key import check_algorithm, check_signature
 from roomkey.resource_server.bearer_header import ReceivedToken, read_bearer_header
 from roomkey.resource_server.claims import RFC_9068, ClaimMapping, Claims
 from roomkey.resource_server.dpop import DPoP
@@ -235,11 +235,25 @@ class TokenValidator:
             if self._opaque is not None and isinstance(token, str) and token.count(".") != 2:
                 return (yield from self._introspect(token, self._opaque, fresh, certificate, proof))
             if known is None or not known.is_current(self._wall()):
-                compact, raw, issuer = self._read(token)
+                compact = read_compact(token)
+                raw = read_claims(compact)
+                # The issuer is chosen before anything is fetched; nothing is verified yet.
+                issuer = self._issuers.get(read_string(raw, "iss", required=True) or "")
+                if issuer is None:
+                    raise invalid_token("wrong_issuer", "iss")
+                check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
                 if issuer.only_introspects:
                     return (yield from self._introspect(token, issuer, fresh, certificate, proof))
+                check_algorithm(compact.header, issuer.algorithms)
                 keys = issuer.keys.find_cached(compact.header) or (yield from issuer.keys.find_steps(compact.header))
-                known = self._verify(digest, compact, raw, issuer, keys)
+                key = check_signature(compact, keys)
+                now = self._wall()
+                validity = check_claims(raw, issuer.rules, now=now)
+                claims = issuer.mapping.read(raw, audiences=issuer.rules.audiences)
+                revocation = None if issuer.revocation is None else issuer.revocation.status_of(raw)
+                confirmations = read_confirmation(raw) if "cnf" in raw else ()
+                known = VerifiedToken(claims, validity, key, confirmations, revocation, issuer)
+                self._verified_tokens.keep(digest, known, now)
             if known.revocation is not None:
                 yield from known.revocation.check()
             confirmations = known.confirmations
@@ -251,36 +265,6 @@ class TokenValidator:
             return known.claims
         except RoomkeyError as error:
             return without_traceback(error)
-
-    def _read(self, token: str) -> tuple[Compact, Mapping[str, Any], ConfiguredIssuer]:
-        """Choose the issuer, before anything is asked for over the network; nothing is verified yet."""
-        compact = read_compact(token)
-        raw = read_claims(compact)
-        issuer = self._issuers.get(read_string(raw, "iss", required=True) or "")
-        if issuer is None:
-            raise invalid_token("wrong_issuer", "iss")
-        check_type(compact.header.typ, access_tokens_only=issuer.rules.access_tokens_only)
-        if not issuer.only_introspects:
-            check_algorithm(compact.header, issuer.algorithms)
-        return compact, raw, issuer
-
-    def _verify(
-        self,
-        digest: bytes,
-        compact: Compact,
-        raw: Mapping[str, Any],
-        issuer: ConfiguredIssuer,
-        keys: Iterable[VerificationKey],
-    ) -> VerifiedToken:
-        key = check_signature(compact, keys)
-        now = self._wall()
-        validity = check_claims(raw, issuer.rules, now=now)
-        claims = issuer.mapping.read(raw, audiences=issuer.rules.audiences)
-        revocation = None if issuer.revocation is None else issuer.revocation.status_of(raw)
-        confirmations = read_confirmation(raw) if "cnf" in raw else ()
-        verified = VerifiedToken(claims, validity, key, confirmations, revocation, issuer)
-        self._verified_tokens.keep(digest, verified, now)
-        return verified
 
     def _introspect(
         self,
