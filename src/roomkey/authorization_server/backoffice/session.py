@@ -2,7 +2,7 @@
 
     @requires(Permission.CHANGE_USERS)
     async def disable(visit: Visit) -> Response:
-        await visit.perform(lambda uow: users.disable(uow, visit.request.path_params["user"]))
+        await visit.perform(DisableUser(visit.request.path_params["user"]))
         return see_other("/users")
 
 The application keeps the service as ``app.state.service`` and the password hashing as ``app.state.hashing``. A
