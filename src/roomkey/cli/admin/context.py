@@ -3,19 +3,15 @@
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import typer
 
-    from roomkey.authorization_server.commands.paging import Page
     from roomkey.authorization_server.service import Service
     from roomkey.authorization_server.unit_of_work import UnitOfWork
-
-Result = TypeVar("Result")
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +53,3 @@ def reading(context: "typer.Context") -> "Iterator[UnitOfWork]":
 
     with opened(context, create=False) as service, service.look(Actor.console()) as uow:
         yield uow
-
-
-def done(context: "typer.Context", act: "Callable[[UnitOfWork], Result]") -> "Result":
-    """What ``act`` returns, once all that it changed is on the disk. Blocks."""
-    with changing(context) as uow:
-        return act(uow)
-
-
-def seen(context: "typer.Context", read: "Callable[[UnitOfWork], Result]") -> "Result":
-    """What ``read`` finds. Blocks."""
-    with reading(context) as uow:
-        return read(uow)
-
-
-def all_pages(find: "Callable[[str | None, int], Page[Item]]") -> "tuple[Item, ...]":
-    """The items of all pages that ``find(after, limit)`` gives."""
-    items: tuple[Item, ...] = ()
-    after = None
-    while True:
-        page = find(after, 200)
-        items += page.items
-        after = page.after
-        if after is None:
-            return items

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from msgspec import Meta
 from sqlalchemy import ColumnElement, or_, select, true
@@ -15,8 +15,6 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 Format = Literal["jwt", "opaque"]
 Algorithm = Literal["ES256", "RS256", "EdDSA", "HS256"]
-FORMATS: Final[tuple[str, ...]] = get_args(Format)
-ALGORITHMS: Final[tuple[str, ...]] = get_args(Algorithm)
 
 
 class Scope(Value, frozen=True):

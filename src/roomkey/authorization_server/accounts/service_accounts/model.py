@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from sqlalchemy import select
 
@@ -17,8 +17,6 @@ from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 GrantType = Literal["client_credentials", "refresh_token", "password", "authorization_code"]
 Authentication = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
-GRANTS: Final[tuple[str, ...]] = get_args(GrantType)
-AUTHENTICATIONS: Final[tuple[str, ...]] = get_args(Authentication)
 BY_SECRET: Final = ("client_secret_basic", "client_secret_post")
 BUILT_IN: Final = "roomkey-admin"
 
