@@ -111,9 +111,9 @@ def test_a_port_that_is_taken_is_told_in_one_sentence_and_nothing_is_made(tmp_pa
 
 def test_an_issuer_that_others_reach_must_be_https(tmp_path: Path):
     assert "--issuer is not https" in _refused(tmp_path, "--issuer", "http://auth.example")
-    assert "by --issuer https://" in _refused(tmp_path, "--listen", "0.0.0.0:0")
+    assert "with --issuer https://" in _refused(tmp_path, "--listen", "0.0.0.0:0")
     words = _refused(tmp_path, "--listen", "0.0.0.0:0", "--issuer", "http://127.0.0.1:8400")
-    assert "by --issuer https://" in words
+    assert "with --issuer https://" in words
 
 
 def test_a_password_on_the_command_line_is_refused_and_not_repeated(tmp_path: Path):
