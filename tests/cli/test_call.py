@@ -23,6 +23,7 @@ def test_the_body_goes_to_stdout_as_it_is_and_the_status_to_stderr(home, issuer,
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_bytes_arrive_unchanged(home, api):
     body = bytes(range(256)) * 10
     api.answer_with(200, {"content-type": "image/png"}, body)
@@ -249,6 +250,7 @@ def test_an_api_that_echoes_the_token_does_not_make_it_known(home, issuer, api, 
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_an_answer_cannot_steer_the_terminal(home, api):
     evil = "\x1b]0;evil\x07\u009b2J\u202etxt"
     for body in (json.dumps({"name": evil}, ensure_ascii=False), f"plain {evil}", json.dumps([evil])):
@@ -259,6 +261,7 @@ def test_an_answer_cannot_steer_the_terminal(home, api):
         assert "\\u009b2J" in seen
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_on_a_terminal_json_is_laid_out_and_other_bytes_are_not_printed(home, api):
     api.answer_with(200, {}, {"name": "Zoë", "count": 3, "none": None})
@@ -282,6 +285,7 @@ def test_an_answer_without_end_is_cut_off(home, api, monkeypatch):
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_every_secret_stays_out_of_what_is_printed_at_debug(home, issuer):
     done = home.run("call", "orders", "POST", "/echo", "--json", "1", HTTPX_LOG_LEVEL="trace", PYTHONDEVMODE="1")

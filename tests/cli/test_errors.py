@@ -73,6 +73,7 @@ def test_a_sentence_stays_one_line_in_a_pipe_and_cannot_steer_a_terminal(heard):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_on_a_terminal_lines_stay_under_the_sentence(home):
     seen = home.terminal("call", "orders", "GET", "https://elsewhere.example/", width=60, NO_COLOR="1").stdout
     lines = seen.splitlines()

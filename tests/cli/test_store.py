@@ -127,6 +127,7 @@ def test_clear_all_does_not_ask_without_a_terminal(two):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "left", "code"), [("y\n", 1, 0), ("n\n", 3, 2), ("\n", 3, 2), ("\x03", 3, 130)])
 def test_clear_all_asks_on_a_terminal(two, typed, left, code):
     done = two.terminal("store", "clear", "--all", typed=typed)

@@ -69,6 +69,7 @@ def test_json_holds_all_that_is_known_and_not_the_token(home, nothing_leaks):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_raw_prints_the_token_and_nothing_else(home, issuer):
     done = home.run("token", "orders", "--raw")
     assert issuer.is_live(done.stdout.removesuffix("\n"))
@@ -76,6 +77,7 @@ def test_raw_prints_the_token_and_nothing_else(home, issuer):
     LeakDetector(issuer.secret_values).assert_clean(done.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_the_token_stands_in_no_file_that_the_command_left(home, issuer):
     home.run("token", "orders", "--raw")

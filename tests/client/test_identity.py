@@ -146,6 +146,7 @@ def test_equal_sources_share_one_credential_and_a_held_one_outlives_all_eviction
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_hundred_thousand_tenants_take_bounded_memory(issuer: Issuer) -> None:  # client 61
     source = client_credentials(issuer)
     with roomkey.TokenManager(roomkey.MemoryStore()) as manager:

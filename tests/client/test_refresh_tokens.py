@@ -263,6 +263,7 @@ def test_a_pair_that_cannot_be_saved_is_used_from_memory_and_saved_later(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_interpreters_exit_waits_for_a_refresh_token_that_is_being_spent(
     issuer: Issuer, tmp_path: Path
 ) -> None:  # client 16

@@ -161,6 +161,7 @@ def test_a_store_that_can_be_read_and_not_written_costs_one_warning(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_what_a_store_that_is_down_leaves_in_memory_is_bounded_but_for_refresh_tokens(
     issuer: Issuer, clock: FakeClock
 ) -> None:  # client 15, 61

@@ -65,6 +65,7 @@ def test_every_python_snippet_is_python(text: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [text for _, text in WHOLE], ids=[name for name, _ in WHOLE])
 def test_a_snippet_with_its_imports_runs_as_pasted(
     text: str, issuer: Issuer, api: ProtectedAPI, tmp_path: Path

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from tests.golden.command import Command
 from tests.golden.conftest import Golden
 from tests.golden.normalise import Normaliser, laid_out
 
 
+@pytest.mark.slow
 def test_the_openapi_document_is_as_it_was(golden: Golden, tmp_path: Path) -> None:
     command = Command(tmp_path / "home")
     with command.serve("--data", "data") as issuer:

@@ -18,6 +18,7 @@ def test_no_http_library_is_imported_without_need(module):  # client 70
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize(("library", "other"), [("httpx", "httpx2"), ("httpx2", "httpx")])
 def test_each_library_is_enough_by_itself(library, other):  # client 70
     found = run(

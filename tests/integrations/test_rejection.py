@@ -76,6 +76,7 @@ def test_a_predicate_that_is_a_coroutine_function_is_rejected_at_once(sync_sende
         sync_sender.BearerAuth(orders, rejected=later)
 
 
+@pytest.mark.slow
 def test_a_second_refusal_raises_where_the_app_wants_that(sender, orders, api, leaks):  # client 40, 66
     answers = []
     hooks = {"event_hooks": {"response": [sender.hook(answers.append)]}}

@@ -10,6 +10,7 @@ from roomkey.jose import KeySetLimits, base64url
 from roomkey.jose.compact import Header
 
 
+@pytest.mark.slow
 def test_ten_thousand_unknown_keys_cause_one_fetch_per_cooldown(  # validator 47
     issuer, validator, clock, asked
 ) -> None:

@@ -165,6 +165,7 @@ def test_a_child_process_knows_what_its_parent_knew(issuer, validator) -> None:
     os.waitpid(child, 0)
 
 
+@pytest.mark.slow
 def test_a_lock_that_was_held_at_a_fork_is_free_in_the_child() -> None:
     known = VerifiedTokens(4)
     with known._lock:
@@ -174,6 +175,7 @@ def test_a_lock_that_was_held_at_a_fork_is_free_in_the_child() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+@pytest.mark.slow
 def test_its_repr_shows_no_claim_but_whose_it_is(issuer, validator) -> None:
     token = issuer.token(secret_claim="hush")
     validator.validate(token)

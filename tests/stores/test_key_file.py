@@ -165,11 +165,13 @@ def race(path, what, count=6):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_processes_that_race_make_one_key(path):
     assert len(set(race(path, "make"))) == 1
     assert [entry.name for entry in path.parent.iterdir()] == ["keys"]
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_processes_that_rotate_at_once_each_add_their_key(path):
     write(path, ONE)

@@ -318,6 +318,7 @@ def test_an_interrupted_write_leaves_nothing_behind(world):  # client 63
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_handles_that_race_make_one_file(tmp_path):  # client 63
     for turn in range(15):
         stores = [SQLiteStore(tmp_path / f"{turn}" / "tokens.db") for _ in range(8)]
@@ -440,6 +441,7 @@ def open_files():
     return {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_a_fork_waits_for_a_write_and_takes_no_lock_or_open_file_along(world):  # client 14
     store = world.open()

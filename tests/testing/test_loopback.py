@@ -42,6 +42,7 @@ def test_one_connection_serves_many_requests_without_delay(server):
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+@pytest.mark.slow
 def test_64_connections_are_served_at_one_time():
     everybody = threading.Barrier(64)
 

@@ -101,6 +101,7 @@ def test_no_scope_is_the_accounts_default_and_never_all(oauth):  # auth service 
     assert oauth.token(none, scope="orders:write").json()["scope"] == "orders:write"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scope", ["unknown", "orders:read unknown", "ORDERS:READ", 'a"b', "a\\b", "a\x00", "é", "x" * 129, "a\tb", "a\nb"]
 )

@@ -67,6 +67,7 @@ def test_a_user_with_a_second_factor_is_rejected_unless_the_client_allows_it(oau
     assert error_of(oauth.sign_in(app)) == REFUSED
 
 
+@pytest.mark.slow
 def test_lockout_applies_and_ends_by_itself(oauth, clock):  # auth service 21
     oauth.add_user()
     app = oauth.add_app()

@@ -83,6 +83,7 @@ def test_many_refreshes_at_once_on_two_nodes_have_one_successor(oauth_on_each_da
     assert tokens_in(oauth_on_each_database.service) == 2
 
 
+@pytest.mark.slow
 def test_many_refreshes_at_once_over_http(tmp_path, clock):  # auth service 10
     with running_service(tmp_path / "data", clock) as service, OAuthService(service) as oauth:
         oauth.api = oauth.add_api()

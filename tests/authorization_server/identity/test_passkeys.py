@@ -47,6 +47,7 @@ def test_party_and_origin_are_the_configured_issuers(tmp_path: Path) -> None:  #
     assert party("http://127.0.0.1:8400") is party("https://[::1]") is None
 
 
+@pytest.mark.slow
 def test_a_passkey_is_registered_and_used(service: Service, make: Make) -> None:  # auth service 41
     authenticator = Authenticator()
     alice, session = registered(service, make("alice"), authenticator)

@@ -102,6 +102,7 @@ def test_five_failures_block_the_account_from_that_address(  # auth service 39
     assert attempt(password=PASSWORD) == alice.id
 
 
+@pytest.mark.slow
 def test_a_flood_from_everywhere_cannot_shut_out_whoever_is_known_here(  # auth service 39
     attempt: Try, make: Make, service: Service, clock: FakeClock
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_flood_from_everywhere_cannot_shut_out_whoever_is_known_here(  # auth 
     assert attempt("boss", PASSWORD, "192.0.2.1") == boss.id
 
 
+@pytest.mark.slow
 def test_who_is_known_here_is_so_for_weeks_though_ended_sessions_are_cleaned_away(  # auth service 39
     attempt: Try, make: Make, service: Service, clock: FakeClock
 ) -> None:

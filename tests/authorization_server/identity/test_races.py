@@ -40,6 +40,7 @@ ENDS: dict[str, Callable[[UnitOfWork, str], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ENDS.values(), ids=ENDS)
 @pytest.mark.parametrize("second", ENDS.values(), ids=ENDS)
 def test_two_administrators_who_end_each_other_leave_one(  # auth service 45

@@ -1,3 +1,5 @@
+import pytest
+
 from roomkey.authorization_server.actor import SERVICE
 from roomkey.authorization_server.identity import throttle
 from roomkey.authorization_server.identity.throttle import FailureCounter
@@ -7,6 +9,7 @@ from roomkey.testing import FakeClock
 ONE = FailureCounter("password", "user:1", free=3, first=30)
 
 
+@pytest.mark.slow
 def test_blocks_double_and_end_at_a_quarter_of_an_hour(service: Service, clock: FakeClock) -> None:  # auth service 39
     lengths = []
     for _ in range(12):

@@ -36,6 +36,7 @@ def client(running: Service) -> Iterator[httpx2.Client]:
         yield client
 
 
+@pytest.mark.slow
 def test_no_private_member_and_no_private_byte_is_published(running: Service, client: httpx2.Client) -> None:
     # auth service 50
     for number, algorithm in enumerate(("ES256", "RS256", "EdDSA", "HS256")):

@@ -146,6 +146,7 @@ def test_what_another_node_writes_meanwhile_stays(
             assert TOTP_SEED.decrypt(uow.keyring, seed, row="u0000") == b"newer"
 
 
+@pytest.mark.slow
 def test_a_batch_may_be_smaller_than_what_there_is(service: Service) -> None:
     fill(service, people=205)
     service.keyring.rotate()
@@ -220,6 +221,7 @@ def test_only_administrators_of_the_whole_service_rotate_the_encryption_key(serv
     assert service.keyring.ids == before
 
 
+@pytest.mark.slow
 def test_the_database_holds_no_key_secret_or_token(small_service: Service) -> None:
     # auth service 54
     service = small_service

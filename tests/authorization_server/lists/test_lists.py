@@ -146,6 +146,7 @@ def test_the_bound_by_the_clock(running: Service, clock: FakeClock, kind: str) -
     assert refused(validator, token.token.reveal())
 
 
+@pytest.mark.slow
 def test_access_tokens_are_on_the_deny_list(running: Service, clock: FakeClock) -> None:
     revoked, good = issue(running), issue(running)
     revoke(running, revoked)
@@ -290,6 +291,7 @@ def test_each_api_has_a_deny_list_of_its_own(running: Service, client: httpx2.Cl
         assert client.get("/oauth2/deny-list" + query).status_code in (400, 404)
 
 
+@pytest.mark.slow
 def test_a_full_deny_list_is_one_that_validators_read(running: Service, clock: FakeClock) -> None:
     insert_revoked_tokens(running, MAX_DENIED)
     with running.look(CONSOLE) as uow:

@@ -44,6 +44,7 @@ def test_a_backup_is_a_whole_database_that_a_service_starts_from(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_backup_is_of_one_moment_while_others_write(small_service: Service, tmp_path: Path):
     with small_service.unit_of_work(SERVICE) as uow:
         uow.connection.execute(text("INSERT INTO counters (name, value) VALUES ('one', 0), ('two', 0)"))

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from sqlalchemy import select
 from tests.authorization_server.oauth_service import CONSOLE, OAuthService, second_node
 
@@ -34,6 +35,7 @@ def test_nothing_used_means_nothing_written(oauth: OAuthService) -> None:
     assert seen == []
 
 
+@pytest.mark.slow
 def test_short_lived_tokens_are_not_noted(oauth: OAuthService) -> None:
     # auth service 56
     token = oauth.token(oauth.add_account()).json()["access_token"]

@@ -25,6 +25,7 @@ def family_of(oauth: OAuthService) -> str:
         return uow.connection.scalar(select(token_families.c.id))
 
 
+@pytest.mark.slow
 def test_a_family_of_ten_thousand_tokens_is_revoked_in_two_statements_by_an_index(oauth):  # auth service 16
     oauth.add_user()
     app = oauth.add_app()

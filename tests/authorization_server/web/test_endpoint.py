@@ -63,6 +63,7 @@ def test_a_body_is_read_no_further_than_it_may_be_long(running):  # auth service
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_flood_of_one_client_does_not_slow_another(running):  # auth service 59
     flooder, other = running.add_account("flooder"), running.add_account("other")
     url = running.service.settings.issuer + "/oauth2/token"

@@ -39,6 +39,7 @@ def _begun(data: Path) -> tuple[list[str], str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_requests_are_listed_and_answered(admin: Admin):
     admin.orders()
     (one, two), _, _ = _begun(admin.data)
@@ -52,6 +53,7 @@ def test_requests_are_listed_and_answered(admin: Admin):
     assert "approved" in admin("token-request", "list").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_families_are_listed_and_revoked(admin: Admin):
     admin.orders()
