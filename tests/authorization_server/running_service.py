@@ -22,7 +22,8 @@ def running_service(data: Path, clock: Clock | None = None, **settings: object) 
     """A service that answers at ``service.settings.issuer``."""
     listener = socket.create_server(("127.0.0.1", 0))
     with Service.open(
-        Settings.at(fresh_data(data, clock), port=listener.getsockname()[1], **settings), clock=clock
+        Settings.at(data if data.exists() else fresh_data(data, clock), port=listener.getsockname()[1], **settings),
+        clock=clock,
     ) as service:
         app = create_app(service, hashing=PasswordHashing(Cost(memory=8, passes=1)))
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))

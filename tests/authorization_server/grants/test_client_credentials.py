@@ -96,7 +96,7 @@ def test_no_scope_is_the_accounts_default_and_never_all(oauth):  # auth service 
     )
     assert oauth.token(reports).json()["scope"] == "orders:read"
     assert oauth.token(reports, scope="").json()["scope"] == "orders:read"
-    none = oauth.add_account("none", apis=[Access("orders-api", ("orders:read", "orders:write"))])
+    none = oauth.add_account("none", apis=[Access("orders-api", ("orders:read", "orders:write"), ())])
     assert error_of(oauth.token(none)) == SCOPE_REFUSED
     assert oauth.token(none, scope="orders:write").json()["scope"] == "orders:write"
 

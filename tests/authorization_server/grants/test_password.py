@@ -86,7 +86,7 @@ def test_there_is_a_refresh_token_where_the_client_may_refresh(oauth, grants):
 
 
 def test_the_scopes_of_a_user_bound_those_of_the_token(oauth):
-    oauth.add_user(scopes="orders:read")
+    oauth.add_user(scopes=["orders:read"])
     app = oauth.add_app()
     assert error_of(oauth.sign_in(app, scope="orders:read orders:write")) == (400, "invalid_scope")
     assert oauth.tokens(app, scope="orders:read")["scope"] == "orders:read"
