@@ -195,7 +195,7 @@ def test_with_other_keys_the_service_does_not_start_and_makes_none(tmp_path: Pat
             return list(uow.connection.execute(select(signing_keys)).all())
 
     before = rows()
-    with pytest.raises(DatabaseUnsuitable, match="put the right key file back"):
+    with pytest.raises(DatabaseUnsuitable, match="restore the right key file"):
         Service.open(settings, clock=clock, keyring=Keyring.generate())
     key_file.unlink()
     with pytest.raises(DatabaseUnsuitable, match=r"roomkey\.key is missing"):
