@@ -75,7 +75,7 @@ class Service:
             service = cls(settings, database, ring, clock or SystemClock())
             service._check_keys()
             if create:
-                from roomkey.authorization_server.accounts.apis.commands import ensure_built_in
+                from roomkey.authorization_server.accounts.apis.insert import ensure_built_in
                 from roomkey.authorization_server.keys.new_key import ensure_signing_key
 
                 _ = service.keys  # one cache, before there are several threads

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from roomkey.cli.exit_code import ExitCode
-from roomkey.cli.help import Command, Group
+from roomkey.cli.help import HelpCommand, HelpGroup
 
 _CODES: Final = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<4} {code.meaning}" for code in ExitCode)
 _LONG_WORD: Final = re.compile(r"[^\s'\"]{25,}")
@@ -17,7 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for a scri
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A credential of roomkey.toml.", show_default=False)]
 
 
-class _Root(Group):
+class _Root(HelpGroup):
     """The commands, and the groups whose modules are imported when they are used."""
 
     lazy = {  # noqa: RUF012 - typer makes the instance
@@ -34,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-store = typer.Typer(cls=Group, help="The store: list its records, rotate its encryption key, delete tokens.")
+store = typer.Typer(cls=HelpGroup, help="The store: list its records, rotate its encryption key, delete tokens.")
 app.add_typer(store, name="store", short_help="List and clear the store; rotate its key.")
 
 
@@ -60,7 +60,7 @@ def roomkey(
     """
 
 
-@app.command(cls=Command, short_help="Write a first roomkey.toml with comments.")
+@app.command(cls=HelpCommand, short_help="Write a first roomkey.toml with comments.")
 def init(
     path: Annotated[
         Path, typer.Argument(metavar="FILE", help="By default roomkey.toml in this folder.", show_default=False)
@@ -75,7 +75,7 @@ def init(
     return write_configuration(path)
 
 
-@app.command(cls=Command, short_help="Get or reuse a token; show its expiry and claims.")
+@app.command(cls=HelpCommand, short_help="Get or reuse a token; show its expiry and claims.")
 def token(
     name: Name,
     *,
@@ -94,7 +94,7 @@ def token(
     return show_token(name, raw=raw, as_json=as_json, refresh=refresh)
 
 
-@app.command(cls=Command, short_help="Call an API with a credential's token.")
+@app.command(cls=HelpCommand, short_help="Call an API with a credential's token.")
 def call(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A credential of roomkey.toml with a base_url.", show_default=False)
@@ -123,7 +123,7 @@ def call(
     return call_api(name, method, path, data=data, json_data=json_data, headers=header or [])
 
 
-@app.command(cls=Command, short_help="Show what the store holds for each credential.")
+@app.command(cls=HelpCommand, short_help="Show what the store holds for each credential.")
 def status(*, as_json: AsJson = False) -> int:
     """Show every configured credential and what the store holds for it; asks no server and shows no token."""
     from roomkey.cli.status import show_status
@@ -131,7 +131,7 @@ def status(*, as_json: AsJson = False) -> int:
     return show_status(as_json=as_json)
 
 
-@app.command(cls=Command, short_help="Show header and claims of a JWT from standard input.")
+@app.command(cls=HelpCommand, short_help="Show header and claims of a JWT from standard input.")
 def inspect(
     arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None, *, as_json: AsJson = False
 ) -> int:
@@ -144,7 +144,7 @@ def inspect(
     return inspect_token(arguments or [], as_json=as_json)
 
 
-@app.command(cls=Command, short_help="Run the auth service with its backoffice.")
+@app.command(cls=HelpCommand, short_help="Run the auth service with its backoffice.")
 def serve(
     *,
     data: Annotated[
@@ -178,7 +178,7 @@ def serve(
     )
 
 
-@store.command("list", cls=Command, short_help="List the records, and the key that encrypts each.")
+@store.command("list", cls=HelpCommand, short_help="List the records, and the key that encrypts each.")
 def list_records(*, as_json: AsJson = False) -> int:
     """List the records of the store: owner, generation, and the key that encrypts each. No tokens."""
     from roomkey.cli.store_list import list_records
@@ -186,7 +186,7 @@ def list_records(*, as_json: AsJson = False) -> int:
     return list_records(as_json=as_json)
 
 
-@store.command("rotate-key", cls=Command, short_help="Create a new key and encrypt every record with it.")
+@store.command("rotate-key", cls=HelpCommand, short_help="Create a new key and encrypt every record with it.")
 def rotate_key() -> int:
     """Create a new key, put it first in the store's key file and encrypt every record with it.
 
@@ -197,7 +197,7 @@ def rotate_key() -> int:
     return rotate_key()
 
 
-@store.command("clear", cls=Command, short_help="Delete what is stored for one credential, or for all.")
+@store.command("clear", cls=HelpCommand, short_help="Delete what is stored for one credential, or for all.")
 def clear(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A credential of roomkey.toml.", show_default=False)

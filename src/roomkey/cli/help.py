@@ -41,7 +41,7 @@ def layout_help(text: str) -> str:
     return printed.get().rstrip("\n")
 
 
-class Command(TyperCommand):
+class HelpCommand(TyperCommand):
     """A command whose help has the project's layout."""
 
     def get_help(self, ctx: Any) -> str:
@@ -49,7 +49,7 @@ class Command(TyperCommand):
         return layout_help(super().get_help(ctx))
 
 
-class Group(TyperGroup):
+class HelpGroup(TyperGroup):
     """A group of commands whose help has the project's layout.
 
     Attributes:

@@ -16,7 +16,7 @@ Made = TypeVar("Made", bound=Command[Any])
 _LONGEST_NUMBER: Final = 10
 
 
-class Form(Protocol):
+class FormFields(Protocol):
     """The fields that a browser sent."""
 
     def many(self, name: str) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ class FormField:
 
 def command_of(
     kind: type[Made],
-    form: Form,
+    form: FormFields,
     *names: str,
     read: Mapping[str, Callable[[tuple[str, ...]], Any]] | None = None,
     **given: Any,

@@ -7,17 +7,17 @@ import typer
 
 from roomkey.cli.admin import NOUNS, backup
 from roomkey.cli.admin.context import Place
-from roomkey.cli.help import Command, Group
+from roomkey.cli.help import HelpCommand, HelpGroup
 
 
-class _Nouns(Group):
+class _Nouns(HelpGroup):
     """The nouns."""
 
     lazy = NOUNS
 
 
 app = typer.Typer(cls=_Nouns)
-app.command(cls=Command, short_help="Copy the database while it is in use.")(backup.backup)
+app.command(cls=HelpCommand, short_help="Copy the database while it is in use.")(backup.backup)
 
 
 @app.callback()

@@ -2,10 +2,10 @@
 
 from roomkey.authorization_server.accounts.token_requests.commands import (
     ApproveTokenRequest,
+    AppTokenRequest,
     GetTokenRequest,
     ListTokenRequests,
     RefuseTokenRequest,
-    TokenRequest,
 )
 from roomkey.cli.admin.printing import day, print_done, print_facts, print_list, when
 from roomkey.cli.admin.typer_command import Noun
@@ -15,7 +15,7 @@ noun = Noun("token-request", "Requests for app tokens, which users make in the b
 
 
 @noun.shows(ListTokenRequests)
-def show_list(requests: tuple[TokenRequest, ...]) -> None:
+def show_list(requests: tuple[AppTokenRequest, ...]) -> None:
     """Print the table."""
     print_list(
         (
@@ -37,7 +37,7 @@ def show_list(requests: tuple[TokenRequest, ...]) -> None:
 
 
 @noun.shows(GetTokenRequest)
-def show_one(request: TokenRequest) -> None:
+def show_one(request: AppTokenRequest) -> None:
     """Print the facts of a request."""
     print_facts(
         ("id", request.id),
@@ -54,6 +54,6 @@ def show_one(request: TokenRequest) -> None:
 
 @noun.shows(ApproveTokenRequest)
 @noun.shows(RefuseTokenRequest)
-def show_decided(request: TokenRequest) -> None:
+def show_decided(request: AppTokenRequest) -> None:
     """Say what became of it."""
     print_done(f"The request {request.id} is {request.state}.")

@@ -97,10 +97,10 @@ class Noun:
         }
         verbs |= {name: (words, written) for name, words, written in self._written}
         declared = [kind.declaration.verb for kind in commands_of(self._name)]
-        app = typer.Typer(cls=help_.Group, help=self._words)
+        app = typer.Typer(cls=help_.HelpGroup, help=self._words)
         for verb in sorted(verbs, key=lambda verb: declared.index(verb) if verb in declared else len(declared)):
             words, call = verbs[verb]
-            app.command(verb, cls=help_.Command, short_help=words)(call)
+            app.command(verb, cls=help_.HelpCommand, short_help=words)(call)
         return app
 
     @property

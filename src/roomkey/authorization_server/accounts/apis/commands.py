@@ -1,32 +1,36 @@
 """Commands on APIs: create together with the account by which they introspect, list, change, disable; their scopes."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from msgspec import Meta
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, select, update
 
 from roomkey.authorization_server.accounts import access
+from roomkey.authorization_server.accounts.apis.insert import (
+    checked_lifetimes,
+    insert_api,
+    insert_scopes,
+    scopes_by_name,
+)
 from roomkey.authorization_server.accounts.apis.model import (
     Algorithm,
     Api,
     Format,
     Scope,
     apis_of,
+    audit_details,
+    audit_subject,
     changeable_api,
     seen,
     visible_api,
 )
 from roomkey.authorization_server.accounts.bounds import demand_scopes
 from roomkey.authorization_server.accounts.service_accounts import secrets
-from roomkey.authorization_server.accounts.service_accounts.commands import add_account
 from roomkey.authorization_server.accounts.service_accounts.model import BUILT_IN
 from roomkey.authorization_server.accounts.service_accounts.secrets import RotatedSecret
 from roomkey.authorization_server.accounts.syntax import is_client_id, one_line
 from roomkey.authorization_server.accounts.tenants.commands import tenant_of_new
-from roomkey.authorization_server.audit.record import Subject, record_event
 from roomkey.authorization_server.commands import fields
 from roomkey.authorization_server.commands.command import Command, command
 from roomkey.authorization_server.commands.fields import MOST, Audience, Overlap, Reason, Seconds, Tenant, Text, Typed
@@ -36,13 +40,9 @@ from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema import accounts as schema
 from roomkey.authorization_server.schema.accounts import api_scopes
 from roomkey.authorization_server.secret_format import GeneratedSecret
-from roomkey.authorization_server.settings import DAY
 from roomkey.authorization_server.unit_of_work import UnitOfWork, new_id
 from roomkey.secret import Secret
 
-SHORTEST_TOKEN: Final = 30
-SHORTEST_APP_TOKEN: Final = 60
-_USUAL_APP_TOKEN: Final = 90 * DAY
 NewScopes = Annotated[tuple[Scope, ...], Meta(max_length=MOST, description="Its scopes, separated by spaces.")]
 TokenFormat = Annotated[
     Format, Meta(description="Of its tokens; jwt by default."), Typed("--format", metavar="jwt|opaque")
@@ -141,15 +141,15 @@ class CreateApi(Command[CreatedApi], frozen=True):
             "client_id": self.audience if is_client_id(self.audience) else new_id("api"),
             "description": one_line(self.description),
             "tenant": tenant_of_new(uow, self.tenant),
-            **_lifetimes(uow, self.token_lifetime, self.longest_app_token),
+            **checked_lifetimes(uow, self.token_lifetime, self.longest_app_token),
             "token_format": self.token_format,
             "algorithm": self.algorithm,
             "needs_approval": int(self.needs_approval),
             "created_at": uow.now,
         }
-        made = _add(uow, values, _by_name(self.scopes))
+        made = insert_api(uow, values, scopes_by_name(self.scopes))
         secret = secrets.add_secret(uow, made.client_id)
-        self.record(uow, _subject(made), client_id=made.client_id, after=_audited(made))
+        self.record(uow, audit_subject(made), client_id=made.client_id, after=audit_details(made))
         shared_secret = _ensure_key(uow, self.audience, self.algorithm)
         uow.bump_config_version()
         return CreatedApi(made, secret, shared_secret)
@@ -265,7 +265,7 @@ class ChangeApi(Command[ChangedApi], frozen=True):
         """Raises NotFound, NotAllowed, Invalid, and Conflict for the service's own API."""
         api = _changeable(uow, self.audience)
         algorithm = self.algorithm or api.algorithm
-        values: dict[str, Any] = _lifetimes(
+        values: dict[str, Any] = checked_lifetimes(
             uow,
             api.token_lifetime if self.token_lifetime is None else self.token_lifetime,
             api.longest_app_token if self.longest_app_token is None else self.longest_app_token,
@@ -281,7 +281,9 @@ class ChangeApi(Command[ChangedApi], frozen=True):
         uow.connection.execute(update(schema.apis).where(schema.apis.c.audience == self.audience).values(values))
         revoked = self._set_scopes(uow, api)
         changed = visible_api(uow, self.audience)
-        self.record(uow, _subject(api), before=_audited(api), after=_audited(changed), ended_app_tokens=revoked)
+        self.record(
+            uow, audit_subject(api), before=audit_details(api), after=audit_details(changed), ended_app_tokens=revoked
+        )
         uow.bump_config_version()
         return ChangedApi(changed, revoked, shared_secret)
 
@@ -290,42 +292,13 @@ class ChangeApi(Command[ChangedApi], frozen=True):
         unknown = set(self.remove_scopes) - set(api.scope_names)
         if unknown:
             raise Invalid(f'The API {api.audience} has no scope "{min(unknown)}".', field="remove_scopes")
-        wanted = _by_name(api.scopes if self.scopes is None else self.scopes) | _by_name(self.add_scopes)
+        wanted = scopes_by_name(api.scopes if self.scopes is None else self.scopes) | scopes_by_name(self.add_scopes)
         scopes = {name: scope for name, scope in wanted.items() if name not in self.remove_scopes}
         if tuple(scopes.values()) == api.scopes:
             return 0
         uow.connection.execute(delete(api_scopes).where(api_scopes.c.audience == api.audience))
-        _write_scopes(uow, api.audience, scopes)
+        insert_scopes(uow, api.audience, scopes)
         return access.remove_scopes(uow, api.audience, set(api.scope_names) - scopes.keys())
-
-
-def ensure_built_in(uow: UnitOfWork) -> None:
-    """Create the record of the service's own API, whose tokens its admin API takes, where there is none.
-
-    Its account has no secret, so that nobody can be it (auth service 6), and only administrators let others use it.
-    """
-    if uow.connection.scalar(select(schema.apis.c.audience).where(schema.apis.c.audience == BUILT_IN)) is not None:
-        return
-    values = {
-        "audience": BUILT_IN,
-        "client_id": BUILT_IN,
-        "description": "The admin API of this service",
-        "tenant": None,
-        **_lifetimes(uow, None, None),
-        "token_format": "jwt",
-        "algorithm": "ES256",
-        "needs_approval": 1,
-        "created_at": uow.now,
-    }
-    scopes = (
-        Scope("admin:read", "See whatever the roles of the account allow."),
-        Scope("admin:write", "Change whatever the roles of the account allow."),
-    )
-    try:
-        made = _add(uow, values, _by_name(scopes))
-    except Conflict:
-        return  # another node was first
-    record_event(uow, "api.created", _subject(made), client_id=BUILT_IN, after=_audited(made))
 
 
 def _changeable(uow: UnitOfWork, audience: str) -> Api:
@@ -344,49 +317,9 @@ def _set_disabled_at(act: DisableApi | EnableApi, uow: UnitOfWork, disabled_at: 
         (schema.service_accounts, schema.service_accounts.c.client_id == api.client_id),
     ):
         uow.connection.execute(update(table).where(which).values(disabled_at=disabled_at))
-    act.record(uow, _subject(api), reason=one_line(act.reason))
+    act.record(uow, audit_subject(api), reason=one_line(act.reason))
     uow.bump_config_version()
     return visible_api(uow, api.audience)
-
-
-def _add(uow: UnitOfWork, values: dict[str, Any], scopes: dict[str, Scope]) -> Api:
-    audience = values["audience"]
-    if uow.connection.scalar(select(schema.apis.c.audience).where(schema.apis.c.audience == audience)) is not None:
-        raise Conflict(f'There is an API "{audience}" already.')
-    add_account(
-        uow,
-        {
-            "client_id": values["client_id"],
-            "kind": "api",
-            "description": f"The API {audience} itself: it may introspect its tokens",
-            "tenant": values["tenant"],
-            "authentication": "client_secret_basic",
-            "created_at": uow.now,
-        },
-    )
-    try:
-        with uow.connection.begin_nested():
-            uow.connection.execute(insert(schema.apis).values(values))
-    except IntegrityError:
-        raise Conflict(f'There is an API "{audience}" already.') from None
-    _write_scopes(uow, audience, scopes)
-    return visible_api(uow, audience)
-
-
-def _write_scopes(uow: UnitOfWork, audience: str, scopes: dict[str, Scope]) -> None:
-    if not scopes:
-        raise Invalid("An API needs at least one scope.", field="scopes")
-    if len(scopes) > MOST:
-        raise Invalid(f"An API has at most {MOST} scopes.", field="scopes")
-    rows = [
-        {"audience": audience, "scope": name, "description": one_line(scope.description)}
-        for name, scope in scopes.items()
-    ]
-    uow.connection.execute(insert(api_scopes), rows)
-
-
-def _by_name(scopes: Iterable[Scope]) -> dict[str, Scope]:
-    return {scope.name: scope for scope in scopes}
 
 
 def _ensure_key(uow: UnitOfWork, audience: str, algorithm: str, *, before: str = "") -> Secret | None:
@@ -399,33 +332,3 @@ def _ensure_key(uow: UnitOfWork, audience: str, algorithm: str, *, before: str =
         return None if before == "HS256" else new_shared_secret(uow, audience)
     ensure_signing_key(uow, algorithm)
     return None
-
-
-def _lifetimes(uow: UnitOfWork, token_lifetime: int | None, longest_app_token: int | None) -> dict[str, Any]:
-    settings = uow.settings
-    lifetime = settings.access_token_lifetime if token_lifetime is None else token_lifetime
-    longest = min(_USUAL_APP_TOKEN, settings.longest_app_token) if longest_app_token is None else longest_app_token
-    for value, name, least, most in (
-        (lifetime, "token_lifetime", SHORTEST_TOKEN, settings.longest_access_token),
-        (longest, "longest_app_token", SHORTEST_APP_TOKEN, settings.longest_app_token),
-    ):
-        if not least <= value <= most:
-            raise Invalid(f"The {name} must be from {least} to {most} seconds.", field=name)
-    return {"token_lifetime": lifetime, "longest_app_token": longest}
-
-
-def _subject(api: Api) -> Subject:
-    return Subject("api", api.audience, api.tenant)
-
-
-def _audited(api: Api) -> dict[str, Any]:
-    """The facts about an API that the audit log keeps."""
-    return {
-        "description": api.description,
-        "scopes": " ".join(api.scope_names),
-        "token_lifetime": api.token_lifetime,
-        "longest_app_token": api.longest_app_token,
-        "token_format": api.token_format,
-        "algorithm": api.algorithm,
-        "needs_approval": api.needs_approval,
-    }

@@ -8,6 +8,7 @@ from msgspec import Meta
 from sqlalchemy import ColumnElement, or_, select, true
 
 from roomkey.authorization_server.accounts.syntax import from_row
+from roomkey.authorization_server.audit.record import Subject
 from roomkey.authorization_server.commands.fields import ScopeName, Text, Value
 from roomkey.authorization_server.errors import NotAllowed, NotFound
 from roomkey.authorization_server.schema.accounts import api_scopes, apis
@@ -114,3 +115,21 @@ def changeable_api(uow: UnitOfWork, audience: str) -> Api:
     if not uow.actor.sees(api.tenant):
         raise NotAllowed(f"The API {audience} belongs to all tenants; an administrator of all tenants can change it.")
     return api
+
+
+def audit_subject(api: Api) -> Subject:
+    """The API as the subject of an audit event."""
+    return Subject("api", api.audience, api.tenant)
+
+
+def audit_details(api: Api) -> dict[str, Any]:
+    """The facts about an API that the audit log keeps."""
+    return {
+        "description": api.description,
+        "scopes": " ".join(api.scope_names),
+        "token_lifetime": api.token_lifetime,
+        "longest_app_token": api.longest_app_token,
+        "token_format": api.token_format,
+        "algorithm": api.algorithm,
+        "needs_approval": api.needs_approval,
+    }

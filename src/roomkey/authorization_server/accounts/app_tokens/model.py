@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, select
 
-from roomkey.authorization_server.accounts.apis.commands import SHORTEST_APP_TOKEN
+from roomkey.authorization_server.accounts.apis.insert import SHORTEST_APP_TOKEN
 from roomkey.authorization_server.accounts.apis.model import Api, visible_api
 from roomkey.authorization_server.accounts.bounds import demand_not_stronger, demand_scopes
 from roomkey.authorization_server.accounts.service_accounts.model import ServiceAccount, owns, visible_account

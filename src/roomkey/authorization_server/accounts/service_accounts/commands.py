@@ -1,6 +1,5 @@
 """Commands on service accounts: create, list, change, disable (which revokes their tokens), enable; their secrets."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -11,19 +10,26 @@ from sqlalchemy.exc import IntegrityError
 from roomkey.authorization_server.accounts.access import Access, checked_access, set_access
 from roomkey.authorization_server.accounts.bounds import demand_not_stronger, demand_roles
 from roomkey.authorization_server.accounts.service_accounts import secrets
-from roomkey.authorization_server.accounts.service_accounts.metadata import checked_jwks, checked_redirect_uris
+from roomkey.authorization_server.accounts.service_accounts.metadata import (
+    AllowsPassword,
+    Grants,
+    Jwks,
+    Native,
+    Proof,
+    RedirectUris,
+    client_metadata,
+)
 from roomkey.authorization_server.accounts.service_accounts.model import (
     BY_SECRET,
-    Authentication,
-    GrantType,
     ServiceAccount,
     accounts_of,
+    audit_details,
+    audit_subject,
     changeable,
     visible_account,
 )
 from roomkey.authorization_server.accounts.syntax import one_line
 from roomkey.authorization_server.accounts.tenants.commands import tenant_of_new
-from roomkey.authorization_server.audit.record import Subject
 from roomkey.authorization_server.commands.command import Command, command
 from roomkey.authorization_server.commands.fields import (
     Account,
@@ -49,40 +55,10 @@ from roomkey.authorization_server.tokens.revocation import revoke_account
 from roomkey.authorization_server.unit_of_work import UnitOfWork
 
 _CHANGE = (Permission.CHANGE_ACCOUNTS, Permission.CHANGE_OWN_ACCOUNTS)
-_NAMES = Typed(metavar="A,B")
 Apis = Annotated[tuple[Access, ...], Meta(description="The APIs that it may use.")]
-Grants = Annotated[
-    tuple[GrantType, ...],
-    Meta(
-        description="client_credentials, refresh_token, password, authorization_code.",
-        extra={"must be": "a list of client_credentials, refresh_token, password and authorization_code"},
-    ),
-    _NAMES,
-]
-Proof = Annotated[
-    Authentication,
-    Meta(description="How it proves itself: client_secret_basic, client_secret_post, private_key_jwt or none."),
-    Typed(metavar="METHOD"),
-]
-Jwks = Annotated[
-    str,
-    Meta(description="Its public keys, for private_key_jwt: a JWK set as JSON."),
-    Typed(metavar="FILE", read="file"),
-]
-RedirectUris = Annotated[
-    tuple[str, ...],
-    Meta(description="Where its authorization codes may go."),
-    Typed("--redirect-uri", metavar="URL", read="each"),
-]
-Native = Annotated[bool, Meta(description="A program on a user's machine.")]
 TokenRoles = Annotated[Roles, Meta(description="The roles in its tokens.")]
 Owner = Annotated[
     Lookup, Meta(description="Who looks after it: the id or name of a user."), Typed("--owner", metavar="USER")
-]
-AllowsPassword = Annotated[
-    bool,
-    Meta(description="Whether its password grant takes users who have a second factor."),
-    Typed("--allows-password-with-mfa/--no-password-with-mfa"),
 ]
 
 
@@ -170,7 +146,7 @@ class CreateServiceAccount(Command[CreatedServiceAccount], frozen=True):
         """Who is no administrator becomes its owner. Raises Invalid, Conflict, NotAllowed."""
         tenant = tenant_of_new(uow, self.tenant)
         owner = self.owner_id if uow.actor.may(Permission.CHANGE_ACCOUNTS) else uow.actor.id
-        values = _client_metadata(self.grants, self.authentication, self.jwks, self.redirect_uris, native=self.native)
+        values = client_metadata(self.grants, self.authentication, self.jwks, self.redirect_uris, native=self.native)
         _demand_password(uow, "password" in self.grants or self.allows_password_with_mfa)
         demand_roles(uow, self.roles)
         values |= {
@@ -188,7 +164,7 @@ class CreateServiceAccount(Command[CreatedServiceAccount], frozen=True):
         set_access(uow, self.client_id, access)
         secret = secrets.add_secret(uow, self.client_id) if self.authentication in BY_SECRET else None
         account = visible_account(uow, self.client_id)
-        self.record(uow, _subject(account), after=_audited(account))
+        self.record(uow, audit_subject(account), after=audit_details(account))
         uow.bump_config_version()
         return CreatedServiceAccount(account, secret)
 
@@ -258,9 +234,9 @@ class ChangeServiceAccount(Command[ChangedServiceAccount], frozen=True):
         changed = visible_account(uow, self.client_id)
         self.record(
             uow,
-            _subject(account),
-            before=_audited(account),
-            after=_audited(changed),
+            audit_subject(account),
+            before=audit_details(account),
+            after=audit_details(changed),
             ended_app_tokens=revoked,
             new_keys=self.jwks is not None,
         )
@@ -278,7 +254,7 @@ class ChangeServiceAccount(Command[ChangedServiceAccount], frozen=True):
             jwks = uow.connection.scalar(
                 select(service_accounts.c.jwks).where(service_accounts.c.client_id == self.client_id)
             )
-        values = _client_metadata(
+        values = client_metadata(
             account.grants if self.grants is None else self.grants,
             authentication,
             jwks,
@@ -345,7 +321,7 @@ class DisableServiceAccount(Command[ServiceAccount], frozen=True):
             return account
         _set_disabled_at(uow, self.client_id, uow.now)
         revoke_account(uow, self.client_id, reason="account_disabled")
-        self.record(uow, _subject(account), reason=one_line(self.reason))
+        self.record(uow, audit_subject(account), reason=one_line(self.reason))
         uow.bump_config_version()
         return visible_account(uow, self.client_id)
 
@@ -371,7 +347,7 @@ class EnableServiceAccount(Command[ServiceAccount], frozen=True):
         if account.enabled:
             return account
         _set_disabled_at(uow, self.client_id, None)
-        self.record(uow, _subject(account), reason=one_line(self.reason))
+        self.record(uow, audit_subject(account), reason=one_line(self.reason))
         uow.bump_config_version()
         return visible_account(uow, self.client_id)
 
@@ -398,26 +374,6 @@ def _set_disabled_at(uow: UnitOfWork, client_id: str, disabled_at: int | None) -
     uow.connection.execute(update(service_accounts).where(which).values(disabled_at=disabled_at))
 
 
-def _client_metadata(
-    grants: Sequence[str], authentication: str, jwks: str | None, redirect_uris: Sequence[str], *, native: bool
-) -> dict[str, Any]:
-    """The columns that depend on each other: how the account gets tokens and by what it proves itself."""
-    if (jwks is not None) != (authentication == "private_key_jwt"):
-        raise Invalid("Keys (jwks) belong to private_key_jwt, and it needs them.", field="jwks")
-    if authentication == "none" and "client_credentials" in grants:
-        raise Invalid("An account without authentication has no credentials to get tokens with.", field="grants")
-    uris = checked_redirect_uris(redirect_uris, native=native)
-    if bool(uris) != ("authorization_code" in grants):
-        raise Invalid("Redirect URIs belong to the authorization_code grant, and it needs one.", field="redirect_uris")
-    return {
-        "grants": " ".join(dict.fromkeys(grants)),
-        "authentication": authentication,
-        "jwks": None if jwks is None else checked_jwks(jwks),
-        "redirect_uris": "\n".join(uris),
-        "native": int(native),
-    }
-
-
 def _demand_password(uow: UnitOfWork, asked: bool) -> None:  # noqa: FBT001 - one private question
     """A client that sees users' passwords is an administrator's decision (RFC 9700 section 2.4)."""
     if asked and not uow.actor.may(Permission.CHANGE_ACCOUNTS):
@@ -436,21 +392,3 @@ def _checked_owner(uow: UnitOfWork, owner: str | None, tenant: str | None) -> st
     if found is None or not uow.actor.sees(found.tenant) or (found.tenant is not None and found.tenant != tenant):
         raise Invalid("There is no such user who could own this account.", field="owner_id")
     return str(found.id)
-
-
-def _subject(account: ServiceAccount) -> Subject:
-    return Subject("service_account", account.client_id, account.tenant)
-
-
-def _audited(account: ServiceAccount) -> dict[str, Any]:
-    """The facts about an account that the audit log keeps."""
-    return {
-        "description": account.description,
-        "owner_id": account.owner_id,
-        "grants": " ".join(account.grants),
-        "authentication": account.authentication,
-        "key_ids": list(account.key_ids),
-        "redirect_uris": list(account.redirect_uris),
-        "roles": " ".join(account.roles),
-        "apis": {one.audience: " ".join(one.scopes) for one in account.apis},
-    }

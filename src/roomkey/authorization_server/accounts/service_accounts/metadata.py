@@ -1,11 +1,15 @@
-"""Client metadata: redirect URIs (RFC 9700 2.1, RFC 8252) and public keys (RFC 7523, RFC 7517; pure)."""
+"""Client metadata: grants, authentication, redirect URIs (RFC 9700 2.1, RFC 8252), public keys (RFC 7523)."""
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
+from msgspec import Meta
+
+from roomkey.authorization_server.accounts.service_accounts.model import Authentication, GrantType
+from roomkey.authorization_server.commands.fields import Typed
 from roomkey.authorization_server.errors import Invalid
 from roomkey.http.endpoint_url import url_problem
 
@@ -16,6 +20,55 @@ _PRIVATE_USE: Final = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)+", re.ASCII)
 _LARGEST_JWKS: Final = 16_384
 _MOST_KEYS: Final = 10
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+Grants = Annotated[
+    tuple[GrantType, ...],
+    Meta(
+        description="client_credentials, refresh_token, password, authorization_code.",
+        extra={"must be": "a list of client_credentials, refresh_token, password and authorization_code"},
+    ),
+    Typed(metavar="A,B"),
+]
+Proof = Annotated[
+    Authentication,
+    Meta(description="How it proves itself: client_secret_basic, client_secret_post, private_key_jwt or none."),
+    Typed(metavar="METHOD"),
+]
+Jwks = Annotated[
+    str,
+    Meta(description="Its public keys, for private_key_jwt: a JWK set as JSON."),
+    Typed(metavar="FILE", read="file"),
+]
+RedirectUris = Annotated[
+    tuple[str, ...],
+    Meta(description="Where its authorization codes may go."),
+    Typed("--redirect-uri", metavar="URL", read="each"),
+]
+Native = Annotated[bool, Meta(description="A program on a user's machine.")]
+AllowsPassword = Annotated[
+    bool,
+    Meta(description="Whether its password grant takes users who have a second factor."),
+    Typed("--allows-password-with-mfa/--no-password-with-mfa"),
+]
+
+
+def client_metadata(
+    grants: Sequence[str], authentication: str, jwks: str | None, redirect_uris: Sequence[str], *, native: bool
+) -> dict[str, Any]:
+    """The columns that depend on each other: grants, authentication, keys, redirect URIs; raises Invalid."""
+    if (jwks is not None) != (authentication == "private_key_jwt"):
+        raise Invalid("Keys (jwks) belong to private_key_jwt, and it needs them.", field="jwks")
+    if authentication == "none" and "client_credentials" in grants:
+        raise Invalid("An account without authentication has no credentials to get tokens with.", field="grants")
+    uris = checked_redirect_uris(redirect_uris, native=native)
+    if bool(uris) != ("authorization_code" in grants):
+        raise Invalid("Redirect URIs belong to the authorization_code grant, and it needs one.", field="redirect_uris")
+    return {
+        "grants": " ".join(dict.fromkeys(grants)),
+        "authentication": authentication,
+        "jwks": None if jwks is None else checked_jwks(jwks),
+        "redirect_uris": "\n".join(uris),
+        "native": int(native),
+    }
 
 
 def checked_redirect_uris(values: Iterable[str], *, native: bool) -> tuple[str, ...]:

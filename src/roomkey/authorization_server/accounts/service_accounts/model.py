@@ -10,6 +10,7 @@ from sqlalchemy import select
 from roomkey.authorization_server.accounts.access import Access, access_of
 from roomkey.authorization_server.accounts.syntax import from_row, words
 from roomkey.authorization_server.actor import ActorKind
+from roomkey.authorization_server.audit.record import Subject
 from roomkey.authorization_server.errors import NotAllowed, NotFound
 from roomkey.authorization_server.permissions import Permission
 from roomkey.authorization_server.schema.accounts import service_accounts
@@ -111,3 +112,22 @@ def changeable(uow: UnitOfWork, client_id: str) -> ServiceAccount:
 def owns(uow: UnitOfWork, account: ServiceAccount) -> bool:
     """Whether the account is the actor's own."""
     return uow.actor.kind is ActorKind.USER and account.owner_id == uow.actor.id
+
+
+def audit_subject(account: ServiceAccount) -> Subject:
+    """The account as the subject of an audit event."""
+    return Subject("service_account", account.client_id, account.tenant)
+
+
+def audit_details(account: ServiceAccount) -> dict[str, Any]:
+    """The facts about an account that the audit log keeps."""
+    return {
+        "description": account.description,
+        "owner_id": account.owner_id,
+        "grants": " ".join(account.grants),
+        "authentication": account.authentication,
+        "key_ids": list(account.key_ids),
+        "redirect_uris": list(account.redirect_uris),
+        "roles": " ".join(account.roles),
+        "apis": {one.audience: " ".join(one.scopes) for one in account.apis},
+    }

@@ -34,7 +34,7 @@ Answer = Annotated[Text, Meta(description="A word to the user who asked.")]
 
 
 @dataclass(frozen=True, slots=True)
-class TokenRequest:
+class AppTokenRequest:
     """A request for an app token, and its outcome.
 
     Attributes:
@@ -73,7 +73,7 @@ class TokenRequest:
 
 
 @command("token-request list", "GET /token-requests", permission=Permission.READ)
-class ListTokenRequests(ListCommand[TokenRequest], frozen=True):
+class ListTokenRequests(ListCommand[AppTokenRequest], frozen=True):
     """List the requests for app tokens.
 
     The newest first; who neither approves nor audits sees their own alone.
@@ -82,7 +82,7 @@ class ListTokenRequests(ListCommand[TokenRequest], frozen=True):
     state: Annotated[State | None, Meta(description=", ".join(STATES) + "."), Typed(metavar="STATE")] = None
     own: Annotated[bool, Meta(description="Only those of the user who asks."), Typed(read="never")] = False
 
-    def run(self, uow: UnitOfWork) -> Page[TokenRequest]:
+    def run(self, uow: UnitOfWork) -> Page[AppTokenRequest]:
         """The requests that the actor sees."""
         statement = select(token_requests)
         columns = token_requests.c
@@ -101,18 +101,18 @@ class ListTokenRequests(ListCommand[TokenRequest], frozen=True):
 
 
 @command("token-request show", "GET /token-requests/{id}", permission=Permission.READ)
-class GetTokenRequest(Command[TokenRequest], frozen=True):
+class GetTokenRequest(Command[AppTokenRequest], frozen=True):
     """Show one request."""
 
     id: Id
 
-    def run(self, uow: UnitOfWork) -> TokenRequest:
+    def run(self, uow: UnitOfWork) -> AppTokenRequest:
         """Raises NotFound where there is none that the actor sees."""
         return _visible(uow, self.id)
 
 
 @command("token-request", "", permission=Permission.REQUEST_TOKENS, event="token_request.made")
-class RequestAppToken(Command[TokenRequest], frozen=True):
+class RequestAppToken(Command[AppTokenRequest], frozen=True):
     """Request an app token, whose lifetime begins when it is collected.
 
     It waits for approval where the API wants that, or the account belongs to somebody else; else it can be collected
@@ -126,7 +126,7 @@ class RequestAppToken(Command[TokenRequest], frozen=True):
     token_format: Format | None = None
     note: Text = ""
 
-    def run(self, uow: UnitOfWork) -> TokenRequest:
+    def run(self, uow: UnitOfWork) -> AppTokenRequest:
         """Raises NotFound, Invalid, NotAllowed, Conflict."""
         if uow.actor.kind is not ActorKind.USER:
             raise NotAllowed("Only users ask for app tokens.")
@@ -156,7 +156,7 @@ class RequestAppToken(Command[TokenRequest], frozen=True):
 
 
 @command("token-request approve", "", permission=Permission.APPROVE_TOKENS, event="token_request.approved")
-class ApproveTokenRequest(Command[TokenRequest], frozen=True):
+class ApproveTokenRequest(Command[AppTokenRequest], frozen=True):
     """Agree to a request.
 
     The user who asked collects the token in the backoffice within a week.
@@ -165,30 +165,30 @@ class ApproveTokenRequest(Command[TokenRequest], frozen=True):
     id: Id
     answer: Answer = ""
 
-    def run(self, uow: UnitOfWork) -> TokenRequest:
+    def run(self, uow: UnitOfWork) -> AppTokenRequest:
         """Nobody agrees to a request of their own, whatever their roles are. Raises NotFound, NotAllowed, Conflict."""
         return _decide(self, uow, "approved")
 
 
 @command("token-request refuse", "", permission=Permission.APPROVE_TOKENS, event="token_request.refused")
-class RefuseTokenRequest(Command[TokenRequest], frozen=True):
+class RefuseTokenRequest(Command[AppTokenRequest], frozen=True):
     """Refuse a request."""
 
     id: Id
     answer: Answer = ""
 
-    def run(self, uow: UnitOfWork) -> TokenRequest:
+    def run(self, uow: UnitOfWork) -> AppTokenRequest:
         """Raises NotFound, NotAllowed, Conflict."""
         return _decide(self, uow, "refused")
 
 
 @command("token-request", "", permission=Permission.REQUEST_TOKENS, event="token_request.withdrawn")
-class WithdrawTokenRequest(Command[TokenRequest], frozen=True):
+class WithdrawTokenRequest(Command[AppTokenRequest], frozen=True):
     """Withdraw one's own request before the token is collected."""
 
     id: Id
 
-    def run(self, uow: UnitOfWork) -> TokenRequest:
+    def run(self, uow: UnitOfWork) -> AppTokenRequest:
         """Raises NotFound, NotAllowed, Conflict."""
         found = _own(uow, self.id)
         _move(uow, found, ("pending", "approved"), "withdrawn")
@@ -226,7 +226,7 @@ class CollectAppToken(Command[CreatedAppToken], frozen=True):
         return made
 
 
-def _order(uow: UnitOfWork, request: RequestAppToken | TokenRequest) -> Order:
+def _order(uow: UnitOfWork, request: RequestAppToken | AppTokenRequest) -> Order:
     return checked_order(
         uow,
         client_id=request.client_id,
@@ -237,7 +237,7 @@ def _order(uow: UnitOfWork, request: RequestAppToken | TokenRequest) -> Order:
     )
 
 
-def _decide(act: ApproveTokenRequest | RefuseTokenRequest, uow: UnitOfWork, state: str) -> TokenRequest:
+def _decide(act: ApproveTokenRequest | RefuseTokenRequest, uow: UnitOfWork, state: str) -> AppTokenRequest:
     if uow.actor.kind is ActorKind.SERVICE_ACCOUNT:
         raise NotAllowed("Only users approve or refuse requests.")
     found = _visible(uow, act.id)
@@ -250,7 +250,7 @@ def _decide(act: ApproveTokenRequest | RefuseTokenRequest, uow: UnitOfWork, stat
     return _visible(uow, act.id)
 
 
-def _move(uow: UnitOfWork, found: TokenRequest, before: tuple[str, ...], after: str, **values: Any) -> None:
+def _move(uow: UnitOfWork, found: AppTokenRequest, before: tuple[str, ...], after: str, **values: Any) -> None:
     """Move it from one state to the next in one statement: of two who try at once, one succeeds."""
     statement = (
         update(token_requests)
@@ -261,14 +261,14 @@ def _move(uow: UnitOfWork, found: TokenRequest, before: tuple[str, ...], after: 
         raise Conflict(f"The request is {_visible(uow, found.id).state}; it cannot become {after}.")
 
 
-def _own(uow: UnitOfWork, id_: str) -> TokenRequest:
+def _own(uow: UnitOfWork, id_: str) -> AppTokenRequest:
     found = _visible(uow, id_)
     if uow.actor.kind is not ActorKind.USER or found.requested_by != uow.actor.id:
         raise NotAllowed("The request is not yours.")
     return found
 
 
-def _visible(uow: UnitOfWork, id_: str) -> TokenRequest:
+def _visible(uow: UnitOfWork, id_: str) -> AppTokenRequest:
     row = uow.connection.execute(select(token_requests).where(token_requests.c.id == id_)).first()
     if row is not None and uow.actor.sees(row.tenant):
         own = uow.actor.kind is ActorKind.USER and row.requested_by == uow.actor.id
@@ -277,13 +277,13 @@ def _visible(uow: UnitOfWork, id_: str) -> TokenRequest:
     raise NotFound("There is no such request.")
 
 
-def _request(row: Any) -> TokenRequest:
-    return from_row(TokenRequest, row, scopes=words(row.scopes), needed_approval=bool(row.needed_approval))
+def _request(row: Any) -> AppTokenRequest:
+    return from_row(AppTokenRequest, row, scopes=words(row.scopes), needed_approval=bool(row.needed_approval))
 
 
-def _subject(found: TokenRequest) -> Subject:
+def _subject(found: AppTokenRequest) -> Subject:
     return Subject("token_request", found.id, found.tenant)
 
 
-def _audited(found: TokenRequest) -> dict[str, Any]:
+def _audited(found: AppTokenRequest) -> dict[str, Any]:
     return {"client_id": found.client_id, "audience": found.audience, "scopes": " ".join(found.scopes)}
