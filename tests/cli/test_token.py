@@ -115,7 +115,7 @@ def test_an_app_token_is_shown_with_its_place_and_end(home, issuer, nothing_leak
     assert known["origin"] == "from the configuration"
     assert known["source"] == f"app token from the file {home.folder / 'app-token'}"
     assert known["expires"].startswith(("in 1 h", "in 59 min"))
-    assert "it ends in 60 minutes" in done.stderr
+    assert "it expires in 60 minutes" in done.stderr
 
 
 def test_an_app_token_that_does_not_say_when_it_ends_has_no_end(home, nothing_leaks):
@@ -143,7 +143,7 @@ def test_an_app_token_that_has_ended_says_where_to_put_a_new_one(home, issuer, n
     done = home.call("token", "backoffice")
     assert done.returncode == ExitCode.NO_TOKEN
     assert done.stderr == (
-        f'roomkey: No token for "backoffice": The app token from the file {home.folder / "app-token"} has ended; '
+        f'roomkey: No token for "backoffice": The app token from the file {home.folder / "app-token"} has expired; '
         "make a new one in the backoffice and put it there.\n"
     )
 

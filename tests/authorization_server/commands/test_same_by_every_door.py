@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from tests.authorization_server.backoffice.backoffice_service import Backoffice
 from tests.golden.command import Command as CommandLine
 
@@ -362,7 +362,9 @@ def _state(data: Path, kind: type[Command[Any]]) -> dict[str, Any]:
         event = uow.connection.execute(
             select(audit_events).where(of_accounts).order_by(audit_events.c.number.desc()).limit(1)
         ).one()
-    told = {"action": event.action, "kind": event.subject_kind, "tenant": event.tenant}
+        same = select(func.count()).where(audit_events.c.action == kind.declaration.event)
+        events = uow.connection.scalar(same)
+    told = {"action": event.action, "kind": event.subject_kind, "tenant": event.tenant, "count": events}
     return rows | {"event": told | {"details": _masked(json.loads(event.details))}}
 
 
