@@ -144,7 +144,7 @@ def test_an_app_token_that_has_ended_says_where_to_put_a_new_one(home, issuer, n
     assert done.returncode == ExitCode.NO_TOKEN
     assert done.stderr == (
         f'roomkey: No token for "backoffice": The app token from the file {home.folder / "app-token"} has expired; '
-        "make a new one in the backoffice and put it there.\n"
+        "make a new one in the backoffice, put it there.\n"
     )
 
 

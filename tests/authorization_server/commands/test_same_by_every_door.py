@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from tests.authorization_server.backoffice.backoffice_service import Backoffice
 from tests.golden.command import Command as CommandLine
 
@@ -263,8 +263,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             family_id=family,
         )
         refresh_tokens.start_family(uow, grant)
-        for _ in range(2):  # a key that retires
-            RotateKeys(now=True)(uow)
+        RotateKeys(now=True)(uow)  # a key that retires, and long enough ago that the next rotation is another one
+        retired = signing_keys.c.retired_at
+        uow.connection.execute(update(signing_keys).where(retired.is_not(None)).values(retired_at=retired - 60))
         key = next(one.key.kid for one in ListKeys()(uow).items if one.key.state == "retiring")
     return World(data, made.app_token.id, bearer, family, key)
 
