@@ -86,7 +86,7 @@ def store_key(configuration: Configuration, name: str) -> str | None:
     if isinstance(source, ServiceAccountToken):
         return None
     secrets = EncryptedStore(configuration.store).fingerprint(reveal(source.secrets()).joined)
-    return TokenIdentity(source, configuration.context(name), name).store_key(secrets)
+    return TokenIdentity(source, configuration.context(name), name, source.parameters()).store_key(secrets)
 
 
 def _stored(configuration: Configuration, name: str) -> StoredToken:

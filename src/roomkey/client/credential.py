@@ -20,7 +20,7 @@ from roomkey.client.lifetime import TokenState
 from roomkey.client.renewal import CIRCUIT_SECONDS, renew, save_unsaved
 from roomkey.client.resources import Resources
 from roomkey.concurrency.single_flight import Flight
-from roomkey.concurrency.steps import Steps, Wait, arun, run
+from roomkey.concurrency.steps import Steps, arun, run
 from roomkey.errors import ConfigurationError, TokenUnavailable
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Parameters
@@ -166,7 +166,7 @@ class Credential(Confidential):
     def parameters(self) -> Parameters:
         """Everything that distinguishes it and is no secret; for the login that carries its token. No I/O."""
         source = self._identity.source
-        return (("kind", (source.kind,)), ("context", (self._identity.context,)), *source.parameters())
+        return (("kind", (source.kind,)), ("context", (self._identity.context,)), *self._identity.parameters)
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """The secrets of its source by name, unread; for the login that carries its token. No I/O."""
@@ -200,11 +200,12 @@ class Credential(Confidential):
 
     def _usable(self, timeout: float | None = None) -> Steps[HeldToken]:
         """Wait until there is a token that may be sent, and return it."""
+        seconds = self._resources.limits.wait if timeout is None else timeout
         for _ in range(3):
             ready = self._ready()
             if isinstance(ready, HeldToken):
                 return ready
-            state = yield self._joined(ready, timeout)
+            state = yield ready.within(seconds, lend=timeout is None)
             if state is None:
                 self._out_of_time()
             if self._now() < state.held.end:
@@ -215,14 +216,14 @@ class Credential(Confidential):
 
     def _newer(self, timeout: float | None = None) -> Steps[HeldToken]:
         """Wait until there is a token that was received after this call, and return it."""
-        asked = self._now()
+        asked, seconds = self._now(), self._resources.limits.wait if timeout is None else timeout
         for _ in range(3):
             with self._lock:
                 state = self._state
                 if state.failure is not None and self._now() < state.retry_at and self._flight is None:
                     raise self._error(state)
                 flight = self._launch(RenewalReason.ASKED)
-            state = yield self._joined(flight, timeout)
+            state = yield flight.within(seconds, lend=timeout is None)
             if state is None:
                 self._out_of_time()
             if state.failure is not None:
@@ -230,10 +231,6 @@ class Credential(Confidential):
             if state.held is not NO_TOKEN and (state.outcome == "fetched" or state.held.lifetime.received >= asked):
                 return state.held  # type: ignore[no-any-return]
         self._out_of_time()
-
-    def _joined(self, flight: Flight[CredentialState], timeout: float | None) -> Wait[CredentialState | None]:
-        limit = self._resources.limits.wait
-        return flight.within(limit if timeout is None else timeout, lend=timeout is None)
 
     def _ready(self) -> HeldToken | Flight[CredentialState]:
         """A token that may be sent now, or the flight to wait for; starts a flight where one is due."""

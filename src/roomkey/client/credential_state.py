@@ -11,7 +11,7 @@ from roomkey.client.failure import Failure
 from roomkey.client.lifetime import Lifetime, RefreshWindow, TokenState
 from roomkey.clock import Clock
 from roomkey.oauth.service_account_token import ServiceAccountToken
-from roomkey.oauth.source import Source, canonical
+from roomkey.oauth.source import Parameters, Source, canonical
 from roomkey.secret import Confidential, fingerprint
 
 # Part of every store key too, so that two versions of roomkey on one store never touch each other's records.
@@ -39,13 +39,15 @@ class TokenIdentity:
     source: Source | ServiceAccountToken
     context: str
     label: str
+    parameters: Parameters
+    """Those of ``source``."""
     jitter: float = 0.0
     """0 to 1, different for each process and token: spreads renewals and attempts."""
 
     def store_key(self, secrets: str) -> str:
         """The key in the store: a hash over all that shapes the token; of ``secrets`` it takes a keyed fingerprint."""
         kind = f"{RECORD_VERSION}:{self.source.kind}"
-        return canonical(kind, self.source.parameters(), self.context, secrets.encode()).hex()
+        return canonical(kind, self.parameters, self.context, secrets.encode()).hex()
 
 
 @final

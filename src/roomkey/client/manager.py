@@ -14,12 +14,11 @@ from roomkey.client.lifetime import RefreshWindow
 from roomkey.client.resources import Count, Limits, Resources
 from roomkey.client.token_request import TokenEndpoint
 from roomkey.clock import Clock, SystemClock
-from roomkey.concurrency.backoff import jitter_of
 from roomkey.concurrency.fork import Forkable, register_at_fork
 from roomkey.concurrency.single_flight import Flight
 from roomkey.http.transport import Transport
 from roomkey.oauth.service_account_token import ServiceAccountToken
-from roomkey.oauth.source import Source, canonical
+from roomkey.oauth.source import Parameters, Source, canonical
 from roomkey.stores.encrypted_store import EncryptedStore
 from roomkey.stores.memory import MemoryStore
 from roomkey.stores.store import Store
@@ -85,15 +84,15 @@ class TokenManager(Forkable):
         """
         if not isinstance(context, str) or not isinstance(name, str):
             raise TypeError("context= and name= of a credential must be strings")
-        parts: list[bytes] = []
         secrets, parameters = source.secrets(), source.parameters()
+        parts: list[bytes] = []
         for name_of, secret in secrets:
             parts += (name_of.encode(), secret.identity)
         key = canonical(source.kind, parameters, context, *parts)
         with self._lock:
             known = self._credentials.get(key)
             if known is None:
-                known = self._new(source, context, name)
+                known = self._new(source, context, name, parameters)
                 self._credentials[key] = known
             self._recent[key] = known
             self._recent.move_to_end(key)
@@ -101,7 +100,7 @@ class TokenManager(Forkable):
                 self._recent.popitem(last=False)
             return known
 
-    def _new(self, source: Source | ServiceAccountToken, context: str, name: str) -> Credential:
+    def _new(self, source: Source | ServiceAccountToken, context: str, name: str, parameters: Parameters) -> Credential:
         label = f'"{name}"' if name else source.description
         if context:
             label = f'{label} (context "{context}")'
@@ -113,8 +112,9 @@ class TokenManager(Forkable):
             assert not isinstance(source, ServiceAccountToken)  # noqa: S101 - the credential has rejected that
             return self.credential(source.with_scope(scope), context, name=name)
 
-        jitter = jitter_of(self._resources.owner, label, context)
-        return Credential(TokenIdentity(source, context, label, jitter), self._resources, name=name, sibling=sibling)
+        jitter = secrets.randbelow(1 << 32) / (1 << 32)
+        identity = TokenIdentity(source, context, label, parameters, jitter)
+        return Credential(identity, self._resources, name=name, sibling=sibling)
 
     @property
     def store_name(self) -> str:

@@ -169,7 +169,7 @@ class _Renewal:
         owner = f"{self._resources.owner}.{id(self)}"
         self._state = state = _saved(self._before, key, self._resources)
         waited, pause = 0.0, _SHORTEST_PAUSE
-        while (found := self._usable(_stored(state, key, self._resources))) is None:
+        while (stored := _stored(state, key, self._resources)).record is None or not (found := self._usable(stored)):
             if store.lease(key, owner=owner, seconds=limits.lease):
                 break
             if waited >= limits.wait:
@@ -179,13 +179,16 @@ class _Renewal:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         else:
             return found
-        with store.releasing(key, owner=owner):
+        try:
             stored = _stored(state, key, self._resources)
             found = self._usable(stored)
             if found is None:
                 self._state = _newest(state, stored)
                 found = self._ask(source)
             return found
+        finally:
+            with contextlib.suppress(StoreUnavailable):  # the lease runs out by itself then
+                store.release(key, owner=owner)
 
     # -- a record in the store (or in memory) may be what is wanted, or say why it is not available --------------------
 

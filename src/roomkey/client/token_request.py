@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,15 +83,15 @@ class TokenEndpoint:
         A login that carries the app's own token is tried once more with a new one when that was rejected.
         """
         url = self._url(source, deadline)
-        moment = self._moment()
-        app = source.authenticated_by
-        response = self._send(source.login_request(url, revealed, moment), deadline)
-        if app is not None and response.response.status == 401 and revealed.authorization is not None:
+        response = self._send(lambda moment: source.login_request(url, revealed, moment), deadline)
+        if response.response.status == 401 and revealed.authorization is not None:
+            app = source.authenticated_by
+            assert app is not None  # noqa: S101 - the header is its own
             app.reject(revealed.authorization, origin=url)
             renewed = app.header()
             if renewed != revealed.authorization:
-                again = source.login_request(url, revealed.authorized_by(renewed), self._moment())
-                response = self._send(again, deadline)
+                again = revealed.authorized_by(renewed)
+                response = self._send(lambda moment: source.login_request(url, again, moment), deadline)
         return self._read(source, response)
 
     def refresh(self, source: Source, revealed: Revealed, refresh_token: Secret, deadline: float) -> Granted:
@@ -102,8 +103,9 @@ class TokenEndpoint:
         url = self._url(source, deadline)
 
         def send() -> TimedResponse:
-            request = source.refresh_request(url, revealed, refresh_token.reveal(), self._moment())
-            return self._send(request, deadline)
+            return self._send(
+                lambda moment: source.refresh_request(url, revealed, refresh_token.reveal(), moment), deadline
+            )
 
         try:
             response = send()
@@ -128,11 +130,9 @@ class TokenEndpoint:
         assert source.issuer is not None  # noqa: S101 - every source checks that it has one of the two
         return self._discovery.token_endpoint(source.issuer, seconds=deadline - self._clock.monotonic())
 
-    def _moment(self) -> Moment:
-        return Moment(self._clock.wall(), secrets.token_urlsafe(16))
-
-    def _send(self, request: Request, deadline: float) -> TimedResponse:
-        return self._transport.send(request, seconds=deadline - self._clock.monotonic())
+    def _send(self, request: Callable[[Moment], Request], deadline: float) -> TimedResponse:
+        moment = Moment(self._clock.wall(), secrets.token_urlsafe(16))
+        return self._transport.send(request(moment), seconds=deadline - self._clock.monotonic())
 
     def _read(self, source: Source, timed: TimedResponse) -> Granted:
         wall = self._clock.wall()

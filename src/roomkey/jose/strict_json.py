@@ -47,6 +47,17 @@ _LENIENT: Final = json.JSONDecoder(
 )
 
 
+def read_value(data: bytes) -> Any:
+    """Return the value in ``data``, or ValueError itself where it is no JSON: raised, its frames would hold the data.
+
+    More lenient than ``read_object``: a byte order mark, long numbers and deep nesting are read too.
+    """
+    try:
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=unique_members, parse_constant=no_constant)
+    except (ValueError, RecursionError):
+        return ValueError
+
+
 def read_object(data: bytes, decoder: json.JSONDecoder = _STRICT) -> dict[str, Any] | None:
     """Return the object in ``data``, or None where it is anything else; an error would carry the data along."""
     try:

@@ -13,12 +13,14 @@ from roomkey.clock import Clock
 from roomkey.http.endpoint_url import url_problem
 from roomkey.http.messages import Request, Response
 from roomkey.http.transport import Transport, TransportError
-from roomkey.oauth.token_response import TokenEndpointError, read_fields
+from roomkey.jose import strict_json
+from roomkey.oauth.token_response import TokenEndpointError
 
 _REMEMBERED_SECONDS: Final = 3600.0
 _ASK_AGAIN_SECONDS: Final = 60.0
 _MOST_ISSUERS: Final = 256
 _LARGEST_METADATA: Final = 262_144
+_LARGEST_DOCUMENT: Final = 65_536
 _ENDPOINTS: Final = ("token_endpoint", "jwks_uri", "introspection_endpoint")
 
 
@@ -50,7 +52,11 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
             f"The issuer's metadata is not available (HTTP {response.status}); check issuer= or give token_endpoint=.",
             status=response.status,
         )
-    fields: dict[str, object] = read_fields(response).tree
+    fields = strict_json.read_value(response.body) if len(response.body) <= _LARGEST_DOCUMENT else None
+    if not isinstance(fields, dict):
+        raise TokenEndpointError(
+            "malformed_response", "The metadata is not a JSON object of at most 64 KiB.", status=response.status
+        )
     if fields.get("issuer") != issuer:
         raise TokenEndpointError(
             "issuer_mismatch",

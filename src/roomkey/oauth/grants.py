@@ -71,20 +71,20 @@ class _Grant:
     def __post_init__(self) -> None:
         if (self.issuer is None) == (self.token_endpoint is None):
             raise ConfigurationError("Give either issuer= or token_endpoint=.")
+        object.__setattr__(self, "resource", _values(self.resource))
+        object.__setattr__(self, "extra", _pairs(self.extra))
+        for name, _ in self._extra_pairs:
+            if name in _OWN | _ASSERTION:
+                raise ConfigurationError(f"extra= cannot set {name}, which has a setting of its own.")
+        if not 0.0 < self.default_lifetime <= LONGEST_LIFETIME:
+            raise ConfigurationError("default_lifetime= is a number of seconds above 0 and up to 366 days.")
         check_endpoint_url(self.issuer or self.token_endpoint or "", "issuer=" if self.issuer else "token_endpoint=")
         secret = None if self.client_secret is None else Secret.of(self.client_secret)
         authentication = checked_authentication(
             self.authentication, client_id=self.client_id, has_secret=secret is not None
         )
-        normalised: dict[str, object] = {"client_secret": secret, "authentication": authentication}
-        normalised |= {"resource": _values(self.resource), "extra": _pairs(self.extra)}
-        for name, value in normalised.items():
-            object.__setattr__(self, name, value)
-        if not 0.0 < self.default_lifetime <= LONGEST_LIFETIME:
-            raise ConfigurationError("default_lifetime= is a number of seconds above 0 and up to 366 days.")
-        for name, _ in self._extra_pairs:
-            if name in _OWN | _ASSERTION:
-                raise ConfigurationError(f"extra= cannot set {name}, which has a setting of its own.")
+        object.__setattr__(self, "client_secret", secret)
+        object.__setattr__(self, "authentication", authentication)
 
     @property
     def _extra_pairs(self) -> Form:

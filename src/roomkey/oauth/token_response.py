@@ -1,6 +1,5 @@
 """The response of a token endpoint, parsed once into a value (RFC 6749 sections 5.1 and 5.2; pure)."""
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -158,7 +157,7 @@ def read_fields(response: Response, *, required: bool = True) -> ResponseFields:
     elif kind == "application/x-www-form-urlencoded":
         tree = _form(response.body)
     else:
-        tree = _json(response.body)
+        tree = strict_json.read_value(response.body)
     if isinstance(tree, dict) or (not required and isinstance(tree, list)):
         return ResponseFields(tree)
     if not required:
@@ -333,7 +332,7 @@ def _text(response: Response) -> str:
     except UnicodeDecodeError:
         return ""
     if text.startswith('"'):
-        value = _json(response.body.strip())
+        value = strict_json.read_value(response.body.strip())
         return value if isinstance(value, str) else ""
     return text
 
@@ -359,15 +358,3 @@ def _form(body: bytes) -> Any:
     except ValueError:
         return ValueError
     return dict(pairs) if len(dict(pairs)) == len(pairs) else ValueError
-
-
-def _json(body: bytes) -> Any:
-    # Plain variables of a frame that raises would stand in a traceback; so ValueError is returned here, not raised.
-    try:
-        return json.loads(
-            body.decode("utf-8-sig"),
-            object_pairs_hook=strict_json.unique_members,
-            parse_constant=strict_json.no_constant,
-        )
-    except (ValueError, RecursionError):
-        return ValueError

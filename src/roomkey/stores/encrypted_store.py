@@ -7,7 +7,6 @@ import logging
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -138,15 +137,6 @@ class EncryptedStore(Forkable):
     def release(self, key: str, *, owner: str) -> None:
         """End the lease on ``key`` if ``owner`` holds it."""
         self._store.release(NAMESPACE + key, owner=owner)
-
-    @contextlib.contextmanager
-    def releasing(self, key: str, *, owner: str) -> Iterator[None]:
-        """End the lease of ``owner`` afterwards, whatever happens; where the store fails it runs out by itself."""
-        try:
-            yield
-        finally:
-            with contextlib.suppress(StoreUnavailable):
-                self.release(key, owner=owner)
 
     def keys(self) -> list[str]:
         """The names of this version's records, without the fingerprint key, sorted."""
