@@ -14,7 +14,7 @@ from roomkey.client.lifetime import RefreshWindow
 from roomkey.client.resources import Count, Limits, Resources
 from roomkey.client.token_request import TokenEndpoint
 from roomkey.clock import Clock, SystemClock
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.concurrency.single_flight import Flight
 from roomkey.http.transport import Transport
 from roomkey.oauth.service_account_token import ServiceAccountToken
@@ -69,7 +69,7 @@ class TokenManager(Forkable):
         self._lock = threading.Lock()
         self._credentials: weakref.WeakValueDictionary[bytes, Credential] = weakref.WeakValueDictionary()
         self._recent: OrderedDict[bytes, Credential] = OrderedDict()
-        register_at_fork(self)
+        forkables[id(self)] = self
         _managers.add(self)
 
     def credential(self, source: Source | ServiceAccountToken, context: str = "", *, name: str = "") -> Credential:

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar, final
 
 from roomkey.clock import Clock
 from roomkey.concurrency.backoff import FetchFailed, Outage
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.concurrency.single_flight import Flight, Workers
 from roomkey.concurrency.steps import Steps
 
@@ -125,7 +125,7 @@ class CachedDocument(Forkable, Generic[Value]):
         self._flight: Flight[bool] | None = None
         self._next_miss = _NEVER
         self._finished = 0
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     def current(self) -> Value | None:
         """Return a document that may be used now, or None; starts a refresh when one is due. Never blocks or raises."""

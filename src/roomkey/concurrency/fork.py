@@ -1,8 +1,9 @@
 """Hooks around a fork: locks and connections do not survive one."""
 
 import os
-import weakref
 from collections.abc import Callable
+from typing import Final
+from weakref import WeakValueDictionary
 
 
 class Forkable:
@@ -20,29 +21,15 @@ class Forkable:
         """Called in the child, where the thread that forked is the only one left."""
 
 
-_registered: list["weakref.ref[Forkable]"] = []
+forkables: Final[WeakValueDictionary[int, Forkable]] = WeakValueDictionary()
+"""Everything whose methods are called around each ``os.fork`` of this process, by ``id()``, for as long as it lives.
 
-
-def register_at_fork(thing: Forkable) -> None:
-    """Call the methods of ``thing`` around every ``os.fork`` of this process, for as long as it lives.
-
-    Processes started by ``subprocess`` are no forks. No I/O; safe in any thread.
-    """
-    for reference in tuple(_registered):
-        if reference() is None:
-            _forget(reference)
-    _registered.append(weakref.ref(thing))
-
-
-def _forget(reference: "weakref.ref[Forkable]") -> None:
-    try:
-        _registered.remove(reference)
-    except ValueError:  # another thread was quicker
-        return
+Processes started by ``subprocess`` are no forks. ``forkables[id(self)] = self`` is safe in any thread.
+"""
 
 
 def _call(call: Callable[[Forkable], None]) -> None:
-    for reference in tuple(_registered):
+    for reference in forkables.valuerefs():  # a copy: other threads may add and drop things meanwhile
         if (thing := reference()) is not None:
             call(thing)
 

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, final
 
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.config.credentials import CredentialSettings, read_credential
 from roomkey.config.file import TABLES, find, read_file
 from roomkey.config.store_settings import StoreSettings, read_store
@@ -41,7 +41,7 @@ class Configuration(Forkable):
         self._lock = threading.RLock()  # guards the two below it
         self._store: Store | None = None
         self._manager: TokenManager | None = None
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     def credential(self, name: str, context: str | None = None) -> "Credential":
         """Return the credential ``name``, for the ``context`` of the file or another one.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable
 from typing import Final, final
 
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.concurrency.single_flight import Flight, Workers
 from roomkey.concurrency.steps import Steps
 from roomkey.errors import ConfigurationError, ReplayUnknown, StoreUnavailable
@@ -92,7 +92,7 @@ class DPoP(Forkable):
         self._replays: ReplayStore = MemoryReplayStore() if replays is None else replays
         self._workers = Workers()
         self._down = False
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     def verify_proof(self, request: DPoPRequest, token: str, keys: Collection[str], *, now: float) -> VerifiedProof:
         """Return the proof of a request for ``token``, not consumed yet; see ``ProofRules.verify``. Pure.

@@ -13,7 +13,7 @@ from typing import Any, Final, final
 
 from roomkey.clock import Clock
 from roomkey.concurrency.backoff import FIRST_STEP, FetchFailed, Outage
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.concurrency.single_flight import Flight, Workers
 from roomkey.concurrency.steps import Steps
 from roomkey.errors import ConfigurationError, IntrospectionUnavailable
@@ -102,7 +102,7 @@ class Introspector(Forkable):
         self._outage: Outage | None = None
         self._probe: Flight[IntrospectionOutcome] | None = None
         self._unusable = 0
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     def introspect(self, token: str, *, fresh: bool) -> Steps[Mapping[str, Any]]:
         """Return the claims of ``token`` as the auth service knows it.

@@ -4,7 +4,7 @@ import heapq
 import threading
 from typing import Final, Protocol, final
 
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.errors import StoreUnavailable
 
 _MOST: Final = 100_000
@@ -43,7 +43,7 @@ class MemoryReplayStore(Forkable):
         self._known: set[bytes] = set()
         self._ends: list[tuple[float, bytes]] = []
         self._forgotten = 0.0
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     def spend(self, mark: bytes, *, until: float, now: float) -> bool:
         """See ``ReplayStore``; raises StoreUnavailable where it is full."""

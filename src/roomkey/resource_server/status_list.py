@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.errors import ConfigurationError
 from roomkey.http.endpoint_url import url_problem
 from roomkey.jose import base64url
@@ -72,7 +72,7 @@ class CachedStatusLists(Forkable):
         self._signer = signer
         self._lock = threading.Lock()  # guards changes of _lists
         self._lists: dict[str, CachedList[Statuses]] = {}
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     def at(self, uri: str) -> CachedList[Statuses]:
         """Return the list at ``uri``; where there are too many, the least recently used one makes room."""

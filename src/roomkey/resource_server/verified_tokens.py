@@ -8,7 +8,7 @@ import hashlib
 import threading
 from typing import final
 
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.jose.claims import Validity
 from roomkey.jose.compact import LARGEST_TOKEN
 from roomkey.jose.verification_key import VerificationKey
@@ -93,7 +93,7 @@ class VerifiedTokens(Forkable):
         self._lock = threading.Lock()  # guards changes of _tokens
         self._tokens: dict[bytes, VerifiedToken] = {}
         self._find = self._tokens.get
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     def find(self, token: str) -> tuple[bytes, VerifiedToken | None]:
         """Return the digest of ``token``, and what is known of it, valid or not, or None; accepts anything."""

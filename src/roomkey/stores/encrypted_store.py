@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.errors import KeyringError, StoreUnavailable
 from roomkey.secret import Confidential
 from roomkey.stores.encryption import VERSION, Miss
@@ -70,7 +70,7 @@ class EncryptedStore(Forkable):
         self._misses: Counter[Miss] = Counter()
         self._fingerprint_key: Loaded | None = None
         self._failing = False
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     def after_fork_in_child(self) -> None:
         """Make the lock anew: it may have been held by a thread that does not exist here."""

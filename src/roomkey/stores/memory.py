@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roomkey.clock import Clock, SystemClock
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.stores.keyring import Keyring
 from roomkey.stores.store import LONGEST_LEASE, Stored, bad_lease
 
@@ -35,7 +35,7 @@ class MemoryStore(Forkable):
         self._records: OrderedDict[str, Stored] = OrderedDict()
         self._leases: dict[str, _Lease] = {}
         self._last_generation = 0
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from roomkey.clock import Clock, SystemClock
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.errors import ConfigurationError, StoreUnavailable
 from roomkey.stores import private_file
 from roomkey.stores.keyring import Keyring
@@ -65,7 +65,7 @@ class SQLiteStore(Forkable):
         self._lock = threading.Lock()  # guards the connection, which serves one thread at a time
         self._open: tuple[Connection, int, tuple[int, int]] | None = None  # with its process and its file
         self._forking: int | None = None  # the thread that holds the lock across its fork
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     @classmethod
     def default(cls) -> Self:

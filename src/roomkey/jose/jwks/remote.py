@@ -11,7 +11,7 @@ from typing import Final, final
 from roomkey.clock import Clock, SystemClock
 from roomkey.concurrency.backoff import FetchFailed, jitter_of
 from roomkey.concurrency.cached_document import CachedDocument, CachedValue, Fetched
-from roomkey.concurrency.fork import Forkable, register_at_fork
+from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.concurrency.steps import Steps
 from roomkey.errors import KeysUnavailable
 from roomkey.http.messages import Request, Response, age, lifetime, retry_after, server_date
@@ -129,7 +129,7 @@ class RemoteKeys(Forkable):
             jitter=jitter,
             clock=clock,
         )
-        register_at_fork(self)
+        forkables[id(self)] = self
 
     def find_cached(self, header: Header) -> _Found:
         """Return the keys of a fresh set that may have signed a token with ``header``; else empty. No lock, no I/O."""
