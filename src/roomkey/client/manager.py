@@ -17,6 +17,7 @@ from roomkey.clock import Clock, SystemClock
 from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.concurrency.single_flight import Flight
 from roomkey.http.transport import Transport
+from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Parameters, Source, canonical
 from roomkey.stores.encrypted_store import EncryptedStore
@@ -56,10 +57,11 @@ class TokenManager(Forkable):
         clock: Clock | None = None,
     ) -> None:
         clock = SystemClock() if clock is None else clock
+        transport = _TRANSPORT if transport is None else transport
         self._store = EncryptedStore(MemoryStore() if store is None else store)
         self._resources = Resources(
             store=self._store,
-            endpoint=TokenEndpoint(_TRANSPORT if transport is None else transport, clock),
+            endpoint=TokenEndpoint(transport, Discovery(transport, clock), clock),
             clock=clock,
             window=_WINDOW if window is None else window,
             limits=_LIMITS if limits is None else limits,

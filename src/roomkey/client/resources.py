@@ -3,8 +3,8 @@
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any, Final, final
+from dataclasses import dataclass, field
+from typing import Any, final
 
 from roomkey.client.lifetime import RefreshWindow
 from roomkey.client.token_request import TokenEndpoint
@@ -45,39 +45,25 @@ class Count:
 
 
 @final
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Resources:
     """Store, token endpoint, clock, limits and threads of one manager, and its flights that must not be abandoned.
 
     Safe in any thread. ``owner`` names this manager in leases.
     """
 
-    __slots__ = (
-        "_counts", "_lock", "_spending", "_unsaved",
-        "clock", "closed", "endpoint", "limits", "owner", "store", "window", "workers",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        *,
-        store: EncryptedStore,
-        endpoint: TokenEndpoint,
-        clock: Clock,
-        window: RefreshWindow,
-        limits: Limits,
-        owner: str,
-    ) -> None:
-        self.store: Final = store
-        self.endpoint: Final = endpoint
-        self.clock: Final = clock
-        self.window: Final = window
-        self.limits: Final = limits
-        self.owner: Final = owner
-        self.closed = False
-        self.workers = Workers()
-        self._spending: set[Flight[Any]] = set()
-        self._unsaved: set[object] = set()
-        self._lock = threading.Lock()  # guards _counts
-        self._counts: Counter[str] = Counter()
+    store: EncryptedStore
+    endpoint: TokenEndpoint
+    clock: Clock
+    window: RefreshWindow
+    limits: Limits
+    owner: str
+    closed: bool = False
+    workers: Workers = field(default_factory=Workers)
+    _spending: set[Flight[Any]] = field(default_factory=set, init=False)
+    _unsaved: set[object] = field(default_factory=set, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)  # guards _counts
+    _counts: Counter[str] = field(default_factory=Counter, init=False)
 
     def store_failed(self, error: StoreUnavailable) -> None:
         """Count ``error``, and warn the first time in a row."""

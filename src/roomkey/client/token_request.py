@@ -64,18 +64,16 @@ def read_app_token(source: ServiceAccountToken, revealed: Revealed, *, clock: Cl
     return HeldToken(record, Lifetime(now, soft, end, end))
 
 
+@dataclass(frozen=True, slots=True)
 class TokenEndpoint:
     """Sends token requests. Blocks on I/O; safe in any thread; holds no state but what discovery remembers.
 
     ``deadline`` is a monotonic second throughout. Raises TransportError or TokenEndpointError.
     """
 
-    __slots__ = ("_clock", "_discovery", "_transport")
-
-    def __init__(self, transport: Transport, clock: Clock) -> None:
-        self._transport = transport
-        self._discovery = Discovery(transport, clock)
-        self._clock = clock
+    transport: Transport
+    discovery: Discovery
+    clock: Clock
 
     def login(self, source: Source, revealed: Revealed, deadline: float) -> Granted:
         """Get a token with the source's own credentials.
@@ -122,20 +120,20 @@ class TokenEndpoint:
 
     def reset_after_fork(self) -> None:
         """Make what the discovery locks with anew in a child process."""
-        self._discovery.reset_after_fork()
+        self.discovery.reset_after_fork()
 
     def _url(self, source: Source, deadline: float) -> str:
         if source.token_endpoint is not None:
             return source.token_endpoint
         assert source.issuer is not None  # noqa: S101 - every source checks that it has one of the two
-        return self._discovery.token_endpoint(source.issuer, seconds=deadline - self._clock.monotonic())
+        return self.discovery.token_endpoint(source.issuer, seconds=deadline - self.clock.monotonic())
 
     def _send(self, request: Callable[[Moment], Request], deadline: float) -> TimedResponse:
-        moment = Moment(self._clock.wall(), secrets.token_urlsafe(16))
-        return self._transport.send(request(moment), seconds=deadline - self._clock.monotonic())
+        moment = Moment(self.clock.wall(), secrets.token_urlsafe(16))
+        return self.transport.send(request(moment), seconds=deadline - self.clock.monotonic())
 
     def _read(self, source: Source, timed: TimedResponse) -> Granted:
-        wall = self._clock.wall()
+        wall = self.clock.wall()
         date = server_date(timed.response)
         ahead = 0.0 if date is None else date - wall
         offset = ahead if abs(ahead) > _CLOCK_NOISE + timed.round_trip else 0.0

@@ -5,7 +5,7 @@ RFC 8414 and OpenID Connect Discovery 1.0.
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -78,19 +78,17 @@ class _Remembered:
     until: float
 
 
+@dataclass(slots=True, eq=False)
 class Discovery:
     """Finds endpoints by issuer; metadata that is an hour old stays in use while none newer is available.
 
     Safe in any thread; blocks on I/O when an issuer is new.
     """
 
-    __slots__ = ("_clock", "_known", "_lock", "_transport")
-
-    def __init__(self, transport: Transport, clock: Clock) -> None:
-        self._transport = transport
-        self._clock = clock
-        self._lock = threading.Lock()  # guards _known
-        self._known: OrderedDict[str, _Remembered] = OrderedDict()
+    transport: Transport
+    clock: Clock
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)  # guards _known
+    _known: OrderedDict[str, _Remembered] = field(default_factory=OrderedDict, init=False, repr=False)
 
     def token_endpoint(self, issuer: str, *, seconds: float) -> str:
         """The token endpoint of ``issuer``, asked for within ``seconds``.
@@ -122,7 +120,7 @@ class Discovery:
     def _metadata(self, issuer: str, seconds: float) -> ServerMetadata:
         with self._lock:
             known = self._known.get(issuer)
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         if known is None or now >= known.until:
             try:
                 # With old metadata at hand, half the time must be left for the token itself.
@@ -142,8 +140,8 @@ class Discovery:
     def _ask(self, issuer: str, deadline: float) -> ServerMetadata:
         for url in well_known_urls(issuer):
             request = Request("GET", url, (("Accept", "application/json"),))
-            seconds = deadline - self._clock.monotonic()
-            response = self._transport.send(request, seconds=seconds, largest=_LARGEST_METADATA).response
+            seconds = deadline - self.clock.monotonic()
+            response = self.transport.send(request, seconds=seconds, largest=_LARGEST_METADATA).response
             if response.status not in {400, 403, 404, 405}:
                 break
         return read_metadata(response, issuer)
