@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from roomkey.http.endpoint_url import url_problem
 from roomkey.http.messages import Response
+from roomkey.http.transport import url_problem
 from roomkey.oauth.discovery import read_metadata, well_known_urls
 from roomkey.oauth.token_response import TokenEndpointError
 

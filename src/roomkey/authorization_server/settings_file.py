@@ -16,7 +16,7 @@ from roomkey.authorization_server.settings import DAY, Settings
 from roomkey.config.file import find_any, read_file
 from roomkey.config.table import Table, needed_secret, suggestion
 from roomkey.errors import ConfigurationError
-from roomkey.http.endpoint_url import is_loopback, url_problem
+from roomkey.http.transport import is_loopback, url_problem
 from roomkey.secret import Secret
 
 PREFIX: Final = "ROOMKEY_SERVER_"

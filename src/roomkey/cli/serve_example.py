@@ -21,7 +21,7 @@ from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.settings import Settings
 from roomkey.config.file import FILE_NAME
 from roomkey.errors import ConfigurationError
-from roomkey.http.endpoint_url import is_loopback
+from roomkey.http.transport import is_loopback
 from roomkey.integrations import asgi
 from roomkey.resource_server.requirements import Requirements
 from roomkey.resource_server.validator import TokenValidator

@@ -1,22 +1,27 @@
-"""HTTP transport of our own requests: one request, one response, one deadline."""
+"""HTTP transport of our own requests: one request, one response, one deadline; and the URLs that they may go to.
+
+Requests with secrets go to https alone, or to http on loopback.
+"""
 
 import contextlib
+import ipaddress
 import logging
 import re
-import ssl
 import threading
 import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from roomkey.http.endpoint_url import is_loopback
+from roomkey.errors import ConfigurationError
 from roomkey.http.messages import Request, Response
 from roomkey.secret import Secret
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 _LARGEST_ANSWER: Final = 1_048_576
@@ -43,6 +48,61 @@ class TransportError(Exception):
         self.sent = sent
 
 
+def check_endpoint_url(url: str, setting: str) -> str:
+    """``url`` where secrets may be sent to it: https, or http on a loopback address, without user and fragment.
+
+    Raises ConfigurationError, which names ``setting``.
+    """
+    problem = url_problem(url)
+    if problem:
+        raise ConfigurationError(f"{setting} {problem}; give an https:// URL (http:// is for loopback alone).")
+    return url
+
+
+def url_problem(url: str) -> str:
+    """The end of a sentence that says what is wrong with ``url``; empty where secrets may be sent to it."""
+    if not isinstance(url, str):
+        return "must be a string"
+    if not url.isascii() or any(character.isspace() or not character.isprintable() for character in url):
+        return "holds characters that a URL cannot have"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        return "is not a URL"
+    return _part_problem(parts, host)
+
+
+def _part_problem(parts: SplitResult, host: str) -> str:
+    if parts.scheme not in {"https", "http"} or not host:
+        return "is not an https:// URL"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "is not https"
+    if _is_link_local(host):
+        return "is a link-local address, which only this machine's own network knows"
+    if parts.username is not None or parts.password is not None:
+        return "has a user name or password in it"
+    return "has a fragment" if parts.fragment else ""
+
+
+def is_loopback(host: str) -> bool:
+    """True for ``localhost`` and the loopback addresses, as names or numbers. Looks nothing up."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_link_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_link_local
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class TimedResponse:
     """A response, and the seconds between its request and its arrival."""
@@ -66,7 +126,7 @@ class Transport:
     process to inherit. Blocks; safe in any thread.
     """
 
-    verify: ssl.SSLContext | None = None
+    verify: "ssl.SSLContext | None" = None
     proxy: Secret | str | None = None
     connect_timeout: float = 5.0
 
@@ -208,10 +268,10 @@ class _Deadline:
         self._timer.cancel()
 
 
-_context: ssl.SSLContext | None = None
+_context: "ssl.SSLContext | None" = None
 
 
-def _trusted() -> ssl.SSLContext:
+def _trusted() -> "ssl.SSLContext":
     global _context  # noqa: PLW0603 - reading the system's certificates takes longer than a request
     if _context is None:
         import httpx2

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol, cast, final
 
 from roomkey.errors import ConfigurationError, OriginNotAllowed
-from roomkey.http.endpoint_url import is_loopback
+from roomkey.http.transport import is_loopback
 
 Origin = tuple[str, bytes, int | None]
 """Scheme, host in lower-case ASCII (RFC 3490), port; None is the scheme's own port."""

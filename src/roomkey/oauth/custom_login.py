@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlencode, urlsplit
 
 from roomkey.errors import ConfigurationError
-from roomkey.http.endpoint_url import check_endpoint_url
 from roomkey.http.messages import Request, Response
+from roomkey.http.transport import check_endpoint_url
 from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed
 from roomkey.oauth.token_response import (
     LONGEST_LIFETIME,

@@ -10,9 +10,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from roomkey.clock import Clock
-from roomkey.http.endpoint_url import url_problem
 from roomkey.http.messages import Request, Response
-from roomkey.http.transport import Transport, TransportError
+from roomkey.http.transport import Transport, TransportError, url_problem
 from roomkey.jose import strict_json
 from roomkey.oauth.token_response import TokenEndpointError
 

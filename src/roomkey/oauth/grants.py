@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
 from roomkey.errors import ConfigurationError
-from roomkey.http.endpoint_url import check_endpoint_url
 from roomkey.http.messages import Request, Response
+from roomkey.http.transport import check_endpoint_url
 from roomkey.oauth.client_authentication import (
     Authentication,
     Form,

@@ -9,7 +9,7 @@ from typing import Any, Final, final
 from urllib.parse import unquote, urlsplit
 
 from roomkey.errors import ConfigurationError, DPoPNonceRequired, InvalidDPoPProof, InvalidToken
-from roomkey.http.endpoint_url import check_endpoint_url
+from roomkey.http.transport import check_endpoint_url
 from roomkey.jose import base64url
 from roomkey.jose.claims import read_string, read_time
 from roomkey.jose.compact import Compact, embedded_key, read_claims, read_compact

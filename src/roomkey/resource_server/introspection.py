@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from roomkey.errors import ConfigurationError
-from roomkey.http.endpoint_url import check_endpoint_url
 from roomkey.http.messages import Request, Response
+from roomkey.http.transport import check_endpoint_url
 from roomkey.jose import strict_json
 from roomkey.jose.claims import LATEST_TIME, ClaimRules, check_audience, check_issuer, read_string, read_time
 from roomkey.jose.reasons import invalid_token

@@ -7,8 +7,7 @@ from typing import Any, Final, Literal, final
 from roomkey.clock import Clock
 from roomkey.concurrency.steps import Steps
 from roomkey.errors import ConfigurationError
-from roomkey.http.endpoint_url import check_endpoint_url
-from roomkey.http.transport import Transport
+from roomkey.http.transport import Transport, check_endpoint_url
 from roomkey.jose.claims import REQUIRED_OF_ACCESS_TOKENS, ClaimRules
 from roomkey.jose.jwks.key_set import KeySet
 from roomkey.jose.jwks.local import KeySetState

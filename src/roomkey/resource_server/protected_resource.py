@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from roomkey.errors import ConfigurationError
-from roomkey.http.endpoint_url import check_endpoint_url
+from roomkey.http.transport import check_endpoint_url
 
 _WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9._~/-]*")

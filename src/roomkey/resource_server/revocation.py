@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from roomkey.concurrency.steps import Steps
-from roomkey.http.endpoint_url import check_endpoint_url
+from roomkey.http.transport import check_endpoint_url
 from roomkey.jose.claims import read_string, read_time
 from roomkey.jose.reasons import invalid_token
 from roomkey.resource_server.revocation_list import BY_DEFAULT, CachedList, ListPolicy, ListSigner, cached_list

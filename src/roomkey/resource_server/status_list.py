@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from roomkey.concurrency.fork import Forkable, forkables
 from roomkey.errors import ConfigurationError
-from roomkey.http.endpoint_url import url_problem
+from roomkey.http.transport import url_problem
 from roomkey.jose import base64url
 from roomkey.jose.reasons import invalid_token
 from roomkey.resource_server.revocation_list import BY_DEFAULT, CachedList, ListPolicy, ListSigner, cached_list

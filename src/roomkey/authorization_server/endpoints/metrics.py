@@ -18,7 +18,7 @@ from roomkey.authorization_server.schema.signing_keys import signing_keys
 from roomkey.authorization_server.server.metrics import Gauge, Measurements
 from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.unit_of_work import UnitOfWork
-from roomkey.http.endpoint_url import is_loopback
+from roomkey.http.transport import is_loopback
 
 _FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _NO_STORE: Final = {"Cache-Control": "no-store"}

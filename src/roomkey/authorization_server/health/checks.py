@@ -20,7 +20,7 @@ from roomkey.authorization_server.errors import DatabaseUnavailable
 from roomkey.authorization_server.health import rules
 from roomkey.authorization_server.identity.users import administrators_exist
 from roomkey.authorization_server.settings import DAY, HOUR, Settings
-from roomkey.http.endpoint_url import is_loopback
+from roomkey.http.transport import is_loopback
 
 _LEAST_FREE: Final = 256 * 1024 * 1024  # bytes
 _MOST_PROXIES: Final = 65_536  # addresses

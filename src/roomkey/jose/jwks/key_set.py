@@ -8,8 +8,7 @@ from typing import Any, Final, Protocol, final
 from roomkey.clock import Clock
 from roomkey.concurrency.steps import Steps, arun, run
 from roomkey.errors import ConfigurationError
-from roomkey.http.endpoint_url import check_endpoint_url
-from roomkey.http.transport import Transport
+from roomkey.http.transport import Transport, check_endpoint_url
 from roomkey.jose import strict_json
 from roomkey.jose.compact import Header
 from roomkey.jose.jwks.local import KeySetState, KeySetStatus, LocalKeys

@@ -11,7 +11,7 @@ from msgspec import Meta
 from roomkey.authorization_server.accounts.service_accounts.model import Authentication, GrantType
 from roomkey.authorization_server.commands.fields import Typed
 from roomkey.authorization_server.errors import Invalid
-from roomkey.http.endpoint_url import url_problem
+from roomkey.http.transport import url_problem
 
 _MOST_URIS: Final = 20
 _LONGEST_URI: Final = 500
