@@ -320,3 +320,14 @@ def test_no_line_is_wider_than_the_terminal(home, width):
         seen = home.terminal(*command, width=width, NO_COLOR="1").stdout
         plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
         assert max(map(len, plain.splitlines())) <= width
+
+
+def test_the_page_lists_every_verb_that_is_declared():
+    from roomkey.authorization_server.commands.command import NOUNS, commands_of
+
+    rows = re.findall(r"^\| `([a-z-]+)` \| (`.+) \|$", PAGE, re.MULTILINE)
+    listed = {noun: set(re.findall(r"`([a-z-]+)`", verbs)) for noun, verbs in rows}
+    for noun in NOUNS:
+        declared = {kind.declaration.verb for kind in commands_of(noun)} - {""}
+        assert declared
+        assert declared <= listed[noun], noun
