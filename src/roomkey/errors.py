@@ -141,9 +141,17 @@ class InvalidRequest(AccessError):
 
 
 class TokenMissing(AccessError):
-    """The request carries no token; the answer's challenge has no error code (RFC 6750 section 3)."""
+    """The request carries no token; the answer's challenge has no error code (RFC 6750 section 3).
+
+    Attributes:
+        scope: the scopes that the route requires, space-separated, or None; the challenge names them.
+    """
 
     code = "token_missing"
+
+    def __init__(self, message: str, *, reason: str, scope: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.scope = scope
 
 
 class InvalidToken(AccessError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import logging
 import traceback
 
@@ -11,6 +12,7 @@ import roomkey
 from roomkey.errors import ConfigurationError, TokenMissing
 from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, RequireOptions
 from roomkey.integrations.request_credentials import RequestCredentials
+from roomkey.resource_server.error_response import PreparedResponse
 from roomkey.testing import Issuer
 
 VALIDATOR = roomkey.TokenValidator(issuer="https://auth.example", audience="orders-api")
@@ -35,6 +37,26 @@ def test_challenges_name_the_metadata_unless_others_are_named() -> None:
 def test_metadata_that_no_one_described_cannot_be_served() -> None:
     with pytest.raises(ConfigurationError, match="resource="):
         Protection(VALIDATOR).published()
+
+
+def scopes_in(metadata: PreparedResponse) -> list[str]:
+    return json.loads(metadata.body).get("scopes_supported", [])
+
+
+def test_metadata_name_the_scopes_of_routes_where_no_others_are_named() -> None:
+    protection: Protection[None] = Protection(VALIDATOR, resource=RESOURCE)
+    _, metadata = protection.published()
+    assert scopes_in(metadata()) == []
+    protection.require(scopes=["orders:read"])  # a route that is declared after that of the metadata
+    protection.require(any_scope=["orders:write", "orders:admin"], roles=["clerk"])
+    assert scopes_in(metadata()) == ["orders:read", "orders:write"]
+    protection.require_everywhere(roomkey.Requirements(scopes="orders"))
+    assert scopes_in(metadata()) == ["orders", "orders:read", "orders:write"]
+    named = roomkey.ProtectedResource(resource="https://orders.example", scopes_supported="orders:read")
+    other: Protection[None] = Protection(VALIDATOR, resource=named)
+    other.require(scopes=["orders:write"])
+    other.require_everywhere(roomkey.Requirements(scopes="orders"))
+    assert scopes_in(other.metadata()) == ["orders", "orders:read"]
 
 
 def test_the_log_has_the_reason_of_a_rejection_and_nothing_of_its_token(

@@ -1,8 +1,9 @@
 """BearerTokenMiddleware for any ASGI application: Starlette, Litestar, Quart, or none of them."""
 
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any, Final, Unpack, final
 
+from roomkey.integrations.caching import private_cache_control, vary_by_token
 from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, ProtectionOptions
 from roomkey.integrations.request_credentials import credentials_of
 from roomkey.resource_server.claims import Claims
@@ -26,8 +27,9 @@ _NOT_ALLOWED: Final = PreparedResponse(405, (("Allow", "GET, HEAD"),), b"")
 class BearerTokenMiddleware:
     """Pass only requests and websockets with a valid token to an ASGI application (RFC 6750).
 
-    The application finds the verified :class:`~roomkey.Claims` in ``scope["roomkey"]``. Its own responses and
-    exceptions are left alone, and so is its lifespan. A rejected websocket gets the same response as a request where
+    The application finds the verified :class:`~roomkey.Claims` in ``scope["roomkey"]``. Its responses are
+    ``Vary: Authorization`` and, unless they say ``public``, private for caches; its exceptions and its lifespan are
+    left alone. A rejected websocket gets the same response as a request where
     the server supports that (``websocket.http.response``), and is closed with 1008 where not.
 
     Parameters:
@@ -35,7 +37,8 @@ class BearerTokenMiddleware:
         validator: validates the tokens.
         requirements: the requirements on every token, or a function of the scope that returns them; where that returns
             None, no token is needed and none is validated.
-        public: paths, whole as in ``scope["path"]``, for which no token is needed and none is validated.
+        public: paths for which no token is needed and none is validated, whole and as the application's routes have
+            them: without the root path that it is mounted at (``uvicorn --root-path``).
         tenant: a function that returns the tenant in a scope's path or host, for requirements that compare it.
         error_responses: the API's ``ErrorResponses``.
         resource: its metadata (RFC 9728), served from here.
@@ -60,18 +63,18 @@ class BearerTokenMiddleware:
         self._app = app
         self._protection: Protection[Scope] = Protection(validator, **options)
         if isinstance(requirements, Requirements):
-            self._protection.checked(requirements)
+            self._protection.require_everywhere(requirements)
         self._requirements = requirements
         self._public = frozenset(public)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, websocket or lifespan."""
-        if scope["type"] == "lifespan" or scope["path"] in self._public:
+        if scope["type"] == "lifespan" or (path := _route_path(scope)) in self._public:
             await self._app(scope, receive, send)
             return
-        if scope["type"] == "http" and scope["path"] == self._protection.metadata_path:
-            metadata = self._protection.metadata if scope["method"] in ("GET", "HEAD") else None
-            await _send(scope, send, metadata or _NOT_ALLOWED)
+        if scope["type"] == "http" and path == self._protection.metadata_path:
+            readable = scope["method"] in ("GET", "HEAD")
+            await _send(scope, send, self._protection.metadata() if readable else _NOT_ALLOWED)
             return
         required = self._requirements if isinstance(self._requirements, Requirements) else self._requirements(scope)
         if required is None:
@@ -79,9 +82,42 @@ class BearerTokenMiddleware:
             return
         outcome = await self._protection.authorize_async(scope, credentials_of(scope), required)
         if isinstance(outcome, Claims):
-            await self._app({**scope, "roomkey": outcome}, receive, send)
+            await self._app({**scope, "roomkey": outcome}, receive, _sends_private(send))
         else:
             await _send(scope, send, self._protection.response(outcome))
+
+
+def _route_path(scope: Scope) -> str:
+    """Return the path below the root path, which servers leave in front of it or not."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
+def _sends_private(send: Send) -> Send:
+    async def send_private(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": _private(message.get("headers", ()))}
+        await send(message)
+
+    return send_private
+
+
+def _private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return ``headers`` with one Cache-Control and one Vary, which keep the response from shared caches."""
+    kept: list[tuple[bytes, bytes]] = []
+    cache_control, vary = [], []
+    for name, value in headers:
+        match name.lower():
+            case b"cache-control":
+                cache_control.append(value.decode("latin-1"))
+            case b"vary":
+                vary.append(value.decode("latin-1"))
+            case _:
+                kept.append((name, value))
+    kept.append((b"cache-control", private_cache_control(", ".join(cache_control)).encode("latin-1")))
+    kept.append((b"vary", vary_by_token(", ".join(vary)).encode("latin-1")))
+    return kept
 
 
 async def _send(scope: Scope, send: Send, response: PreparedResponse) -> None:

@@ -32,7 +32,8 @@ except ModuleNotFoundError as missing:
         "roomkey.integrations.django needs the package django, which is not installed: pip install django"
     ) from None
 
-from roomkey.errors import AccessError, ConfigurationError
+from roomkey.errors import AccessError, ConfigurationError, TokenMissing
+from roomkey.integrations.caching import keep_from_shared_caches
 from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, RequireOptions
 from roomkey.integrations.request_credentials import RequestCredentials, client_certificate, dpop_request
 from roomkey.resource_server.claims import Claims
@@ -46,13 +47,16 @@ View = TypeVar("View", bound=Callable[..., Any])
 _OPTIONS: Final = ("TENANT", "ERROR_RESPONSES", "ANSWERING", "RESOURCE", "CERTIFICATES_FROM")
 _SETTINGS: Final = frozenset({"VALIDATOR", "REQUIREMENTS", "USER", *_OPTIONS})
 _DECORATED: Final = "roomkey_decorated"
+_AUTHORIZED: Final = "_roomkey_authorized"
 
 
 @final
 class BearerTokenMiddleware:
     """Run no view without a valid token (RFC 6750), but those that ``require`` or ``public`` decorate.
 
-    Views find the verified :class:`~roomkey.Claims` in ``request.claims``. URLs without a view are answered by
+    Views find the verified :class:`~roomkey.Claims` in ``request.claims``; their responses are
+    ``Vary: Authorization`` and, unless they say ``public``, private for caches, and never come out of Django's cache
+    of the whole site, which is asked before any view is known. URLs without a view are answered by
     Django. It stands before ``CsrfViewMiddleware``, which then checks nothing of requests with a valid token. Works
     under WSGI and ASGI, where it never blocks the event loop.
     """
@@ -67,12 +71,20 @@ class BearerTokenMiddleware:
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
             self.process_view: Callable[..., Any] = _view_async
+            self._respond: Callable[[HttpRequest], Any] = self._respond_async
         else:
             self.process_view = _view
+            self._respond = self._respond_sync
 
     def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         """Pass the request on; its token is validated once its view is known."""
-        return cast("HttpResponse | Awaitable[HttpResponse]", self._get_response(request))
+        return cast("HttpResponse | Awaitable[HttpResponse]", self._respond(request))
+
+    def _respond_sync(self, request: HttpRequest) -> HttpResponse:
+        return private_where_authorized(request, self._get_response(request))
+
+    async def _respond_async(self, request: HttpRequest) -> HttpResponse:
+        return private_where_authorized(request, await self._get_response(request))
 
 
 def require(**options: Unpack[RequireOptions]) -> Callable[[View], View]:
@@ -89,15 +101,20 @@ def require(**options: Unpack[RequireOptions]) -> Callable[[View], View]:
         @functools.wraps(view)
         def protected(request: HttpRequest, *arguments: Any, **named: Any) -> Any:
             rejection = _rejection(request, authorize(request, requirements))
-            return view(request, *arguments, **named) if rejection is None else rejection
+            if rejection is not None:
+                return rejection
+            return private_where_authorized(request, view(request, *arguments, **named))
 
         @functools.wraps(view)
         async def protected_async(request: HttpRequest, *arguments: Any, **named: Any) -> Any:
             rejection = _rejection(request, await _authorize_async(request, requirements))
-            return await view(request, *arguments, **named) if rejection is None else rejection
+            if rejection is not None:
+                return rejection
+            return private_where_authorized(request, await view(request, *arguments, **named))
 
         chosen: Any = protected_async if _is_async(view) else protected
         setattr(chosen, _DECORATED, True)
+        chosen.roomkey_scope = requirements.scope
         chosen.csrf_exempt = True  # no browser sends a bearer token by itself
         return cast("View", chosen)
 
@@ -120,7 +137,7 @@ def public(view: View) -> View:
 def metadata_route() -> URLPattern:
     """Return the route of the API's metadata, for ``urlpatterns``; raises ConfigurationError without a ``RESOURCE``."""
     route, metadata = configured().protection.published()
-    return path(route.removeprefix("/"), public(require_safe(lambda _request: _respond(metadata))))
+    return path(route.removeprefix("/"), public(require_safe(lambda _request: _respond(metadata()))))
 
 
 @final
@@ -140,7 +157,7 @@ class Configured:
         self.user: Callable[[Claims], Any] | None = given.get("USER")
         options = {name.lower(): given[name] for name in _OPTIONS if name in given}
         self.protection: Protection[HttpRequest] = Protection(given["VALIDATOR"], **options)
-        self.protection.checked(self.requirements)
+        self.protection.require_everywhere(self.requirements)
 
 
 @functools.cache
@@ -157,11 +174,27 @@ def _forget(*, setting: str, **_more: object) -> None:
 
 def authorize(request: HttpRequest, requirements: Requirements) -> Claims | AccessError:
     """Return the claims of a request, or why it is rejected; blocks while keys are fetched."""
-    return configured().protection.authorize(request, _credentials(request), requirements)
+    return _noted(request, configured().protection.authorize(request, _credentials(request), requirements))
 
 
 async def _authorize_async(request: HttpRequest, requirements: Requirements) -> Claims | AccessError:
-    return await configured().protection.authorize_async(request, _credentials(request), requirements)
+    outcome = await configured().protection.authorize_async(request, _credentials(request), requirements)
+    return _noted(request, outcome)
+
+
+def _noted(request: HttpRequest, outcome: Claims | AccessError) -> Claims | AccessError:
+    if isinstance(outcome, Claims):
+        setattr(request, _AUTHORIZED, True)
+        # FetchFromCacheMiddleware responds before a view is known and its token validated: it must find nothing.
+        request._cache_update_cache = False
+    return outcome
+
+
+def private_where_authorized(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return ``response``, kept from shared caches where a token was needed for it."""
+    if getattr(request, _AUTHORIZED, False) and hasattr(response, "headers"):
+        keep_from_shared_caches(response.headers)
+    return response
 
 
 def _respond(response: PreparedResponse) -> HttpResponse:
@@ -196,7 +229,7 @@ def _rejection(request: HttpRequest, outcome: Claims | AccessError) -> HttpRespo
 def _view(request: HttpRequest, view: Callable[..., Any], _arguments: Any, _named: Any) -> HttpResponse | None:
     if getattr(view, _DECORATED, False):
         return None
-    return _rejection(request, authorize(request, configured().requirements))
+    return _rejection(request, _with_scope(authorize(request, configured().requirements), request, view))
 
 
 async def _view_async(
@@ -204,4 +237,14 @@ async def _view_async(
 ) -> HttpResponse | None:
     if getattr(view, _DECORATED, False):
         return None
-    return _rejection(request, await _authorize_async(request, configured().requirements))
+    outcome = await _authorize_async(request, configured().requirements)
+    return _rejection(request, _with_scope(outcome, request, view))
+
+
+def _with_scope(outcome: Claims | AccessError, request: HttpRequest, view: Callable[..., Any]) -> Claims | AccessError:
+    """Return ``outcome``; where the token is missing, its challenge names what the method of a class requires."""
+    if isinstance(outcome, TokenMissing):
+        method = getattr(getattr(view, "view_class", None), (request.method or "").lower(), None)
+        words = f"{outcome.scope or ''} {getattr(method, 'roomkey_scope', None) or ''}".split()
+        outcome.scope = " ".join(dict.fromkeys(words)) or None
+    return outcome

@@ -5,6 +5,7 @@ that requires a token, such as the framework's ``IsAuthenticated``, since its ow
 """
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Unpack, final
 
 try:
@@ -21,7 +22,7 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from roomkey.errors import AccessError, TokenMissing
-from roomkey.integrations.django import authorize, configured
+from roomkey.integrations.django import authorize, configured, private_where_authorized
 from roomkey.integrations.protection import ANY_VALID_TOKEN, RequireOptions
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.error_response import PreparedResponse
@@ -35,6 +36,8 @@ __all__ = ["BearerTokenAuthentication", "TokenUser", "requires"]
 class TokenUser:
     """The sender of a request, from its token's claims; nothing of it comes from Django's user table.
 
+    It has no permission of Django's: ``IsAdminUser`` and ``DjangoModelPermissions`` deny what needs one.
+
     Attributes:
         claims: the verified claims.
     """
@@ -42,19 +45,46 @@ class TokenUser:
     is_authenticated = True
     is_anonymous = False
     is_active = True
+    is_staff = False
+    is_superuser = False
 
     def __init__(self, claims: Claims) -> None:
         self.claims = claims
 
     @property
     def pk(self) -> str | None:
-        """The subject, which is also what requests are throttled by."""
-        return self.claims.subject
+        """The subject, or else the client, which is also what requests are throttled by."""
+        return self.username or None
+
+    @property
+    def id(self) -> str | None:
+        """The same as ``pk``."""
+        return self.pk
 
     @property
     def username(self) -> str:
         """The subject, or else the client."""
         return self.claims.subject or self.claims.client_id or ""
+
+    def get_username(self) -> str:
+        """Return ``username``."""
+        return self.username
+
+    def get_all_permissions(self, _obj: object = None) -> set[str]:
+        """Return no permission."""
+        return set()
+
+    def has_perm(self, _perm: str, _obj: object = None) -> bool:
+        """Return False."""
+        return False
+
+    def has_perms(self, perms: Iterable[str], _obj: object = None) -> bool:
+        """Return True where ``perms`` is empty: then any user is allowed to do it."""
+        return not list(perms)
+
+    def has_module_perms(self, _app_label: str) -> bool:
+        """Return False."""
+        return False
 
     def __str__(self) -> str:
         return self.username
@@ -71,14 +101,23 @@ class BearerTokenAuthentication(BaseAuthentication):  # type: ignore[misc] # the
         """Return user and claims, or None without a token; raises APIException with the right status and headers."""
         outcome = authorize(request._request, ANY_VALID_TOKEN)
         if isinstance(outcome, Claims):
+            _keep_from_shared_caches(request)
             return (configured().user or TokenUser)(outcome), outcome
         if isinstance(outcome, TokenMissing):
             return None
         raise _rejection(request, outcome)
 
-    def authenticate_header(self, _request: Request) -> str:
-        """Return the challenge for a request without a token, which makes that a 401."""
-        return _header(configured().protection.missing(), "WWW-Authenticate") or "Bearer"
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge for a request without a token, which makes that a 401; it names the view's scopes."""
+        view = (request.parser_context or {}).get("view")
+        scope = " ".join(dict.fromkeys(_scopes(view.get_permissions() if view is not None else ())))
+        return _header(configured().protection.missing(scope or None), "WWW-Authenticate") or "Bearer"
+
+
+class _RequiresToken(BasePermission):  # type: ignore[misc] # the framework has no types
+    """What ``requires`` returns a class of."""
+
+    scope: str | None = None
 
 
 def requires(**options: Unpack[RequireOptions]) -> type[BasePermission]:
@@ -90,8 +129,10 @@ def requires(**options: Unpack[RequireOptions]) -> type[BasePermission]:
     """
     requirements = configured().protection.require(**options)
 
-    class Required(BasePermission):  # type: ignore[misc] # the framework has no types
+    class Required(_RequiresToken):
         """Grants access to a token that meets ``requirements``."""
+
+        scope = requirements.scope
 
         def has_permission(self, request: Request, _view: object) -> bool:
             if not isinstance(request.auth, Claims):
@@ -102,6 +143,28 @@ def requires(**options: Unpack[RequireOptions]) -> type[BasePermission]:
             return True
 
     return Required
+
+
+def _scopes(permissions: Iterable[object]) -> Iterator[str]:
+    """Yield the scopes that ``permissions`` require, also where the framework combined them by ``&`` and ``|``."""
+    for one in permissions:
+        if isinstance(one, _RequiresToken):
+            yield from (one.scope or "").split()
+        elif operands := [getattr(one, name) for name in ("op1", "op2") if hasattr(one, name)]:
+            yield from _scopes(operands)
+
+
+def _keep_from_shared_caches(request: Request) -> None:
+    """Have the view's response, which it has not made yet, kept from shared caches where a token was needed for it."""
+    view = request.parser_context.get("view")
+    finalize = getattr(view, "finalize_response", None)
+    if finalize is None:
+        return
+
+    def finalize_response(*arguments: Any, **named: Any) -> Any:
+        return private_where_authorized(request._request, finalize(*arguments, **named))
+
+    view.finalize_response = finalize_response
 
 
 class _Rejection(APIException):  # type: ignore[misc] # the framework has no types

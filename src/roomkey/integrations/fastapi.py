@@ -19,6 +19,7 @@ except ModuleNotFoundError as missing:
         "roomkey.integrations.fastapi needs the package fastapi, which is not installed: pip install fastapi"
     ) from None
 
+from roomkey.integrations.caching import keep_from_shared_caches
 from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, ProtectionOptions, RequireOptions
 from roomkey.integrations.request_credentials import credentials_of
 from roomkey.resource_server.claims import Claims
@@ -36,6 +37,7 @@ class BearerToken(SecurityBase):
     ``Depends(auth.require(roles=["admin"]))`` requires more. Both serve ``def`` and ``async def`` routes, websockets,
     routers and whole applications, but for what is mounted in them. A rejection is an HTTPException with the right
     headers, its ``detail`` the error and its description; exceptions of the routes themselves are left alone.
+    Responses that FastAPI makes of what a route returns are ``Vary: Authorization`` and private for caches.
 
     Parameters:
         validator: validates the tokens.
@@ -44,7 +46,8 @@ class BearerToken(SecurityBase):
         resource: its metadata (RFC 9728), served by ``app.include_router(auth.metadata_route)``.
         certificates_from: addresses or networks of proxies whose ``Client-Cert`` header (RFC 9440) is trusted.
         token_endpoint: where the OpenAPI pages get a token by client credentials; without it they ask for a token.
-        scopes: the scopes that those pages offer, with a sentence for each.
+        scopes: the scopes that those pages offer, with a sentence for each; so does the metadata where ``resource``
+            names none.
         scheme_name: the name of the security scheme in the OpenAPI document.
 
     Never blocks the event loop.
@@ -65,14 +68,16 @@ class BearerToken(SecurityBase):
             flow = OAuthFlowClientCredentials(tokenUrl=token_endpoint, scopes=dict(scopes or {}))
             self.model = OAuth2(flows=OAuthFlows(clientCredentials=flow))
         self._protection: Protection[HTTPConnection] = Protection(validator, **options)
+        self._protection.offer(scopes or ())
         self._required = ANY_VALID_TOKEN
         self._with_scopes: dict[tuple[str, ...], Requirements] = {}
 
-    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Claims:
+    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes, sent: Response) -> Claims:
         """Return the claims of a request's token; raises HTTPException. FastAPI calls this."""
         requirements = self._requirements(tuple(security_scopes.scopes))
         outcome = await self._protection.authorize_async(connection, credentials_of(connection.scope), requirements)
         if isinstance(outcome, Claims):
+            keep_from_shared_caches(sent.headers)
             return outcome
         response = self._protection.response(outcome)
         detail: Any = json.loads(response.body)
@@ -101,7 +106,8 @@ class BearerToken(SecurityBase):
 
         @router.api_route(path, methods=["GET", "HEAD"])
         async def protected_resource_metadata() -> Response:
-            return Response(metadata.body, metadata.status, dict(metadata.headers))
+            response = metadata()
+            return Response(response.body, response.status, dict(response.headers))
 
         return router
 

@@ -13,6 +13,7 @@ except ModuleNotFoundError as missing:
         "roomkey.integrations.flask needs the package flask, which is not installed: pip install flask"
     ) from None
 
+from roomkey.integrations.caching import keep_from_shared_caches
 from roomkey.integrations.protection import Protection, ProtectionOptions, RequireOptions
 from roomkey.integrations.request_credentials import RequestCredentials, dpop_request
 from roomkey.resource_server.claims import Claims
@@ -28,7 +29,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 class BearerToken:
     """Validates the tokens of a Flask application's requests (RFC 6750); its views find ``flask.g.claims``.
 
-    Requests are rejected here, error handlers see none of that; exceptions of the views are left alone.
+    Requests are rejected here, error handlers see none of that; exceptions of the views are left alone. Responses to
+    requests with a valid token are ``Vary: Authorization`` and, unless they say ``public``, private for caches.
 
     Parameters:
         validator: validates the tokens.
@@ -47,17 +49,21 @@ class BearerToken:
 
         It decorates plain and ``async`` views, and blocks while keys are fetched. Raises TypeError and ValueError where
         a requirement has the wrong form, and ConfigurationError where the validator could never meet it.
-        ``orders.before_request(auth.require()(lambda: None))`` protects all that a blueprint has.
+        ``orders.before_request(auth.require()(lambda: None))`` protects all that a blueprint has, but for what Flask
+        itself answers to ``OPTIONS``, which a browser sends without a token.
         """
         requirements = self._protection.require(**options)
 
         def protect(view: View) -> View:
             @functools.wraps(view)
             def protected(*arguments: Any, **named: Any) -> Any:
+                if _is_answered_by_flask(flask.request):
+                    return None
                 outcome = self._protection.authorize(flask.request, _credentials(flask.request), requirements)
                 if not isinstance(outcome, Claims):
                     return _response(self._protection.response(outcome))
                 flask.g.claims = outcome
+                flask.after_this_request(_private)
                 return flask.current_app.ensure_sync(view)(*arguments, **named)
 
             return cast("View", protected)
@@ -69,7 +75,7 @@ class BearerToken:
         """The route of the API's metadata; raises ConfigurationError where ``resource`` was not given."""
         path, metadata = self._protection.published()
         blueprint = flask.Blueprint("protected_resource_metadata", __name__)
-        blueprint.add_url_rule(path, view_func=lambda: _response(metadata), endpoint="document")
+        blueprint.add_url_rule(path, view_func=lambda: _response(metadata()), endpoint="document")
         return blueprint
 
 
@@ -84,6 +90,16 @@ def _credentials(request: flask.Request) -> RequestCredentials:
         peer=request.remote_addr,
         client_cert=headers.getlist("Client-Cert"),
     )
+
+
+def _is_answered_by_flask(request: flask.Request) -> bool:
+    """Return True for ``OPTIONS`` of a route without its own answer to that: Flask then runs no view."""
+    return request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False) is True
+
+
+def _private(response: flask.Response) -> flask.Response:
+    keep_from_shared_caches(response.headers)
+    return response
 
 
 def _response(response: PreparedResponse) -> flask.Response:

@@ -61,11 +61,19 @@ class Protection(Generic[RequestT]):
     Raises TypeError and ConfigurationError.
 
     Attributes:
-        metadata: the response to a request for the API's metadata, or None where ``resource`` is not given.
-        metadata_path: where it is served, or None.
+        metadata_path: where the API's metadata is served, or None where ``resource`` is not given.
     """
 
-    __slots__ = ("_error_responses", "_proxies", "_tenant", "_validator", "metadata", "metadata_path")
+    __slots__ = (
+        "_declared",
+        "_error_responses",
+        "_everywhere",
+        "_proxies",
+        "_resource",
+        "_tenant",
+        "_validator",
+        "metadata_path",
+    )
 
     def __init__(
         self,
@@ -85,27 +93,34 @@ class Protection(Generic[RequestT]):
         self._tenant = tenant
         self._proxies = CertificateProxies(certificates_from)
         self._error_responses = error_responses or answering or ErrorResponses()
-        self.metadata: PreparedResponse | None = None
-        self.metadata_path: str | None = None
-        if resource is not None:
-            if self._error_responses.resource_metadata is None:
-                self._error_responses = replace(self._error_responses, resource_metadata=resource.metadata_url)
-            headers = (("Content-Type", "application/json"), ("Cache-Control", _METADATA_LIFETIME))
-            algorithms = () if validator.dpop is None else validator.dpop.algorithms
-            self.metadata = PreparedResponse(200, headers, resource.document(validator.issuers, algorithms))
-            self.metadata_path = resource.metadata_path
+        self._resource = resource
+        self._everywhere: tuple[str, ...] = ()
+        self._declared: dict[str, None] = {}  # in the order of declaration
+        self.metadata_path = None if resource is None else resource.metadata_path
+        if resource is not None and self._error_responses.resource_metadata is None:
+            self._error_responses = replace(self._error_responses, resource_metadata=resource.metadata_url)
 
     def require(self, **options: Any) -> Requirements:
         """Return ``Requirements(**options)``, for when a route is declared; raises TypeError and ValueError.
 
         ConfigurationError where the validator could never meet them.
         """
-        return self.checked(Requirements(**options))
-
-    def checked(self, requirements: Requirements) -> Requirements:
-        """Return ``requirements``; raises ConfigurationError where the validator could never meet them."""
+        requirements = Requirements(**options)
         self._validator.check_requirements(requirements)
+        self.offer(_words(requirements.scope))
         return requirements
+
+    def require_everywhere(self, requirements: Requirements) -> None:
+        """Note ``requirements`` on every request; raises ConfigurationError where the validator could never meet them.
+
+        The metadata names their scopes.
+        """
+        self._validator.check_requirements(requirements)
+        self._everywhere = _words(requirements.scope)
+
+    def offer(self, scopes: Iterable[str]) -> None:
+        """Note ``scopes`` that routes require; the metadata names them where ``resource`` names none."""
+        self._declared.update(dict.fromkeys(scopes))
 
     def authorize(
         self, request: RequestT, credentials: RequestCredentials, requirements: Requirements
@@ -137,18 +152,32 @@ class Protection(Generic[RequestT]):
         _log.info("A request is answered with %d %s (%s).", error.status, error.code, error.reason)
         return self._error_responses.answer(error)
 
-    def missing(self) -> PreparedResponse:
-        """Return the response to a request without a token, where the framework has found that out."""
-        error = TokenMissing("Send an access token.", reason="no_credentials")
+    def missing(self, scope: str | None = None) -> PreparedResponse:
+        """Return the response to a request without a token, where the framework has found that out.
+
+        ``scope`` are the scopes that its route requires, space-separated.
+        """
+        error = TokenMissing("Send an access token.", reason="no_credentials", scope=scope)
         if self._validator.dpop is not None:
             error.dpop_algorithms = self._validator.dpop.algorithms
         return self._error_responses.answer(error)
 
-    def published(self) -> tuple[str, PreparedResponse]:
-        """Return path and response of the metadata; raises ConfigurationError where ``resource`` is not given."""
-        if self.metadata is None or self.metadata_path is None:
+    def published(self) -> tuple[str, Callable[[], PreparedResponse]]:
+        """Return the metadata's path, and ``metadata``; raises ConfigurationError where ``resource`` is not given."""
+        return self._described().metadata_path, self.metadata
+
+    def metadata(self) -> PreparedResponse:
+        """Return the response to a request for the metadata: routes that are declared later are in it."""
+        resource, dpop = self._described(), self._validator.dpop
+        scopes = (*self._everywhere, *(() if resource.scopes_supported else self._declared))
+        algorithms = () if dpop is None else dpop.algorithms
+        headers = (("Content-Type", "application/json"), ("Cache-Control", _METADATA_LIFETIME))
+        return PreparedResponse(200, headers, resource.document(self._validator.issuers, algorithms, scopes))
+
+    def _described(self) -> ProtectedResource:
+        if self._resource is None:
             raise ConfigurationError("There is no metadata to serve; set resource=ProtectedResource(resource=...).")
-        return self.metadata_path, self.metadata
+        return self._resource
 
     def _context(
         self, request: RequestT, credentials: RequestCredentials, requirements: Requirements
@@ -162,6 +191,10 @@ class Protection(Generic[RequestT]):
             "certificate": certificate,
             "proof": credentials.proof,
         }
+
+
+def _words(scope: str | None) -> tuple[str, ...]:
+    return tuple((scope or "").split())
 
 
 def _has_token_in_query(query: str) -> bool:

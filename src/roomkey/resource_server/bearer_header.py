@@ -12,7 +12,8 @@ Scheme = Literal["Bearer", "DPoP"]
 
 _SCHEME: Final = re.compile(r"[^\s,]*")
 _JOINED: Final = re.compile(r",\s*(bearer|dpop)(\s|$)", re.IGNORECASE)
-_B64TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+# RFC 9110 section 11.4: one space or more; servers leave white space at a value's end where it came (section 5.5).
+_TOKEN: Final = re.compile(r" +([A-Za-z0-9._~+/-]+=*)[ \t]*")
 _LONGEST: Final = 16_384
 _SCHEMES: Final[dict[str, Scheme]] = {"bearer": "Bearer", "dpop": "DPoP"}
 
@@ -63,11 +64,11 @@ def read_bearer_header(authorization: Sequence[str], *, elsewhere: bool = False,
         raise _of(scheme, _invalid("token_in_two_places", "The request has a token in more than one place."))
     if too_large:
         raise _of(scheme, invalid_token("too_large"))
-    token = value[len(scheme) + 1 :]
-    if value[len(scheme) : len(scheme) + 1] != " " or not _B64TOKEN.fullmatch(token):
-        message = f"The Authorization header must be {scheme}, one space and one token."
+    token = _TOKEN.fullmatch(value, len(scheme))
+    if token is None:
+        message = f"The Authorization header must be {scheme}, a space and one token."
         raise _of(scheme, _invalid("malformed_header", message))
-    return ReceivedToken(scheme, token)
+    return ReceivedToken(scheme, token[1])
 
 
 def _invalid(reason: str, message: str) -> InvalidRequest:

@@ -68,13 +68,14 @@ class ErrorResponses:
         bearer = _challenge("Bearer", parameters)
         if not error.dpop_algorithms:
             return bearer
-        return f"{bearer}, {_challenge('DPoP', [('realm', self.realm), algorithms, parameters[-1]])}"
+        scope = ("scope", error.scope if isinstance(error, TokenMissing) else None)
+        return f"{bearer}, {_challenge('DPoP', [('realm', self.realm), algorithms, scope, parameters[-1]])}"
 
     def _parameters(self, error: AccessError, sentence: str) -> list[tuple[str, str | None]]:
         parameters: list[tuple[str, str | None]] = [("realm", self.realm)]
         if not isinstance(error, TokenMissing):
             parameters += [("error", error.code), ("error_description", sentence)]
-        if isinstance(error, AccessDenied):
+        if isinstance(error, AccessDenied | TokenMissing):
             parameters.append(("scope", error.scope))
         if isinstance(error, StepUpRequired):
             age = None if error.max_age is None else str(math.floor(error.max_age))

@@ -20,7 +20,8 @@ class ProtectedResource:
 
     Parameters:
         resource: the API's own URL as its clients know it, without query: ``https://orders.example``.
-        scopes_supported: the scopes that its routes require.
+        scopes_supported: the scopes that its routes require; by default those that ``require`` has been given. What a
+            middleware requires of every request is always among them: some clients request these scopes and no others.
         authorization_servers: the issuers of its tokens; by default those that its validator trusts.
         resource_name: its name for users, or None.
         resource_documentation: the URL of a page for developers, or None.
@@ -53,16 +54,18 @@ class ProtectedResource:
         parts = urlsplit(self.resource)
         return f"{parts.scheme}://{parts.netloc}{self.metadata_path}"
 
-    def document(self, issuers: Sequence[str], dpop_algorithms: Sequence[str] = ()) -> bytes:
+    def document(
+        self, issuers: Sequence[str], dpop_algorithms: Sequence[str] = (), scopes: Sequence[str] = ()
+    ) -> bytes:
         """Return the metadata as JSON (section 3.2).
 
         ``issuers`` are the authorization servers where none are named, ``dpop_algorithms`` what proofs may be signed
-        with, empty where none are accepted.
+        with, empty where none are accepted, ``scopes`` what is required beside ``scopes_supported``.
         """
         members: dict[str, Any] = {
             "resource": self.resource,
             "authorization_servers": self.authorization_servers or issuers,
-            "scopes_supported": self.scopes_supported,
+            "scopes_supported": tuple(dict.fromkeys((*scopes, *self.scopes_supported))),
             "bearer_methods_supported": ["header"],
             "dpop_signing_alg_values_supported": dpop_algorithms,
             "resource_name": self.resource_name,

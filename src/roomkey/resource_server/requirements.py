@@ -60,6 +60,14 @@ class Requirements:
             raise ValueError("max_age= must be a number of seconds, 0 or more")
         object.__setattr__(self, "claims", MappingProxyType(dict(self.claims)))
 
+    @property
+    def scope(self) -> str | None:
+        """The scopes that a client is to request, space-separated, or None where none is required.
+
+        Of those of which one is enough, this is the first: a client that requests it gets no more than it needs.
+        """
+        return " ".join(dict.fromkeys((*self.scopes, *tuple(self.any_scope or ())[:1]))) or None
+
     def check(self, claims: Claims, *, now: float, tenant: str | None = None) -> None:
         """Raise AccessDenied or StepUpRequired where ``claims`` do not meet the requirements.
 
@@ -82,11 +90,8 @@ class Requirements:
         one_of = tuple(self.any_scope or ())
         if held.issuperset(self.scopes) and not (one_of and held.isdisjoint(one_of)):
             return
-        # Of those of which one is enough, the first is named: a client that requests it gets no more than it needs.
-        needed = tuple(dict.fromkeys((*self.scopes, *(one_of[:1] if held.isdisjoint(one_of) else ()))))
-        raise AccessDenied(
-            "The token lacks a scope that is required here.", reason="scope_missing", scope=" ".join(needed)
-        )
+        needed = self.scope if held.isdisjoint(one_of) else " ".join(self.scopes)
+        raise AccessDenied("The token lacks a scope that is required here.", reason="scope_missing", scope=needed)
 
     def _check_sign_in(self, claims: Claims, now: float) -> None:
         recent = self.max_age is None or _signed_in_since(claims, now - self.max_age, now)

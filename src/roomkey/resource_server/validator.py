@@ -6,7 +6,14 @@ from typing import Final, final
 
 from roomkey.clock import Clock, SystemClock
 from roomkey.concurrency.steps import Steps, arun, run
-from roomkey.errors import AccessError, ConfigurationError, InvalidToken, RoomkeyError, without_traceback
+from roomkey.errors import (
+    AccessError,
+    ConfigurationError,
+    InvalidToken,
+    RoomkeyError,
+    TokenMissing,
+    without_traceback,
+)
 from roomkey.http.transport import Transport
 from roomkey.jose.claims import check_claims, check_type, read_string
 from roomkey.jose.compact import LARGEST_TOKEN, read_claims, read_compact
@@ -177,7 +184,7 @@ class TokenValidator:
             requirements.check(claims, now=self._wall(), tenant=tenant)
             return claims
         except RoomkeyError as error:
-            failure = self._with_challenge(without_traceback(error), received)
+            failure = self._with_challenge(without_traceback(error), received, requirements)
         del authorization, received  # an error report with local variables shows no token
         raise failure
 
@@ -202,7 +209,7 @@ class TokenValidator:
             requirements.check(claims, now=self._wall(), tenant=tenant)
             return claims
         except RoomkeyError as error:
-            failure = self._with_challenge(without_traceback(error), received)
+            failure = self._with_challenge(without_traceback(error), received, requirements)
         del authorization, received
         raise failure
 
@@ -285,8 +292,12 @@ class TokenValidator:
         yield from check_sender(token, confirmations, certificate, proof, self.dpop, now=self._wall())
         return claims
 
-    def _with_challenge(self, error: RoomkeyError, received: ReceivedToken | None) -> RoomkeyError:
-        """Add to ``error`` what its challenge says of DPoP, where that is accepted (RFC 9449 section 7.1)."""
+    def _with_challenge(
+        self, error: RoomkeyError, received: ReceivedToken | None, requirements: Requirements
+    ) -> RoomkeyError:
+        """Add to ``error`` what its challenge says of scopes, and of DPoP where that is accepted (RFC 9449 7.1)."""
+        if isinstance(error, TokenMissing):
+            error.scope = requirements.scope
         if self.dpop is not None and isinstance(error, AccessError):
             error.dpop_algorithms = self.dpop.algorithms
             if received is not None:

@@ -18,10 +18,12 @@ BOUND = {"x5t#S256": base64.urlsafe_b64encode(hashlib.sha256(CERTIFICATE).digest
 PROXY = "127.0.0.2"
 REALM = 'realm="orders"'
 METADATA = 'resource_metadata="https://orders.example/.well-known/oauth-protected-resource"'
+READ = 'scope="orders:read"'
+WRITE = 'scope="orders:write"'
 DPOP = f'DPoP {REALM}, algs="ES256", {METADATA}'
 INVALID = 'error="invalid_token", error_description="The access token is not valid."'
 REJECTED = f"Bearer {REALM}, {INVALID}, {METADATA}, {DPOP}"
-MISSING = f"Bearer {REALM}, {METADATA}, {DPOP}"
+MISSING = f'Bearer {REALM}, {{0}}, {METADATA}, DPoP {REALM}, algs="ES256", {{0}}, {METADATA}'
 
 
 def test_a_valid_token_brings_its_verified_claims_to_the_route(app: ProtectedApp, issuer: Issuer) -> None:
@@ -56,7 +58,14 @@ def test_a_body_reaches_the_route_untouched(app: ProtectedApp) -> None:
 def test_no_token_is_a_401_without_an_error_code(app: ProtectedApp, other: tuple[str, ...]) -> None:  # validator 43
     answered = app.get("/orders", *other)
     assert answered.status == 401
-    assert answered.challenge == MISSING
+    assert answered.challenge == MISSING.format(READ)
+
+
+def test_the_first_401_names_the_scopes_that_the_route_requires(app: ProtectedApp) -> None:  # validator 43
+    assert app.get("/orders", method="POST", body="").challenge == MISSING.format(WRITE)
+    assert app.get("/guarded").challenge == MISSING.format(READ)
+    assert app.get("/payments", "Basic YTpi").challenge == MISSING.format(READ)
+    assert "scope=" not in app.get("/admin").challenge
 
 
 def test_two_authorization_headers_are_a_400(app: ProtectedApp) -> None:  # validator 40
@@ -89,7 +98,7 @@ def test_a_token_in_a_form_is_never_read(app: ProtectedApp) -> None:  # validato
     kind = "application/x-www-form-urlencoded"
     answered = app.get("/orders", method="POST", body=form, kind=kind)
     assert answered.status == 401
-    assert answered.challenge == MISSING
+    assert answered.challenge == MISSING.format(WRITE)
     scarce = app.get("/orders", app.bearer(scope="orders:read"), method="POST", body=form, kind=kind)
     assert (scarce.status, scarce.error) == (403, "insufficient_scope")
 
@@ -134,8 +143,13 @@ def test_a_certificate_in_a_header_is_believed_from_a_trusted_proxy(app: Protect
     assert app.get("/orders", app.bearer(), peer=PROXY, certificates=[said]).status == 200
 
 
+@pytest.mark.parametrize("value", ["Bearer  {}", "Bearer    {}", "Bearer {} ", "Bearer {}\t", "bearer  {} \t"])
+def test_optional_white_space_around_a_token_changes_nothing(app: ProtectedApp, value: str) -> None:  # validator 41
+    assert app.get("/orders", value.format(app.token())).status == 200
+
+
 @pytest.mark.parametrize(
-    "value", ["Bearer", "Bearer\t{}", "Bearer  {}", "Bearer {} more", "Bearer\xe9 {}", "Bearer {}\xe9"]
+    "value", ["Bearer", "Bearer  ", "Bearer\t{}", "Bearer {} more", "Bearer\xe9 {}", "Bearer {}\xe9"]
 )
 def test_a_malformed_header_is_rejected(app: ProtectedApp, value: str) -> None:  # validator 41
     answered = app.get("/orders", value.format(app.token()))
@@ -264,6 +278,47 @@ def test_the_metadata_tell_who_issues_tokens(app: ProtectedApp, issuer: Issuer, 
     assert (head.status, head.body) == (200, b"")
     posted = app.get("/.well-known/oauth-protected-resource", method="POST")
     assert posted.status == (403 if app.name.startswith("django") else 405)  # Django looks for forgeries first
+
+
+def test_responses_to_a_token_are_private_for_caches(app: ProtectedApp) -> None:
+    answered = app.get("/orders", app.bearer())
+    assert answered.headers["cache-control"] == "private"
+    assert "Authorization" in answered.headers["vary"].split(", ")
+    shared = app.get("/shared", app.bearer())  # the route itself says so
+    assert (shared.status, shared.headers["cache-control"]) == (200, "public, max-age=60")
+    assert "Authorization" in shared.headers["vary"].split(", ")
+    assert "private" not in app.get("/health").headers.get("cache-control", "")
+
+
+@pytest.mark.parametrize("app", ["django", "django-asgi", "rest_framework"], indirect=True)
+def test_nothing_that_needs_a_token_comes_out_of_the_cache_of_the_site(app: ProtectedApp) -> None:
+    bearer = app.bearer()
+    for path in ("/counted", "/counted-in-public"):
+        first, again = app.get(path, bearer), app.get(path, bearer)
+        assert (first.status, again.status) == (200, 200)
+        assert first.json["run"] != again.json["run"]
+        assert app.get(path, app.bearer(sub="otto")).json["subject"] == "otto"
+        assert app.get(path).status == 401
+        assert app.get(path, app.bearer(lifetime=-100.0)).status == 401
+
+
+@pytest.mark.parametrize("path", ["/orders", "/guarded"])
+def test_a_browsers_preflight_needs_no_token_and_the_request_does(app: ProtectedApp, path: str) -> None:
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
+    preflight = app.get(path, method="OPTIONS", more=asked | {"Access-Control-Request-Headers": "authorization"})
+    assert preflight.status == 200
+    assert preflight.headers["access-control-allow-origin"] == "https://shop.example"
+    assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
+    for authorization, status in (((), 401), ((app.bearer(),), 200)):
+        answered = app.get(path, *authorization, more={"Origin": "https://shop.example"})
+        assert (answered.status, answered.headers["access-control-allow-origin"]) == (status, "https://shop.example")
+
+
+@pytest.mark.parametrize("app", ["flask"], indirect=True)
+def test_a_view_that_answers_options_itself_still_needs_a_token(app: ProtectedApp) -> None:
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
+    assert app.get("/own-options", method="OPTIONS", more=asked).status == 401
+    assert app.get("/own-options", app.bearer(), method="OPTIONS", more=asked).json == {"subject": "alice"}
 
 
 def test_rejections_are_not_kept_by_caches(app: ProtectedApp) -> None:

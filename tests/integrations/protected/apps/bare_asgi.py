@@ -3,7 +3,19 @@
 import json
 from typing import Any
 
-from serving import ERROR_RESPONSES, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
+from serving import (
+    ERROR_RESPONSES,
+    ORIGIN,
+    PROXIES,
+    RESOURCE,
+    STEP_UP,
+    VALIDATOR,
+    Teapot,
+    own_mistake,
+    seen,
+    serve_asgi,
+)
+from starlette.middleware.cors import CORSMiddleware
 
 from roomkey import Requirements
 from roomkey.integrations.asgi import BearerTokenMiddleware
@@ -14,6 +26,7 @@ ASKED = {
     ("GET", "/admin"): Requirements(roles=["admin"]),
     ("GET", "/payments"): Requirements(**STEP_UP),
     ("GET", "/tenants/acme/orders"): Requirements(tenant=True),
+    ("GET", "/guarded"): Requirements(scopes=["orders:read"]),
     ("GET", "/open"): None,
 }
 started: list[bool] = []
@@ -44,11 +57,13 @@ async def orders(scope: Any, receive: Any, send: Any) -> None:
     if scope["method"] == "POST":
         answer = {"received": (await receive())["body"].decode()}
     status = 404 if scope["path"] == "/nowhere" else 200
-    await reply(send, status, answer)
+    shared = [(b"Cache-Control", b"public, max-age=60")] if scope["path"] == "/shared" else []
+    await reply(send, status, answer, shared)
 
 
-async def reply(send: Any, status: int, answer: Any) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
+async def reply(send: Any, status: int, answer: Any, more: Any = ()) -> None:
+    headers = [(b"content-type", b"application/json"), *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
 
 
@@ -71,4 +86,4 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await reply(send, 418, {"own": True})
 
 
-serve_asgi(app)
+serve_asgi(CORSMiddleware(app, allow_origins=[ORIGIN], allow_headers=["Authorization"]))

@@ -10,11 +10,14 @@ from django.urls import path
 from django.utils.decorators import method_decorator
 from django.utils.deprecation import MiddlewareMixin
 from django.views import View
+from django.views.decorators.cache import cache_control
 from serving import STEP_UP, Teapot, own_mistake, seen, serve_asgi, serve_wsgi
 
 django_settings.configure(
     MIDDLEWARE=[
         "roomkey.integrations.django.BearerTokenMiddleware",
+        "django_settings.shared_with_the_shop",
+        *django_settings.SITE_CACHE,
         "django.middleware.csrf.CsrfViewMiddleware",
         "__main__.teapots_are_answered",
     ]
@@ -62,6 +65,20 @@ def of_tenant(request: HttpRequest, tenant: str) -> JsonResponse:
     return JsonResponse(seen(request.claims))
 
 
+@require(scopes=["orders:read"])
+def guarded(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"guarded": True})
+
+
+@require(scopes=["orders:read"])
+def shared(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(seen(request.claims), headers={"Cache-Control": "public, max-age=60"})
+
+
+def counted(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"run": next(django_settings.runs), "subject": request.claims.subject})
+
+
 @public
 def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"open": not hasattr(request, "claims")})
@@ -87,6 +104,10 @@ urlpatterns = [
     path("admin", admin),
     path("payments", Payments.as_view()),
     path("tenants/<tenant>/orders", of_tenant),
+    path("guarded", guarded),
+    path("shared", shared),
+    path("counted", counted),
+    path("counted-in-public", cache_control(public=True)(counted)),
     path("health", health),
     path("broken", broken),
     path("teapot", teapot),

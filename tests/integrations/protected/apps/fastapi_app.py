@@ -2,9 +2,21 @@
 
 from typing import Annotated, Any
 
-from fastapi import Body, Depends, FastAPI, Request, Security, WebSocket
+from fastapi import APIRouter, Body, Depends, FastAPI, Request, Response, Security, WebSocket
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
-from serving import ERROR_RESPONSES, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_asgi
+from serving import (
+    ERROR_RESPONSES,
+    ORIGIN,
+    PROXIES,
+    RESOURCE,
+    STEP_UP,
+    VALIDATOR,
+    Teapot,
+    own_mistake,
+    seen,
+    serve_asgi,
+)
 
 from roomkey import Claims
 from roomkey.integrations.fastapi import BearerToken
@@ -17,6 +29,7 @@ auth = BearerToken(
     certificates_from=PROXIES,
 )
 app = FastAPI()
+app.add_middleware(CORSMiddleware, allow_origins=[ORIGIN], allow_headers=["Authorization"])
 app.include_router(auth.metadata_route)
 
 Reader = Annotated[Claims, Security(auth, scopes=["orders:read"])]
@@ -49,6 +62,23 @@ def payments(claims: Annotated[Claims, Depends(auth.require(**STEP_UP))]) -> dic
 
 @app.get("/tenants/{tenant}/orders", dependencies=[Depends(auth.require(tenant=True))])
 def of_tenant(tenant: str, claims: Annotated[Claims, Depends(auth)]) -> dict[str, Any]:
+    return seen(claims)
+
+
+guarded = APIRouter(dependencies=[Security(auth, scopes=["orders:read"])])
+
+
+@guarded.get("/guarded")
+def behind_the_router() -> dict[str, Any]:
+    return {"guarded": True}
+
+
+app.include_router(guarded)
+
+
+@app.get("/shared")
+def shared(claims: Reader, response: Response) -> dict[str, Any]:
+    response.headers["Cache-Control"] = "public, max-age=60"
     return seen(claims)
 
 

@@ -2,8 +2,19 @@
 
 from typing import Any
 
-from flask import Flask, g, request
-from serving import ERROR_RESPONSES, PROXIES, RESOURCE, STEP_UP, VALIDATOR, Teapot, own_mistake, seen, serve_wsgi
+from flask import Blueprint, Flask, g, request
+from serving import (
+    ERROR_RESPONSES,
+    ORIGIN,
+    PROXIES,
+    RESOURCE,
+    STEP_UP,
+    VALIDATOR,
+    Teapot,
+    own_mistake,
+    seen,
+    serve_wsgi,
+)
 
 from roomkey.integrations.flask import BearerToken
 
@@ -52,6 +63,36 @@ def payments() -> Any:
 @auth.require(tenant=True)
 def of_tenant(tenant: str) -> Any:
     return seen(g.claims)
+
+
+guarded = Blueprint("guarded", __name__)
+guarded.before_request(auth.require(scopes=["orders:read"])(lambda: None))
+
+
+@guarded.get("/guarded")
+def behind_the_blueprint() -> Any:
+    return {"guarded": True}
+
+
+@guarded.route("/own-options", methods=["GET", "OPTIONS"])
+def own_options() -> Any:
+    return {"subject": g.claims.subject}
+
+
+app.register_blueprint(guarded)
+
+
+@app.after_request
+def shared_with_the_shop(response: Any) -> Any:
+    response.headers["Access-Control-Allow-Origin"] = ORIGIN
+    response.headers["Access-Control-Allow-Headers"] = "Authorization"
+    return response
+
+
+@app.get("/shared")
+@auth.require(scopes=["orders:read"])
+def shared() -> Any:
+    return seen(g.claims), {"Cache-Control": "public, max-age=60"}
 
 
 @app.get("/health")

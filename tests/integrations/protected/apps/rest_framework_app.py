@@ -9,6 +9,7 @@ from serving import STEP_UP, Teapot, own_mistake, seen, serve_wsgi
 
 django_settings.configure(
     INSTALLED_APPS=["rest_framework"],
+    MIDDLEWARE=["django_settings.shared_with_the_shop", *django_settings.SITE_CACHE],
     REST_FRAMEWORK={
         "DEFAULT_AUTHENTICATION_CLASSES": ["roomkey.integrations.django_rest_framework.BearerTokenAuthentication"],
         "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -21,8 +22,10 @@ logging.getLogger("django").addHandler(logging.NullHandler())
 
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 from django.urls import path  # noqa: E402
+from django.views.decorators.cache import cache_control  # noqa: E402
+from django.views.decorators.vary import vary_on_headers  # noqa: E402
 from rest_framework.decorators import api_view, permission_classes  # noqa: E402
-from rest_framework.permissions import AllowAny  # noqa: E402
+from rest_framework.permissions import AllowAny, IsAdminUser, IsAuthenticated  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView, exception_handler  # noqa: E402
@@ -62,6 +65,23 @@ def of_tenant(request: Request, tenant: str) -> Response:
 
 
 @api_view()
+@permission_classes([IsAuthenticated & (IsAdminUser | requires(scopes=["orders:read"]))])
+def guarded(request: Request) -> Response:
+    return Response({"guarded": True})
+
+
+@api_view()
+@permission_classes([requires(scopes=["orders:read"])])
+def shared(request: Request) -> Response:
+    return Response(seen(request.auth), headers={"Cache-Control": "public, max-age=60"})
+
+
+@api_view()
+def counted(request: Request) -> Response:
+    return Response({"run": next(django_settings.runs), "subject": request.auth.subject})
+
+
+@api_view()
 @permission_classes([AllowAny])
 def health(request: Request) -> Response:
     return Response({"open": request.auth is None})
@@ -86,7 +106,11 @@ urlpatterns = [
     path("admin", admin),
     path("payments", payments),
     path("tenants/<tenant>/orders", of_tenant),
-    path("health", health),
+    path("guarded", guarded),
+    path("shared", shared),
+    path("counted", counted),
+    path("counted-in-public", cache_control(public=True)(counted)),
+    path("health", vary_on_headers("Authorization")(health)),
     path("broken", broken),
     path("teapot", teapot),
     metadata_route(),

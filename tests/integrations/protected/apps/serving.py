@@ -22,6 +22,7 @@ RESOURCE = roomkey.ProtectedResource(
     resource="https://orders.example", scopes_supported=["orders:read", "orders:write"]
 )
 PROXIES = ["127.0.0.2", "::2"]
+ORIGIN = "https://shop.example"
 STEP_UP = {"scopes": ["orders:read"], "acr": ["phr"], "max_age": 300.0}
 
 
