@@ -111,6 +111,27 @@ def test_the_signed_form_tells_as_little(oauth):  # auth service 23, 27
     assert claims_of(answer.text)["token_introspection"] == {"active": False}
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (SIGNED, SIGNED),
+        (SIGNED.upper(), SIGNED),
+        (f"{SIGNED};q=0.1", SIGNED),
+        (f"application/json, {SIGNED}", SIGNED),
+        (f"{SIGNED}, */*;q=0.8", SIGNED),
+        (f"application/json, {SIGNED};q=0", "application/json"),
+        (f"application/json;q=1, {SIGNED};q=0.1", "application/json"),
+        (f"{SIGNED};q=0.5, */*;q=0.8", "application/json"),
+        (f"{SIGNED};q=0", "application/json"),
+        ("application/*", "application/json"),
+        ("*/*", "application/json"),
+        ("text/html", "application/json"),
+    ],
+)
+def test_the_weights_of_accept_decide_between_json_and_the_signed_form(oauth, token, accept, kind):
+    assert oauth.introspect(oauth.api, token, accept=accept).headers["content-type"] == kind
+
+
 def test_a_signed_answer_is_for_its_caller_and_no_access_token(oauth, token, clock):  # auth service 27
     answer = oauth.introspect(oauth.api, token, accept=f"application/json;q=0.5, {SIGNED}")
     seen = read_unverified(answer.text)

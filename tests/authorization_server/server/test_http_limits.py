@@ -1,5 +1,6 @@
 """What one client may take of the server, and what it makes of requests that mean to mislead it, byte by byte."""
 
+import json
 import socket
 import time
 from contextlib import ExitStack, suppress
@@ -91,6 +92,32 @@ def test_a_rejected_connection_does_not_count(server_in_thread):
         first.sendall(asks("/plain", last=True))
         assert read_all(first).endswith(b"hello")
         assert server.send(asks("/plain", last=True)).endswith(b"hello")
+
+
+def is_temporarily_unavailable(response):
+    """Whether a client of the token endpoint takes it for a passing failure: status, headers and body."""
+    head, _, body = response.partition(b"\r\n\r\n")
+    line, *fields = head.decode("latin-1").lower().split("\r\n")
+    headers = dict(field.split(": ", 1) for field in fields)
+    assert (headers["content-type"], headers["connection"]) == ("application/json", "close")
+    assert int(headers["content-length"]) == len(body)
+    assert int(headers["retry-after"]) > 0
+    return " 503 " in line and json.loads(body)["error"] == "temporarily_unavailable"
+
+
+def test_a_connection_too_many_is_told_to_come_back(server_in_thread):  # auth service 59
+    server = server_in_thread(connections_of_one=1, linger_seconds=60)
+    with server.connect(), server.connect() as second:
+        assert is_temporarily_unavailable(read_all(second))
+
+
+def test_a_request_too_many_is_told_to_come_back_and_reaches_no_application(server_in_thread):  # auth service 59
+    server = server_in_thread(connections=2)
+    with server.connect() as first, server.connect() as second:
+        second.sendall(b"POST /echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\nabc")
+        assert is_temporarily_unavailable(read_all(second))
+        first.sendall(asks("/plain", last=True))
+        assert read_all(first).endswith(b"hello")
 
 
 def test_trailers_that_are_too_large_together_are_answered_431(server_in_thread):  # auth service 59

@@ -14,7 +14,8 @@ from tests.authorization_server.oauth_service import FORM, OAuthService, error_o
 from tests.authorization_server.running_service import running_service
 
 from roomkey.authorization_server.errors import DatabaseUnavailable, DatabaseUnsuitable
-from roomkey.authorization_server.web.oauth_error import CODES
+from roomkey.authorization_server.web.oauth_error import CODES, OAuthError
+from roomkey.authorization_server.web.request_response import error_response
 
 TOKEN = {"grant_type": "client_credentials"}
 
@@ -140,6 +141,7 @@ def test_an_internal_error_reveals_nothing_to_the_caller(
     with caplog.at_level(logging.ERROR):
         answer = oauth.token(reports)
     assert error_of(answer) == expected
+    assert ("retry-after" in answer.headers) == (answer.status_code == 503)
     for word in ("SELECT", "hunter2", "Traceback", "/etc", "disk"):
         assert word not in answer.text
     assert answer.headers["x-request-id"]
@@ -178,3 +180,12 @@ def test_every_error_is_one_of_the_codes_and_a_sentence_of_our_own(oauth):  # au
         assert answer.headers["content-type"] == "application/json"
         assert "<script" not in answer.text
         assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("given", "sent"), [(None, b"2"), (0, b"2"), (7, b"7")])
+def test_every_passing_failure_says_when_to_come_back(status, given, sent):  # auth service 55
+    error = OAuthError("temporarily_unavailable", "Later.", status=status, retry_after=given)
+    response = error_response(error)
+    assert dict(response.raw_headers)[b"retry-after"] == sent
+    assert json.loads(response.body)["error"] == "temporarily_unavailable"

@@ -10,6 +10,7 @@ from roomkey.authorization_server.service import Service
 from roomkey.authorization_server.tokens.introspection import INACTIVE, introspect
 from roomkey.authorization_server.tokens.issue import lookup_digest
 from roomkey.authorization_server.tokens.last_used import LastUsed
+from roomkey.authorization_server.web.accept import weight
 from roomkey.authorization_server.web.concurrency_limit import ConcurrencyLimit
 from roomkey.authorization_server.web.endpoint import Endpoint
 from roomkey.authorization_server.web.oauth_error import OAuthError, too_many_requests
@@ -17,7 +18,7 @@ from roomkey.authorization_server.web.request_response import NO_STORE, Buffered
 from roomkey.authorization_server.web.token_bucket import Rate, TokenBuckets
 
 SIGNED: Final = "token-introspection+jwt"
-_MEDIA_TYPE: Final = SIGNED.encode()
+_MEDIA_TYPE: Final = f"application/{SIGNED}"
 _MAX_BODY: Final = 2 * 1024 * 1024  # bytes: an oversized "token" is answered as inactive, like any other
 _UNKNOWN_TOKENS: Final = Rate(burst=2000, per_second=500.0)  # many clients' expired tokens at once are no guessing yet
 
@@ -58,8 +59,12 @@ def introspection_endpoint(
 
 
 def _wants_jwt(request: BufferedRequest) -> bool:
-    accepted = request.header_values(b"accept")
-    return bool(accepted) and any(_MEDIA_TYPE in value.lower() for value in accepted)
+    """Return True for a client that names the signed form and wants JSON no more than that (RFC 9701 section 4)."""
+    accepted = [value.decode("latin-1") for value in request.header_values(b"accept")]
+    if not any(_MEDIA_TYPE in value.lower() for value in accepted):
+        return False
+    wanted = weight(_MEDIA_TYPE, accepted)
+    return wanted > 0.0 and wanted >= weight("application/json", accepted)
 
 
 async def _signed_response(service: Service, caller: Client, introspected: Mapping[str, Any]) -> RawResponse:
@@ -70,4 +75,4 @@ async def _signed_response(service: Service, caller: Client, introspected: Mappi
         "token_introspection": introspected,
     }
     token = await service.view(SERVICE, lambda uow: service.keys.load(uow).signing["ES256"].sign(claims, typ=SIGNED))
-    return RawResponse(200, token.encode(), ((b"content-type", f"application/{SIGNED}".encode()), NO_STORE))
+    return RawResponse(200, token.encode(), ((b"content-type", _MEDIA_TYPE.encode()), NO_STORE))

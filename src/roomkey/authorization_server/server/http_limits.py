@@ -10,14 +10,29 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import httptools
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_TEXT: Final = ((b"content-type", b"text/plain; charset=utf-8"),)
+# What a client of the token endpoint reads, and waits for, rather than start anew (RFC 6749 section 5.2).
+_PASSING: Final = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"retry-after", b"2"),
+)
 _RESPONSES: Final = {
-    400: (b"400 Bad Request", b"The request is not valid HTTP."),
-    408: (b"408 Request Timeout", b"The request took too long to arrive."),
-    431: (b"431 Request Header Fields Too Large", b"The request's headers are too large."),
-    503: (b"503 Service Unavailable", b"This address has too many connections open."),
+    400: (b"400 Bad Request", _TEXT, b"The request is not valid HTTP."),
+    408: (b"408 Request Timeout", _TEXT, b"The request took too long to arrive."),
+    431: (b"431 Request Header Fields Too Large", _TEXT, b"The request's headers are too large."),
+    503: (
+        b"503 Service Unavailable",
+        _PASSING,
+        b'{"error":"temporarily_unavailable","error_description":"This address has too many connections open."}',
+    ),
 }
+_OVERLOADED: Final = (
+    b'{"error":"temporarily_unavailable","error_description":"The service has too many connections open."}'
+)
 _MAX_LINGERING: Final = 64  # connections
 
 
@@ -130,6 +145,7 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept the connection, unless its address has too many."""
         self._responses = OneWrite(transport)
+        self._served = self.app
         super().connection_made(self._responses)  # type: ignore[arg-type]
         address = self.client[0] if self.client else ""
         if address not in self.bounds.proxies:
@@ -226,6 +242,9 @@ class BoundedHttp(HttpToolsProtocol):
             return
         self._head, self._unread = False, 0
         self._set_deadline(self.bounds.body_seconds)
+        most = self.bounds.connections
+        overloaded = len(self.connections) >= most or len(self.tasks) >= most
+        self.app = _respond_overloaded if overloaded else self._served  # uvicorn's own limit responds in plain text
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -266,10 +285,9 @@ class BoundedHttp(HttpToolsProtocol):
         if self._responses.begun:  # the client would take an error response for a part of the one that has begun
             self.transport.close()
             return
-        line, sentence = _RESPONSES[status]
-        length = str(len(sentence)).encode()
-        fields = b"\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: "
-        self.transport.write(b"HTTP/1.1 " + line + fields + length + b"\r\n\r\n" + sentence)
+        line, fields, body = _RESPONSES[status]
+        lines = [b"%b: %b" % field for field in (*fields, *_closing(body))]
+        self.transport.write(b"\r\n".join((b"HTTP/1.1 " + line, *lines, b"", body)))
         if status != 408 and len(self._lingering) < _MAX_LINGERING:  # 408: the client has had its time
             self._linger()
         else:
@@ -285,3 +303,13 @@ class BoundedHttp(HttpToolsProtocol):
         self._set_deadline(self.bounds.linger_seconds)
         self.transport.write_eof()
         self.flow.resume_reading()
+
+
+def _closing(body: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    return (b"connection", b"close"), (b"content-length", b"%d" % len(body))
+
+
+async def _respond_overloaded(_scope: Scope, _receive: Receive, send: Send) -> None:
+    headers = [*_PASSING, *_closing(_OVERLOADED)]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": _OVERLOADED})

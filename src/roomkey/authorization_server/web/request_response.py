@@ -17,7 +17,8 @@ from roomkey.authorization_server.web.oauth_error import OAuthError, invalid_req
 
 NO_STORE: Final = (b"cache-control", b"no-store")
 JSON: Final = (b"content-type", b"application/json")
-_DATABASE_RETRY_AFTER: Final = 2  # seconds
+_RETRY_AFTER: Final = 2  # seconds
+_PASSING: Final = frozenset({429, 503})
 _BODILESS: Final = frozenset({204, 304})  # RFC 9110 section 8.6: a length would be that of another response
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -89,13 +90,11 @@ def error_response(error: OAuthError) -> RawResponse:
     headers: list[tuple[bytes, bytes]] = []
     if error.status == 401:
         headers.append((b"www-authenticate", b'Basic realm="roomkey", charset="UTF-8"'))
-    if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % error.retry_after))
+    if error.retry_after is not None or error.status in _PASSING:
+        headers.append((b"retry-after", b"%d" % (error.retry_after or _RETRY_AFTER)))
     return json_response({"error": error.error, "error_description": str(error)}, error.status, *headers)
 
 
 def unavailable_response() -> RawResponse:
     """Return 503 for a database outage, so that no caller takes a token for invalid."""
-    return error_response(
-        OAuthError("temporarily_unavailable", "The service cannot answer now.", retry_after=_DATABASE_RETRY_AFTER)
-    )
+    return error_response(OAuthError("temporarily_unavailable", "The service cannot answer now."))
