@@ -6,7 +6,7 @@ import httpx2
 
 import roomkey
 from roomkey.integrations.httpx2 import BearerAuth
-from roomkey.oauth.token_response import AnswerPaths
+from roomkey.oauth.answer_paths import AnswerPaths
 
 with roomkey.TokenManager(store=roomkey.SQLiteStore.default()) as manager:
     app = manager.credential(

@@ -48,13 +48,13 @@ if TYPE_CHECKING:
     from roomkey.integrations.call import CallReport as CallReport
     from roomkey.jose.jwks.key_set import KeySet as KeySet
     from roomkey.jose.jwks.remote import KeySetLimits as KeySetLimits
+    from roomkey.oauth.answer_paths import AnswerPaths as AnswerPaths
     from roomkey.oauth.client_authentication import PrivateKeyJWT as PrivateKeyJWT
     from roomkey.oauth.custom_login import CustomLogin as CustomLogin
     from roomkey.oauth.custom_login import LoginCall as LoginCall
     from roomkey.oauth.grants import ClientCredentials as ClientCredentials
     from roomkey.oauth.grants import Password as Password
     from roomkey.oauth.service_account_token import ServiceAccountToken as ServiceAccountToken
-    from roomkey.oauth.token_response import AnswerPaths as AnswerPaths
     from roomkey.resource_server.claims import ClaimMapping as ClaimMapping
     from roomkey.resource_server.claims import Claims as Claims
     from roomkey.resource_server.dpop import DPoP as DPoP
@@ -101,7 +101,7 @@ _MODULES = {
     "oauth.grants": "ClientCredentials Password",
     "oauth.client_authentication": "PrivateKeyJWT",
     "oauth.service_account_token": "ServiceAccountToken",
-    "oauth.token_response": "AnswerPaths",
+    "oauth.answer_paths": "AnswerPaths",
     "resource_server.error_response": "ErrorResponses",
     "resource_server.claims": "ClaimMapping Claims",
     "resource_server.revocation": "DenyList",

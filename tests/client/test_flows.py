@@ -10,8 +10,8 @@ from tests.support.leaks import LeakDetector
 
 import roomkey
 from roomkey.jose import KeySet
+from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.oauth.custom_login import LoginCall
-from roomkey.oauth.token_response import AnswerPaths
 from roomkey.testing import FakeClock, Issuer, ProtectedAPI
 
 ANSWERS = {

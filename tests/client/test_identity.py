@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.client.sources import client_credentials
 
 import roomkey
-from roomkey.oauth.token_response import AnswerPaths
+from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.testing import FakeClock, Issuer
 
 PLAIN = {"token_endpoint": "https://auth.example/token", "client_id": "reports", "client_secret": "s"}

@@ -119,7 +119,7 @@ def _stored(configuration: Configuration, name: str) -> StoredToken:
         refreshable=bool(record.refresh_token),
         error="" if failure is None else failure.reason,
         problem="" if failure is None else failure.message,
-        next_attempt_in=None if failure is None or failure.permanent else failure.left(wall),
+        next_attempt_in=None if failure is None else failure.left(wall),
     )
 
 

@@ -111,7 +111,8 @@ class Credential(Confidential):
     def refresh(self, *, timeout: float | None = None) -> AccessToken:
         """A token that is newer than this call, even though the one in memory may be valid; blocks on I/O.
 
-        Callers at the same time share one request. Raises TokenUnavailable; the token in memory stays in use then.
+        It asks whatever is remembered of earlier failures; callers at the same time share one request. Raises
+        TokenUnavailable; the token in memory stays in use then.
         """
         return run(self._newer(timeout)).token(self._resources.clock)
 
@@ -190,7 +191,7 @@ class Credential(Confidential):
             saved=state.saved,
             reason="" if state.reason is None else f"{state.outcome}: {state.reason.value}",
             last_error="" if failure is None else failure.message,
-            next_attempt_in=None if failure is None else max(0.0, state.retry_at - now),
+            next_attempt_in=None if failure is None else failure.left(self._resources.clock.wall()),
         )
 
     def __repr__(self) -> str:
@@ -219,13 +220,12 @@ class Credential(Confidential):
         asked, seconds = self._now(), self._resources.limits.wait if timeout is None else timeout
         for _ in range(3):
             with self._lock:
-                state = self._state
-                if state.failure is not None and self._now() < state.retry_at and self._flight is None:
-                    raise self._error(state)
                 flight = self._launch(RenewalReason.ASKED)
             state = yield flight.within(seconds, lend=timeout is None)
             if state is None:
                 self._out_of_time()
+            if state.outcome == "failed before":
+                continue  # somebody else's flight, which did not ask
             if state.failure is not None:
                 raise self._error(state)
             if state.held is not NO_TOKEN and (state.outcome == "fetched" or state.held.lifetime.received >= asked):

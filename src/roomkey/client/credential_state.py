@@ -64,6 +64,7 @@ class Record(Confidential):
         duration: seconds from then until it expires.
         duration_from: ``expires_in``, ``expires_at``, ``jwt`` or ``default``.
         refresh_token: the refresh token, or "".
+        refresh_until: second since 1970 on the server's clock at which it expires, or 0 where that is not known.
         spending: True from just before a refresh token is sent until the response to that is saved.
         failure: the last failure, or None after a success.
         renewed_for: (origin, second since 1970) of the APIs that lately rejected the token before this one.
@@ -78,6 +79,7 @@ class Record(Confidential):
     duration: float = 0.0
     duration_from: str = ""
     refresh_token: str = ""
+    refresh_until: float = 0.0
     spending: bool = False
     failure: Failure | None = None
     renewed_for: tuple[tuple[str, float], ...] = ()

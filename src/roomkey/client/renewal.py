@@ -19,7 +19,7 @@ from roomkey.errors import ConfigurationError, LoginRequired, RoomkeyError, Stor
 from roomkey.http.transport import TransportError
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Source, reveal
-from roomkey.oauth.token_response import TokenEndpointError
+from roomkey.oauth.token_response import TokenEndpointError, TokenResponse
 from roomkey.secret import Secret
 
 _log = logging.getLogger("roomkey")
@@ -151,7 +151,10 @@ class _Renewal:
     def run(self) -> CredentialState:
         source = self._identity.source
         if isinstance(source, ServiceAccountToken):
-            held = read_app_token(source, self._revealed, clock=self._clock, label=self._identity.label)
+            label = self._identity.label
+            held, warnings = read_app_token(source, self._revealed, clock=self._clock, label=label)
+            if warnings and self._resources.due(label, "app token"):
+                _log.warning("The app token for %s: %s", label, "; ".join(warnings))
             mark, offset = self._revealed.mark, self._before.offset
             return CredentialState(held=held, record=held.record, secrets_mark=mark, offset=offset, outcome="read")
         try:
@@ -209,8 +212,10 @@ class _Renewal:
                 self._resources.count("found_in_store")
                 return found
         failure = record.failure
-        if failure is None or not failure.left(wall) or (failure.permanent and self._reason is RenewalReason.ASKED):
+        if failure is None or not failure.left(wall) or self._reason is RenewalReason.ASKED:
             return None
+        if failure.permanent and failure.until - failure.pause < self._resources.started:
+            return None  # from before this program was started, perhaps with what was mended in between
         return self._may_still_serve(replace(found, failure=failure, outcome="failed before"))
 
     def _may_still_serve(self, state: CredentialState) -> CredentialState:
@@ -249,10 +254,18 @@ class _Renewal:
         return self._granted(source, granted)
 
     def _refresh(self, source: Source, deadline: float) -> Granted | None:
-        """Spend the refresh token; None where there is none any more and a sign-in is needed."""
+        """Spend the refresh token; None where there is none any more and a sign-in is needed.
+
+        Whatever words a server has for it, a rejected refresh is the end of that refresh token and of nothing else: the
+        source signs in with what it holds, and only the rejection of that counts.
+        """
         for _ in range(2):
             record = self._state.record
             if record is None or not record.refresh_token:
+                return None
+            if record.refresh_until and record.refresh_until <= self._clock.wall() + record.offset:
+                _log.info("%s: the refresh token has expired, as announced.", self._identity.label)
+                self._save(replace(record, refresh_token="", refresh_until=0.0, spending=False))
                 return None
             self._save(replace(record, spending=True))
             if self._state.record is not None and self._state.record.refresh_token != record.refresh_token:
@@ -263,12 +276,12 @@ class _Renewal:
             try:
                 return self._resources.endpoint.refresh(source, self._revealed, refresh_token, deadline)
             except TokenEndpointError as error:
-                if error.error != "invalid_grant":
+                if not error.rejects:
                     raise
             # A sibling may have rotated it: then theirs is used, and nothing of theirs is thrown away.
             if not self._rotated_by_a_sibling(record):
                 self._warn_of_rejected_refresh_token(record)
-                self._save(replace(record, refresh_token="", spending=False))
+                self._save(replace(record, refresh_token="", refresh_until=0.0, spending=False))
                 return None
         return None
 
@@ -303,8 +316,9 @@ class _Renewal:
         issued_at = self._clock.wall() + granted.offset - granted.round_trip
         duration = response.lifetime
         refresh_token = response.refresh_token or earlier.refresh_token
-        if response.access_token == earlier.access_token:
-            # Some servers answer with the token that they gave before: its expiry stays where it was.
+        if response.access_token == earlier.access_token and response.lifetime_from == "jwt":
+            # Some servers answer with the token that they gave before. What they say of its lifetime counts; exp less
+            # iat, and nothing else, is counted from the moment at which it was first seen.
             duration = min(duration, earlier.issued_at + earlier.duration - issued_at)
         if duration <= 0.0:
             # The refresh token that came with it is valid all the same, and the one before it is spent.
@@ -312,7 +326,8 @@ class _Renewal:
             return self._rejected(source, TokenEndpointError("expired_on_arrival"))
         for warning in response.warnings:
             self._resources.count("odd_answers")
-            _log.warning("The token response for %s: %s", self._identity.label, warning)
+            if self._resources.due(self._identity.label, warning):
+                _log.warning("The token response for %s: %s", self._identity.label, warning)
         renewed_for = tuple(item for item in earlier.renewed_for if issued_at - item[1] < CIRCUIT_SECONDS)
         if self._before.rejected:
             renewed_for = (*renewed_for, (self._before.rejected_by, issued_at))[-_MOST_ORIGINS:]
@@ -325,6 +340,7 @@ class _Renewal:
             duration=duration,
             duration_from=response.lifetime_from,
             refresh_token=refresh_token,
+            refresh_until=self._refresh_until(response, earlier, issued_at),
             renewed_for=renewed_for,
             label=self._identity.label,
         )
@@ -332,6 +348,12 @@ class _Renewal:
         assert self._state.record is not None  # noqa: S101 - it was saved
         held = self._hold(self._state.record, granted.offset)
         return replace(self._state, held=held, saved=saved, failure=None, offset=granted.offset, outcome="fetched")
+
+    def _refresh_until(self, response: TokenResponse, earlier: Record, issued_at: float) -> float:
+        # Keycloak's refresh_expires_in of 0 is a refresh token without an end.
+        if response.refresh_lifetime is not None and response.refresh_lifetime > 0.0:
+            return issued_at + response.refresh_lifetime
+        return 0.0 if response.refresh_token else earlier.refresh_until
 
     def _rejected(self, source: Source, error: TokenEndpointError) -> CredentialState:
         rejected_grant = error.error == "invalid_grant"

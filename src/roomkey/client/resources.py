@@ -4,7 +4,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, Final, final
 
 from roomkey.client.lifetime import RefreshWindow
 from roomkey.client.token_request import TokenEndpoint
@@ -12,6 +12,9 @@ from roomkey.clock import Clock
 from roomkey.concurrency.single_flight import Flight, Workers
 from roomkey.errors import StoreUnavailable
 from roomkey.stores.encrypted_store import EncryptedStore
+
+_SAID_AGAIN_SECONDS: Final = 86_400.0
+_MOST_MESSAGES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,12 @@ class Resources:
     _unsaved: set[object] = field(default_factory=set, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)  # guards _counts
     _counts: Counter[str] = field(default_factory=Counter, init=False)
+    _said: dict[tuple[str, ...], float] = field(default_factory=dict, init=False)
+    started: float = field(init=False)
+    """Second since 1970 at which the manager was made."""
+
+    def __post_init__(self) -> None:
+        self.started = self.clock.wall()
 
     def store_failed(self, error: StoreUnavailable) -> None:
         """Count ``error``, and warn the first time in a row."""
@@ -74,6 +83,17 @@ class Resources:
         """Count one more of ``name``; names come from roomkey's own code, so they are few."""
         with self._lock:
             self._counts[name] += 1
+
+    def due(self, *message: str) -> bool:
+        """True where ``message`` was not asked about within a day: for log lines that would come with every token."""
+        now = self.clock.monotonic()
+        with self._lock:
+            if now - self._said.get(message, float("-inf")) < _SAID_AGAIN_SECONDS:
+                return False
+            if len(self._said) >= _MOST_MESSAGES:
+                self._said.clear()
+            self._said[message] = now
+            return True
 
     def counts(self) -> tuple[Count, ...]:
         """All counts, by name."""

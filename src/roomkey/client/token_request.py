@@ -40,15 +40,15 @@ class Granted:
     offset: float
 
 
-def read_app_token(source: ServiceAccountToken, revealed: Revealed, *, clock: Clock, label: str) -> HeldToken:
-    """The app token as it stands in its file, variable or setting now: nothing is requested.
+def read_app_token(
+    source: ServiceAccountToken, revealed: Revealed, *, clock: Clock, label: str
+) -> tuple[HeldToken, tuple[str, ...]]:
+    """The app token as it stands in its file, variable or setting now, and warnings: nothing is requested.
 
     Raises LoginRequired when it has expired and ConfigurationError where it cannot be used.
     """
     wall, now = clock.wall(), clock.monotonic()
     token = source.read(revealed, wall=wall)
-    for warning in token.warnings:
-        _log.warning("The app token for %s: %s", label, warning)
     duration = min(token.lifetime, _UNKNOWN_EXPIRY)
     end = now + duration
     record = Record(
@@ -61,7 +61,7 @@ def read_app_token(source: ServiceAccountToken, revealed: Revealed, *, clock: Cl
         label=label,
     )
     soft = end if source.token.kind == "value" else min(now + RECHECK_SECONDS, end)
-    return HeldToken(record, Lifetime(now, soft, end, end))
+    return HeldToken(record, Lifetime(now, soft, end, end)), token.warnings
 
 
 @dataclass(frozen=True, slots=True)

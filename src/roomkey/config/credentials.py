@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from roomkey.config.table import REFERENCE_FORM, SECRET_KINDS, Table, needed_secret, read_secret
 from roomkey.errors import ConfigurationError
 from roomkey.http.transport import check_endpoint_url
+from roomkey.oauth.answer_paths import AnswerPaths
 from roomkey.oauth.client_authentication import METHODS, ClientAuthentication, PrivateKeyJWT
 from roomkey.oauth.custom_login import CustomLogin, LoginCall, Value
 from roomkey.oauth.grants import ClientCredentials, Password
 from roomkey.oauth.service_account_token import ServiceAccountToken
-from roomkey.oauth.token_response import AnswerPaths
 
 if TYPE_CHECKING:
     from roomkey.client.credential import Credential

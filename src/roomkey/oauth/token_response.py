@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any, Final, final
 from urllib.parse import parse_qsl
 
-from roomkey.errors import ConfigurationError, RoomkeyError
+from roomkey.errors import RoomkeyError
 from roomkey.http.messages import Response, http_date, retry_after
 from roomkey.jose import strict_json
 from roomkey.jose.compact import read_unverified
+from roomkey.oauth.answer_paths import STANDARD_PATHS, AnswerPaths
 from roomkey.secret import Confidential
 
 LONGEST_LIFETIME: Final = 366 * 86_400.0
@@ -41,6 +42,7 @@ class TokenEndpointError(RoomkeyError):
         error: the OAuth error code (RFC 6749 section 5.2) or a word of roomkey's, such as ``malformed_response``.
         status: the HTTP status, or None.
         permanent: True where the same request will be rejected again.
+        rejects: True where it is the server's verdict, in whatever words; False for an outage or a redirect.
         retry_after: seconds that the server asks to wait, or None.
     """
 
@@ -53,46 +55,8 @@ class TokenEndpointError(RoomkeyError):
         self.error = error
         self.status = status
         self.permanent = error in _PERMANENT
+        self.rejects = status is not None and status < 500 and status != 429 and not 300 <= status < 400
         self.retry_after = retry_after
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerPaths:
-    """Declares the shape of a login's response: dotted paths into its JSON, such as ``data.token``, ``tokens.0.value``.
-
-    Parameters:
-        access_token: path of the token; ignored where one of the next three names another place.
-        token_header: name of a response header that is the token; a scheme such as ``Bearer`` before it is dropped.
-        token_cookie: name of a cookie that is the token.
-        whole_body: True where the body is the token, as a plain or a JSON string.
-        expires_in: path of a lifetime in seconds.
-        expires_at: path of a date: ISO 8601 (without a zone it is UTC), or seconds or milliseconds since 1970.
-        refresh_token: path of a refresh token.
-        refresh_expires_in: path of its lifetime in seconds.
-        scope: path of the granted scope.
-        token_type: path of the token's type.
-    """
-
-    access_token: str = "access_token"  # noqa: S105 - a path
-    token_header: str | None = None
-    token_cookie: str | None = None
-    whole_body: bool = False
-    expires_in: str | None = "expires_in"
-    expires_at: str | None = None
-    refresh_token: str | None = "refresh_token"  # noqa: S105 - a path
-    refresh_expires_in: str | None = "refresh_expires_in"
-    scope: str | None = "scope"
-    token_type: str | None = "token_type"  # noqa: S105 - a path
-
-    def __post_init__(self) -> None:
-        if sum((self.token_header is not None, self.token_cookie is not None, self.whole_body)) > 1:
-            raise ConfigurationError("Declare one place for the token: token_header, token_cookie or whole_body.")
-        if not self.access_token:
-            raise ConfigurationError("access_token= is the path of the token in the response and cannot be empty.")
-
-
-STANDARD_PATHS: Final = AnswerPaths()
-"""The shape of RFC 6749 section 5.1."""
 
 
 @final
@@ -219,8 +183,8 @@ def endpoint_error(response: Response, *, wall: float) -> TokenEndpointError:
     if 300 <= response.status < 400:
         error = "unexpected_redirect"
     elif error is None:
-        # A 403 without an OAuth error may be a gateway's, and gateways change their minds.
-        error = {401: "invalid_client", 403: "forbidden", 429: "rate_limited"}.get(response.status)
+        # Without an OAuth error it may be a gateway's, and gateways change their minds.
+        error = {401: "unauthorized", 403: "forbidden", 429: "rate_limited"}.get(response.status)
     if error is None:
         error = "server_error" if response.status >= 500 else "malformed_response"
     detail = "A redirect of a token endpoint is never followed; configure the final URL."
@@ -281,9 +245,15 @@ def _lifetime(
         if given is None:
             continue
         value = read(given)
-        if value is not None:
-            return min(value if name == "expires_in" else value - wall, LONGEST_LIFETIME), name
-        warnings.append(f"its {name} is not usable and was ignored")
+        if value == 0.0:
+            # Some providers mean "without an end"; a token that ends as it comes would be of no use to anybody.
+            warnings.append(f"its {name} is 0, which is taken for not stated")
+        elif value is not None:
+            own = _jwt_lifetime(token)
+            stated = value if name == "expires_in" else value - wall
+            return min(stated, LONGEST_LIFETIME if own is None or own <= 0.0 else own, LONGEST_LIFETIME), name
+        else:
+            warnings.append(f"its {name} is not usable and was ignored")
     lifetime = _jwt_lifetime(token)
     if lifetime is not None:
         return min(lifetime, LONGEST_LIFETIME), "jwt"
