@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from roomkey.errors import ConfigurationError
 from roomkey.http.messages import Request, Response
 from roomkey.http.transport import check_endpoint_url
+from roomkey.oauth.answer_paths import STANDARD_PATHS, AnswerPaths
 from roomkey.oauth.client_authentication import (
     Authentication,
     Form,
@@ -18,8 +19,6 @@ from roomkey.oauth.client_authentication import (
 from roomkey.oauth.source import AppCredential, Moment, Parameters, Revealed
 from roomkey.oauth.token_response import (
     LONGEST_LIFETIME,
-    STANDARD_PATHS,
-    AnswerPaths,
     TokenResponse,
     read_token_response,
 )
