@@ -159,14 +159,14 @@ def test_a_secret_that_is_not_set_is_told_by_its_variable(home, issuer):
     assert issuer.token_requests == []
 
 
-def test_a_secret_that_is_refused_is_told_by_its_variable_and_not_tried_again(home, issuer, nothing_leaks):
+def test_a_secret_that_is_refused_is_named_by_its_variable_and_tried_again_at_each_start(home, issuer, nothing_leaks):
     nothing_leaks.plant("a-wrong-client-secret")
     for _ in range(2):
         done = home.call("token", "orders", ORDERS_SECRET="a-wrong-client-secret")
         assert done.returncode == ExitCode.NO_TOKEN
         assert f"the token endpoint {issuer.token_endpoint} answered 401 invalid_client." in done.stderr
         assert "client_secret came from the environment variable ORDERS_SECRET" in done.stderr
-    assert len(issuer.token_requests) == 1
+    assert len(issuer.token_requests) == 2
     assert home.call("token", "orders").returncode == 0
 
 

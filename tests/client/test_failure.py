@@ -27,8 +27,17 @@ def test_probes_come_closer_together_towards_the_end_of_a_token() -> None:
     assert [pause(10, usable_for=seconds) for seconds in (400.0, 40.0, 2.0, 0.1)] == [60.0, 10.0, 0.5, 0.25]
 
 
-def test_a_permanent_failure_waits_for_another_secret() -> None:  # client 27
-    assert pause(permanent=True, retry_after=1.0) == 3600.0
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_a_rejection_is_remembered_for_a_minute_however_often_it_came(count: int) -> None:  # client 27
+    assert pause(count=count, permanent=True) == 60.0
+    assert pause(count=count, permanent=True, jitter=1.0) <= 60.0
+
+
+def test_a_rejection_with_retry_after_waits_as_long_as_the_server_says() -> None:  # client 27
+    assert pause(permanent=True, retry_after=120.0) == 120.0
+    rejected = Failure("invalid_client", "…", permanent=True)
+    failed = rejected.after(None, wall=0.0, retry_after=120.0, usable_for=0.0, jitter=0.0)
+    assert (failed.until, failed.permanent) == (120.0, False), "a restarted program must wait for it too"
 
 
 def test_failures_are_counted_on_and_end_by_the_wall_clock() -> None:

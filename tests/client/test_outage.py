@@ -164,11 +164,11 @@ def test_a_rejected_client_is_not_hammered_until_its_secret_changes(
         for _ in range(20):
             with pytest.raises(roomkey.TokenUnavailable) as caught:
                 orders.header()
-            clock.advance(60.0)
+            clock.advance(5.9)
         assert caught.value.reason == "invalid_client"
-        assert caught.value.retry_after is None
+        assert 0.0 < (caught.value.retry_after or 0.0) <= 60.0
         assert "ORDERS_SECRET" in str(caught.value)
-        assert len(issuer.token_requests) == 1
+        assert len(issuer.token_requests) == 2
         monkeypatch.setenv("ORDERS_SECRET", issuer.client.client_secret or "")
         clock.advance(5.1)
         assert orders.header()
@@ -188,24 +188,78 @@ def test_an_endpoint_in_trouble_says_nothing_for_good(
 
 
 @pytest.mark.parametrize("error", ["unauthorized_client", "invalid_scope", "unsupported_grant_type"])
-def test_what_only_another_setting_can_mend_is_not_asked_again(
+def test_what_an_administrator_has_to_mend_is_asked_again_after_a_minute(
     issuer: Issuer, timed: roomkey.Credential, clock: FakeClock, error: str
 ) -> None:  # client 27
-    issuer.answer_with(400, body={"error": error}, times=20)
-    for _ in range(20):
-        with pytest.raises(roomkey.TokenUnavailable) as caught:
+    issuer.answer_with(400, body={"error": error})
+    for _ in range(11):
+        with pytest.raises(roomkey.TokenUnavailable, match=r"Next attempt in [0-9]+ s") as caught:
             timed.header()
-        clock.advance(60.0)
-    assert (caught.value.reason, caught.value.retry_after) == (error, None)
-    assert len(issuer.token_requests) == 1
+        assert caught.value.reason == error
+        assert timed.status().next_attempt_in == pytest.approx(caught.value.retry_after)
+        clock.advance(5.4)
+    clock.advance(1.0)
+    assert timed.header()
+    assert len(issuer.token_requests) == 2
 
 
-def test_another_process_leaves_a_rejected_client_alone_too(issuer: Issuer) -> None:  # client 27
-    store, source = roomkey.MemoryStore(), client_credentials(issuer, client_secret="wrong")
+@pytest.mark.parametrize("error", ["invalid_client", "invalid_scope", "access_denied"])
+def test_refresh_asks_whatever_is_remembered(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock, error: str
+) -> None:  # client 27
+    issuer.answer_with(400, body={"error": error})
     for _ in range(3):
-        with roomkey.TokenManager(store) as manager, pytest.raises(roomkey.TokenUnavailable, match="invalid_client"):
+        with pytest.raises(roomkey.TokenUnavailable):
+            timed.header()
+        clock.advance(2.0)
+    assert timed.refresh()
+    assert len(issuer.token_requests) == 2
+
+
+def test_processes_of_one_time_share_a_rejection(issuer: Issuer, clock: FakeClock) -> None:  # client 27
+    store, source = roomkey.MemoryStore(), client_credentials(issuer, client_secret="wrong")
+    managers = [roomkey.TokenManager(store, clock=clock) for _ in range(3)]
+    for manager in managers:
+        clock.advance(1.0)
+        with manager, pytest.raises(roomkey.TokenUnavailable, match="invalid_client"):
             manager.credential(source).header()
     assert len(issuer.token_requests) == 1
+
+
+def test_a_program_that_is_started_later_asks_once(issuer: Issuer, clock: FakeClock) -> None:  # client 27
+    store, source = roomkey.MemoryStore(), client_credentials(issuer, client_secret="wrong")
+    for started in range(1, 4):
+        clock.advance(1.0)
+        with roomkey.TokenManager(store, clock=clock) as manager:
+            for _ in range(3):
+                clock.advance(1.0)
+                with pytest.raises(roomkey.TokenUnavailable, match="invalid_client"):
+                    manager.credential(source).header()
+        assert len(issuer.token_requests) == started
+
+
+def test_a_program_that_is_started_later_waits_as_the_server_asked(issuer: Issuer, clock: FakeClock) -> None:
+    store, source = roomkey.MemoryStore(), client_credentials(issuer)  # client 27
+    issuer.answer_with(400, {"retry-after": "120"}, {"error": "invalid_client"})
+    for _ in range(3):
+        clock.advance(30.0)
+        with roomkey.TokenManager(store, clock=clock) as manager, pytest.raises(roomkey.TokenUnavailable):
+            manager.credential(source).header()
+    assert len(issuer.token_requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(401, {"message": "who are you"}), (401, {}), (403, {}), (400, {})],
+)
+def test_a_gateway_without_an_oauth_error_is_a_passing_failure(
+    issuer: Issuer, timed: roomkey.Credential, clock: FakeClock, status: int, body: dict[str, str]
+) -> None:  # client 27
+    issuer.answer_with(status, body=body)
+    with pytest.raises(roomkey.TokenUnavailable):
+        timed.header()
+    clock.advance(1.1)
+    assert timed.header()
 
 
 def test_discovery_finds_the_endpoint_once(issuer: Issuer) -> None:

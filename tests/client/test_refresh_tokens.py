@@ -95,6 +95,67 @@ def test_a_rejected_refresh_token_falls_back_to_a_whole_sign_in(
     assert grants(issuer) == ["password", "refresh_token", "password"]
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"error": "invalid_request"}),
+        (400, {"error": "unauthorized_client"}),
+        (400, {"error": "invalid_client"}),
+        (400, {"message": "the refresh token has ended"}),
+        (401, {}),
+        (403, {"error": "access_denied"}),
+        (404, {}),
+        (200, {"token_type": "Bearer"}),
+        (200, {"error": "expired"}),
+    ],
+)
+def test_a_refresh_that_is_rejected_in_other_words_leads_to_a_sign_in(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock, status: int, body: dict[str, str]
+) -> None:  # client 32
+    user.header()
+    clock.advance(400.0)
+    issuer.answer_with(status, body=body)
+    assert user.header()
+    assert [one.grant_type for one in issuer.token_requests] == ["password", "refresh_token", "password"]
+
+
+def test_only_the_rejection_of_the_sign_in_itself_counts(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock
+) -> None:  # client 32
+    user.header()
+    clock.advance(400.0)
+    issuer.answer_with(403, body={})
+    issuer.answer_with(400, body={"error": "invalid_grant"})
+    with pytest.raises(roomkey.LoginRequired) as caught:
+        user.header()
+    assert caught.value.reason == "invalid_grant"
+    clock.advance(60.1)
+    assert user.header()
+    grants = [one.grant_type for one in issuer.token_requests]
+    assert grants == ["password", "refresh_token", "password", "password"]
+
+
+def test_a_refresh_token_that_has_expired_as_announced_is_not_sent(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:  # client 32
+    issuer.shape = lambda members: members | {"refresh_expires_in": 1800}
+    user.header()
+    clock.advance(7200.0)
+    user.header()
+    assert [one.grant_type for one in issuer.token_requests] == ["password", "password"]
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+def test_a_refresh_token_whose_announced_lifetime_is_0_does_not_expire(
+    issuer: Issuer, user: roomkey.Credential, clock: FakeClock
+) -> None:  # client 32; an offline token of Keycloak's
+    issuer.shape = lambda members: members | {"refresh_expires_in": 0}
+    user.header()
+    clock.advance(7200.0)
+    user.header()
+    assert [one.grant_type for one in issuer.token_requests] == ["password", "refresh_token"]
+
+
 def test_a_refresh_token_is_kept_when_the_endpoint_is_in_trouble(
     issuer: Issuer, user: roomkey.Credential, clock: FakeClock
 ) -> None:  # client 34

@@ -74,6 +74,8 @@ class Failure:
         """A new exception: each waiter raises its own, so that no traceback is shared."""
         kind = LoginRequired if self.login_required else TokenUnavailable
         message = f"No token for {label}: {self.message}"
+        if self.permanent and self.pause < LONGEST_STEP:  # a setting or file of this machine: it is read for each call
+            return kind(message, reason=self.reason)
         wait = self.left(wall)
         return kind(f"{message} Next attempt in {wait:.0f} s.", reason=self.reason, retry_after=wait)
 
