@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import socket
 import sys
 import threading
@@ -23,6 +24,7 @@ RESOURCE = roomkey.ProtectedResource(
 )
 PROXIES = ["127.0.0.2", "::2"]
 ORIGIN = "https://shop.example"
+ROOT_PATH = os.environ.get("ROOT_PATH", "")  # what a proxy takes away
 STEP_UP = {"scopes": ["orders:read"], "acr": ["phr"], "max_age": 300.0}
 
 
@@ -43,7 +45,7 @@ def serve_asgi(app: Any, *, lifespan: str = "on") -> None:
     import uvicorn
 
     listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan=lifespan))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan=lifespan, root_path=ROOT_PATH))
     _announce(listener.getsockname()[1], lambda: setattr(server, "should_exit", True))
     server.run(sockets=[listener])
     assert server.started, "the app's lifespan failed"
@@ -53,7 +55,11 @@ def serve_wsgi(app: Any) -> None:
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+
+    def mounted(environ: dict[str, Any], start_response: Any) -> Any:
+        return app({**environ, "SCRIPT_NAME": ROOT_PATH}, start_response)
+
+    server = make_server("127.0.0.1", 0, mounted, threaded=True)
     _announce(server.server_port, server.shutdown)
     server.serve_forever(poll_interval=0.05)
 
