@@ -3,7 +3,8 @@
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends, FastAPI, Security
+from fastapi import APIRouter, Depends, FastAPI, Security
+from fastapi.testclient import TestClient
 
 import roomkey
 from roomkey.errors import ConfigurationError
@@ -60,3 +61,31 @@ def test_a_route_that_asks_for_an_answer_no_one_can_give_is_reported_when_the_ap
     auth = BearerToken(roomkey.TokenValidator(issuer="https://auth.example", audience="orders-api"))
     with pytest.raises(ConfigurationError, match="introspection="):
         auth.require(fresh=True)
+
+
+@pytest.mark.parametrize(
+    ("named", "offered"),
+    [((), ["orders:admin", "orders", "orders:read"]), (["orders:read"], ["orders:read"])],
+    ids=["by its routes", "by the metadata itself"],
+)
+def test_the_metadata_offer_the_scopes_of_routes_that_are_declared_after_it(
+    named: list[str], offered: list[str]
+) -> None:  # validator 43
+    resource = roomkey.ProtectedResource(resource="https://orders.example", scopes_supported=named)
+    auth = BearerToken(VALIDATOR, resource=resource)
+    app = FastAPI()
+    app.include_router(auth.metadata_route)
+    router = APIRouter(dependencies=[Security(auth, scopes=["orders"])])
+
+    @router.get("/orders", dependencies=[Security(auth, scopes=["orders:read"])])
+    def orders() -> None: ...
+
+    @router.delete("/orders", dependencies=[Depends(auth.require(scopes="orders:admin"))])
+    def forget() -> None: ...
+
+    app.include_router(router)
+    client = TestClient(app)
+    for _ in range(2):
+        found = client.get("/.well-known/oauth-protected-resource").json()["scopes_supported"]
+        assert found == offered
+    assert 'scope="orders"' in client.get("/orders").headers["www-authenticate"]

@@ -2,14 +2,14 @@
 
 import copy
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self, Unpack, final
 
 try:
     from fastapi import APIRouter, HTTPException, Response, Security
     from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowClientCredentials, OAuthFlows
-    from fastapi.requests import HTTPConnection
+    from fastapi.requests import HTTPConnection, Request
     from fastapi.security import SecurityScopes
     from fastapi.security.base import SecurityBase
 except ModuleNotFoundError as missing:
@@ -105,7 +105,9 @@ class BearerToken(SecurityBase):
         router = APIRouter(include_in_schema=False)
 
         @router.api_route(path, methods=["GET", "HEAD"])
-        async def protected_resource_metadata() -> Response:
+        async def protected_resource_metadata(request: Request) -> Response:
+            if self._protection.names_scopes_itself:  # those of Security(...), which FastAPI alone knows
+                self._protection.offer(_scopes(request.app.openapi(), self.scheme_name))
             response = metadata()
             return Response(response.body, response.status, dict(response.headers))
 
@@ -124,3 +126,11 @@ class BearerToken(SecurityBase):
             requirements = replace(self._required, scopes=(*self._required.scopes, *scopes))
             self._with_scopes[scopes] = requirements
         return requirements
+
+
+def _scopes(document: Mapping[str, Any], scheme: str) -> Iterator[str]:
+    """Yield the scopes of the security scheme that the operations of an OpenAPI document require."""
+    for path in document.get("paths", {}).values():
+        for operation in path.values():
+            for requirement in operation.get("security", ()) if isinstance(operation, Mapping) else ():
+                yield from requirement.get(scheme, ())

@@ -166,6 +166,11 @@ class Protection(Generic[RequestT]):
         """Return the metadata's path, and ``metadata``; raises ConfigurationError where ``resource`` is not given."""
         return self._described().metadata_path, self.metadata
 
+    @property
+    def names_scopes_itself(self) -> bool:
+        """True where the scopes in the metadata are those that routes require, since ``resource`` names none."""
+        return not self._described().scopes_supported
+
     def metadata(self) -> PreparedResponse:
         """Return the response to a request for the metadata: routes that are declared later are in it."""
         resource, dpop = self._described(), self._validator.dpop

@@ -12,7 +12,7 @@ Scheme = Literal["Bearer", "DPoP"]
 
 _SCHEME: Final = re.compile(r"[^\s,]*")
 _JOINED: Final = re.compile(r",\s*(bearer|dpop)(\s|$)", re.IGNORECASE)
-# RFC 9110 section 11.4: one space or more; servers leave white space at a value's end where it came (section 5.5).
+# One space or more (RFC 9110 section 11.4); white space at the end is no part of the value (section 5.5).
 _TOKEN: Final = re.compile(r" +([A-Za-z0-9._~+/-]+=*)[ \t]*")
 _LONGEST: Final = 16_384
 _SCHEMES: Final[dict[str, Scheme]] = {"bearer": "Bearer", "dpop": "DPoP"}
