@@ -96,6 +96,13 @@ def test_a_header_without_a_good_token_is_401(house, header):
     assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
+@pytest.mark.parametrize("header", ["Bearer {}", "bearer {}", "Bearer   {}"])
+def test_white_space_around_a_token_is_no_part_of_it(house, header):
+    robot = house.robot("robot", "administrator")
+    sent = {"Authorization": header.format(robot.token)}
+    assert house.http.get(f"{robot.issuer}/api/v1/apis", headers=sent).status_code == 200
+
+
 def test_a_token_for_another_api_or_of_a_person_is_refused(house):
     house.acting.api()
     house.acting.account(roles=["administrator"])

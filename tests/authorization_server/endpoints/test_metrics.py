@@ -92,9 +92,10 @@ def test_what_comes_through_a_proxy_of_this_machine_does_not_come_from_it(small_
 
 def test_with_a_token_it_answers_whoever_has_it(small_service: Service):
     client = _client(small_service, address="203.0.113.7", token="hunter2")
-    assert client.get("/metrics", headers={"Authorization": "Bearer hunter2"}).status_code == 200
-    for wrong in ({}, {"Authorization": "Bearer hunter3"}, {"Authorization": "hunter2"}):
-        refused = client.get("/metrics", headers=wrong)
+    for right in ("Bearer hunter2", "bearer hunter2", "Bearer  hunter2", "Bearer hunter2 "):
+        assert client.get("/metrics", headers={"Authorization": right}).status_code == 200
+    for wrong in (None, "Bearer hunter3", "hunter2", "Basic hunter2", "Bearer\thunter2", "Bearer ", "Bearer", ""):
+        refused = client.get("/metrics", headers={} if wrong is None else {"Authorization": wrong})
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
         assert "roomkey_" not in refused.text
     here = _client(small_service, token="hunter2")

@@ -22,7 +22,7 @@ READ: Final = "admin:read"
 WRITE: Final = "admin:write"
 _OF_USERS: Final = frozenset({Permission.CHANGE_OWN_ACCOUNTS, Permission.REQUEST_TOKENS})
 _LONGEST: Final = 8192
-_BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+_BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*)[ \t]*", re.IGNORECASE)
 
 
 def token_key(request: BufferedRequest) -> bytes:

@@ -44,7 +44,8 @@ class Metrics:
             problem = "Send the request from the service's machine, or configure a metrics_token."
             return JSONResponse({"error": "access_denied", "error_description": problem}, 403, _NO_STORE)
         received = [value for name, value in request.scope["headers"] if name == b"authorization"]
-        if len(received) == 1 and hmac.compare_digest(received[0], b"Bearer " + token.reveal().encode()):
+        scheme, _, value = received[0].partition(b" ") if len(received) == 1 else (b"", b"", b"")
+        if scheme.lower() == b"bearer" and hmac.compare_digest(value.strip(b" \t"), token.reveal().encode()):
             return None
         return JSONResponse({"error": "invalid_token"}, 401, {"WWW-Authenticate": "Bearer", **_NO_STORE})
 
