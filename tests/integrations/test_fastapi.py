@@ -88,4 +88,27 @@ def test_the_metadata_offer_the_scopes_of_routes_that_are_declared_after_it(
     for _ in range(2):
         found = client.get("/.well-known/oauth-protected-resource").json()["scopes_supported"]
         assert found == offered
-    assert 'scope="orders"' in client.get("/orders").headers["www-authenticate"]
+    for _ in range(2):  # the router's own dependency rejects, and names the route's scopes too
+        assert 'scope="orders orders:read"' in client.get("/orders").headers["www-authenticate"]
+        assert 'scope="orders orders:admin"' in client.delete("/orders").headers["www-authenticate"]
+
+
+def test_an_application_without_an_openapi_document_rejects_and_describes_itself_all_the_same() -> None:
+    auth = BearerToken(VALIDATOR, resource=roomkey.ProtectedResource(resource="https://orders.example"))
+    app = FastAPI(dependencies=[Security(auth, scopes=["orders"])])
+
+    @app.get("/orders")
+    def orders(body: Annotated[Any, Depends(lambda: None)]) -> None: ...
+
+    def no_document() -> dict[str, Any]:
+        raise TypeError("no schema for this type")
+
+    app.openapi = no_document  # type: ignore[method-assign]
+    outer = FastAPI()
+    outer.include_router(auth.metadata_route)
+    outer.openapi = no_document  # type: ignore[method-assign]
+    outer.mount("/shop", app)
+    client = TestClient(outer)
+    rejected = client.get("/shop/orders")
+    assert (rejected.status_code, rejected.headers["www-authenticate"].split(",")[0]) == (401, 'Bearer scope="orders"')
+    assert "scopes_supported" not in client.get("/.well-known/oauth-protected-resource").json()

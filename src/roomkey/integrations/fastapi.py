@@ -2,12 +2,13 @@
 
 import copy
 import json
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self, Unpack, final
 
 try:
-    from fastapi import APIRouter, HTTPException, Response, Security
+    from fastapi import APIRouter, FastAPI, HTTPException, Response, Security
     from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowClientCredentials, OAuthFlows
     from fastapi.requests import HTTPConnection, Request
     from fastapi.security import SecurityScopes
@@ -19,6 +20,7 @@ except ModuleNotFoundError as missing:
         "roomkey.integrations.fastapi needs the package fastapi, which is not installed: pip install fastapi"
     ) from None
 
+from roomkey.errors import TokenMissing
 from roomkey.integrations.caching import keep_from_shared_caches
 from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, ProtectionOptions, RequireOptions
 from roomkey.integrations.request_credentials import credentials_of
@@ -27,6 +29,8 @@ from roomkey.resource_server.requirements import Requirements
 from roomkey.resource_server.validator import TokenValidator
 
 __all__ = ["BearerToken"]
+
+_log = logging.getLogger("roomkey")
 
 
 @final
@@ -71,6 +75,7 @@ class BearerToken(SecurityBase):
         self._protection.offer(scopes or ())
         self._required = ANY_VALID_TOKEN
         self._with_scopes: dict[tuple[str, ...], Requirements] = {}
+        self._of_routes: dict[tuple[int, str, str], tuple[str, ...]] = {}
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes, sent: Response) -> Claims:
         """Return the claims of a request's token; raises HTTPException. FastAPI calls this."""
@@ -79,6 +84,8 @@ class BearerToken(SecurityBase):
         if isinstance(outcome, Claims):
             keep_from_shared_caches(sent.headers)
             return outcome
+        if isinstance(outcome, TokenMissing):
+            outcome.scope = self._scope_of_route(connection, outcome.scope)
         response = self._protection.response(outcome)
         detail: Any = json.loads(response.body)
         headers = {name: value for name, value in response.headers if name != "Content-Type"}
@@ -107,7 +114,8 @@ class BearerToken(SecurityBase):
         @router.api_route(path, methods=["GET", "HEAD"])
         async def protected_resource_metadata(request: Request) -> Response:
             if self._protection.names_scopes_itself:  # those of Security(...), which FastAPI alone knows
-                self._protection.offer(_scopes(request.app.openapi(), self.scheme_name))
+                for operation in _operations(request.app):
+                    self._protection.offer(_scopes(operation, self.scheme_name))
             response = metadata()
             return Response(response.body, response.status, dict(response.headers))
 
@@ -119,6 +127,19 @@ class BearerToken(SecurityBase):
         other._with_scopes = {}
         return other
 
+    def _scope_of_route(self, connection: HTTPConnection, scope: str | None) -> str | None:
+        """Return ``scope`` and what the route's other dependencies require, space-separated, or None."""
+        app, method = connection.scope["app"], connection.scope.get("method", "").lower()
+        path = getattr(connection.scope.get("route"), "path_format", None)
+        if path is None:
+            return scope
+        key = (id(app), path, method)
+        known = self._of_routes.get(key)
+        if known is None:  # once for each route
+            operation = _documented(app).get(path, {}).get(method, {})
+            known = self._of_routes[key] = tuple(_scopes(operation, self.scheme_name))
+        return " ".join(dict.fromkeys((*known, *(scope or "").split()))) or None
+
     def _requirements(self, scopes: tuple[str, ...]) -> Requirements:
         """Return the requirements with the ``scopes`` that FastAPI has gathered on the way to a route."""
         requirements = self._with_scopes.get(scopes)
@@ -128,9 +149,22 @@ class BearerToken(SecurityBase):
         return requirements
 
 
-def _scopes(document: Mapping[str, Any], scheme: str) -> Iterator[str]:
-    """Yield the scopes of the security scheme that the operations of an OpenAPI document require."""
-    for path in document.get("paths", {}).values():
-        for operation in path.values():
-            for requirement in operation.get("security", ()) if isinstance(operation, Mapping) else ():
-                yield from requirement.get(scheme, ())
+def _documented(app: FastAPI) -> Mapping[str, Any]:
+    """Return the paths of the OpenAPI document, which has the scopes that a route's dependencies require together."""
+    try:
+        paths: Mapping[str, Any] = app.openapi().get("paths", {})
+    except Exception as error:  # noqa: BLE001 - types without a schema: such an application serves its routes all the same
+        _log.info("The application has no OpenAPI document to read scopes from: %s", type(error).__name__)
+        return {}
+    return paths
+
+
+def _operations(app: FastAPI) -> Iterator[Mapping[str, Any]]:
+    for path in _documented(app).values():
+        yield from (operation for operation in path.values() if isinstance(operation, Mapping))
+
+
+def _scopes(operation: Mapping[str, Any], scheme: str) -> Iterator[str]:
+    """Yield the scopes of the security scheme that an operation of an OpenAPI document requires."""
+    for requirement in operation.get("security", ()):
+        yield from requirement.get(scheme, ())
