@@ -342,3 +342,37 @@ def test_an_odd_answer_leaves_the_token_that_is_held(
     with pytest.raises(roomkey.TokenUnavailable):
         orders.refresh()
     assert orders.header() == held
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_metadata_are_read_again_when_the_endpoint_is_gone(issuer: Issuer, clock: FakeClock, status: int) -> None:
+    source = client_credentials(issuer, token_endpoint=None, issuer=issuer.url)
+    with roomkey.TokenManager(roomkey.MemoryStore(), clock=clock) as manager:
+        orders = manager.credential(source)
+        orders.header()
+        issuer.answer_with(status)
+        with pytest.raises(roomkey.TokenUnavailable) as caught:
+            orders.refresh()
+        assert f"the token endpoint {issuer.token_endpoint} answered {status}" in str(caught.value)
+        clock.advance(1.1)
+        orders.refresh()
+    assert [path for _, path in issuer.other_requests] == ["/.well-known/oauth-authorization-server"] * 2
+
+
+def test_the_servers_own_words_follow_ours_without_a_secret(
+    issuer: Issuer, timed: roomkey.Credential
+) -> None:  # client 60
+    token = "x" * 80
+    words = f"no \x1b[31m {token} \u00fc" + "y " * 300
+    issuer.answer_with(400, body={"error": "invalid_scope", "error_description": words})
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        timed.header()
+    assert 'The server says: "no ' in str(caught.value)
+    assert str(caught.value).isascii()
+    assert str(caught.value).isprintable()
+    assert token not in str(caught.value)
+    assert len(str(caught.value)) < 600
+    issuer.answer_with(400, body={"error": "invalid_scope", "error_description": f"bad {issuer.client.client_secret}"})
+    with pytest.raises(roomkey.TokenUnavailable) as caught:
+        timed.refresh()
+    assert "The server says" not in str(caught.value)

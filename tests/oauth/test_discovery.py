@@ -7,6 +7,7 @@ import pytest
 
 from roomkey.http.transport import Transport, TransportError
 from roomkey.oauth.discovery import Discovery
+from roomkey.oauth.token_response import TokenEndpointError
 from roomkey.testing import FakeClock
 from roomkey.testing.loopback import LoopbackRequest, LoopbackResponse, LoopbackServer, json_response
 
@@ -61,3 +62,66 @@ def test_old_metadata_are_used_on_while_new_ones_hang_and_leave_half_the_time(me
     clock.advance(61.0)
     assert discovery.token_endpoint(metadata.server.origin, seconds=5.0) == found
     assert len(metadata.asked) == 5
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        LoopbackResponse(200, b"<!doctype html><title>App</title>", (("Content-Type", "text/html"),)),
+        json_response({"message": "no such route"}),
+        json_response({"issuer": "https://another.example", "token_endpoint": "https://another.example/token"}),
+        json_response(["issuer"]),
+        LoopbackResponse(204),
+        LoopbackResponse(302, headers=(("Location", "/login"),)),
+        LoopbackResponse(401),
+        LoopbackResponse(406),
+        LoopbackResponse(410),
+        LoopbackResponse(500),
+        LoopbackResponse(503, headers=(("Retry-After", "120"),)),
+    ],
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/o/.well-known/openid-configuration",
+        "/o/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration/o",
+        "/.well-known/oauth-authorization-server/o",
+    ],
+)
+def test_every_place_is_tried_until_one_holds_the_right_issuer(first: LoopbackResponse, place: str) -> None:
+    def answer(request: LoopbackRequest) -> LoopbackResponse:
+        if request.path != place:
+            return first
+        return json_response({"issuer": f"{server.origin}/o", "token_endpoint": f"{server.origin}/o/token"})
+
+    with LoopbackServer(answer, time.time) as server:
+        found = Discovery(Transport(), FakeClock()).token_endpoint(f"{server.origin}/o", seconds=5.0)
+        assert found == f"{server.origin}/o/token"
+
+
+def test_of_several_problems_another_issuers_metadata_is_named_with_both_values() -> None:
+    def answer(request: LoopbackRequest) -> LoopbackResponse:
+        if "openid" not in request.path:
+            return LoopbackResponse(404)
+        claimed = f"{server.origin}/\x07" + "x" * 500
+        return json_response({"issuer": claimed, "token_endpoint": f"{server.origin}/token"})
+
+    with LoopbackServer(answer, time.time) as server, pytest.raises(TokenEndpointError) as caught:
+        Discovery(Transport(), FakeClock()).token_endpoint(server.origin, seconds=5.0)
+    assert caught.value.error == "issuer_mismatch"
+    assert f"its issuer is {server.origin}/" in str(caught.value)
+    assert f"issuer= is {server.origin};" in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+
+
+def test_expired_metadata_are_read_again_and_used_on_where_that_fails(metadata: Metadata) -> None:
+    discovery = Discovery(Transport(), FakeClock())
+    found = discovery.token_endpoint(metadata.server.origin, seconds=5.0)
+    discovery.expire(metadata.server.origin)
+    assert discovery.token_endpoint(metadata.server.origin, seconds=5.0) == found
+    assert metadata.asked == ["oauth-authorization-server", "openid-configuration"] * 2
+    discovery.expire(metadata.server.origin)
+    metadata.server.stop()
+    assert discovery.token_endpoint(metadata.server.origin, seconds=5.0) == found

@@ -11,14 +11,14 @@ LONGEST_RETRY_AFTER: Final = 3600.0
 _ROUNDING: Final = 0.001
 
 _ADVICE: Final = {
-    "invalid_client": "The client's credentials were rejected; {secrets}.",
-    "unauthorized_client": "This client may not use this grant; allow it at the auth service.",
+    "invalid_client": "The client's credentials were rejected; {secrets}. Check them and {checks}.",
+    "unauthorized_client": "This client may not use this grant, or its credentials are wrong ({secrets}): check both.",
     "invalid_scope": "The auth service does not grant this scope; correct scope= or allow it for the client.",
     "invalid_target": "The auth service does not know this audience or resource; correct audience= or resource=.",
     "unsupported_grant_type": "The auth service does not offer this grant; use another source.",
     "invalid_request": "The auth service does not understand it; compare the source's parameters with its manual.",
     "invalid_grant": "The sign-in was rejected; {secrets}.",
-    "unauthorized": "The client's credentials are wrong ({secrets}), or something in front of it rejects them.",
+    "unauthorized": "The client's credentials are wrong ({secrets}; check {checks} too), or a gateway rejects them.",
     "forbidden": "Something in front of it may reject this machine; look at gateways, firewalls and allow-lists.",
     "access_denied": "The auth service denies this; ask its administrator.",
 }
@@ -95,8 +95,15 @@ def step(*, count: int, retry_after: float | None, permanent: bool, usable_for: 
     return min(grown, max(PROBE_WHILE_USABLE, usable_for / 4.0)) if usable_for > 0.0 else grown
 
 
-def rejection_message(*, url: str, status: int | None, error: str, detail: str, secrets: str) -> str:
-    """A sentence for a response that is no token; ``secrets`` says where the credentials came from."""
+def rejection_message(
+    *, asked: str, status: int | None, error: str, detail: str, secrets: str, description: str = ""
+) -> str:
+    """Sentences for a response that is no token.
+
+    ``asked`` names the address, ``secrets`` says where the credentials came from, ``description`` is the server's own.
+    """
     heard = f"answered {status} {error}" if status else f"gave no usable answer ({error})"
-    advice = _ADVICE.get(error, detail).format(secrets=secrets)
-    return f"the token endpoint {url} {heard}. {advice}".rstrip()
+    checks = "authentication= and audience= of PrivateKeyJWT" if "private_key" in secrets else "authentication="
+    advice = _ADVICE.get(error, detail).format(secrets=secrets, checks=checks) if error in _ADVICE else detail
+    said = f' The server says: "{description}".' if description else ""
+    return f"{asked} {heard}. {advice}".rstrip() + said

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, final
+from urllib.parse import quote_plus
 
 from roomkey.client.credential_state import NO_TOKEN, CredentialState, HeldToken, Record, RenewalReason, TokenIdentity
 from roomkey.client.failure import Failure, rejection_message
@@ -245,7 +246,7 @@ class _Renewal:
                 self._resources.count("token_requests")
                 granted = self._resources.endpoint.login(source, self._revealed, deadline)
         except TransportError as error:
-            message = f"the token endpoint {_url(source)} did not answer: {error.detail}."
+            message = f"{_asked(source, error.url)} did not answer: {error.detail}."
             # A lost response may have spent the refresh token; the mark stays, so that a later rejection is understood.
             lost = error.sent and self._state.record is not None and self._state.record.spending
             return self._failed(Failure(error.reason, message), spending=lost)
@@ -358,15 +359,23 @@ class _Renewal:
     def _rejected(self, source: Source, error: TokenEndpointError) -> CredentialState:
         rejected_grant = error.error == "invalid_grant"
         message = rejection_message(
-            url=_url(source),
+            asked=_asked(source, error.url),
             status=error.status,
             error=error.error,
             detail=str(error),
             secrets=self._revealed.origins,
+            description=self._without_secrets(error.description),
         )
         permanent = error.permanent or rejected_grant
         failure = Failure(error.error, message, permanent=permanent, login_required=rejected_grant)
         return self._failed(failure, retry_after=error.retry_after)
+
+    def _without_secrets(self, description: str) -> str:
+        """``description`` of the server, or "" where it repeats something that it was sent."""
+        record = self._state.record or Record()
+        known = (*self._revealed.values.values(), record.refresh_token, record.access_token)
+        shown = any(form in description for one in known if one for form in (one, quote_plus(one)))
+        return "" if shown else description
 
     def _failed(self, failure: Failure, *, retry_after: float | None = None, spending: bool = False) -> CredentialState:
         record = self._state.record or Record(label=self._identity.label)
@@ -411,5 +420,7 @@ class _Renewal:
         return False
 
 
-def _url(source: Source) -> str:
-    return source.token_endpoint or str(source.issuer)
+def _asked(source: Source, url: str) -> str:
+    """What was asked, in words: the token endpoint, or the issuer for its metadata."""
+    endpoint = url or source.token_endpoint
+    return f"the token endpoint {endpoint}" if endpoint else f"the issuer {source.issuer}"

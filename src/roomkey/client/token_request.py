@@ -1,6 +1,5 @@
 """One token request: find the endpoint, build the request, send it, read the response; or read an app token."""
 
-import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,15 +13,14 @@ from roomkey.http.transport import TimedResponse, Transport, TransportError
 from roomkey.oauth.discovery import Discovery
 from roomkey.oauth.service_account_token import ServiceAccountToken
 from roomkey.oauth.source import Moment, Revealed, Source
-from roomkey.oauth.token_response import TokenResponse
+from roomkey.oauth.token_response import TokenEndpointError, TokenResponse
 from roomkey.secret import Secret
-
-_log = logging.getLogger("roomkey")
 
 RECHECK_SECONDS: Final = 5.0
 """Seconds that a rotated file or variable with an app token may go unnoticed."""
 _CLOCK_NOISE: Final = 5.0
 _UNKNOWN_EXPIRY: Final = 315_360_000.0
+_GONE: Final = frozenset({404, 405, 410})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +78,9 @@ class TokenEndpoint:
 
         A login that carries the app's own token is tried once more with a new one when that was rejected.
         """
-        url = self._url(source, deadline)
-        response = self._send(lambda moment: source.login_request(url, revealed, moment), deadline)
+        server = self._server(source, deadline)
+        url = server.url
+        response = self._send(lambda moment: source.login_request(url, revealed, moment), server, deadline)
         if response.response.status == 401 and revealed.authorization is not None:
             app = source.authenticated_by
             assert app is not None  # noqa: S101 - the header is its own
@@ -89,8 +88,8 @@ class TokenEndpoint:
             renewed = app.header()
             if renewed != revealed.authorization:
                 again = revealed.authorized_by(renewed)
-                response = self._send(lambda moment: source.login_request(url, again, moment), deadline)
-        return self._read(source, response)
+                response = self._send(lambda moment: source.login_request(url, again, moment), server, deadline)
+        return self._read(source, server, response)
 
     def refresh(self, source: Source, revealed: Revealed, refresh_token: Secret, deadline: float) -> Granted:
         """Spend ``refresh_token`` for a new token.
@@ -98,11 +97,13 @@ class TokenEndpoint:
         When the response was lost the same refresh token is sent once more: inside the server's grace window that
         gives the same response, and outside of it nothing is lost that was not lost already (RFC 9700, 4.14).
         """
-        url = self._url(source, deadline)
+        server = self._server(source, deadline)
 
         def send() -> TimedResponse:
             return self._send(
-                lambda moment: source.refresh_request(url, revealed, refresh_token.reveal(), moment), deadline
+                lambda moment: source.refresh_request(server.url, revealed, refresh_token.reveal(), moment),
+                server,
+                deadline,
             )
 
         try:
@@ -111,9 +112,9 @@ class TokenEndpoint:
             if not error.sent:
                 raise
         else:
-            return self._read(source, response)
+            return self._read(source, server, response)
         try:
-            return self._read(source, send())
+            return self._read(source, server, send())
         except TransportError as error:
             error.sent = True  # the first one was
             raise
@@ -122,19 +123,49 @@ class TokenEndpoint:
         """Make what the discovery locks with anew in a child process."""
         self.discovery.reset_after_fork()
 
-    def _url(self, source: Source, deadline: float) -> str:
+    def _server(self, source: Source, deadline: float) -> "_Server":
         if source.token_endpoint is not None:
-            return source.token_endpoint
+            return _Server(source.token_endpoint)
         assert source.issuer is not None  # noqa: S101 - every source checks that it has one of the two
-        return self.discovery.token_endpoint(source.issuer, seconds=deadline - self.clock.monotonic())
+        seconds = deadline - self.clock.monotonic()
+        url = self.discovery.token_endpoint(source.issuer, seconds=seconds)
+        metadata = self.discovery.metadata(source.issuer, seconds=seconds)
+        return _Server(url, source.issuer, metadata.authentication_methods, metadata.assertion_algorithms)
 
-    def _send(self, request: Callable[[Moment], Request], deadline: float) -> TimedResponse:
-        moment = Moment(self.clock.wall(), secrets.token_urlsafe(16))
-        return self.transport.send(request(moment), seconds=deadline - self.clock.monotonic())
+    def _send(self, request: Callable[[Moment], Request], server: "_Server", deadline: float) -> TimedResponse:
+        moment = Moment(self.clock.wall(), secrets.token_urlsafe(16), server.methods, server.algorithms)
+        try:
+            return self.transport.send(request(moment), seconds=deadline - self.clock.monotonic())
+        except TransportError as error:
+            error.url = server.url
+            self._gone(server)
+            raise
 
-    def _read(self, source: Source, timed: TimedResponse) -> Granted:
+    def _gone(self, server: "_Server") -> None:
+        """Read the metadata again before the next attempt: the endpoint may have moved."""
+        if server.issuer is not None:
+            self.discovery.expire(server.issuer)
+
+    def _read(self, source: Source, server: "_Server", timed: TimedResponse) -> Granted:
         wall = self.clock.wall()
         date = server_date(timed.response)
         ahead = 0.0 if date is None else date - wall
         offset = ahead if abs(ahead) > _CLOCK_NOISE + timed.round_trip else 0.0
-        return Granted(source.read_response(timed.response, wall=wall + offset), timed.round_trip, offset)
+        try:
+            response = source.read_response(timed.response, wall=wall + offset)
+        except TokenEndpointError as error:
+            error.url = server.url
+            if timed.response.status in _GONE:
+                self._gone(server)
+            raise
+        return Granted(response, timed.round_trip, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """Where a token request goes, and what the metadata of the issuer says of it."""
+
+    url: str
+    issuer: str | None = None
+    methods: tuple[str, ...] = ()
+    algorithms: tuple[str, ...] = ()

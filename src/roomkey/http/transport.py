@@ -39,6 +39,7 @@ class TransportError(Exception):
         sent: True where the server may have seen the request; False where it surely has not.
         reason: ``unreachable``, ``timeout``, ``connection_lost``, ``answer_too_large`` or ``answer_unreadable``.
         detail: words for users; they hold nothing of the request or the response.
+        url: the address that was asked, or "".
     """
 
     def __init__(self, reason: str, detail: str, *, sent: bool) -> None:
@@ -46,6 +47,7 @@ class TransportError(Exception):
         self.reason = reason
         self.detail = detail
         self.sent = sent
+        self.url = ""
 
 
 def check_endpoint_url(url: str, setting: str) -> str:

@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self, cast, final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
@@ -41,8 +41,17 @@ class SigningKey(Confidential):
         self._sign = _signer(key, self.algorithm)
 
     @classmethod
-    def read(cls, secret: Secret, *, algorithm: str | None = None, key_id: str | None = None) -> Self:
+    def read(
+        cls,
+        secret: Secret,
+        *,
+        algorithm: str | None = None,
+        key_id: str | None = None,
+        accepted: Sequence[str] = (),
+    ) -> Self:
         """Return the key in ``secret``: PEM, or a JWK, whose ``alg`` and ``kid`` are the defaults.
+
+        Where no algorithm is named, it is the first one for the key that is among those ``accepted`` by the receiver.
 
         May block on the secret's file or callable; raises ConfigurationError, which shows nothing of it.
         """
@@ -51,7 +60,10 @@ class SigningKey(Confidential):
             raise ConfigurationError(
                 "The private key cannot be read; give a PEM block (PKCS #8) without a passphrase, or a private JWK."
             )
-        return cls(parsed.key, algorithm=algorithm or parsed.algorithm, key_id=key_id or parsed.key_id)
+        algorithm = algorithm or parsed.algorithm
+        if algorithm is None:
+            algorithm = next((one for one in _suitable(parsed.key) if one in accepted), None)
+        return cls(parsed.key, algorithm=algorithm, key_id=key_id or parsed.key_id)
 
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
         """Return ``claims`` as a compact JWT."""

@@ -36,7 +36,8 @@ class PrivateKeyJWT:
     Parameters:
         private_key: PEM (PKCS #8) or a private JWK, as a string or ``Secret``; a file is read again when it changes.
         key_id: the ``kid`` by which the server knows the public key; that of the JWK by default.
-        algorithm: such as ``PS256``; by default the JWK's ``alg``, or what suits the key (RS256, ES256, EdDSA).
+        algorithm: such as ``PS256``; by default the JWK's ``alg``, or what suits the key and the server's metadata
+            (RS256, ES256, EdDSA where that does not say).
         audience: what the server wants in ``aud``; by default the issuer, or the token endpoint where no issuer is set.
     """
 
@@ -70,7 +71,12 @@ class PrivateKeyJWT:
         from roomkey.jose.signing_key import SigningKey  # loads cryptography, which few clients need for this
 
         try:
-            key = SigningKey.read(Secret(revealed.values["private_key"]), algorithm=self.algorithm, key_id=self.key_id)
+            key = SigningKey.read(
+                Secret(revealed.values["private_key"]),
+                algorithm=self.algorithm,
+                key_id=self.key_id,
+                accepted=moment.algorithms,
+            )
         except ConfigurationError as error:
             problem = str(error)
         else:

@@ -13,13 +13,15 @@ from roomkey.clock import Clock
 from roomkey.http.messages import Request, Response
 from roomkey.http.transport import Transport, TransportError, url_problem
 from roomkey.jose import strict_json
-from roomkey.oauth.token_response import TokenEndpointError
+from roomkey.oauth.token_response import TokenEndpointError, printable
 
 _REMEMBERED_SECONDS: Final = 3600.0
 _ASK_AGAIN_SECONDS: Final = 60.0
 _MOST_ISSUERS: Final = 256
 _LARGEST_METADATA: Final = 262_144
 _LARGEST_DOCUMENT: Final = 65_536
+# Of several problems the one is raised that says most: another issuer's metadata, then a server in trouble.
+_TELLING: Final = {"issuer_mismatch": 0, "server_error": 1, "malformed_response": 2}
 _ENDPOINTS: Final = ("token_endpoint", "jwks_uri", "introspection_endpoint")
 
 
@@ -31,16 +33,22 @@ class ServerMetadata:
     token_endpoint: str | None = None
     jwks_uri: str | None = None
     introspection_endpoint: str | None = None
+    authentication_methods: tuple[str, ...] = ()
+    """``token_endpoint_auth_methods_supported``; empty where it is not said."""
+    assertion_algorithms: tuple[str, ...] = ()
+    """``token_endpoint_auth_signing_alg_values_supported``; empty where it is not said."""
 
 
 def well_known_urls(issuer: str) -> tuple[str, ...]:
-    """Where the metadata of ``issuer`` may be, the likeliest first: RFC 8414 section 3.1, then OpenID's place."""
+    """Where the metadata of ``issuer`` may be, the likeliest first.
+
+    RFC 8414 section 3.1 and OpenID's place; then, for an issuer with a path, each name in the other one's place.
+    """
     parts = urlsplit(issuer)
     origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-    return (
-        f"{origin}/.well-known/oauth-authorization-server{path}",
-        f"{origin}{path}/.well-known/openid-configuration",
-    )
+    oauth, openid = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
+    places = (f"{oauth}{path}", f"{path}{openid}", f"{path}{oauth}", f"{openid}{path}")
+    return tuple(dict.fromkeys(origin + place for place in places))
 
 
 def read_metadata(response: Response, issuer: str) -> ServerMetadata:
@@ -48,7 +56,7 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
     if response.status != 200:
         raise TokenEndpointError(
             "server_error" if response.status >= 500 else "no_metadata",
-            f"The issuer's metadata is not available (HTTP {response.status}); check issuer= or give token_endpoint=.",
+            f"The issuer's metadata is not available (HTTP {response.status}); check issuer=, or set the endpoint.",
             status=response.status,
         )
     fields = strict_json.read_value(response.body) if len(response.body) <= _LARGEST_DOCUMENT else None
@@ -59,7 +67,8 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
     if fields.get("issuer") != issuer:
         raise TokenEndpointError(
             "issuer_mismatch",
-            "The metadata belongs to another issuer; issuer= must be equal to it, character for character.",
+            f"The metadata says that its issuer is {printable(str(fields.get('issuer')))}, and issuer= is {issuer}; "
+            "the two must be equal, character for character.",
             status=response.status,
         )
     usable = {}
@@ -68,7 +77,16 @@ def read_metadata(response: Response, issuer: str) -> ServerMetadata:
         # http is for loopback alone, and an issuer elsewhere has no say in what is asked there.
         downgraded = urlsplit(issuer).scheme == "https" and not str(url).startswith("https:")
         usable[name] = None if not isinstance(url, str) or downgraded or url_problem(url) else url
-    return ServerMetadata(issuer, **usable)
+    return ServerMetadata(
+        issuer,
+        **usable,
+        authentication_methods=_words(fields.get("token_endpoint_auth_methods_supported")),
+        assertion_algorithms=_words(fields.get("token_endpoint_auth_signing_alg_values_supported")),
+    )
+
+
+def _words(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +114,10 @@ class Discovery:
         """
         return self._named(issuer, "token_endpoint", seconds)
 
+    def metadata(self, issuer: str, *, seconds: float) -> ServerMetadata:
+        """All that is known of ``issuer``; as ``token_endpoint``."""
+        return self._metadata(issuer, seconds)
+
     def jwks_uri(self, issuer: str, *, seconds: float) -> str:
         """Where ``issuer`` publishes its keys; as ``token_endpoint``."""
         return self._named(issuer, "jwks_uri", seconds)
@@ -103,6 +125,16 @@ class Discovery:
     def introspection_endpoint(self, issuer: str, *, seconds: float) -> str:
         """Where ``issuer`` is asked about tokens (RFC 7662); as ``token_endpoint``."""
         return self._named(issuer, "introspection_endpoint", seconds)
+
+    def expire(self, issuer: str) -> None:
+        """Read the metadata of ``issuer`` anew the next time, as an endpoint that it names is gone or unreachable.
+
+        The metadata at hand stays in use while none newer is available.
+        """
+        with self._lock:
+            known = self._known.get(issuer)
+            if known is not None:
+                self._known[issuer] = _Remembered(known.metadata, self.clock.monotonic())
 
     def forget(self, issuer: str) -> None:
         """Ask ``issuer`` anew the next time: what it named did not work."""
@@ -137,13 +169,17 @@ class Discovery:
         return known.metadata
 
     def _ask(self, issuer: str, deadline: float) -> ServerMetadata:
+        """Ask each place until one holds the metadata of ``issuer``, whatever the others answer."""
+        problems: list[TokenEndpointError] = []
         for url in well_known_urls(issuer):
             request = Request("GET", url, (("Accept", "application/json"),))
             seconds = deadline - self.clock.monotonic()
             response = self.transport.send(request, seconds=seconds, largest=_LARGEST_METADATA).response
-            if response.status not in {400, 403, 404, 405}:
-                break
-        return read_metadata(response, issuer)
+            try:
+                return read_metadata(response, issuer)
+            except TokenEndpointError as error:
+                problems.append(error)
+        raise min(problems, key=lambda problem: _TELLING.get(problem.error, len(_TELLING)))
 
     def reset_after_fork(self) -> None:
         """Make the lock anew in a child process, where another thread's hold on it would last for ever."""

@@ -44,8 +44,8 @@ class _Grant:
         audience: the API that the token is for, where the auth service wants that parameter.
         resource: one URL or several (RFC 8707).
         extra: more form parameters; a name may have several values.
-        authentication: how the client authenticates: the name of a method, by default Basic where there is a secret,
-            or ``PrivateKeyJWT(...)``.
+        authentication: how the client authenticates: the name of a method, or ``PrivateKeyJWT(...)``; by default the
+            secret goes into the header (Basic), or into the form where the issuer's metadata offers that alone.
         repeat_on_refresh: send scope, audience, resource and extra with a refresh too.
         default_lifetime: seconds that count where neither response nor token names a lifetime.
         answer: where in the response things are.
@@ -79,11 +79,19 @@ class _Grant:
             raise ConfigurationError("default_lifetime= is a number of seconds above 0 and up to 366 days.")
         check_endpoint_url(self.issuer or self.token_endpoint or "", "issuer=" if self.issuer else "token_endpoint=")
         secret = None if self.client_secret is None else Secret.of(self.client_secret)
-        authentication = checked_authentication(
-            self.authentication, client_id=self.client_id, has_secret=secret is not None
-        )
         object.__setattr__(self, "client_secret", secret)
-        object.__setattr__(self, "authentication", authentication)
+        _ = self._default_authentication
+
+    @property
+    def _default_authentication(self) -> Authentication:
+        has_secret = self.client_secret is not None
+        return checked_authentication(self.authentication, client_id=self.client_id, has_secret=has_secret)
+
+    def _authentication(self, offered: tuple[str, ...]) -> Authentication:
+        default = self._default_authentication
+        if self.authentication is None and default not in offered and "client_secret_post" in offered:
+            return "client_secret_post" if self.client_secret is not None else default
+        return default
 
     @property
     def _extra_pairs(self) -> Form:
@@ -102,10 +110,13 @@ class _Grant:
     def parameters(self) -> Parameters:
         """Every setting but the secrets; the order and repetition of scopes does not count, their case does."""
         return tuple(
-            (one.name, _sorted_words(self.scope) if one.name == "scope" else _strings(getattr(self, one.name)))
+            (one.name, _sorted_words(self.scope) if one.name == "scope" else _strings(self._setting(one.name)))
             for one in fields(self)
             if one.name not in self._secret_names
         )
+
+    def _setting(self, name: str) -> Any:
+        return self._default_authentication if name == "authentication" else getattr(self, name)
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """The secrets by name."""
@@ -136,11 +147,10 @@ class _Grant:
         return (*asked, *self._extra_pairs)
 
     def _request(self, endpoint: str, form: Form, revealed: Revealed, moment: Moment) -> Request:
-        assert self.authentication is not None  # noqa: S101 - set in __post_init__
         return authenticated_request(
             endpoint,
             form,
-            authentication=self.authentication,
+            authentication=self._authentication(moment.methods),
             client_id=self.client_id,
             revealed=revealed,
             server=self.issuer or endpoint,

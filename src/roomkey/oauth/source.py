@@ -17,15 +17,19 @@ Parameters = tuple[tuple[str, tuple[str, ...]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Tells one request from every other.
+    """When one request is made, and for which server.
 
     Attributes:
         wall: when it is built, in seconds since 1970.
         identifier: a word that no other request has.
+        methods: ways of client authentication that the server's metadata offers; empty where it does not say.
+        algorithms: those that it takes in client assertions; as ``methods``.
     """
 
     wall: float
     identifier: str
+    methods: tuple[str, ...] = ()
+    algorithms: tuple[str, ...] = ()
 
 
 class AppCredential(Protocol):

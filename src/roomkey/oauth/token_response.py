@@ -18,6 +18,8 @@ from roomkey.secret import Confidential
 LONGEST_LIFETIME: Final = 366 * 86_400.0
 _LARGEST_BODY: Final = 65_536
 _LONGEST_TOKEN: Final = 16_384
+_LONGEST_DESCRIPTION: Final = 200
+_LONGEST_WORD: Final = 60
 _PERMANENT: Final = frozenset(
     {
         "access_denied",
@@ -36,7 +38,7 @@ _TOKEN: Final = re.compile(r"[!-~]+")
 
 
 class TokenEndpointError(RoomkeyError):
-    """The endpoint answered, but with no token; nothing of the body but a plain error code stands in it.
+    """The endpoint answered, but with no token; of the body it holds a plain error code and its description alone.
 
     Attributes:
         error: the OAuth error code (RFC 6749 section 5.2) or a word of roomkey's, such as ``malformed_response``.
@@ -44,12 +46,20 @@ class TokenEndpointError(RoomkeyError):
         permanent: True where the same request will be rejected again.
         rejects: True where it is the server's verdict, in whatever words; False for an outage or a redirect.
         retry_after: seconds that the server asks to wait, or None.
+        description: the server's ``error_description``, printable and short, or "".
+        url: the address that was asked, or "" where it was not the token endpoint.
     """
 
     code = "token_endpoint"
 
     def __init__(
-        self, error: str, detail: str = "", *, status: int | None = None, retry_after: float | None = None
+        self,
+        error: str,
+        detail: str = "",
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        description: str = "",
     ) -> None:
         super().__init__(detail or f"The token endpoint answered {error}.")
         self.error = error
@@ -57,6 +67,8 @@ class TokenEndpointError(RoomkeyError):
         self.permanent = error in _PERMANENT
         self.rejects = status is not None and status < 500 and status != 429 and not 300 <= status < 400
         self.retry_after = retry_after
+        self.description = description
+        self.url = ""
 
 
 @final
@@ -171,11 +183,12 @@ def read_token_response(
 
 
 def endpoint_error(response: Response, *, wall: float) -> TokenEndpointError:
-    """The error that ``response`` is; of its body only a plain error code is kept."""
+    """The error that ``response`` is; of its body only a plain error code and its description are kept."""
     try:
-        named = read_fields(response).at("error")
+        fields = read_fields(response)
     except TokenEndpointError:
-        named = None
+        fields = ResponseFields({})
+    named, described = fields.at("error"), fields.at("error_description")
     # Only a code of letters, digits and "_.-" may be shown.
     error = named if isinstance(named, str) and _ERROR_CODE.fullmatch(named) else None
     if response.status >= 500 or response.status == 429:
@@ -193,7 +206,14 @@ def endpoint_error(response: Response, *, wall: float) -> TokenEndpointError:
         detail if error == "unexpected_redirect" else "",
         status=response.status,
         retry_after=retry_after(response, wall=wall),
+        description=printable(described) if isinstance(described, str) else "",
     )
+
+
+def printable(text: str) -> str:
+    """``text`` of a server as it may be shown: printable ASCII, 200 characters, without words that may be tokens."""
+    words = "".join(one if " " <= one <= "~" else " " for one in text[:_LONGEST_DESCRIPTION]).split()
+    return " ".join(word if len(word) <= _LONGEST_WORD else "..." for word in words)
 
 
 def checked_token(value: object, *, status: int | None) -> str:
