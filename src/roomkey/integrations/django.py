@@ -32,9 +32,9 @@ except ModuleNotFoundError as missing:
         "roomkey.integrations.django needs the package django, which is not installed: pip install django"
     ) from None
 
-from roomkey.errors import AccessError, ConfigurationError, TokenMissing
+from roomkey.errors import AccessError, ConfigurationError
 from roomkey.integrations.caching import keep_from_shared_caches
-from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, RequireOptions
+from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, RequireOptions, name_scopes
 from roomkey.integrations.request_credentials import RequestCredentials, client_certificate, dpop_request
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.error_response import PreparedResponse
@@ -243,8 +243,7 @@ async def _view_async(
 
 def _with_scope(outcome: Claims | AccessError, request: HttpRequest, view: Callable[..., Any]) -> Claims | AccessError:
     """Return ``outcome``; where the token is missing, its challenge names what the method of a class requires."""
-    if isinstance(outcome, TokenMissing):
+    if isinstance(outcome, AccessError):
         method = getattr(getattr(view, "view_class", None), (request.method or "").lower(), None)
-        words = f"{outcome.scope or ''} {getattr(method, 'roomkey_scope', None) or ''}".split()
-        outcome.scope = " ".join(dict.fromkeys(words)) or None
+        name_scopes(outcome, getattr(method, "roomkey_scope", None))
     return outcome

@@ -22,7 +22,7 @@ except ModuleNotFoundError as missing:
 
 from roomkey.errors import TokenMissing
 from roomkey.integrations.caching import keep_from_shared_caches
-from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, ProtectionOptions, RequireOptions
+from roomkey.integrations.protection import ANY_VALID_TOKEN, Protection, ProtectionOptions, RequireOptions, name_scopes
 from roomkey.integrations.request_credentials import credentials_of
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.requirements import Requirements
@@ -85,7 +85,7 @@ class BearerToken(SecurityBase):
             keep_from_shared_caches(sent.headers)
             return outcome
         if isinstance(outcome, TokenMissing):
-            outcome.scope = self._scope_of_route(connection, outcome.scope)
+            name_scopes(outcome, *self._scopes_of_route(connection))
         response = self._protection.response(outcome)
         detail: Any = json.loads(response.body)
         headers = {name: value for name, value in response.headers if name != "Content-Type"}
@@ -127,18 +127,18 @@ class BearerToken(SecurityBase):
         other._with_scopes = {}
         return other
 
-    def _scope_of_route(self, connection: HTTPConnection, scope: str | None) -> str | None:
-        """Return ``scope`` and what the route's other dependencies require, space-separated, or None."""
+    def _scopes_of_route(self, connection: HTTPConnection) -> tuple[str, ...]:
+        """Return what all dependencies of the route require."""
         app, method = connection.scope["app"], connection.scope.get("method", "").lower()
         path = getattr(connection.scope.get("route"), "path_format", None)
         if path is None:
-            return scope
+            return ()
         key = (id(app), path, method)
         known = self._of_routes.get(key)
         if known is None:  # once for each route
             operation = _documented(app).get(path, {}).get(method, {})
             known = self._of_routes[key] = tuple(_scopes(operation, self.scheme_name))
-        return " ".join(dict.fromkeys((*known, *(scope or "").split()))) or None
+        return known
 
     def _requirements(self, scopes: tuple[str, ...]) -> Requirements:
         """Return the requirements with the ``scopes`` that FastAPI has gathered on the way to a route."""

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar, Unpack, cast, final
+from typing import Any, Final, TypeVar, Unpack, cast, final
 
 try:
     import flask
@@ -14,7 +14,7 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from roomkey.integrations.caching import keep_from_shared_caches
-from roomkey.integrations.protection import Protection, ProtectionOptions, RequireOptions
+from roomkey.integrations.protection import Protection, ProtectionOptions, RequireOptions, name_scopes
 from roomkey.integrations.request_credentials import RequestCredentials, dpop_request
 from roomkey.resource_server.claims import Claims
 from roomkey.resource_server.error_response import PreparedResponse
@@ -23,6 +23,8 @@ from roomkey.resource_server.validator import TokenValidator
 __all__ = ["BearerToken"]
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+_SCOPE: Final = "roomkey_scope"
 
 
 @final
@@ -61,11 +63,14 @@ class BearerToken:
                     return None
                 outcome = self._protection.authorize(flask.request, _credentials(flask.request), requirements)
                 if not isinstance(outcome, Claims):
+                    route = flask.current_app.view_functions.get(flask.request.endpoint or "")
+                    name_scopes(outcome, getattr(route, _SCOPE, None))
                     return _response(self._protection.response(outcome))
                 flask.g.claims = outcome
                 flask.after_this_request(_private)
                 return flask.current_app.ensure_sync(view)(*arguments, **named)
 
+            setattr(protected, _SCOPE, requirements.scope)
             return cast("View", protected)
 
         return protect

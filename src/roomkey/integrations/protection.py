@@ -198,6 +198,12 @@ class Protection(Generic[RequestT]):
         }
 
 
+def name_scopes(error: AccessError, *scopes: str | None) -> None:
+    """Have the challenge for a missing token name ``scopes`` too; each is space-separated, or None."""
+    if isinstance(error, TokenMissing):
+        error.scope = " ".join(dict.fromkeys(word for one in (error.scope, *scopes) for word in _words(one))) or None
+
+
 def _words(scope: str | None) -> tuple[str, ...]:
     return tuple((scope or "").split())
 

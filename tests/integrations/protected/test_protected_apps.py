@@ -68,6 +68,13 @@ def test_the_first_401_names_the_scopes_that_the_route_requires(app: ProtectedAp
     assert "scope=" not in app.get("/admin").challenge
 
 
+@pytest.mark.parametrize("app", ["flask", "fastapi"], indirect=True)
+def test_the_first_401_of_a_group_of_routes_names_what_the_route_requires_too(app: ProtectedApp) -> None:
+    assert app.get("/guarded-twice").challenge == MISSING.format('scope="orders:read orders:write"')
+    assert app.get("/guarded-twice", app.bearer(scope="orders:read orders:write")).status == 200
+    assert app.get("/guarded-twice", app.bearer()).status == 403
+
+
 def test_two_authorization_headers_are_a_400(app: ProtectedApp) -> None:  # validator 40
     good = app.bearer()
     for both in ((good, good), (good, "Basic YTpi"), ("Basic YTpi", good), ("", good), (good, ""), ("a", "b", good)):

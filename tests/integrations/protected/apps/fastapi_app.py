@@ -73,6 +73,11 @@ def behind_the_router() -> dict[str, Any]:
     return {"guarded": True}
 
 
+@guarded.get("/guarded-twice", dependencies=[Security(auth, scopes=["orders:write"])])
+def behind_both() -> dict[str, Any]:
+    return {"guarded": True}
+
+
 app.include_router(guarded)
 
 

@@ -79,6 +79,12 @@ def own_options() -> Any:
     return {"subject": g.claims.subject}
 
 
+@guarded.get("/guarded-twice")
+@auth.require(scopes=["orders:write"])
+def behind_both() -> Any:
+    return {"guarded": True}
+
+
 app.register_blueprint(guarded)
 
 
