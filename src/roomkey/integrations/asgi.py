@@ -95,10 +95,10 @@ def _route_path(scope: Scope) -> str:
 
 
 def _sends_private(send: Send) -> Send:
-    async def send_private(message: Message) -> None:
+    def send_private(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             message = {**message, "headers": _private(message.get("headers", ()))}
-        await send(message)
+        return send(message)
 
     return send_private
 
@@ -107,17 +107,17 @@ def _private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
     """Return ``headers`` with one Cache-Control and one Vary, which keep the response from shared caches."""
     kept: list[tuple[bytes, bytes]] = []
     cache_control, vary = [], []
-    for name, value in headers:
-        match name.lower():
-            case b"cache-control":
-                cache_control.append(value.decode("latin-1"))
-            case b"vary":
-                vary.append(value.decode("latin-1"))
-            case _:
-                kept.append((name, value))
-    kept.append((b"cache-control", private_cache_control(", ".join(cache_control)).encode("latin-1")))
-    kept.append((b"vary", vary_by_token(", ".join(vary)).encode("latin-1")))
-    return kept
+    for header in headers:
+        name = header[0].lower()
+        if name == b"cache-control":
+            cache_control.append(header[1].decode("latin-1"))
+        elif name == b"vary":
+            vary.append(header[1].decode("latin-1"))
+        else:
+            kept.append(header)
+    stated = private_cache_control(", ".join(cache_control)) if cache_control else "private"
+    varies = vary_by_token(", ".join(vary)) if vary else "Authorization"
+    return [*kept, (b"cache-control", stated.encode("latin-1")), (b"vary", varies.encode("latin-1"))]
 
 
 async def _send(scope: Scope, send: Send, response: PreparedResponse) -> None:
