@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from roomkey.client.access_token import AccessToken as AccessToken
     from roomkey.client.api_retry import RetryPolicy as RetryPolicy
     from roomkey.client.credential import Credential as Credential
-    from roomkey.client.credential import RejectOutcome as RejectOutcome
     from roomkey.client.credential_state import CredentialStatus as CredentialStatus
+    from roomkey.client.credential_state import RejectOutcome as RejectOutcome
     from roomkey.client.lifetime import RefreshWindow as RefreshWindow
     from roomkey.client.lifetime import TokenState as TokenState
     from roomkey.client.manager import TokenManager as TokenManager
@@ -80,11 +80,11 @@ __version__ = "0.1.0"
 _MODULES = {
     "client.access_token": "AccessToken",
     "client.resources": "Limits",
-    "client.credential": "Credential RejectOutcome",
+    "client.credential": "Credential",
     "client.lifetime": "RefreshWindow TokenState",
     "client.manager": "TokenManager",
     "client.api_retry": "RetryPolicy",
-    "client.credential_state": "CredentialStatus",
+    "client.credential_state": "CredentialStatus RejectOutcome",
     "http.transport": "Transport",
     "config": "Configuration load",
     "errors": (

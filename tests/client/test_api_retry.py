@@ -44,9 +44,25 @@ def test_a_401_that_rejects_the_token_drops_it_and_sends_the_request_once_more(c
     assert decision(401, *challenges) == Decision(Action.RENEW, Reason.REJECTED)
 
 
-@pytest.mark.parametrize("error", ["invalid_request", "insufficient_user_authentication", "use_dpop_nonce"])
-def test_a_401_with_another_error_is_returned_and_the_token_kept(error):
-    assert decision(401, f'Bearer error="{error}"') == Decision(Action.RETURN, Reason.OTHER_ERROR)
+@pytest.mark.parametrize(
+    "error", ["invalid_request", "expired_token", "ExpiredToken", "Invalid_Token", "use_dpop_nonce"]
+)
+def test_a_401_with_another_error_leads_to_a_renewal_and_leaves_the_token_until_it_came(error):
+    decided = decision(401, f'Bearer error="{error}"')
+    assert (decided.action, decided.reason, decided.certain) == (Action.RENEW, Reason.REJECTED, False)
+
+
+def test_only_a_code_that_rejects_the_token_ends_it_for_good():
+    assert decision(401, 'Bearer error="invalid_token"').certain
+    assert not decision(401).certain
+    assert not decision(401, "Bearer").certain
+
+
+def test_a_403_that_names_a_scope_without_an_error_is_about_the_scope():
+    named = 'Bearer scope="orders:write"'
+    assert decision(403, named, policy=WIDER).action is Action.WIDEN
+    assert decision(403, named) == Decision(Action.RETURN, Reason.SCOPE)
+    assert decision(403, 'Bearer realm="orders"', policy=WIDER) == Decision(Action.RETURN, Reason.FORBIDDEN)
 
 
 def test_one_challenge_that_says_invalid_token_is_enough_among_others():  # client 45
@@ -55,8 +71,8 @@ def test_one_challenge_that_says_invalid_token_is_enough_among_others():  # clie
 
 def test_an_api_with_an_error_code_of_its_own_can_be_named():
     policy = RetryPolicy(rejecting_errors=["invalid_token", "session_expired"])
-    assert decision(401, 'Bearer error="session_expired"', policy=policy).action is Action.RENEW
-    assert decision(401, 'Bearer error="session_expired"').action is Action.RETURN
+    assert decision(401, 'Bearer error="session_expired"', policy=policy).certain
+    assert not decision(401, 'Bearer error="session_expired"').certain
 
 
 def test_a_second_refusal_is_told_to_the_credential_but_never_sent_a_third_time():  # client 40

@@ -5,6 +5,7 @@ import time
 import anyio
 import pytest
 
+import roomkey
 from roomkey.client.api_retry import RetryPolicy
 from roomkey.errors import TokenUnavailable
 from roomkey.integrations import CallReport
@@ -110,14 +111,44 @@ def test_a_source_that_gives_the_rejected_token_again_is_not_sent_again(sender, 
     assert report(response).reason == "no_other_token"
 
 
-def test_a_401_for_another_reason_is_returned_and_the_token_kept(sender, orders, api, issuer):
+def test_a_401_in_other_words_leads_to_one_renewal(sender, orders, api, issuer):
     api.reject_all = True
-    api.challenge = 'Bearer error="invalid_request", error_description="two tokens, one request"'
-    held = orders.token().value
+    api.challenge = 'Bearer error="token_expired"'
     response = sender.send(sender.BearerAuth(orders), "GET", api.url)
-    assert (response.status_code, report(response).reason) == (401, "other_error")
-    assert orders.token().value == held
-    assert len(api.requests) == len(issuer.token_requests) == 1
+    assert (response.status_code, report(response).reason) == (401, "token_rejected_again")
+    assert (len(api.requests), len(issuer.token_requests)) == (2, 2)
+
+
+@pytest.mark.parametrize("challenge", ["Bearer", 'Bearer error="whatever"'])
+def test_a_bare_401_keeps_the_token_while_no_other_one_can_be_had(sender, orders, api, issuer, challenge):
+    held = orders.token().value
+    api.reject_all, api.challenge = True, challenge
+    issuer.answer_with(503, times=50)
+    auth = sender.BearerAuth(orders)
+    for _ in range(3):
+        response = sender.send(auth, "GET", api.url)
+        assert response.status_code == 401
+        assert orders.token().value == held
+    api.reject_all = False
+    assert sender.send(auth, "GET", api.url).status_code == 200
+
+
+def test_an_invalid_token_is_gone_although_no_other_one_can_be_had(sender, orders, api, issuer):
+    orders.token()
+    api.reject_all, api.challenge = True, 'Bearer error="invalid_token"'
+    issuer.answer_with(503, times=50)
+    with pytest.raises(roomkey.TokenUnavailable):
+        sender.send(sender.BearerAuth(orders), "GET", api.url)
+
+
+def test_a_token_that_the_api_has_accepted_is_renewed_however_often_it_is_revoked(sender, orders, api, issuer):
+    auth, revoked = sender.BearerAuth(orders), set[str]()
+    api.rejects = revoked.__contains__
+    for revocations in range(1, 5):
+        assert sender.send(auth, "GET", api.url).status_code == 200
+        revoked.add(orders.token().value)
+        assert sender.send(auth, "GET", api.url).status_code == 200
+        assert len(issuer.token_requests) == 1 + revocations
 
 
 def test_a_plain_403_is_returned_untouched_and_the_token_kept(sender, orders, api, issuer):  # client 43
@@ -337,3 +368,20 @@ def test_what_is_not_a_credential_or_a_policy_is_named_at_once(sync_sender, orde
         assert "a-token" not in str(caught.value)
     with pytest.raises(TypeError, match="RetryPolicy"):
         sync_sender.BearerAuth(orders, retry=3)
+
+
+def test_a_widened_token_is_the_one_that_the_next_requests_begin_with(sender, orders, api, issuer):
+    api.required_scope = "orders:write"
+    auth = sender.BearerAuth(orders, retry=RetryPolicy(wider_scopes="orders:write"))
+    for _ in range(5):
+        assert sender.send(auth, "GET", api.url).status_code == 200
+    assert [request.status for request in api.requests].count(403) == 1
+    assert len(issuer.token_requests) == 2
+
+
+def test_a_wider_scope_that_is_not_granted_gives_back_the_403(sender, orders, api, issuer):
+    api.required_scope = "orders:write"
+    orders.token()
+    issuer.answer_with(400, body={"error": "invalid_scope"})
+    response = sender.send(sender.BearerAuth(orders, retry=RetryPolicy(wider_scopes="orders:write")), "GET", api.url)
+    assert (response.status_code, report(response).reason) == (403, "insufficient_scope")

@@ -12,6 +12,8 @@ from typing import Final
 from roomkey.errors import TokenRejected
 from roomkey.oauth.challenge import Challenge
 
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
 _PROXY_AUTHENTICATION_REQUIRED: Final = 407
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _MOST_CHALLENGES: Final = 3
@@ -30,8 +32,9 @@ class RetryPolicy:
 
     Attributes:
         rejecting_statuses: statuses that reject the token. Add 403 for an API that answers 403 to an expired one.
-        rejecting_errors: OAuth error codes that reject the token; a challenge without a code rejects it too. Any other
-            code (``invalid_request``) says that a new token would not help.
+        rejecting_errors: OAuth error codes that end the token for good; a 401 with another code, or with none, leads to
+            a renewal too, but the token is kept while no other one can be had. At other statuses a code that is not
+            among these says that a new token would not help.
         wider_scopes: scope words that may be asked for when an API answers ``insufficient_scope``; empty: none.
         methods: methods that may be sent again; None for all, as an API that rejects a token has done nothing yet.
             An empty collection turns the retry off: the token is still dropped.
@@ -104,6 +107,7 @@ class Reason(StrEnum):
     BODY = "body_cannot_be_sent_again"
     CIRCUIT = "circuit_open"
     SAME_TOKEN = "no_other_token"  # noqa: S105 - a word for reports
+    KEPT = "kept_as_no_other_token_can_be_had_now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,8 @@ class Decision:
     action: Action
     reason: Reason
     scope: str | None = None
+    certain: bool = field(default=True, compare=False)
+    """False for a rejection that may be the API's own trouble, such as a bare 401 while its auth service is down."""
 
 
 def decide(policy: RetryPolicy, sent: Sent, answered: Answered) -> Decision:
@@ -152,13 +158,18 @@ def decide(policy: RetryPolicy, sent: Sent, answered: Answered) -> Decision:
     if reason is Reason.SCOPE and (scope is None or sent.attempt > 1):
         return Decision(Action.RETURN, Reason.SCOPE if sent.attempt == 1 else Reason.SCOPE_AGAIN)
     obstacle = _obstacle(policy, sent)
+    certain = answered.rejected or not policy.rejecting_errors.isdisjoint(_errors(answered))  # type: ignore[attr-defined]
     if obstacle is not None:
-        return Decision(Action.DROP if reason is Reason.REJECTED else Action.RETURN, obstacle)
-    return Decision(Action.RENEW if scope is None else Action.WIDEN, reason, scope)
+        return Decision(Action.DROP if reason is Reason.REJECTED else Action.RETURN, obstacle, certain=certain)
+    return Decision(Action.RENEW if scope is None else Action.WIDEN, reason, scope, certain)
+
+
+def _errors(answered: Answered) -> set[str]:
+    return {error for challenge in answered.challenges if (error := challenge.parameter("error"))}
 
 
 def _reason(policy: RetryPolicy, sent: Sent, answered: Answered) -> Reason:
-    errors = {error for challenge in answered.challenges if (error := challenge.parameter("error"))}
+    errors = _errors(answered)
     rejected = answered.status in policy.rejecting_statuses
     if answered.status not in policy.statuses and not answered.rejected:
         return Reason.FINE
@@ -169,8 +180,10 @@ def _reason(policy: RetryPolicy, sent: Sent, answered: Answered) -> Reason:
     if answered.status in policy.statuses and Reason.SCOPE in errors:
         return Reason.SCOPE
     if rejected:
-        return Reason.OTHER_ERROR if errors else Reason.REJECTED
-    return Reason.FORBIDDEN if answered.status == 403 else Reason.FINE
+        return Reason.OTHER_ERROR if errors and answered.status != _UNAUTHORIZED else Reason.REJECTED
+    if not errors and answered.status == _FORBIDDEN and _required(answered.challenges):
+        return Reason.SCOPE  # servers of the MCP SDK for Go name the scope alone
+    return Reason.FORBIDDEN if answered.status == _FORBIDDEN else Reason.FINE
 
 
 def _obstacle(policy: RetryPolicy, sent: Sent) -> Reason | None:
@@ -181,9 +194,12 @@ def _obstacle(policy: RetryPolicy, sent: Sent) -> Reason | None:
     return None if sent.replayable else Reason.BODY
 
 
-def _required(challenges: Iterable[Challenge]) -> str | None:
-    named = (each.parameter("scope") for each in challenges if each.parameter("error") == Reason.SCOPE)
-    return next((scope for scope in named if scope), None)
+def _required(challenges: Collection[Challenge]) -> str | None:
+    for error in (Reason.SCOPE, None):
+        for each in challenges:
+            if each.parameter("error") == error and (scope := each.parameter("scope")):
+                return scope
+    return None
 
 
 def _words(scopes: Iterable[str]) -> str:

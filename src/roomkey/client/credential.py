@@ -4,7 +4,6 @@ import hmac
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum
 from typing import Final, NoReturn, final
 
 from roomkey.client.access_token import AccessToken
@@ -13,12 +12,14 @@ from roomkey.client.credential_state import (
     CredentialState,
     CredentialStatus,
     HeldToken,
+    RejectOutcome,
     RenewalReason,
     TokenIdentity,
 )
 from roomkey.client.lifetime import TokenState
-from roomkey.client.renewal import CIRCUIT_SECONDS, renew, save_unsaved
+from roomkey.client.renewal import CIRCUIT_SECONDS, renew
 from roomkey.client.resources import Resources
+from roomkey.client.stored_state import save_unsaved
 from roomkey.concurrency.single_flight import Flight
 from roomkey.concurrency.steps import Steps, arun, run
 from roomkey.errors import ConfigurationError, TokenUnavailable
@@ -28,17 +29,6 @@ from roomkey.secret import Confidential, Secret, fingerprint
 
 _SAVE_AGAIN_SECONDS: Final = 5.0
 _LOOK_AT_SECRETS_SECONDS: Final = 5.0
-
-
-class RejectOutcome(Enum):
-    """The outcome of ``Credential.reject`` for a token that an API rejected."""
-
-    RENEW = "renew"
-    """It was dropped; the next ``header()`` gets another one."""
-    SUPERSEDED = "superseded"
-    """Another token is held already; send that one."""
-    CIRCUIT_OPEN = "circuit_open"
-    """Kept: this API rejected a new token a moment ago too, or there is no way to get another one."""
 
 
 @final
@@ -126,22 +116,59 @@ class Credential(Confidential):
         Drops it only if it is the one in memory: a late answer to an older token changes nothing. The refresh token is
         kept. An API that rejects a token fetched for its own sake within 30 seconds causes no further one.
         """
-        rejected = _bytes(token.value if isinstance(token, AccessToken) else token.rpartition(" ")[2])
-        now = self._now()
+        with self._lock:
+            outcome = self._rejection(_word(token), origin)
+            if outcome is RejectOutcome.RENEW and self._now() < self._held.end:
+                self._set(replace(self._state, held=NO_TOKEN))
+            return outcome
+
+    def doubt(self, token: str | AccessToken, *, origin: str = "") -> RejectOutcome:
+        """As ``reject``, for a rejection that may be the API's own trouble: starts a renewal, and keeps the token.
+
+        The token goes once another one is there. An attempt that failed a moment ago is not repeated.
+        """
+        with self._lock:
+            outcome = self._rejection(_word(token), origin)
+            state, now = self._state, self._now()
+            if outcome is RejectOutcome.RENEW and (state.failure is None or now >= state.retry_at):
+                self._launch(RenewalReason.REJECTED)
+            return outcome
+
+    def other_header_steps(self, header: str) -> Steps[str | None]:
+        """Wait for the renewal under way, as steps; another header than ``header``, or None where none can be had."""
+        with self._lock:
+            flight = self._flight
+        if flight is not None:
+            yield flight.within(self._resources.limits.wait, lend=True)
+        held = self._held
+        return held.header if self._now() < held.end and held.header != header else None
+
+    def accept(self, header: str, *, origin: str) -> None:
+        """Report that the API at ``origin`` took ``header``: should it reject it later, the token was revoked.
+
+        Does no I/O.
+        """
         with self._lock:
             held = self._held
-            if now >= held.end:
-                return RejectOutcome.RENEW
-            if not hmac.compare_digest(_bytes(held.record.access_token), rejected):
-                return RejectOutcome.SUPERSEDED
-            source = self._identity.source
-            fixed = isinstance(source, ServiceAccountToken) and source.token.kind == "value"
-            if fixed or any(by == origin and now - when < CIRCUIT_SECONDS for by, when in held.renewed_for):
-                self._resources.count("rejections_without_renewal")
-                return RejectOutcome.CIRCUIT_OPEN
-            self._resources.count("rejections")
-            self._set(replace(self._state, held=NO_TOKEN, rejected=held.record.access_token, rejected_by=origin))
+            if held.renewed_for and held.header == header:
+                proven = tuple(item for item in held.renewed_for if item[0] != origin)
+                self._set(replace(self._state, held=replace(held, renewed_for=proven)))
+
+    def _rejection(self, rejected: bytes, origin: str) -> RejectOutcome:
+        """What a rejection means; called with the lock held. RENEW is noted in the state."""
+        now, held = self._now(), self._held
+        if now >= held.end:
             return RejectOutcome.RENEW
+        if not hmac.compare_digest(_bytes(held.record.access_token), rejected):
+            return RejectOutcome.SUPERSEDED
+        source = self._identity.source
+        fixed = isinstance(source, ServiceAccountToken) and source.token.kind == "value"
+        if fixed or any(by == origin and now - when < CIRCUIT_SECONDS for by, when in held.renewed_for):
+            self._resources.count("rejections_without_renewal")
+            return RejectOutcome.CIRCUIT_OPEN
+        self._resources.count("rejections")
+        self._set(replace(self._state, rejected=held.record.access_token, rejected_by=origin))
+        return RejectOutcome.RENEW
 
     def with_scope(self, scope: str) -> "Credential":
         """The credential of the same source and context for another ``scope`` (space-separated words); no I/O."""
@@ -306,13 +333,19 @@ class Credential(Confidential):
                 renewed = replace(renewed, retry_at=now + pause)
             renewed = replace(renewed, held=held, rejected="", rejected_by="")
             if held is NO_TOKEN:  # nothing better came than what is held, or known to be rejected
+                kept = current.held is not NO_TOKEN  # and if it was doubted, it is not any more
                 self._set(
-                    replace(renewed, held=current.held, rejected=current.rejected, rejected_by=current.rejected_by)
+                    replace(
+                        renewed,
+                        held=current.held,
+                        rejected="" if kept else current.rejected,
+                        rejected_by="" if kept else current.rejected_by,
+                    )
                 )
             else:
                 self._set(renewed)
-            kept = renewed.record
-            saved = renewed.saved or kept is None or not kept.refresh_token
+            record = renewed.record
+            saved = renewed.saved or record is None or not record.refresh_token
             self._resources.finished(flight, self, saved=saved)
         return renewed
 
@@ -348,6 +381,10 @@ class Credential(Confidential):
         """Make lock and flight anew in a child process; the token stays usable."""
         self._lock = threading.Lock()
         self._flight = None
+
+
+def _word(token: str | AccessToken) -> bytes:
+    return _bytes(token.value if isinstance(token, AccessToken) else token.rpartition(" ")[2])
 
 
 def _bytes(value: str) -> bytes:

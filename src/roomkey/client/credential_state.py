@@ -32,6 +32,17 @@ class RenewalReason(Enum):
     RECHECK = "its file may have changed"
 
 
+class RejectOutcome(Enum):
+    """The outcome of ``Credential.reject`` for a token that an API rejected."""
+
+    RENEW = "renew"
+    """It was dropped; the next ``header()`` gets another one."""
+    SUPERSEDED = "superseded"
+    """Another token is held already; send that one."""
+    CIRCUIT_OPEN = "circuit_open"
+    """Kept: this API rejected a new token a moment ago too, or there is no way to get another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class TokenIdentity:
     """Which token it is: where it comes from, for which context, and what messages call it."""

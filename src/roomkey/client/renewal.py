@@ -15,6 +15,7 @@ from roomkey.client.credential_state import NO_TOKEN, CredentialState, HeldToken
 from roomkey.client.failure import Failure, rejection_message
 from roomkey.client.lifetime import TokenState
 from roomkey.client.resources import Resources
+from roomkey.client.stored_state import for_secrets, newest, saved_state, stored_state
 from roomkey.client.token_request import Granted, read_app_token
 from roomkey.errors import ConfigurationError, LoginRequired, RoomkeyError, StoreUnavailable, TokenUnavailable, place_of
 from roomkey.http.transport import TransportError
@@ -67,58 +68,6 @@ def renew(
     return state.failed(failure.pausing(_SECRET_PAUSE, resources.clock.wall()))
 
 
-def save_unsaved(state: CredentialState, identity: TokenIdentity, resources: Resources) -> bool:
-    """Save what ``state`` knows and the store does not; False where the store is unavailable.
-
-    Asks no endpoint, blocks on the store, and never raises.
-    """
-    if state.saved:
-        return True
-    try:
-        revealed = reveal(identity.source.secrets())
-        key = identity.store_key(resources.store.fingerprint(revealed.joined))
-        _saved(_for_secrets(state, revealed.mark), key, resources)
-    except StoreUnavailable as error:
-        resources.store_failed(error)
-        return False
-    except RoomkeyError as error:
-        _log.warning("The token for %s was not saved: %s", identity.label, str(error))
-    return True
-
-
-def _for_secrets(state: CredentialState, mark: str) -> CredentialState:
-    """The state for the secrets as they are now: what was got with other ones is not carried on."""
-    if state.secrets_mark in ("", mark):
-        return replace(state, secrets_mark=mark)
-    return CredentialState(secrets_mark=mark, offset=state.offset)
-
-
-def _stored(state: CredentialState, key: str, resources: Resources) -> CredentialState:
-    """The state with what the store has."""
-    loaded = resources.store.load(key)
-    record = None if loaded.payload is None else Record.from_bytes(loaded.payload)
-    return replace(state, record=record, generation=loaded.generation)
-
-
-def _newest(state: CredentialState, stored: CredentialState) -> CredentialState:
-    """``stored``, or the record in ``state`` where that could not be saved and nothing newer was saved since."""
-    own, theirs = state.record, stored.record
-    if state.saved or own is None or (theirs is not None and theirs.issued_at > own.issued_at):
-        return stored
-    return replace(stored, record=own)
-
-
-def _saved(state: CredentialState, key: str, resources: Resources) -> CredentialState:
-    """The state once what is in memory only is saved, unless the store has something newer by now."""
-    if state.saved or state.record is None:
-        return state
-    stored = _stored(state, key, resources)
-    if _newest(state, stored).record is not state.record:
-        return replace(state, saved=True, generation=stored.generation)
-    generation = resources.store.save(key, state.record.to_bytes(), stored.generation)
-    return state if generation is None else replace(state, saved=True, generation=generation)
-
-
 @final
 class _Renewal:
     """One attempt. ``_before`` is the state that it began with, ``_state`` the one that it has come to."""
@@ -140,7 +89,7 @@ class _Renewal:
         source = identity.source
         app = None if isinstance(source, ServiceAccountToken) else source.authenticated_by
         self._revealed = reveal(source.secrets(), None if app is None else app.header())
-        self._before = self._state = _for_secrets(state, self._revealed.mark)
+        self._before = self._state = for_secrets(state, self._revealed.mark)
         self._reason = reason
         self._identity = identity
         self._resources = resources
@@ -171,9 +120,12 @@ class _Renewal:
         store, limits = self._resources.store, self._resources.limits
         key = self._key = self._identity.store_key(store.fingerprint(self._revealed.joined))
         owner = f"{self._resources.owner}.{id(self)}"
-        self._state = state = _saved(self._before, key, self._resources)
+        self._state = state = saved_state(self._before, key, self._resources)
         waited, pause = 0.0, _SHORTEST_PAUSE
-        while (stored := _stored(state, key, self._resources)).record is None or not (found := self._usable(stored)):
+        while True:
+            stored = stored_state(state, key, self._resources)
+            if stored.record is not None and (found := self._usable(stored)):
+                return found
             if store.lease(key, owner=owner, seconds=limits.lease):
                 break
             if waited >= limits.wait:
@@ -181,13 +133,11 @@ class _Renewal:
             time.sleep(pause)
             waited += pause
             pause = min(pause * 1.5, _LONGEST_PAUSE)
-        else:
-            return found
         try:
-            stored = _stored(state, key, self._resources)
+            stored = stored_state(state, key, self._resources)
             found = self._usable(stored)
             if found is None:
-                self._state = _newest(state, stored)
+                self._state = newest(state, stored)
                 found = self._ask(source)
             return found
         finally:
@@ -302,7 +252,7 @@ class _Renewal:
         if self._key is None:
             return False
         try:
-            found = _stored(self._state, self._key, self._resources)
+            found = stored_state(self._state, self._key, self._resources)
         except StoreUnavailable as error:
             self._resources.store_failed(error)
             return False
@@ -410,7 +360,7 @@ class _Renewal:
                 if saved is not None:
                     self._state = replace(self._state, generation=saved)
                     return True
-                stored = _stored(self._state, self._key, self._resources)
+                stored = stored_state(self._state, self._key, self._resources)
                 if stored.record is not None and stored.record.issued_at >= max(record.issued_at, 1.0):
                     self._state = stored
                     return True

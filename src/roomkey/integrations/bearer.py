@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, NoReturn, Protocol, TypeVar, final
 
 from roomkey.client.api_retry import Action, Answered, Decision, Reason, RetryPolicy, Sent, decide, token_rejected
-from roomkey.client.credential import Credential, RejectOutcome
+from roomkey.client.credential import Credential
+from roomkey.client.credential_state import RejectOutcome
 from roomkey.concurrency.steps import Wait, arelay, relay
+from roomkey.errors import TokenUnavailable
 from roomkey.integrations.call import EXTENSION, NOT_ATTACHED, CallReport, options_in
 from roomkey.integrations.origins import AllowedOrigins, origin_of, origin_text
 from roomkey.integrations.request_body import Body
@@ -15,6 +17,7 @@ from roomkey.oauth.challenge import Challenge, parse_challenges
 from roomkey.secret import Confidential, fingerprint
 
 _ONCE: Final = RetryPolicy()
+_MOST_ORIGINS: Final = 256
 _SENT_TWICE: Final = (Action.RENEW, Action.WIDEN)
 _REJECTED_FOR_GOOD: Final = (Reason.REJECTED_AGAIN, Reason.SCOPE_AGAIN, Reason.CIRCUIT, Reason.SAME_TOKEN)
 
@@ -103,6 +106,8 @@ class BearerFlow(Generic[RequestT, ResponseT]):
         if inspect.iscoroutinefunction(rejected):
             raise TypeError("BearerAuth(rejected=...) takes a plain function; the response's body is read before it")
         self._credential = credential
+        self._widened: Credential | None = None
+        self._accepted: dict[object, Attached] = {}
         self._origins = AllowedOrigins(origins, self.parse_url)
         self._policy = retry
         self._watched = self._policy.statuses
@@ -133,24 +138,42 @@ class BearerFlow(Generic[RequestT, ResponseT]):
             response = yield request
             response.extensions[EXTENSION] = NOT_ATTACHED
             return
-        if origin_of(request.url) not in self._origins.known:
+        origin = origin_of(request.url)
+        if origin not in self._origins.known:
             self._origins.admit(request.url)
-        credential = self._credential
+        credential = self._widened or self._credential
         body = None if isinstance(request.stream, self.bytes_type) else Body(request.stream)
         if options is not None:
             if options.scope is not None:
-                credential = credential.with_scope(options.scope)
+                credential = self._credential.with_scope(options.scope)
             if options.refresh:
                 yield Wait(credential.refresh, credential.refresh_async)
             if options.buffer_body and body is not None:
                 yield Wait(request.read, request.aread)
-        attached = self._attached(credential.held_header() or (yield from credential.header_steps()))
+        try:
+            attached = self._attached(credential.held_header() or (yield from credential.header_steps()))
+        except TokenUnavailable:
+            if credential is not self._widened:
+                raise
+            self._widened = None  # the wider scope was taken away; what was asked for at first may do
+            credential = self._credential
+            attached = self._attached((yield from credential.header_steps()))
         request.headers["Authorization"] = attached.header
         response = yield request
         if response.status_code in self._watched or self._rejected is not None:
             yield from self._answered(response, credential, attached, body)
         else:
             response.extensions[EXTENSION] = attached.report
+            if self._accepted.get(origin) is not attached:
+                self._take_note(credential, attached, response)
+
+    def _take_note(self, credential: Credential, attached: Attached, response: ResponseT) -> None:
+        """The API took the token: should it reject the same one later, that was a revocation."""
+        origin = origin_of(response.request.url)
+        if len(self._accepted) >= _MOST_ORIGINS:
+            self._accepted.clear()
+        self._accepted[origin] = attached
+        credential.accept(attached.header, origin=origin_text(origin))
 
     def _answered(
         self, response: ResponseT, credential: Credential, attached: Attached, body: Body | None
@@ -167,12 +190,12 @@ class BearerFlow(Generic[RequestT, ResponseT]):
         if body is not None and body.is_in(request) and not body.rewind():
             self._close(response, Decision(Action.RETURN, Reason.BODY), attached, attempts=1)
             return
+        other, reason = yield from self._other(decision, credential, attached)
+        if other is None:
+            self._close(response, Decision(Action.RETURN, reason), attached, attempts=1)
+            return
         if decision.scope is not None:
             credential = credential.with_scope(decision.scope)
-        other = self._attached((yield from credential.header_steps()))
-        if other.header == attached.header:
-            self._close(response, Decision(Action.RETURN, Reason.SAME_TOKEN), attached, attempts=1)
-            return
         request.headers["Authorization"] = other.header
         response = yield request
         response.history = redirects + response.history
@@ -180,9 +203,29 @@ class BearerFlow(Generic[RequestT, ResponseT]):
         self._dropped(final, response, credential, other)
         if final.reason is Reason.FINE:
             action: Any = "renewed" if decision.action is Action.RENEW else "widened"
+            self._take_note(credential, other, response)
+            if decision.action is Action.WIDEN:
+                self._widened = credential
             response.extensions[EXTENSION] = CallReport(action, decision.reason, 2, other.report.token)
         else:
             self._close(response, final, other, attempts=2)
+
+    def _other(
+        self, decision: Decision, credential: Credential, attached: Attached
+    ) -> Generator[Wait[Any], Any, tuple[Attached | None, Reason]]:
+        """Another token to send, or None with the reason why the response goes to the caller."""
+        if decision.scope is not None:
+            try:
+                header = yield from credential.with_scope(decision.scope).header_steps()
+            except TokenUnavailable:
+                return None, Reason.SCOPE
+        elif decision.certain:
+            header = yield from credential.header_steps()
+        elif (found := (yield from credential.other_header_steps(attached.header))) is None:
+            return None, Reason.KEPT
+        else:
+            header = found
+        return (None, Reason.SAME_TOKEN) if header == attached.header else (self._attached(header), decision.reason)
 
     def _decision(
         self, response: ResponseT, credential: Credential, attached: Attached, body: Body | None, *, attempt: int
@@ -202,7 +245,8 @@ class BearerFlow(Generic[RequestT, ResponseT]):
     def _dropped(self, decision: Decision, response: ResponseT, credential: Credential, attached: Attached) -> Decision:
         if decision.action not in (Action.DROP, Action.RENEW):
             return decision
-        outcome = credential.reject(attached.header, origin=origin_text(origin_of(response.request.url)))
+        report = credential.reject if decision.certain else credential.doubt
+        outcome = report(attached.header, origin=origin_text(origin_of(response.request.url)))
         if outcome is RejectOutcome.CIRCUIT_OPEN and decision.action is Action.RENEW:
             return Decision(Action.RETURN, Reason.CIRCUIT)
         return decision
