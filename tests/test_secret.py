@@ -203,3 +203,9 @@ def test_a_fingerprint_lists_secrets_apart_and_reveals_nothing() -> None:
     assert fingerprint(VALUE) == fingerprint(VALUE.encode()) != fingerprint(VALUE + "!")
     assert len(fingerprint("\ud800")) == len(fingerprint("")) == 8
     LeakDetector([VALUE]).assert_clean(fingerprint(VALUE))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
+def test_the_end_of_a_line_is_no_part_of_a_secret_in_the_environment(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.setenv("ORDERS_SECRET", f"s3cret {end}")
+    assert Secret.from_env("ORDERS_SECRET").reveal() == "s3cret "

@@ -79,7 +79,7 @@ class Secret(Confidential):
         """Read the environment variable ``name`` whenever the secret is needed."""
 
         def read() -> str:
-            value = os.environ.get(name, "")
+            value = os.environ.get(name, "").rstrip("\r\n")  # as with files: the line's end is no part of a secret
             if not value:
                 raise SecretUnavailable(f"The environment variable {name} is not set or empty; set it to the secret.")
             return value

@@ -1,5 +1,7 @@
 """What the headers of an answer say of time."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,22 @@ def test_a_date_is_counted_from_the_servers_own_clock() -> None:
     assert retry_after(answer(("Retry-After", "Tue, 14 Nov 2023 22:14:20 GMT")), wall=1_700_000_050.0) == 10.0
     assert retry_after(answer(("Retry-After", "9" * 400)), wall=0.0) == 3_600.0
     assert retry_after(answer(("Retry-After", "soon")), wall=0.0) is None
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
+@pytest.mark.parametrize(
+    "date", ["Tue Nov 14 22:13:20 2023", "Tue, 14 Nov 2023 22:13:20", "Tue, 14 Nov 2023 22:13:20 -0000"]
+)
+def test_a_date_without_a_zone_is_utc_wherever_this_machine_stands(
+    monkeypatch: pytest.MonkeyPatch, zone: str, date: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert http_date(date) == 1_700_000_000.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @given(st.text(max_size=30))

@@ -122,6 +122,12 @@ def test_a_packing_that_cannot_be_undone_within_the_limit_is_an_error(
     assert (caught.value.reason, caught.value.sent) == (reason, True)
 
 
+@pytest.mark.parametrize("name", ["utf-8", "UTF-8", "none", "binary", "identity", "8bit"])
+def test_a_content_encoding_that_is_none_leaves_the_body_as_it_is(issuer: Issuer, name: str) -> None:
+    issuer.answer_with(200, headers={"Content-Encoding": name}, body=b'{"a": 1}')
+    assert TRANSPORT.send(ask(issuer), seconds=5.0).response.body == b'{"a": 1}'
+
+
 def test_no_time_left_sends_nothing(issuer: Issuer) -> None:
     with pytest.raises(TransportError):
         TRANSPORT.send(ask(issuer), seconds=0.0)

@@ -149,7 +149,7 @@ def test_rules_that_make_no_sense_are_rejected(wrong: dict[str, Any]) -> None:
         ("orders-api other", "wrong_audience"),
         (["other"], "wrong_audience"),
         ("", "claim_malformed"),
-        ([], "claim_malformed"),
+        ([], "wrong_audience"),
         ({"orders-api": 1}, "claim_malformed"),
         ([["orders-api"]], "claim_malformed"),
         (["orders-api", 1], "claim_malformed"),

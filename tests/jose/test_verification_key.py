@@ -76,6 +76,12 @@ def test_a_key_verifies_with_its_own_algorithm_and_the_headers_and_the_callers()
     assert reason(RSA.token(alg="RS384"), unbound) == "bad_signature"
 
 
+@pytest.mark.parametrize("member", ["kid", "use", "alg", "key_ops", "x5c", "d", "oth"])
+def test_null_members_of_a_jwk_are_absent_members(member: str) -> None:
+    keys = KeySet.static(RSA.jwk(alg=None) | {member: None})
+    assert verify_compact(RSA.token(), keys, algorithms=["RS256"]) == b"{}"
+
+
 @pytest.mark.parametrize("header", ["ES384", "ES512", "ES256K", "RS256", "EdDSA", "HS256"])
 def test_a_curve_is_for_one_algorithm(header: str) -> None:  # validator 9
     assert reason(EC.token(alg=header), KeySet.static(EC.jwk())) == "key_mismatch"

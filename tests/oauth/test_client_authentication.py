@@ -8,7 +8,7 @@ import pytest
 import roomkey
 from roomkey.http.messages import Request
 from roomkey.oauth.client_authentication import authenticated_request
-from roomkey.oauth.source import Moment, Revealed
+from roomkey.oauth.source import Moment, Revealed, reveal
 from roomkey.testing import Issuer
 
 ODD = ("client:1 %+ä", "s:e%c+r e€t")
@@ -70,3 +70,41 @@ def test_repeated_parameters_are_kept(issuer: Issuer) -> None:  # client 54
 def test_a_public_client_names_itself_in_the_form() -> None:
     request = authenticated("none", "app")
     assert parse_qsl(request.body.decode()) == [("client_id", "app")]
+
+
+@pytest.mark.parametrize("scope", [["orders:read", "orders:write"], ("orders:read", "orders:write")])
+def test_a_list_of_scopes_is_taken_for_its_words(scope: object) -> None:
+    source = roomkey.ClientCredentials(
+        token_endpoint="https://a.example/token",
+        client_id="reports",
+        client_secret="s",
+        scope=scope,  # type: ignore[arg-type]
+    )
+    assert source.scope == "orders:read orders:write"
+
+
+@pytest.mark.parametrize("scope", [7, [], ["orders:read", 7], {}])
+def test_a_scope_that_is_no_words_is_an_error_that_says_so(scope: object) -> None:
+    with pytest.raises(roomkey.ConfigurationError, match="scope= must be one string"):
+        roomkey.ClientCredentials(
+            token_endpoint="https://a.example/token",
+            client_id="reports",
+            client_secret="s",
+            scope=scope,  # type: ignore[arg-type]
+        )
+
+
+@pytest.mark.parametrize(
+    ("offered", "header"),
+    [((), True), (("client_secret_basic", "client_secret_post"), True), (("client_secret_post",), False)],
+)
+def test_metadata_decides_where_the_secret_goes_unless_a_setting_does(offered: tuple[str, ...], header: bool) -> None:
+    def sent(**settings: str) -> Request:
+        source = roomkey.ClientCredentials(
+            issuer="https://a.example", client_id="reports", client_secret="s", **settings
+        )  # type: ignore[arg-type]
+        return source.login_request("https://a.example/token", reveal(source.secrets()), Moment(0.0, "", offered))
+
+    assert ("Authorization" in dict(sent().headers)) == header
+    assert "Authorization" in dict(sent(authentication="client_secret_basic").headers)
+    assert "Authorization" not in dict(sent(authentication="client_secret_post").headers)

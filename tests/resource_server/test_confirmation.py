@@ -36,11 +36,18 @@ def test_a_token_bound_to_both_needs_both(issuer, validator) -> None:
 
 
 @pytest.mark.parametrize(
-    "cnf", [{}, [], "x", None, True, {"jwk": {}}, {"jkt": 1}, {"jkt": ""}, {"jkt": "a", "kid": "b"}]
+    "cnf", [{}, [], "x", None, True, {"jwk": {}}, {"jkt": 1}, {"jkt": ""}, {"kid": "b"}, {"jkt": None, "kid": "b"}]
 )
 def test_a_binding_that_is_not_understood_is_rejected(issuer, validator, cnf) -> None:
     claims = issuer.keys.claims(issuer.token()) | {"cnf": cnf}
     assert reason(lambda: validator.validate(issuer.keys.sign(claims))) == "claim_malformed"
+
+
+@pytest.mark.parametrize("more", [{"kid": "b"}, {"kc-hint": "DPoP"}, {"jwk": {"kty": "EC"}}, {"osc": None}])
+def test_members_that_are_not_known_are_ignored_beside_one_that_binds(issuer, validator, more) -> None:
+    token = issuer.token(cnf={"x5t#S256": THUMBPRINT, **more})
+    assert validator.validate(token, certificate=CERTIFICATE).subject == "reports"
+    assert reason(lambda: validator.validate(token)) == "bound_to_a_certificate"
 
 
 def test_a_certificate_harms_no_bearer_token(issuer, validator) -> None:

@@ -4,6 +4,7 @@ Pure (RFC 9110, RFC 9111): no I/O, no clock.
 """
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Final
 
 from roomkey.secret import Confidential
@@ -95,7 +96,9 @@ def http_date(value: str) -> float | None:
     from email.utils import parsedate_to_datetime  # slow to import, and seldom needed
 
     try:
-        return parsedate_to_datetime(value).timestamp()
+        moment = parsedate_to_datetime(value)
+        # Without a zone (the form of asctime) it is UTC (RFC 9110 section 5.6.7), wherever this machine stands.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 

@@ -50,6 +50,10 @@ class TransportError(Exception):
         self.url = ""
 
 
+_NO_PACKING: Final = frozenset({"", "identity", "none", "binary", "utf-8", "utf8", "8bit"})
+"""Content-Encoding of servers that take it for a character set or a transfer encoding: the body is as it is."""
+
+
 def check_endpoint_url(url: str, setting: str) -> str:
     """``url`` where secrets may be sent to it: https, or http on a loopback address, without user and fragment.
 
@@ -219,7 +223,7 @@ def _read(client: "httpx2.Client", request: Request, guard: "_Deadline", largest
 
 def _unpacked(body: bytes, packed: str, largest: int) -> bytes:
     """A body that was compressed although nobody asked for it; the HTTP client's own way has no limit on its size."""
-    if packed in {"", "identity"} or not body:
+    if packed in _NO_PACKING or not body:
         return body
     if packed not in {"gzip", "x-gzip", "deflate"}:
         raise _Unreadable

@@ -106,7 +106,7 @@ def check_audience(claims: RawClaims, audiences: frozenset[str] | None) -> None:
             return
         raise invalid_token("claim_missing", "aud")
     named = [value] if isinstance(value, str) else value
-    if not isinstance(named, list) or not named or not all(isinstance(one, str) and one for one in named):
+    if not isinstance(named, list) or not all(isinstance(one, str) and one for one in named):
         raise invalid_token("claim_malformed", "aud")
     if audiences is not None and audiences.isdisjoint(named):
         raise invalid_token("wrong_audience", "aud")

@@ -178,7 +178,7 @@ def read_jwk(jwk: object, *, published: bool) -> VerificationKey:
         if published:
             raise UnusableKey("symmetric_key")
         return _secret(_bytes(jwk, "k"), kid, algorithm)
-    if any(name in jwk for name in _PRIVATE):
+    if any(jwk.get(name) is not None for name in _PRIVATE):
         raise UnusableKey("private_key")
     return _public(_PUBLIC_KEYS.get(kty or "", _unknown)(jwk), kid, algorithm)
 
@@ -231,7 +231,7 @@ def _secret(secret: bytes, kid: str | None, algorithm: str | None) -> Verificati
 def _check_purpose(jwk: Mapping[str, Any]) -> None:
     if _string(jwk, "use") not in {None, "sig"}:
         raise UnusableKey("not_for_signatures")
-    if "key_ops" in jwk:
+    if jwk.get("key_ops") is not None:
         operations = jwk["key_ops"]
         if not isinstance(operations, list) or not all(isinstance(one, str) for one in operations):
             raise UnusableKey("malformed")
@@ -293,9 +293,9 @@ def _check(problem: str) -> None:
 
 
 def _string(jwk: Mapping[str, Any], name: str) -> str | None:
-    if name not in jwk:
+    value = jwk.get(name)
+    if value is None:  # null members are absent members: some servers write every member that they know
         return None
-    value = jwk[name]
     if not isinstance(value, str):
         raise UnusableKey("malformed")
     return value

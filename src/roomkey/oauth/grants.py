@@ -70,6 +70,11 @@ class _Grant:
     def __post_init__(self) -> None:
         if (self.issuer is None) == (self.token_endpoint is None):
             raise ConfigurationError("Give either issuer= or token_endpoint=.")
+        if self.scope is not None and not isinstance(self.scope, str):
+            words = self.scope if isinstance(self.scope, list | tuple | set | frozenset) else ()
+            if not words or not all(isinstance(one, str) for one in words):
+                raise ConfigurationError('scope= must be one string of words, such as "orders:read orders:write".')
+            object.__setattr__(self, "scope", " ".join(words))
         object.__setattr__(self, "resource", _values(self.resource))
         object.__setattr__(self, "extra", _pairs(self.extra))
         for name, _ in self._extra_pairs:

@@ -40,13 +40,18 @@ class TokenConfirmation:
 
 
 def read_confirmation(claims: Mapping[str, Any]) -> tuple[TokenConfirmation, ...]:
-    """Return what ``cnf`` binds the token to, empty where it is absent; raises InvalidToken for an unknown method."""
+    """Return what ``cnf`` binds the token to, empty where it is absent.
+
+    Members that are not known are ignored beside one that is (RFC 7800 section 3.1); raises InvalidToken where no
+    known one binds the token.
+    """
     if "cnf" not in claims:
         return ()
     value = claims["cnf"]
-    if not isinstance(value, Mapping) or not value or not value.keys() <= {"jkt", "x5t#S256"}:
+    if not isinstance(value, Mapping):
         raise invalid_token("claim_malformed", "cnf")
-    if not all(isinstance(one, str) and one for one in value.values()):
+    known = [value[name] for name in ("jkt", "x5t#S256") if name in value]
+    if not known or not all(isinstance(one, str) and one for one in known):
         raise invalid_token("claim_malformed", "cnf")
     return (TokenConfirmation(certificate=value.get("x5t#S256"), key=value.get("jkt")),)
 
