@@ -1,5 +1,6 @@
 """Private keys of every kind sign tokens that the strict verifier takes, and bad ones are rejected without a trace."""
 
+import base64
 import json
 from typing import Any
 
@@ -97,3 +98,29 @@ def test_a_key_that_cannot_sign_is_rejected_and_shown_nowhere(name: str) -> None
 def test_an_algorithm_that_is_not_the_keys_is_rejected() -> None:
     with pytest.raises(roomkey.ConfigurationError, match="ES256"):
         SigningKey.read(roomkey.Secret(pem(KEYS["P-256"])), algorithm="RS256")
+
+
+def pss_pem(label: str, standard: str) -> str:
+    """The RSA key in ``standard`` with the type id-RSASSA-PSS in place of rsaEncryption, whose NULL is left out."""
+    der = base64.b64decode("".join(standard.splitlines()[1:-1]))
+    changed = der.replace(bytes.fromhex("300d06092a864886f70d0101010500"), bytes.fromhex("300b06092a864886f70d01010a"))
+    assert len(changed) == len(der) - 2
+    sized = changed[:2] + (int.from_bytes(changed[2:4]) - 2).to_bytes(2) + changed[4:]
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(sized).decode()}-----END {label}-----\n"
+
+
+def test_a_pss_key_signs_and_verifies_pss_alone() -> None:
+    key = KEYS["RSA"]
+    private = roomkey.Secret(pss_pem("PRIVATE KEY", pem(key)))
+    spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    public = KeySet.static(pss_pem("PUBLIC KEY", spki))
+    assert SigningKey.read(private).algorithm == "PS256"
+    assert SigningKey.read(private, accepted=["RS256", "PS512"]).algorithm == "PS512"
+    for algorithm in ("PS256", "PS384", "PS512"):
+        signed = SigningKey.read(private, algorithm=algorithm).sign({"sub": "app"})
+        assert json.loads(verify_compact(signed, public, algorithms=[algorithm])) == {"sub": "app"}
+    for algorithm in ("RS256", "RS384", "RS512"):
+        with pytest.raises(roomkey.ConfigurationError, match="signs PS256 or PS384 or PS512"):
+            SigningKey.read(private, algorithm=algorithm)
+        with pytest.raises(roomkey.InvalidToken):
+            verify_compact(SigningKey(key, algorithm=algorithm).sign({"sub": "app"}), public, algorithms=[algorithm])

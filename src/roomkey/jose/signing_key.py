@@ -13,7 +13,7 @@ from roomkey.errors import ConfigurationError, SecretUnavailable
 from roomkey.jose import base64url
 from roomkey.jose.compact import segment_of, write_compact
 from roomkey.jose.key_policy import rsa_problem
-from roomkey.jose.verification_key import HASHES, JWK_CURVES, suitable
+from roomkey.jose.verification_key import HASHES, JWK_CURVES, PSS, is_pss_only, suitable
 from roomkey.secret import Confidential, Secret
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
@@ -61,8 +61,11 @@ class SigningKey(Confidential):
                 "The private key cannot be read; give a PEM block (PKCS #8) without a passphrase, or a private JWK."
             )
         algorithm = algorithm or parsed.algorithm
+        known = PSS if parsed.pss_only else _suitable(parsed.key)
         if algorithm is None:
-            algorithm = next((one for one in _suitable(parsed.key) if one in accepted), None)
+            algorithm = next((one for one in known if one in accepted), known[0])
+        elif parsed.pss_only and algorithm not in known:
+            raise ConfigurationError(f"This private key signs {' or '.join(known)}; set algorithm= to one of these.")
         return cls(parsed.key, algorithm=algorithm, key_id=key_id or parsed.key_id)
 
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
@@ -122,6 +125,7 @@ class _Parsed(NamedTuple):
     key: PrivateKey
     algorithm: str | None = None
     key_id: str | None = None
+    pss_only: bool = False
 
 
 def _parsed(secret: Secret) -> _Parsed | None:
@@ -129,10 +133,11 @@ def _parsed(secret: Secret) -> _Parsed | None:
     try:
         text = secret.reveal()
         if not text.lstrip().startswith("{"):
-            return _Parsed(cast("PrivateKey", load_pem_private_key(text.encode(), password=None)))
+            key = cast("PrivateKey", load_pem_private_key(text.encode(), password=None))
+            return _Parsed(key, pss_only=is_pss_only(text))
         jwk = json.loads(text)
-        key = _private_numbers(jwk)
-        return None if key is None else _Parsed(key, _string(jwk, "alg"), _string(jwk, "kid"))
+        numbers = _private_numbers(jwk)
+        return None if numbers is None else _Parsed(numbers, _string(jwk, "alg"), _string(jwk, "kid"))
     except SecretUnavailable:
         raise
     except Exception:  # noqa: BLE001 - a malformed key raises many kinds of errors

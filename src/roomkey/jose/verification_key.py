@@ -3,10 +3,12 @@
 RFC 7517, RFC 7518 section 3, RFC 8037, RFC 8812, RFC 9864. The primitives are those of ``cryptography``.
 """
 
+import binascii
 import functools
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, final
 
@@ -32,13 +34,26 @@ HASHES: Final[Mapping[str, type[hashes.HashAlgorithm]]] = {
     "512": hashes.SHA512,
 }
 SYMMETRIC: Final = tuple(f"HS{size}" for size in HASHES)
-RSA: Final = tuple(f"{kind}{size}" for kind in ("RS", "PS") for size in HASHES)
+PSS: Final = tuple(f"PS{size}" for size in HASHES)
+RSA: Final = (*(f"RS{size}" for size in HASHES), *PSS)
 CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
 ED25519: Final = ("EdDSA", "Ed25519")
 ED448: Final = ("EdDSA", "Ed448")
 ALGORITHMS: Final = frozenset({*SYMMETRIC, *RSA, *CURVES.values(), *ED25519, *ED448})
 
 _WRONG: Final = (InvalidSignature, UnsupportedAlgorithm, ValueError)
+
+
+_PEM_KEY: Final = re.compile(r"-----BEGIN (?:PRIVATE|PUBLIC) KEY-----([A-Za-z0-9+/=\s]+)")
+_ID_RSASSA_PSS: Final = bytes.fromhex("06092a864886f70d01010a")
+_ALGORITHM_WITHIN: Final = 64  # characters of base64 that surely hold the algorithm's identifier
+
+
+def is_pss_only(pem: str) -> bool:
+    """Return whether the PEM key is of the type id-RSASSA-PSS, which is for PSS alone (RFC 4055 section 1.2)."""
+    found = _PEM_KEY.search(pem)
+    start = "" if found is None else "".join(found[1].split())[:_ALGORITHM_WITHIN]
+    return _ID_RSASSA_PSS in binascii.a2b_base64(start)[:32]
 
 
 def suitable(key: PublicKey) -> tuple[str, ...]:
@@ -189,6 +204,7 @@ def read_pem(pem: str) -> VerificationKey:
         raise UnusableKey("private_key")
     try:
         key = load_pem_public_key(pem.encode())
+        pss_only = is_pss_only(pem)
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if key is None:
@@ -196,6 +212,8 @@ def read_pem(pem: str) -> VerificationKey:
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
         _check(rsa_problem(numbers.n, numbers.e))
+        if pss_only:
+            return VerificationKey(None, {name: verifier(key, name) for name in PSS})
     elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
         _check(edwards_problem(key.public_bytes_raw()))
     elif not isinstance(key, ec.EllipticCurvePublicKey):
