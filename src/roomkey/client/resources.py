@@ -29,7 +29,7 @@ class Limits:
     """
 
     fetch: float = 10.0
-    lease: float = 30.0
+    lease: float = 12.0
     wait: float = 45.0
 
     def __post_init__(self) -> None:

@@ -344,7 +344,7 @@ def test_an_unknown_name_during_an_outage_is_no_wrong_token(
 @functools.cache
 def spoilers() -> dict[str, Callable[[KeyServer], object]]:
     huge = json.dumps({"keys": [NEW.jwk()], "x": "x" * 262_144})
-    many = [Key(kid=str(number), name="one").jwk() for number in range(101)]
+    many = [Key(kid=str(number), name="one").jwk() for number in range(1001)]
     bomb = gzip.compress(b'{"keys": []' + b" " * 50_000_000 + b"}")
     packed = {"content-encoding": "gzip"}
     return {
@@ -357,7 +357,7 @@ def spoilers() -> dict[str, Callable[[KeyServer], object]]:
         "members twice": lambda server: server.answer_with(body='{"keys": [], "keys": []}'),
         "half a set": lambda server: server.answer_with(body=json.dumps({"keys": [NEW.jwk()]})[:-9]),
         "a huge set": lambda server: server.answer_with(body=huge),
-        "a hundred and one keys": lambda server: server.answer_with(body={"keys": many}),
+        "a thousand and one keys": lambda server: server.answer_with(body={"keys": many}),
         "a packed bomb": lambda server: server.answer_with(headers=packed, body=bomb),
         "a packed nothing": lambda server: server.answer_with(headers=packed, body=b"not gzip"),
         "deep nesting": lambda server: server.answer_with(body=b'{"keys": ' + b"[" * 100_000 + b"}"),

@@ -15,7 +15,7 @@ from roomkey.jose.reasons import invalid_token
 from roomkey.jose.verification_key import UnusableKey, VerificationKey, read_jwk
 from roomkey.secret import Confidential
 
-MOST_KEYS: Final = 100
+MOST_KEYS: Final = 1000
 _MOST_TRIES: Final = 4
 
 
