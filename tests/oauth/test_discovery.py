@@ -73,6 +73,8 @@ def test_old_metadata_are_used_on_while_new_ones_hang_and_leave_half_the_time(me
         json_response(["issuer"]),
         LoopbackResponse(204),
         LoopbackResponse(302, headers=(("Location", "/login"),)),
+        LoopbackResponse(200, b"x" * 300_000),
+        LoopbackResponse(200, b"not packed", (("Content-Encoding", "gzip"),)),
         LoopbackResponse(401),
         LoopbackResponse(406),
         LoopbackResponse(410),

@@ -23,6 +23,9 @@ ORDERS = frozenset({"orders-api"})
          {"orders/read"}, {"clerks"}, None, "c"),
         ("auth0", {"scope": "openid read:orders", "permissions": ["read:orders"], "org_id": "org_1", "azp": "spa"},
          {"openid", "read:orders"}, {"read:orders"}, "org_1", "spa"),
+        ("hydra", {"scp": ["orders:read", "orders:write"], "client_id": "reports"},
+         {"orders:read", "orders:write"}, set(), None, "reports"),
+        ("spring", {"scope": ["orders:read"]}, {"orders:read"}, set(), None, None),
     ],
 )  # fmt: skip
 def test_presets_read_what_their_issuers_write(preset, claims, scopes, roles, tenant, client_id) -> None:

@@ -22,6 +22,7 @@ _LARGEST_METADATA: Final = 262_144
 _LARGEST_DOCUMENT: Final = 65_536
 # Of several problems the one is raised that says most: another issuer's metadata, then a server in trouble.
 _TELLING: Final = {"issuer_mismatch": 0, "server_error": 1, "malformed_response": 2}
+_ANSWERED_BADLY: Final = frozenset({"answer_too_large", "answer_unreadable"})
 _ENDPOINTS: Final = ("token_endpoint", "jwks_uri", "introspection_endpoint")
 
 
@@ -174,11 +175,18 @@ class Discovery:
         for url in well_known_urls(issuer):
             request = Request("GET", url, (("Accept", "application/json"),))
             seconds = deadline - self.clock.monotonic()
-            response = self.transport.send(request, seconds=seconds, largest=_LARGEST_METADATA).response
             try:
-                return read_metadata(response, issuer)
+                return read_metadata(
+                    self.transport.send(request, seconds=seconds, largest=_LARGEST_METADATA).response, issuer
+                )
             except TokenEndpointError as error:
                 problems.append(error)
+            except TransportError as error:
+                if error.reason not in _ANSWERED_BADLY:
+                    raise
+                problems.append(
+                    TokenEndpointError("malformed_response", f"The metadata cannot be read: {error.detail}.")
+                )
         raise min(problems, key=lambda problem: _TELLING.get(problem.error, len(_TELLING)))
 
     def reset_after_fork(self) -> None:

@@ -167,6 +167,10 @@ PRESETS: Final[Mapping[str, ClaimMapping]] = MappingProxyType(
         ),
         # auth0.com/docs/secure/tokens/access-tokens/access-token-profiles, and permissions of its RBAC
         "auth0": ClaimMapping(roles=("permissions",), tenant="org_id", client_id=("client_id", "azp")),
+        # Ory Hydra: scopes are a list in scp
+        "hydra": ClaimMapping(scopes="scp", scope_lists=True, tenant=None),
+        # Spring Authorization Server: scope is a list, and its JWTs name no client (and have no typ: profile="jwt")
+        "spring": ClaimMapping(scope_lists=True, tenant=None),
     }
 )
 
